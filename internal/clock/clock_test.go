@@ -1,0 +1,71 @@
+package clock
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestClockAndLocalAreInverse(t *testing.T) {
+	t.Parallel()
+	c := New(5 * time.Second)
+	at := time.Now().Add(time.Minute)
+	if got := c.Local(c.At(at)); got.Sub(at) != 0 {
+		t.Errorf("Local(At(t)) is %s off", got.Sub(at))
+	}
+	if ahead := time.Until(c.Now()); ahead < 4*time.Second {
+		t.Errorf("a clock made 5 s ahead is %s ahead", ahead)
+	}
+}
+
+// Whatever the delays on the way, the true offset is within the error bound.
+func TestOffsetIsWithinItsErrorBound(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		delay := rapid.Int64Range(0, int64(50*time.Millisecond))
+		truth := time.Duration(rapid.Int64Range(-1e12, 1e12).Draw(t, "offset"))
+		now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+		var o Offset
+		for range rapid.IntRange(1, 2*remembered).Draw(t, "samples") {
+			var s Sample
+			s.Sent = now
+			taken := now.Add(time.Duration(delay.Draw(t, "there")))
+			answered := taken.Add(time.Duration(delay.Draw(t, "within")))
+			s.Taken, s.Answered = taken.Add(truth), answered.Add(truth)
+			s.Received = answered.Add(time.Duration(delay.Draw(t, "back")))
+			o.Add(s)
+			if wrong := (o.Value() - truth).Abs(); wrong > o.Error() {
+				t.Fatalf("offset is %s off, and the bound says %s", wrong, o.Error())
+			}
+			now = s.Received.Add(time.Millisecond)
+		}
+	})
+}
+
+func exchange(at time.Time, offset, delay time.Duration) Sample {
+	return Sample{Sent: at, Taken: at.Add(delay + offset), Answered: at.Add(delay + offset), Received: at.Add(2 * delay)}
+}
+
+func TestOffsetFollowsAClockThatIsStepped(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	var o Offset
+	for range 5 {
+		o.Add(exchange(at, time.Second, time.Millisecond))
+	}
+	o.Add(exchange(at, 9*time.Second, time.Millisecond))
+	if got, want := o.Value(), 9*time.Second; got != want || o.Samples() != 1 {
+		t.Errorf("offset %s from %d samples, want %s from the one after the step", got, o.Samples(), want)
+	}
+}
+
+func TestImpossibleSampleIsPassedOver(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	var o Offset
+	o.Add(Sample{Sent: at, Taken: at, Answered: at.Add(time.Second), Received: at})
+	if o.Samples() != 0 {
+		t.Error("an answer that took longer than the whole exchange was believed")
+	}
+}
