@@ -1,0 +1,106 @@
+package message
+
+import (
+	"fmt"
+	"time"
+)
+
+// ControlKind says what a control asks for.
+type ControlKind string
+
+// The controls. All but [Hello] and [Cancel] go to a host's control queue and
+// concern one run there.
+const (
+	// Hello asks a worker who it is; it goes to the jobs queue, is answered
+	// with [Here] and may be addressed to [AnyHost].
+	Hello ControlKind = "hello"
+	// Keepalive renews the publisher's lease, acknowledges events, and is
+	// answered with [Heartbeat].
+	Keepalive ControlKind = "keepalive"
+	// Commit asks a worker that is ready to keep its processes for this run
+	// even if an older one comes; it is answered with [Committed] or,
+	// where an older run already came, with [Waiting].
+	Commit ControlKind = "commit"
+	// Uncommit takes a commit back: another host had to let go.
+	Uncommit ControlKind = "uncommit"
+	// Start releases the processes at Control.At.
+	Start ControlKind = "start"
+	// Stop ends the run at Control.At, whatever state it is in.
+	Stop ControlKind = "stop"
+	// Cancel asks a publisher to stop the run; it goes to its events queue.
+	Cancel ControlKind = "cancel"
+)
+
+// StopCause says why a run is stopped.
+type StopCause string
+
+// The causes of a stop.
+const (
+	StopRule    StopCause = "rule"    // the file's own stop rule
+	StopTimeout StopCause = "timeout" // the run took longer than the file allows
+	StopFailure StopCause = "failure" // a process failed, a host refused or was lost
+	StopAbort   StopCause = "abort"   // the operator, or a worker that is told to leave
+	StopLease   StopCause = "lease"   // the publisher went silent
+)
+
+// A Control is a message from a publisher to the workers of a run.
+type Control struct {
+	Kind ControlKind `json:"control"`
+	// ReplyTo is where the answer to a hello or a cancel goes.
+	ReplyTo string `json:"reply_to,omitempty"`
+	// At is the instant of a start or stop on the clock of the host
+	// addressed; a stop without it is for now.
+	At time.Time `json:"at,omitzero"`
+	// Cause, Reason and GraceMS (milliseconds from TERM to KILL) belong to a stop.
+	Cause   StopCause `json:"cause,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	GraceMS int64     `json:"grace_ms,omitempty"`
+	// Ack: all events up to this sequence number are safe with the publisher.
+	Ack uint64 `json:"ack,omitempty"`
+	// Resend asks for everything after Ack again.
+	Resend bool `json:"resend,omitempty"`
+	// Probe is echoed in the answer to a hello or a keepalive.
+	Probe *Probe `json:"probe,omitempty"`
+}
+
+// A Probe is one exchange that measures a host's clock: sent and received on
+// the publisher's clock, taken and answered on the host's.
+type Probe struct {
+	ID       int       `json:"id"`
+	SentAt   time.Time `json:"sent_at"`
+	TakenAt  time.Time `json:"taken_at,omitzero"`
+	AnswerAt time.Time `json:"answered_at,omitzero"`
+}
+
+// Grace is the time between TERM and KILL of a stop.
+func (c *Control) Grace() time.Duration { return time.Duration(c.GraceMS) * time.Millisecond }
+
+// Check reports a control that no publisher of ours would send.
+func (c *Control) Check() error {
+	bad := func(what string) error {
+		return fmt.Errorf("%w: control %.20q: %s", ErrMalformed, string(c.Kind), what)
+	}
+	switch c.Kind {
+	case Hello, Cancel:
+		if c.ReplyTo == "" {
+			return bad("reply_to is empty")
+		}
+	case Start:
+		if c.At.IsZero() {
+			return bad("no instant to start at")
+		}
+	case Stop:
+		switch c.Cause {
+		case StopRule, StopTimeout, StopFailure, StopAbort, StopLease:
+		default:
+			return bad(fmt.Sprintf("unknown cause %.20q", string(c.Cause)))
+		}
+		if c.GraceMS < 0 {
+			return bad(fmt.Sprintf("grace_ms is %d", c.GraceMS))
+		}
+	case Keepalive, Commit, Uncommit:
+	default:
+		return bad("unknown kind")
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package message
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// EventKind says what an event reports.
+type EventKind string
+
+// The events of a run on one host, in the order in which they can come. Those
+// marked "unlogged" have no sequence number: they are of the moment, and are
+// not sent again.
+const (
+	// Waiting: the job is journaled, but the host is busy with another run.
+	// It may come again after ready, when an older run takes the host.
+	Waiting EventKind = "waiting"
+	// Refused: the host can't take part, for Event.Refused's reasons. It is
+	// the last event of the host; nothing was executed.
+	Refused EventKind = "refused"
+	// Ready: every process is prepared and held.
+	Ready EventKind = "ready"
+	// Committed: the host keeps its processes held for this run alone.
+	Committed EventKind = "committed"
+	// Started: the processes listed have been released.
+	Started EventKind = "started"
+	// Exited: one process has ended.
+	Exited EventKind = "exited"
+	// Stopping: the processes still there have been sent TERM.
+	Stopping EventKind = "stopping"
+	// Done: nothing of the run is left on the host. It carries the totals
+	// of everything sent and is the last event of the host.
+	Done EventKind = "done"
+
+	// Heartbeat answers a keepalive (unlogged).
+	Heartbeat EventKind = "heartbeat"
+	// Here answers a hello (unlogged).
+	Here EventKind = "here"
+	// Cancelled answers a cancel (unlogged, from publisher to publisher).
+	Cancelled EventKind = "cancelled"
+)
+
+// An Event is a message from a worker to a publisher. Exactly the field of its
+// kind is set, where the kind has one.
+type Event struct {
+	Version int       `json:"downbeat"`
+	Kind    EventKind `json:"event"`
+	Run     string    `json:"run,omitempty"`
+	Host    string    `json:"host"`
+	// Seq counts the logged events of the run on this host, output batches
+	// included, from 1 without a gap. Unlogged events have 0.
+	Seq uint64 `json:"seq,omitempty"`
+	// Time is when it happened on the host's clock of this run.
+	Time time.Time `json:"time"`
+
+	Waiting   *WaitingInfo   `json:"waiting,omitempty"`
+	Refused   *RefusedInfo   `json:"refused,omitempty"`
+	Ready     *ReadyInfo     `json:"ready,omitempty"`
+	Started   []StartedInfo  `json:"started,omitempty"`
+	Exited    *ExitedInfo    `json:"exited,omitempty"`
+	Stopping  *StoppingInfo  `json:"stopping,omitempty"`
+	Done      *DoneInfo      `json:"done,omitempty"`
+	Heartbeat *HeartbeatInfo `json:"heartbeat,omitempty"`
+	Here      *HereInfo      `json:"here,omitempty"`
+	Cancelled *CancelledInfo `json:"cancelled,omitempty"`
+}
+
+// WaitingInfo names the run that has the host.
+type WaitingInfo struct {
+	Behind string `json:"behind"`
+}
+
+// RefusedInfo says why a host does not take part.
+type RefusedInfo struct {
+	Reason   string    `json:"reason"`
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// A Problem is what is wrong with one process.
+type Problem struct {
+	Process string `json:"process"`
+	Reason  string `json:"reason"`
+}
+
+// ReadyInfo says how the processes are held: "ptrace" at their exec, or
+// "none" where the platform allows no hold and they are started at the release.
+type ReadyInfo struct {
+	Hold string `json:"hold"`
+	// Unheld are processes that are not held although others are, because
+	// their program would lose its privileges (set-uid, file capabilities).
+	Unheld []string `json:"unheld,omitempty"`
+}
+
+// StartedInfo is the start of one process; Process counts in Job.Processes.
+type StartedInfo struct {
+	Process   int       `json:"process"`
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+}
+
+// ExitedInfo is the end of one process.
+type ExitedInfo struct {
+	Process int `json:"process"`
+	// ExitCode is -1 for a process that was ended by Signal.
+	ExitCode    int       `json:"exit_code"`
+	Signal      string    `json:"signal,omitempty"`
+	StartedAt   time.Time `json:"started_at"`
+	EndedAt     time.Time `json:"ended_at"`
+	UserUS      int64     `json:"user_us"`
+	SystemUS    int64     `json:"system_us"`
+	MaxRSSBytes int64     `json:"max_rss_bytes"`
+	// Stopped: it was sent TERM before it ended. Killed: it was still there
+	// when the grace was over.
+	Stopped bool `json:"stopped,omitempty"`
+	Killed  bool `json:"killed,omitempty"`
+	// Reason is set for a process that could not be started after all.
+	Reason string `json:"reason,omitempty"`
+}
+
+// StoppingInfo is a stop as the host carried it out; Event.Time is when the
+// first process was sent TERM.
+type StoppingInfo struct {
+	Cause  StopCause `json:"cause"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// DoneInfo closes the account of a run on a host.
+type DoneInfo struct {
+	// Outcome is [HostDone], [HostStopped] or [HostLost].
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason,omitempty"`
+	// Totals has one entry for each process of the job, in the job's order.
+	Totals []Total `json:"totals"`
+	// Swept counts the processes that had to be killed beyond those of the
+	// job: descendants that had left their group.
+	Swept int `json:"swept,omitempty"`
+}
+
+// How a run ended on a host, from the worker's point of view. Whether the
+// run succeeded is for the publisher to say.
+const (
+	HostDone    = "done"    // all processes ended, or were stopped as asked
+	HostStopped = "stopped" // the worker stopped the run by itself: lease, SIGTERM
+	HostLost    = "lost"    // the worker died in mid-run and swept what was left
+)
+
+// A Total is everything that was sent of one process.
+type Total struct {
+	StdoutLines uint64 `json:"stdout_lines"`
+	StdoutBytes uint64 `json:"stdout_bytes"`
+	StderrLines uint64 `json:"stderr_lines"`
+	StderrBytes uint64 `json:"stderr_bytes"`
+}
+
+// HeartbeatInfo answers a keepalive.
+type HeartbeatInfo struct {
+	// Last is the newest sequence number in the host's log of the run.
+	Last  uint64 `json:"last"`
+	Probe *Probe `json:"probe,omitempty"`
+}
+
+// HereInfo is a worker's answer to a hello.
+type HereInfo struct {
+	Version string `json:"version"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+	// Run is the run that has the host, if any, Experiment its name.
+	Run        string `json:"run,omitempty"`
+	Experiment string `json:"experiment,omitempty"`
+	Probe      *Probe `json:"probe,omitempty"`
+}
+
+// CancelledInfo is a publisher's answer to a cancel.
+type CancelledInfo struct {
+	// Accepted is false where the run is already over or the cancel was
+	// not signed as the publisher demands; Reason says which.
+	Accepted bool   `json:"accepted"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// Encode gives the event's wire form.
+func (e *Event) Encode() ([]byte, error) {
+	e.Version = Version
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s event: %w", e.Kind, err)
+	}
+	return data, nil
+}
+
+// DecodeEvent reads a lifecycle event. It checks the version and that the
+// field of the event's kind is there, not what only the run's gatherer knows.
+func DecodeEvent(data []byte) (*Event, error) {
+	var e Event
+	if err := decode(data, &e, "event"); err != nil {
+		return nil, err
+	}
+	if err := checkVersion(e.Version); err != nil {
+		return nil, err
+	}
+	if !e.complete() {
+		return nil, fmt.Errorf("%w: event %.20q lacks its content", ErrMalformed, string(e.Kind))
+	}
+	return &e, nil
+}
+
+func (e *Event) complete() bool {
+	switch e.Kind {
+	case Waiting:
+		return e.Waiting != nil
+	case Refused:
+		return e.Refused != nil
+	case Ready:
+		return e.Ready != nil
+	case Committed:
+		return true
+	case Started:
+		return len(e.Started) > 0
+	case Exited:
+		return e.Exited != nil
+	case Stopping:
+		return e.Stopping != nil
+	case Done:
+		return e.Done != nil
+	case Heartbeat:
+		return e.Heartbeat != nil
+	case Here:
+		return e.Here != nil
+	case Cancelled:
+		return e.Cancelled != nil
+	}
+	return false
+}

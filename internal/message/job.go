@@ -1,0 +1,122 @@
+package message
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// A Job is all that one host has to know to take part in one run.
+type Job struct {
+	Run  string `json:"run"`
+	Host string `json:"host"`
+	// ReplyTo is the queue on which the publisher waits for events.
+	ReplyTo string `json:"reply_to"`
+	// Since is the id of the first attempt at the datapoint. It gives the
+	// run its age where two runs want one host: the elder goes first.
+	Since string `json:"since"`
+	// Experiment and Datapoint are for people: logs, `publish hosts`.
+	Experiment string    `json:"experiment"`
+	Datapoint  int       `json:"datapoint"`
+	Processes  []Process `json:"processes"`
+	// LeaseMS is how long the worker goes on without a word from the
+	// publisher before it stops the run, in milliseconds.
+	LeaseMS int64 `json:"lease_ms"`
+	// WindowBytes is how much may be on its way to the publisher and not
+	// acknowledged, in bytes.
+	WindowBytes int64 `json:"window_bytes"`
+	// GraceMS is the time between TERM and KILL in milliseconds where the
+	// worker itself has to stop the run (lease, SIGTERM).
+	GraceMS int64 `json:"grace_ms"`
+}
+
+// A Process is one command, to be started once.
+type Process struct {
+	Name  string `json:"name"`
+	Group string `json:"group,omitempty"`
+	// Index counts within the group, Rank within the run and Local within
+	// the group on this host; each from 0.
+	Index int      `json:"index"`
+	Rank  int      `json:"rank"`
+	Local int      `json:"local"`
+	Argv  []string `json:"argv"`
+	// Env is set on top of the worker's own environment.
+	Env map[string]string `json:"env,omitempty"`
+	// Dir is where the process starts; a relative one, and none, is seen
+	// from the run's directory on the host.
+	Dir string `json:"dir,omitempty"`
+	// DelayMS holds the process back after the release, in milliseconds.
+	DelayMS int64 `json:"delay_ms,omitempty"`
+}
+
+// Lease and Grace give the job's durations.
+func (j *Job) Lease() time.Duration { return time.Duration(j.LeaseMS) * time.Millisecond }
+
+// Grace is the time between TERM and KILL; see GraceMS.
+func (j *Job) Grace() time.Duration { return time.Duration(j.GraceMS) * time.Millisecond }
+
+// Delay is how long after the release the process starts.
+func (p *Process) Delay() time.Duration { return time.Duration(p.DelayMS) * time.Millisecond }
+
+// Check reports the first thing about the job that no publisher of ours would
+// send: a worker trusts its publishers' intentions, not their bugs.
+func (j *Job) Check() error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w: job: %s", ErrMalformed, fmt.Sprintf(format, args...))
+	}
+	if err := CheckRun(j.Run); err != nil {
+		return err
+	}
+	if err := CheckRun(j.Since); err != nil {
+		return err
+	}
+	if err := CheckName(j.Host); err != nil {
+		return bad("host: %v", err)
+	}
+	switch {
+	case j.ReplyTo == "":
+		return bad("reply_to is empty")
+	case len(j.Processes) == 0:
+		return bad("no processes")
+	case j.LeaseMS <= 0:
+		return bad("lease_ms is %d", j.LeaseMS)
+	case j.WindowBytes <= 0:
+		return bad("window_bytes is %d", j.WindowBytes)
+	case j.GraceMS < 0:
+		return bad("grace_ms is %d", j.GraceMS)
+	}
+	seen := make(map[string]bool, len(j.Processes))
+	for i, p := range j.Processes {
+		if err := CheckName(p.Name); err != nil {
+			return bad("process %d: %v", i, err)
+		}
+		if seen[p.Name] {
+			return bad("process %s occurs twice", p.Name)
+		}
+		seen[p.Name] = true
+		if len(p.Argv) == 0 || p.Argv[0] == "" {
+			return bad("process %s has no command", p.Name)
+		}
+		if p.DelayMS < 0 {
+			return bad("process %s: delay_ms is %d", p.Name, p.DelayMS)
+		}
+	}
+	return nil
+}
+
+// EnvPrefix begins the environment variables by which a process knows itself,
+// and those that configure Downbeat's own programs.
+const EnvPrefix = "DOWNBEAT_"
+
+// Identity is the part of a process's environment that tells it who it is.
+func Identity(j *Job, p *Process) []string {
+	return []string{
+		EnvPrefix + "RUN=" + j.Run,
+		EnvPrefix + "HOST=" + j.Host,
+		EnvPrefix + "PROCESS=" + p.Name,
+		EnvPrefix + "GROUP=" + p.Group,
+		EnvPrefix + "INDEX=" + strconv.Itoa(p.Index),
+		EnvPrefix + "RANK=" + strconv.Itoa(p.Rank),
+		EnvPrefix + "LOCAL=" + strconv.Itoa(p.Local),
+	}
+}

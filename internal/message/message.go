@@ -1,0 +1,55 @@
+// Package message is Downbeat's wire vocabulary: what a publisher sends to a
+// worker ([Job], [Control]), what a worker sends back ([Event], [Output]), how
+// each is encoded and how jobs and controls are signed ([Envelope]).
+//
+// Jobs, controls and lifecycle events are JSON, output batches are binary; see
+// docs/protocol.md for the format as others may implement it. The package
+// imports nothing else of Downbeat's.
+//
+// Times are RFC 3339 with nanoseconds on the clock of the host that is named
+// beside them; durations are integers with the unit in the name.
+package message
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Version is the protocol version that this build speaks. A message of another
+// version is refused with [ErrVersion].
+const Version = 1
+
+// MaxSigned is the largest envelope (job or control) that is accepted, in
+// bytes. It leaves room for some ten thousand commands and stays below what
+// every broker carries.
+const MaxSigned = 8 << 20
+
+// Errors that decoding reports; branch on them with errors.Is. The error
+// wrapped around them says what is wrong in particular.
+var (
+	ErrMalformed = errors.New("malformed message")
+	ErrVersion   = errors.New("other protocol version")
+	ErrTooLarge  = errors.New("message too large")
+	ErrUnsigned  = errors.New("message is not signed")
+	ErrUntrusted = errors.New("message is signed by a key that is not trusted")
+	ErrForged    = errors.New("signature does not fit the message")
+	ErrExpired   = errors.New("message has expired")
+	ErrMisdirect = errors.New("message is addressed to somebody else")
+)
+
+// decode unmarshals data into v; what names the message for the error.
+func decode(data []byte, v any, what string) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
+	}
+	return nil
+}
+
+// checkVersion reports whether v is the version this build speaks.
+func checkVersion(v int) error {
+	if v != Version {
+		return fmt.Errorf("%w: the sender speaks %d, this build %d", ErrVersion, v, Version)
+	}
+	return nil
+}
