@@ -1,0 +1,170 @@
+// Package mem implements [queue.Broker] inside one process. It is what
+// `publish` runs on where no broker is given, and what tests run on. Nothing
+// outlives the process, and nothing of it runs by itself: what expires does so
+// when somebody looks.
+package mem
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"downbeat/internal/queue"
+)
+
+// maxBody is RabbitMQ's default, so that what works in one process also works
+// over a network.
+const maxBody = 16 << 20
+
+// A Broker is one connection to an in-process broker; [Broker.Connect] makes
+// further ones. It implements [queue.Broker].
+type Broker struct {
+	store *store
+	done  chan struct{} // closed by Close
+
+	mu        sync.Mutex
+	closed    bool
+	consumers map[*consumer]struct{}
+}
+
+// New makes an in-process broker without queues and returns the first
+// connection to it. Options have nothing to say here: no connection is ever
+// lost.
+func New(queue.Options) *Broker {
+	return connect(newStore())
+}
+
+// Connect makes another connection to the same broker: it sees the same queues
+// and is closed for itself.
+func (b *Broker) Connect() *Broker {
+	return connect(b.store)
+}
+
+func connect(s *store) *Broker {
+	return &Broker{store: s, done: make(chan struct{}), consumers: make(map[*consumer]struct{})}
+}
+
+// Declare implements [queue.Broker].
+func (b *Broker) Declare(ctx context.Context, spec queue.Spec) error {
+	if err := b.check(ctx); err != nil {
+		return fmt.Errorf("declare queue %s: %w", spec.Name, err)
+	}
+	if err := spec.Check(); err != nil {
+		return fmt.Errorf("declare queue: %w", err)
+	}
+	return b.store.declare(spec)
+}
+
+// Delete implements [queue.Broker].
+func (b *Broker) Delete(ctx context.Context, name string) error {
+	if err := b.check(ctx); err != nil {
+		return fmt.Errorf("delete queue %s: %w", name, err)
+	}
+	b.store.delete(name)
+	return nil
+}
+
+// Inspect implements [queue.Broker].
+func (b *Broker) Inspect(ctx context.Context, name string) (queue.Info, error) {
+	err := b.check(ctx)
+	if err == nil {
+		var info queue.Info
+		if info, err = b.store.inspect(name); err == nil {
+			return info, nil
+		}
+	}
+	return queue.Info{}, fmt.Errorf("inspect queue %s: %w", name, err)
+}
+
+// Publish implements [queue.Broker]. It never blocks.
+func (b *Broker) Publish(ctx context.Context, name string, m queue.Message) error {
+	err := b.check(ctx)
+	if err == nil {
+		err = m.Check(b.Limits())
+	}
+	if err == nil {
+		err = b.store.publish(name, m)
+	}
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", name, err)
+	}
+	return nil
+}
+
+// Broadcast implements [queue.Broker].
+func (b *Broker) Broadcast(ctx context.Context, group string, m queue.Message) error {
+	err := b.check(ctx)
+	if err == nil {
+		err = queue.CheckName(group)
+	}
+	if err == nil {
+		err = m.Check(b.Limits())
+	}
+	if err != nil {
+		return fmt.Errorf("broadcast to %s: %w", group, err)
+	}
+	b.store.broadcast(group, m)
+	return nil
+}
+
+// Consume implements [queue.Broker].
+func (b *Broker) Consume(ctx context.Context, name string, prefetch int) (queue.Consumer, error) {
+	c, err := b.consume(ctx, name, prefetch)
+	if err != nil {
+		return nil, fmt.Errorf("consume from %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func (b *Broker) consume(ctx context.Context, name string, prefetch int) (*consumer, error) {
+	if err := b.check(ctx); err != nil {
+		return nil, err
+	}
+	if prefetch < 1 || prefetch > queue.MaxPrefetch {
+		return nil, fmt.Errorf("prefetch is %d, possible are 1 to %d", prefetch, queue.MaxPrefetch)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, queue.ErrClosed
+	}
+	c := newConsumer(b, name, prefetch)
+	if err := b.store.attach(c); err != nil {
+		return nil, err
+	}
+	b.consumers[c] = struct{}{}
+	return c, nil
+}
+
+// Limits implements [queue.Broker].
+func (b *Broker) Limits() queue.Limits { return queue.Limits{MaxBody: maxBody} }
+
+// Close implements [queue.Broker]. Queues and what is in them stay for the
+// other connections.
+func (b *Broker) Close() error {
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return nil
+	}
+	b.closed = true
+	close(b.done)
+	open := slices.Collect(maps.Keys(b.consumers))
+	b.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
+	}
+	return nil
+}
+
+// check reports why a method can't go on: closed, or its context has ended.
+func (b *Broker) check(ctx context.Context) error {
+	select {
+	case <-b.done:
+		return queue.ErrClosed
+	default:
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,240 @@
+// Package queue is what Downbeat asks of a message broker. Package amqp
+// implements it on RabbitMQ, mem inside one process; queuetest is the
+// conformance suite that each implementation passes, and dial opens one by URL.
+//
+// The promise is weak on purpose, so that every broker can keep it: a message
+// whose publishing returned nil arrives at least once as long as its queue
+// lives; it may arrive twice, late, or out of order. What has to arrive exactly
+// once is counted and acknowledged end to end, above this package.
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"time"
+)
+
+// Errors that implementations wrap; branch on them with errors.Is.
+var (
+	// ErrBadURL: the queue URL can't be understood; trying again is useless.
+	ErrBadURL = errors.New("bad queue URL")
+	// ErrUnreachable: no connection could be made.
+	ErrUnreachable = errors.New("queue unreachable")
+	// ErrDenied: the broker was reached and refuses these credentials, or
+	// what was asked for with them.
+	ErrDenied = errors.New("access denied by the broker")
+	// ErrNoQueue: there is no queue of that name, so nobody ever listened.
+	ErrNoQueue = errors.New("no such queue")
+	// ErrTooLarge: the body is over Limits.MaxBody.
+	ErrTooLarge = errors.New("message too large for the broker")
+	// ErrClosed: the broker or consumer was closed by this program.
+	ErrClosed = errors.New("queue closed")
+)
+
+// A Broker is a connection to a message broker. All methods may be called
+// concurrently. A lost connection is made again for ever, with back-off and a
+// line in the log; meanwhile every method blocks until the connection is back
+// or its context ends, and then returns the context's error wrapped with what
+// went wrong last.
+type Broker interface {
+	// Declare makes sure that the queue exists. It is idempotent, and done
+	// again by the implementation where a broker lost the queue. Declaring a
+	// name again with a different Spec is an error; a broker may be unable to
+	// notice that another connection declared it with a different Group.
+	Declare(ctx context.Context, spec Spec) error
+
+	// Delete removes a queue with all that is in it, from its group too. A
+	// queue that isn't there is no error. Consumers of the queue stay, and go
+	// on if it is declared again.
+	Delete(ctx context.Context, name string) error
+
+	// Inspect tells of a queue, or ErrNoQueue.
+	Inspect(ctx context.Context, name string) (Info, error)
+
+	// Publish puts a message on the queue and returns once the broker has
+	// taken responsibility for it. It tries again through reconnects until
+	// ctx ends; so after an error, and after a reconnect, the message may
+	// have arrived nevertheless, or twice. Concurrent calls are pipelined;
+	// the order of messages is kept only between calls that follow on each
+	// other. It returns ErrNoQueue or ErrTooLarge at once. The message is the
+	// caller's again when Publish has returned.
+	Publish(ctx context.Context, name string, m Message) error
+
+	// Broadcast publishes to every queue that was declared with the group.
+	// A group with no queues is no error.
+	Broadcast(ctx context.Context, group string, m Message) error
+
+	// Consume begins to take deliveries from a queue, at most prefetch (1 to
+	// MaxPrefetch) of them unacknowledged at a time. It goes on across
+	// reconnects. Where there is no such queue it returns ErrNoQueue at once.
+	// ctx bounds only the call itself.
+	Consume(ctx context.Context, name string, prefetch int) (Consumer, error)
+
+	// Limits tells what the broker carries.
+	Limits() Limits
+
+	// Close ends the connection and waits until nothing of it is left
+	// running here. Blocked methods return ErrClosed. It is idempotent.
+	Close() error
+}
+
+// MaxPrefetch is the largest prefetch that every broker takes.
+const MaxPrefetch = 65535
+
+// A Consumer takes deliveries from one queue. Receive and Close may be called
+// concurrently.
+type Consumer interface {
+	// Receive waits for the next delivery; it returns ctx's error, or
+	// ErrClosed. It never returns an error because of a lost connection.
+	Receive(ctx context.Context) (*Delivery, error)
+
+	// Close stops the deliveries. What was delivered and is neither
+	// acknowledged nor dead-lettered goes back to the queue; acknowledging it
+	// later does nothing. It is idempotent.
+	Close() error
+}
+
+// A Spec describes a queue.
+type Spec struct {
+	Name string
+	// Group, if any, makes the queue a target of Broadcast.
+	Group string
+	// Expires, if not zero, lets the broker delete the queue once it has been
+	// without consumer for so long; declaring it again counts as use, and so
+	// may Inspect. Zero: it stays.
+	Expires time.Duration
+	// MaxMessages, if not zero, bounds what waits in the queue: the oldest
+	// are dropped.
+	MaxMessages int
+}
+
+// Check reports a Spec that not every broker could keep.
+func (s Spec) Check() error {
+	if err := CheckName(s.Name); err != nil {
+		return err
+	}
+	if s.Group != "" {
+		if err := CheckName(s.Group); err != nil {
+			return fmt.Errorf("group: %w", err)
+		}
+	}
+	if s.Expires < 0 || s.MaxMessages < 0 {
+		return fmt.Errorf("queue %s: Expires (%v) and MaxMessages (%d) can't be negative", s.Name, s.Expires, s.MaxMessages)
+	}
+	return nil
+}
+
+// CheckName reports a name that not every broker takes for a queue or group:
+// it has 1 to 255 bytes.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the queue's name is empty")
+	case len(name) > 255:
+		return fmt.Errorf("the queue's name has %d bytes, at most 255 are possible; it begins with %.40q", len(name), name)
+	}
+	return nil
+}
+
+// A Message is what Publish takes.
+type Message struct {
+	Body []byte
+	// Persistent messages survive a restart of the broker.
+	Persistent bool
+	// TTL, if not zero, lets the broker drop the message when it has waited
+	// for so long. Brokers count in milliseconds. A Delivery doesn't tell it.
+	TTL time.Duration
+	// Header, if any, travels beside the body; keys are lower-case words.
+	Header map[string]string
+}
+
+// MaxHeader is how many bytes of keys and values a Header may have.
+const MaxHeader = 64 << 10
+
+// Check reports a message that the broker would not take: ErrTooLarge where
+// it is over the limits.
+func (m *Message) Check(l Limits) error {
+	if len(m.Body) > l.MaxBody {
+		return fmt.Errorf("%w: %d bytes, at most %d are possible", ErrTooLarge, len(m.Body), l.MaxBody)
+	}
+	size := 0
+	for k, v := range m.Header {
+		if k == "" || len(k) > 128 {
+			return fmt.Errorf("header key %.40q: it must have 1 to 128 bytes", k)
+		}
+		size += len(k) + len(v)
+	}
+	if size > MaxHeader {
+		return fmt.Errorf("%w: %d bytes of header, at most %d are possible", ErrTooLarge, size, MaxHeader)
+	}
+	if m.TTL < 0 {
+		return fmt.Errorf("message TTL is %v", m.TTL)
+	}
+	return nil
+}
+
+// A Delivery is a message on its way to a consumer, which answers each with
+// exactly one of Ack and Nack; a second call does nothing. Either may be called
+// from any goroutine; a call after the connection was lost in between does
+// nothing, as the broker has then put the message back already. Body and Header
+// may be kept, but not changed.
+type Delivery struct {
+	Message
+	// Redelivered: the broker has tried to deliver this message before.
+	Redelivered bool
+	// ReceivedAt is when the message came off the connection, as read from
+	// this process's clock, monotonic reading included.
+	ReceivedAt time.Time
+	// Ack tells the broker to forget the message.
+	Ack func(context.Context) error
+	// Nack puts the message back for another try.
+	Nack func(context.Context) error
+}
+
+// Info is what a broker tells of a queue at this moment. Messages is how many
+// wait for delivery; Consumers is -1 where the broker doesn't know.
+type Info struct {
+	Messages  int
+	Consumers int
+}
+
+// Limits is what a broker carries.
+type Limits struct {
+	// MaxBody is the largest body in bytes.
+	MaxBody int
+}
+
+// Options are what every implementation takes.
+type Options struct {
+	// Log is told of lost and regained connections and of blocked brokers.
+	// Nil: nobody is.
+	Log *slog.Logger
+	// ClientName is shown in the broker's list of connections, if it has one.
+	ClientName string
+}
+
+// Header keys that DeadLetter sets.
+const (
+	HeaderReason = "reason" // why the message was not accepted
+	HeaderSource = "source" // the queue it came from
+)
+
+// DeadLetter moves a delivery that can't be accepted to the queue named dead,
+// unchanged but for headers that tell the reason and the source, and
+// acknowledges it. The queue must have been declared.
+func DeadLetter(ctx context.Context, b Broker, d *Delivery, source, dead, reason string) error {
+	m := d.Message
+	m.Persistent, m.TTL = true, 0
+	m.Header = maps.Clone(m.Header)
+	if m.Header == nil {
+		m.Header = map[string]string{}
+	}
+	m.Header[HeaderReason], m.Header[HeaderSource] = reason, source
+	if err := b.Publish(ctx, dead, m); err != nil {
+		return fmt.Errorf("dead-letter a message of %s: %w", source, err)
+	}
+	return d.Ack(ctx)
+}
