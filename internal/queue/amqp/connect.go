@@ -1,0 +1,84 @@
+package amqp
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	// dialTimeout bounds the making of a TCP connection.
+	dialTimeout = 5 * time.Second
+	// handshakeTimeout bounds what follows: TLS, login, opening.
+	handshakeTimeout = 10 * time.Second
+	// heartbeat is after how long without a sign of life a connection is
+	// suspected; half as much again, and it is given up.
+	heartbeat = 10 * time.Second
+	// frameSize is RabbitMQ's own limit.
+	frameSize = 128 << 10
+)
+
+// connect makes a connection and returns it ready for use, watched.
+func (t *target) connect(ctx context.Context, name string, report func(amqp091.Blocking)) (*session, error) {
+	dialer := net.Dialer{Timeout: t.dialTimeout}
+	tcp, err := dialer.DialContext(ctx, "tcp", t.address())
+	if err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, t.unreachable(err)
+	}
+	sock := &socket{Conn: tcp}
+	stop := context.AfterFunc(ctx, func() { _ = sock.Close() })
+	conn, err := t.handshake(ctx, sock, name)
+	if !stop() { // ctx has ended, and the socket is closed or about to be
+		err = t.unreachable(ctx.Err())
+	}
+	if err != nil {
+		_ = sock.Close() // the library's goroutines end with it
+		return nil, err
+	}
+	// The library sets a deadline to the silence that it bears whenever it has
+	// read something, but may take away that of the handshake's last word.
+	if silence := conn.Config.Heartbeat * 3 / 2; silence > 0 {
+		_ = sock.SetReadDeadline(time.Now().Add(silence)) // fails only if it is closed: then that is noticed
+	}
+	s := newSession(conn, sock)
+	closes := conn.NotifyClose(make(chan *amqp091.Error, 1))
+	blockings := conn.NotifyBlocked(make(chan amqp091.Blocking, 16))
+	go s.watch(closes, blockings, report)
+	return s, nil
+}
+
+// handshake makes an AMQP connection of the TCP connection.
+func (t *target) handshake(ctx context.Context, sock *socket, name string) (*amqp091.Connection, error) {
+	// The library takes the deadline away at the end of the handshake.
+	if err := sock.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return nil, t.unreachable(err)
+	}
+	var transport net.Conn = sock
+	if t.tls != nil {
+		client := tls.Client(sock, t.tls)
+		if err := client.HandshakeContext(ctx); err != nil {
+			return nil, t.noTLS(err)
+		}
+		transport = client
+	}
+	conn, err := amqp091.Open(transport, amqp091.Config{
+		SASL:       t.sasl,
+		Vhost:      t.uri.Vhost,
+		ChannelMax: t.uri.ChannelMax,
+		FrameSize:  frameSize,
+		Heartbeat:  t.heartbeat,
+		Locale:     "en_US",
+		Properties: amqp091.Table{"product": "Downbeat", "connection_name": name},
+		Recovery:   nil, // it acknowledges the wrong messages after a reconnect
+	})
+	if err != nil {
+		return nil, t.refused(err, sock)
+	}
+	return conn, nil
+}

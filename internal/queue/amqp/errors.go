@@ -1,0 +1,80 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"downbeat/internal/queue"
+)
+
+// errLost: the connection ended under an operation, which is tried again.
+var errLost = errors.New("connection lost")
+
+// unreachable is the error of a TCP connection that could not be made.
+func (t *target) unreachable(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: broker at %s: %w", queue.ErrUnreachable, t.address(), err)
+	}
+	return fmt.Errorf("%w: broker at %s: %w; check that RabbitMQ runs there and that host and port are right",
+		queue.ErrUnreachable, t.address(), err)
+}
+
+// noTLS is the error of a TLS handshake.
+func (t *target) noTLS(err error) error {
+	return fmt.Errorf("%w: broker at %s: no TLS connection: %w; check that this is the TLS port (usually 5671), and cacertfile, certfile and keyfile in the queue URL",
+		queue.ErrUnreachable, t.address(), err)
+}
+
+// refused is the error of an AMQP handshake.
+func (t *target) refused(err error, sock *socket) error {
+	var refusal *amqp091.Error
+	if errors.As(err, &refusal) && (refusal.Server || sock.closedByPeer()) {
+		switch {
+		case refusal.Code == amqp091.NotAllowed, refusal == amqp091.ErrVhost:
+			return fmt.Errorf("%w: broker at %s does not let user %q into virtual host %q: %s; check that it exists and what the user may do there",
+				queue.ErrDenied, t.address(), t.uri.Username, t.uri.Vhost, refusal.Reason)
+		case refusal.Code == amqp091.AccessRefused:
+			return fmt.Errorf("%w: broker at %s refuses user %q: %s; check user name and password in the queue URL",
+				queue.ErrDenied, t.address(), t.uri.Username, refusal.Reason)
+		}
+	}
+	check := "that this is RabbitMQ's AMQP port (usually 5672, with TLS 5671)"
+	if t.tls != nil { // only now does the other side say what it thinks of our certificate
+		check += " and that it accepts the client certificate (certfile and keyfile in the queue URL)"
+	}
+	return fmt.Errorf("%w: broker at %s takes the connection, but does not speak AMQP 0-9-1 on it: %w; check %s",
+		queue.ErrUnreachable, t.address(), err, check)
+}
+
+// mapped turns the broker's refusal of one operation into our errors; nil if
+// err is none.
+func mapped(err error) error {
+	var refusal *amqp091.Error
+	if !errors.As(err, &refusal) || !refusal.Server {
+		return nil
+	}
+	switch refusal.Code {
+	case amqp091.NotFound:
+		return fmt.Errorf("%w: %s", queue.ErrNoQueue, refusal.Reason)
+	case amqp091.AccessRefused, amqp091.NotAllowed:
+		return fmt.Errorf("%w: %s", queue.ErrDenied, refusal.Reason)
+	case amqp091.PreconditionFailed, amqp091.ContentTooLarge, amqp091.ResourceLocked:
+		return errors.New(refusal.Reason)
+	}
+	return nil
+}
+
+// ended is the error of a method whose context has ended, with what went wrong
+// last, if anything.
+func ended(ctx context.Context, last error) error {
+	if errors.Is(context.Cause(ctx), queue.ErrClosed) {
+		return queue.ErrClosed
+	}
+	if last == nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w (%w)", ctx.Err(), last)
+}

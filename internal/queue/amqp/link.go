@@ -1,0 +1,102 @@
+package amqp
+
+import (
+	"context"
+	"time"
+
+	"downbeat/internal/queue"
+)
+
+// A link keeps one connection to the broker and makes it again when it is lost.
+type link struct {
+	role   string // "publish" or "consume"
+	broker *Broker
+
+	// The state; changed is closed and replaced whenever it changes.
+	current *session // nil while there is none
+	last    error    // why there is none
+	changed chan struct{}
+}
+
+// open makes the connection and brings the broker's queues up to date.
+func (l *link) open(ctx context.Context) (*session, error) {
+	b := l.broker
+	s, err := b.target.connect(ctx, b.name+" ("+l.role+")", b.reportBlocking)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.topology.restore(ctx, s, b.log); err != nil {
+		s.sever()
+		s.close()
+		return nil, b.target.unreachable(err)
+	}
+	return s, nil
+}
+
+// session waits for a connection that is alive.
+func (l *link) session(ctx context.Context) (*session, error) {
+	for {
+		l.broker.mu.Lock()
+		s, last, changed := l.current, l.last, l.changed
+		l.broker.mu.Unlock()
+		if s != nil && s.alive() {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ended(ctx, last)
+		}
+	}
+}
+
+func (l *link) set(s *session, last error) {
+	l.broker.mu.Lock()
+	defer l.broker.mu.Unlock()
+	l.current, l.last = s, last
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// keep is the link's goroutine: it waits for the connection's end and makes a
+// new one, until the broker is closed.
+func (l *link) keep(ctx context.Context, s *session) {
+	retry := newRetry()
+	for {
+		began := time.Now()
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			s.close()
+			l.set(nil, queue.ErrClosed)
+			return
+		}
+		err := s.lostBecause()
+		l.set(nil, err)
+		s.close()
+		l.broker.reportLost(l, err)
+		if time.Since(began) > maxBackOff { // else it may be flapping
+			retry.Reset()
+		}
+		if s = l.reopen(ctx, retry); s == nil {
+			return
+		}
+		l.set(s, nil)
+		l.broker.reportBack()
+	}
+}
+
+// reopen tries for a new connection until it has one or ctx ends.
+func (l *link) reopen(ctx context.Context, retry *retry) *session {
+	for {
+		if !retry.wait(ctx, nil) {
+			return nil
+		}
+		s, err := l.open(ctx)
+		if err == nil {
+			return s
+		}
+		l.set(nil, err)
+		l.broker.log.Debug("reconnecting failed", "connection", l.role, "error", err)
+	}
+}

@@ -1,0 +1,175 @@
+package amqp_test
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+)
+
+// A proxy stands between a Broker and RabbitMQ and does what networks do.
+type proxy struct {
+	t        testing.TB
+	listener net.Listener
+	target   string
+	wg       sync.WaitGroup
+
+	mu      sync.Mutex
+	refuse  bool // new connections
+	stalled bool // new connections too
+	pairs   map[*pair]struct{}
+	made    int // connections so far
+}
+
+// A pair is a client's connection and ours to RabbitMQ. While it is stalled it
+// reads nothing and writes nothing, and hangs up on nobody.
+type pair struct {
+	client, server net.Conn
+	mu             sync.Mutex
+	flows          sync.Cond
+	stalled, cut   bool
+}
+
+// newProxy listens until the test ends and forwards to the broker at rawURL;
+// it returns the URL that leads through it.
+func newProxy(t testing.TB, rawURL string) (*proxy, string) {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{t: t, listener: listener, target: u.Host, pairs: make(map[*pair]struct{})}
+	p.wg.Go(p.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.cut()
+		p.wg.Wait()
+	})
+	u.Host = listener.Addr().String()
+	return p, u.String()
+}
+
+func (p *proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.serve(client)
+	}
+}
+
+func (p *proxy) serve(client net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse {
+		_ = client.Close()
+		return
+	}
+	server, err := (&net.Dialer{}).DialContext(p.t.Context(), "tcp", p.target)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	c := &pair{client: client, server: server, stalled: p.stalled}
+	c.flows.L = &c.mu
+	p.pairs[c] = struct{}{}
+	p.made++
+	p.wg.Go(func() { c.forward(client, server) })
+	p.wg.Go(func() { c.forward(server, client) })
+}
+
+func (c *pair) forward(to io.Writer, from io.Reader) {
+	defer c.hangUp()
+	buffer := make([]byte, 64<<10)
+	for c.await() {
+		n, err := from.Read(buffer)
+		if !c.await() { // stalled while it read: hold what there is
+			return
+		}
+		if _, werr := to.Write(buffer[:n]); err != nil || werr != nil {
+			return
+		}
+	}
+}
+
+// await waits while the pair is stalled; false: it has been cut.
+func (c *pair) await() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.stalled && !c.cut {
+		c.flows.Wait()
+	}
+	return !c.cut
+}
+
+func (c *pair) hangUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true
+	c.flows.Broadcast()
+	_ = c.client.Close()
+	_ = c.server.Close()
+}
+
+func (c *pair) stall(stalled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stalled = stalled
+	c.flows.Broadcast()
+}
+
+func (p *proxy) each(f func(*pair)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.pairs {
+		f(c)
+	}
+}
+
+// cut hangs up on all connections; new ones are taken.
+func (p *proxy) cut() { p.each((*pair).hangUp) }
+
+// down hangs up on all connections and refuses new ones, until up.
+func (p *proxy) down() {
+	p.mu.Lock()
+	p.refuse = true
+	p.mu.Unlock()
+	p.cut()
+}
+
+func (p *proxy) up() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = false
+}
+
+// stall stops the connections that there are; new ones work.
+func (p *proxy) stall() { p.each(func(c *pair) { c.stall(true) }) }
+
+// stallAll stops all connections, also new ones, until flow.
+func (p *proxy) stallAll() {
+	p.mu.Lock()
+	p.stalled = true
+	p.mu.Unlock()
+	p.stall()
+}
+
+func (p *proxy) flow() {
+	p.mu.Lock()
+	p.stalled = false
+	p.mu.Unlock()
+	p.each(func(c *pair) { c.stall(false) })
+}
+
+// connections is how many have been made so far.
+func (p *proxy) connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.made
+}

@@ -1,0 +1,32 @@
+package rabbittest
+
+import (
+	"os"
+	"testing"
+)
+
+// EnvURL names the variable that holds the URL of the broker for tests.
+const EnvURL = "DOWNBEAT_TEST_AMQP_URL"
+
+// URL is the shared broker for tests, which may do anything there that leaves
+// it running and clean. Without one the test is skipped.
+func URL(t testing.TB) string {
+	t.Helper()
+	url := os.Getenv(EnvURL)
+	if url == "" {
+		t.Skipf("needs RabbitMQ: %s is not set; `make test`, or go run ./internal/queue/amqp/rabbittest/withrabbit -- go test ./..., starts one", EnvURL)
+	}
+	return url
+}
+
+// NeedServer skips the test unless a node of its own can be started: it takes
+// more than a URL.
+func NeedServer(t testing.TB) {
+	t.Helper()
+	URL(t) // where no RabbitMQ is wanted, none is to be started
+	for _, name := range []string{"rabbitmq-server", "rabbitmqctl", "epmd"} {
+		if _, err := tool(name); err != nil {
+			t.Skipf("needs a RabbitMQ node of its own: %v", err)
+		}
+	}
+}

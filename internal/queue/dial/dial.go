@@ -1,0 +1,99 @@
+// Package dial opens a [queue.Broker] by its URL, the way DOWNBEAT_QUEUE_URL
+// and --queue give it.
+package dial
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"downbeat/internal/queue"
+	"downbeat/internal/queue/amqp"
+	"downbeat/internal/queue/mem"
+)
+
+// known names the forms that this build speaks, for error messages.
+const known = "amqp://USER:PASSWORD@HOST/VHOST, amqps://USER:PASSWORD@HOST/VHOST and mem:"
+
+// Open opens the broker that the URL names. Each `mem:` opened is a broker of
+// its own. The error wraps [queue.ErrBadURL], [queue.ErrUnreachable] or
+// [queue.ErrDenied], or is ctx's.
+func Open(ctx context.Context, rawURL string, opts queue.Options) (queue.Broker, error) {
+	kind, err := scheme(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "mem" {
+		return mem.New(opts), nil
+	}
+	return amqp.Open(ctx, rawURL, opts)
+}
+
+// IsLoopback tells whether the broker is on this machine's loopback: at
+// localhost, in 127.0.0.0/8, at ::1, or inside the process. Other names are
+// not, even if they resolve to it: who answers for them can change.
+func IsLoopback(rawURL string) (bool, error) {
+	kind, err := scheme(rawURL)
+	if err != nil {
+		return false, err
+	}
+	if kind == "mem" {
+		return true, nil
+	}
+	host, err := amqp.Host(rawURL)
+	if err != nil {
+		return false, err
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true, nil
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback(), nil
+}
+
+// Redact returns the URL without its password, fit for logs and errors. Of a
+// URL from which the password can't be told for sure only the scheme is left.
+func Redact(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	at := strings.Count(rawURL, "@")
+	if err == nil && u.User != nil {
+		at-- // an @ beyond that of the user may end a password that holds a '/' or '#'
+	}
+	if err != nil || at > 0 {
+		for _, kind := range []string{"amqp:", "amqps:", "sqs:"} {
+			if strings.HasPrefix(rawURL, kind) {
+				return kind + "(unreadable URL)"
+			}
+		}
+		return "(unreadable URL)"
+	}
+	return u.Redacted()
+}
+
+// scheme returns "amqp", "amqps" or "mem".
+func scheme(rawURL string) (string, error) {
+	if rawURL == "" {
+		return "", fmt.Errorf("%w: it is empty; possible are %s", queue.ErrBadURL, known)
+	}
+	kind, rest, ok := strings.Cut(rawURL, ":")
+	if !ok {
+		return "", fmt.Errorf("%w: it has no scheme; possible are %s", queue.ErrBadURL, known)
+	}
+	switch kind = strings.ToLower(kind); kind {
+	case "amqp", "amqps":
+		if !strings.HasPrefix(rest, "//") {
+			return "", fmt.Errorf("%w: %s: is not followed by //; possible are %s", queue.ErrBadURL, kind, known)
+		}
+		return kind, nil
+	case "mem":
+		if strings.Trim(rest, "/") != "" {
+			return "", fmt.Errorf("%w: nothing can follow mem:, there is only one broker in a process", queue.ErrBadURL)
+		}
+		return kind, nil
+	case "sqs":
+		return "", fmt.Errorf("%w: this build does not speak sqs yet; possible are %s", queue.ErrBadURL, known)
+	}
+	return "", fmt.Errorf("%w: unknown scheme %.20q; possible are %s", queue.ErrBadURL, kind, known)
+}
