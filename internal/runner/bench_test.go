@@ -1,0 +1,85 @@
+package runner
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+// stampSink keeps when each command began.
+type stampSink struct {
+	nobody
+	at []time.Time
+}
+
+func (s *stampSink) Started(command, _ int, at time.Time) { s.at[command] = at }
+
+// BenchmarkSet prepares, releases and ends sets of /bin/true: the time of all,
+// and of its parts, and how far apart the processes were released.
+func BenchmarkSet(b *testing.B) {
+	for way, options := range ways {
+		for _, n := range []int{12, 48} {
+			b.Run(fmt.Sprintf("%s/%d", way, n), func(b *testing.B) { benchmarkSet(b, options, n) })
+		}
+	}
+}
+
+func benchmarkSet(b *testing.B, options Options, n int) {
+	r, err := New(options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // only that of /dev/null
+	commands := make([]Command, n)
+	for i := range commands {
+		commands[i] = Command{Name: fmt.Sprint(i), Argv: []string{"/bin/true"}}
+	}
+	var prepares, skews, ends []time.Duration
+	for b.Loop() {
+		sink := &stampSink{at: make([]time.Time, n)}
+		begin := time.Now()
+		set, err := r.Prepare(b.Context(), Spec{Commands: commands, Mark: []string{"RUNNER_TEST=" + b.Name()}, Sink: sink})
+		if err != nil {
+			b.Fatal(err)
+		}
+		prepares = append(prepares, time.Since(begin))
+		at := time.Now().Add(5 * time.Millisecond)
+		if err := set.Release(at); err != nil {
+			b.Fatal(err)
+		}
+		<-set.Done()
+		ends = append(ends, time.Since(at))
+		skews = append(skews, slices.MaxFunc(sink.at, time.Time.Compare).Sub(at))
+	}
+	for what, times := range map[string][]time.Duration{"prepare": prepares, "skew": skews, "run": ends} {
+		slices.Sort(times)
+		b.ReportMetric(float64(times[len(times)/2])/1e3, what+"-µs")
+	}
+}
+
+// BenchmarkOutput reads lines of 100 bytes from four processes at once.
+func BenchmarkOutput(b *testing.B) {
+	const processes, lines = 4, 500_000
+	r, err := New(Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // only that of /dev/null
+	command := Command{Argv: []string{"sh", "-c", fmt.Sprintf("yes %099d | head -n %d", 0, lines)}, Env: []string{"PATH=/usr/bin:/bin"}}
+	for b.Loop() {
+		sink := &counter{}
+		set, err := r.Prepare(b.Context(), Spec{Commands: slices.Repeat([]Command{command}, processes), Sink: sink})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := set.Release(time.Now()); err != nil {
+			b.Fatal(err)
+		}
+		<-set.Done()
+		if got := sink.bytes.Load(); got != processes*lines*100 {
+			b.Fatalf("got %d bytes", got)
+		}
+	}
+	b.ReportMetric(float64(b.N)*processes*lines/b.Elapsed().Seconds()/1e6, "Mlines/s")
+}

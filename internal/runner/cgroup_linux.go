@@ -1,0 +1,217 @@
+package runner
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A cgroup holds the processes of one set where cgroup v2 is delegated to us:
+// nothing that a process does takes it or its descendants out of there, unless
+// it is allowed to write to other cgroups. A nil cgroup is always empty.
+type cgroup struct {
+	path string
+	fd   int // of the directory, to start processes in it
+}
+
+const cgroupPrefix = "downbeat-"
+
+// cgroupBase is the directory of this program's own cgroup, below which it may
+// make others; empty if it may not.
+func cgroupBase() string {
+	own, err := ownCgroup()
+	if err != nil {
+		return ""
+	}
+	mounts, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer mounts.Close()
+	for lines := bufio.NewScanner(mounts); lines.Scan(); {
+		if base := cgroupDir(lines.Text(), own); base != "" {
+			return base
+		}
+	}
+	return ""
+}
+
+// ownCgroup is this program's cgroup as /proc tells it.
+func ownCgroup() (string, error) {
+	data, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			return strings.TrimSuffix(path, "\n"), nil
+		}
+	}
+	return "", fs.ErrNotExist
+}
+
+// cgroupDir is where the cgroup own is found in a mount, which is a line of
+// mountinfo; empty if it isn't there, or that is no cgroup v2.
+func cgroupDir(mount, own string) string {
+	before, after, _ := strings.Cut(mount, " - ")
+	fields := strings.Fields(before)
+	if len(fields) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
+		return ""
+	}
+	root, point := unescapeMount(fields[3]), unescapeMount(fields[4])
+	below, ok := strings.CutPrefix(own, strings.TrimSuffix(root, "/"))
+	if !ok || below != "" && below[0] != '/' {
+		return ""
+	}
+	dir := filepath.Join(point, below)
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
+		return ""
+	}
+	return dir
+}
+
+// unescapeMount undoes the octal escapes of mountinfo.
+func unescapeMount(s string) string {
+	for _, c := range []string{" ", "\t", "\n", `\`} {
+		s = strings.ReplaceAll(s, fmt.Sprintf(`\%03o`, c[0]), c)
+	}
+	return s
+}
+
+// cgroups numbers the cgroups made by this process, of all runners.
+var cgroups atomic.Int64
+
+// newCgroup makes a cgroup that can be killed as a whole (Linux 5.14).
+func newCgroup(base string) (*cgroup, error) {
+	path := filepath.Join(base, fmt.Sprintf("%s%d-%d", cgroupPrefix, os.Getpid(), cgroups.Add(1)))
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return nil, fmt.Errorf("make cgroup: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(path, "cgroup.kill")); err != nil {
+		os.Remove(path) //nolint:errcheck // empty, and the other error is the one that matters
+		return nil, fmt.Errorf("make cgroup: %w", err)
+	}
+	fd, err := unix.Open(path, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		os.Remove(path) //nolint:errcheck // as above
+		return nil, fmt.Errorf("open cgroup %s: %w", path, err)
+	}
+	return &cgroup{path: path, fd: fd}, nil
+}
+
+// populated reports whether any process is left in the cgroup or below.
+func (c *cgroup) populated() bool {
+	if c == nil {
+		return false
+	}
+	data, err := os.ReadFile(filepath.Join(c.path, "cgroup.events"))
+	return err == nil && bytes.Contains(data, []byte("populated 1"))
+}
+
+// pids are the live processes in the cgroup and below.
+func (c *cgroup) pids() []int {
+	var pids []int
+	c.walk(func(dir string) {
+		data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		if err != nil {
+			return // gone in between
+		}
+		for field := range strings.FieldsSeq(string(data)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+	})
+	return pids
+}
+
+// contains reports whether the process is in the cgroup or below.
+func (c *cgroup) contains(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			name := "/" + filepath.Base(c.path)
+			return strings.Contains(strings.TrimSuffix(path, "\n")+"/", name+"/")
+		}
+	}
+	return false
+}
+
+// kill kills everything in the cgroup and below, whatever it forks meanwhile.
+func (c *cgroup) kill() error {
+	if c == nil {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(c.path, "cgroup.kill"), []byte("1"), 0); err != nil {
+		return fmt.Errorf("kill cgroup: %w", err)
+	}
+	return nil
+}
+
+// close removes the cgroup, which is empty. The kernel may take a moment to see that.
+func (c *cgroup) close() error {
+	unix.Close(c.fd) //nolint:errcheck // a directory has nothing to lose
+	return removeCgroup(c.path, 100)
+}
+
+func removeCgroup(path string, tries int) error {
+	c := &cgroup{path: path}
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
+		err := unix.Rmdir(path)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if tries--; tries <= 0 {
+			return fmt.Errorf("remove cgroup %s: %w", path, err)
+		}
+		var below []string // that a process made
+		c.walk(func(dir string) { below = append(below, dir) })
+		for i := len(below) - 1; i > 0; i-- { // from the deepest up
+			unix.Rmdir(below[i]) //nolint:errcheck // that of the uppermost tells
+		}
+		<-time.After(pause)
+	}
+}
+
+// walk visits the cgroup and all below it, parents first.
+func (c *cgroup) walk(visit func(dir string)) {
+	//nolint:errcheck // visit returns none, and what is gone in between is passed over
+	filepath.WalkDir(c.path, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			visit(path)
+		}
+		return nil
+	})
+}
+
+// removeStaleCgroups removes the empty cgroups of programs that are no more.
+func removeStaleCgroups(base string) {
+	if base == "" {
+		return
+	}
+	dirs, err := filepath.Glob(filepath.Join(base, cgroupPrefix+"*"))
+	if err != nil {
+		return // the pattern is a good one
+	}
+	for _, dir := range dirs {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), cgroupPrefix), "-")
+		pid, err := strconv.Atoi(owner)
+		if err == nil && pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			removeCgroup(dir, 1) //nolint:errcheck // what is left in it is somebody's to sweep
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package runner
+
+import "time"
+
+// conduct sees the set to its end: first the commands' own, then that of
+// everything they started, then that of the output.
+func (s *Set) conduct() {
+	family := newFamily(s)
+	ended := make(chan struct{})
+	s.tasks.Go(func() { s.samplePeaks(ended) })
+	s.awaitCommands(family)
+	close(ended)
+	left := family.clear()
+	s.drain()
+	s.runner.guard.forget(s)
+	s.reap()
+	s.finish(family.swept, left)
+}
+
+// awaitCommands returns when every command has ended, was dropped, or could not
+// be ended; it sends KILL when that is due.
+func (s *Set) awaitCommands(family *family) {
+	termed := s.stopped
+	for waiting := len(s.procs); waiting > 0; {
+		timer, act := s.nextDeadline()
+		select {
+		case <-s.ended:
+			waiting--
+		case <-termed:
+			termed = nil
+			family.askEscapees()
+		case <-s.changed:
+		case <-timer.C:
+			act()
+		}
+		timer.Stop()
+	}
+}
+
+// nextDeadline is a timer for what is due next, and what to do then.
+func (s *Set) nextDeadline() (*time.Timer, func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state == stateKilling:
+		return time.NewTimer(time.Until(s.killAt.Add(KillTimeout))), s.abandon
+	case s.state == stateTerminating:
+		return time.NewTimer(time.Until(s.killAt)), s.kill
+	case s.stopping:
+		return time.NewTimer(time.Until(s.termAt.Add(late))), s.terminate
+	default:
+		return time.NewTimer(time.Hour), func() {}
+	}
+}
+
+// abandon gives up the commands that don't end though they got KILL.
+func (s *Set) abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.procs {
+		if !p.ended {
+			s.runner.log.Error("a process can't be ended", "command", p.command.Name, "pid", p.pid)
+			s.result.Left++
+			p.abandon()
+		}
+	}
+	// Not again for a long while: whoever was given up reports its end now.
+	s.killAt = s.killAt.Add(time.Hour)
+}
+
+// drain waits until all output has been handed on. Nothing of the set is left
+// to write any more; but a process that never belonged to it may have been
+// handed the pipe, and hold it.
+func (s *Set) drain() {
+	drained := make(chan struct{})
+	go func() {
+		s.tasks.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+		return
+	case <-time.After(DrainTimeout):
+	}
+	for _, p := range s.procs {
+		for _, o := range p.outputs {
+			o.cutOff()
+		}
+	}
+	<-drained
+}
+
+// reap takes the zombies out of the process table: from here on, their pids
+// may belong to others.
+func (s *Set) reap() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.procs {
+		if p.pid == 0 || p.reaped {
+			continue
+		}
+		reapEnded(p.pid)
+		p.reaped = true
+		s.runner.forget(p.pid)
+	}
+}
+
+// finish declares the set over.
+func (s *Set) finish(swept, left int) {
+	s.mu.Lock()
+	s.move(eventGone)
+	s.result.Swept = swept
+	s.result.Left += left
+	s.result.Totals = make([]Total, len(s.procs))
+	for i, p := range s.procs {
+		t := &s.result.Totals[i]
+		t.StdoutLines, t.StdoutBytes = p.outputs[Stdout].totals()
+		t.StderrLines, t.StderrBytes = p.outputs[Stderr].totals()
+	}
+	s.mu.Unlock()
+	s.leave()
+	close(s.done)
+}
+
+// leave removes the set's cgroup and takes the set off those that Close waits for.
+func (s *Set) leave() {
+	if s.cgroup != nil {
+		if err := s.cgroup.close(); err != nil {
+			s.runner.log.Warn("cgroup not removed", "error", err)
+		}
+	}
+	s.runner.mu.Lock()
+	defer s.runner.mu.Unlock()
+	delete(s.runner.sets, s)
+}

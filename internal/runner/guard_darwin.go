@@ -1,0 +1,12 @@
+package runner
+
+// A guard needs Linux.
+type guard struct{}
+
+func newGuard(*Runner) (*guard, error) { return nil, nil }
+func (*guard) watch(*Set)              {}
+func (*guard) forget(*Set)             {}
+func (*guard) close()                  {}
+
+// GuardMain reports whether this process is a guard (see Options.Guard); never here.
+func GuardMain([]string) bool { return false }

@@ -1,0 +1,169 @@
+package runner
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// readSize is how much is read from a pipe at a time: what it holds.
+const readSize = 64 << 10
+
+// buffers are taken only while there is something to read and to hand on, so
+// memory follows the streams that are active, not the processes.
+var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+
+// An output is one stream of a process, from the pipe to the sink.
+type output struct {
+	process *process
+	stream  Stream
+	read    *os.File // our end, non-blocking
+	readFD  int      // the same
+	write   int      // the child's end; -1 once it's closed here
+
+	lines, bytes uint64
+	last         byte // the last byte read
+}
+
+// newOutput makes the pipe. The child's end stays blocking, as programs expect.
+func newOutput(p *process, stream Stream) (*output, error) {
+	fds, err := pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make a pipe: %w", err)
+	}
+	return &output{process: p, stream: stream, read: os.NewFile(uintptr(fds[0]), "|0"), readFD: fds[0], write: fds[1]}, nil
+}
+
+// closeWrite closes the child's end in this program, once the child has it or
+// will never need it.
+func (o *output) closeWrite() {
+	if o.write >= 0 {
+		unix.Close(o.write) //nolint:errcheck // a pipe's end has nothing to lose
+		o.write = -1
+	}
+}
+
+// pump hands everything on to the sink until nobody can write any more, or
+// [output.cutOff] was called.
+func (o *output) pump(sink Sink) {
+	defer o.read.Close()
+	defer o.close(sink)
+	conn, err := o.read.SyscallConn()
+	if err != nil {
+		return // the file is open, so it has one
+	}
+	for {
+		err := o.pass(conn.Read, sink)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			o.rest(sink)
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// close tells a sink that wants to know that there is no more to come.
+func (o *output) close(sink Sink) {
+	if s, ok := sink.(StreamSink); ok && o.process.failure == nil {
+		<-o.process.announced
+		s.Closed(o.process.index, o.stream)
+	}
+}
+
+// pass reads once, waiting by way of await until there is something, and hands
+// it on. The error is io.EOF at the end.
+func (o *output) pass(await func(func(fd uintptr) bool) error, sink Sink) error {
+	var (
+		buf     *[readSize]byte
+		n       int
+		readErr error
+		at      time.Time
+	)
+	err := await(func(fd uintptr) bool {
+		buf = buffers.Get().(*[readSize]byte)
+		n, readErr = readRetrying(int(fd), buf[:])
+		if errors.Is(readErr, syscall.EAGAIN) {
+			buffers.Put(buf)
+			buf = nil
+			return false
+		}
+		at = time.Now()
+		return true
+	})
+	if buf != nil {
+		defer buffers.Put(buf)
+	}
+	switch {
+	case err != nil:
+		return err
+	case readErr != nil:
+		return readErr
+	case n == 0:
+		return io.EOF
+	}
+	o.hand(sink, at, buf[:n])
+	return nil
+}
+
+// hand counts data and gives it to the sink, not before the sink has heard that
+// the process started.
+func (o *output) hand(sink Sink, at time.Time, data []byte) {
+	o.lines += uint64(bytes.Count(data, []byte{'\n'}))
+	o.bytes += uint64(len(data))
+	o.last = data[len(data)-1]
+	<-o.process.announced
+	sink.Output(o.process.index, o.stream, at, data)
+}
+
+// rest hands on what lies in the pipe at this moment. Whoever writes on is no
+// process of the set: those have all ended.
+func (o *output) rest(sink Sink) {
+	there, err := unix.IoctlGetInt(o.readFD, readable)
+	if err != nil {
+		return
+	}
+	now := func(read func(fd uintptr) bool) error {
+		if !read(uintptr(o.readFD)) {
+			return syscall.EAGAIN
+		}
+		return nil
+	}
+	for limit := o.bytes + uint64(there); err == nil && o.bytes < limit; {
+		err = o.pass(now, sink)
+	}
+	if err == nil || errors.Is(err, syscall.EAGAIN) {
+		o.process.set.runner.log.Warn("a process outside the set holds the output open; no more of it is read",
+			"command", o.process.command.Name, "stream", o.stream.String())
+	}
+}
+
+// cutOff has pump hand on what is in the pipe, and end.
+func (o *output) cutOff() {
+	o.read.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it is closed already: that's what is wanted
+}
+
+// totals are the lines and bytes read; valid once pump has returned.
+func (o *output) totals() (lines, bytes uint64) {
+	if o.bytes > 0 && o.last != '\n' {
+		return o.lines + 1, o.bytes
+	}
+	return o.lines, o.bytes
+}
+
+func readRetrying(fd int, buf []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, buf)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Prepare checks and loads every command, held before its first instruction. On
+// error nothing of it is left and nothing was executed; the error is a
+// [*PrepareError], naming all of them, when commands are at fault.
+func (r *Runner) Prepare(ctx context.Context, spec Spec) (*Set, error) {
+	s := newSet(r, spec)
+	if err := r.enter(s); err != nil {
+		return nil, err
+	}
+	problems := s.lookUp()
+	loaded, err := s.load(ctx)
+	if err == nil {
+		var more []Problem
+		more, err = s.loadProblems(ctx, loaded)
+		problems = append(problems, more...)
+	}
+	if err == nil && len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b Problem) int { return a.Command - b.Command })
+		err = &PrepareError{problems}
+	}
+	if err != nil {
+		s.undo(loaded)
+		return nil, err
+	}
+	r.guard.watch(s)
+	go s.conduct()
+	return s, nil
+}
+
+// enter adds the set to those that Close waits for.
+func (r *Runner) enter(s *Set) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return ErrClosed
+	}
+	r.sets[s] = true
+	return nil
+}
+
+// lookUp finds the programs; the result is what is wrong.
+func (s *Set) lookUp() []Problem {
+	var problems []Problem
+	for _, p := range s.procs {
+		path, err := lookUp(p.command)
+		if err == nil {
+			p.path = path
+			p.holds = s.runner.holds && !privileged(inDir(p.command.Dir, path))
+			if !p.holds {
+				err = checkFormat(inDir(p.command.Dir, path))
+			}
+		}
+		if err != nil {
+			p.path = ""
+			problems = append(problems, Problem{p.index, p.command.Name, err})
+		}
+	}
+	return problems
+}
+
+// load makes what the programs that were found need, and has those that are
+// held started on the thread; the channel is closed when it is through.
+func (s *Set) load(ctx context.Context) (<-chan struct{}, error) {
+	loaded := make(chan struct{})
+	s.cgroup = s.runner.newCgroup()
+	for _, p := range s.procs {
+		if err := p.makeOutputs(); err != nil {
+			close(loaded)
+			return loaded, fmt.Errorf("prepare %s: %w", p.command.Name, err)
+		}
+	}
+	go func() {
+		defer close(loaded)
+		for _, p := range s.procs {
+			if !p.holds || p.path == "" {
+				continue
+			}
+			started := make(chan struct{})
+			if !s.runner.thread.do(ctx.Done(), func() {
+				defer close(started)
+				p.failure = s.runner.start(p, true)
+			}) {
+				return
+			}
+			<-started
+		}
+	}()
+	return loaded, nil
+}
+
+// loadProblems waits for the load and tells what went wrong. The error is one
+// that no command is to blame for.
+func (s *Set) loadProblems(ctx context.Context, loaded <-chan struct{}) ([]Problem, error) {
+	select {
+	case <-loaded:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("prepare: %w", context.Cause(ctx))
+	}
+	var problems []Problem
+	for _, p := range s.procs {
+		switch {
+		case p.failure == nil:
+		case isCommands(p.failure):
+			problems = append(problems, Problem{p.index, p.command.Name, p.explainFailure()})
+		default:
+			return nil, fmt.Errorf("start %q: %w", p.path, p.failure)
+		}
+	}
+	return problems, nil
+}
+
+// explainFailure says why a program that had been found could not be loaded. It
+// is looked for again first, as its directory, or itself, may be gone by now.
+func (p *process) explainFailure() error {
+	if _, err := lookUp(p.command); err != nil {
+		return err
+	}
+	return explainStart(p.path, p.failure)
+}
+
+// isCommands reports whether an error of a start is the command's fault, and
+// not one of this machine's limits.
+func isCommands(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, errno) {
+			return false
+		}
+	}
+	return true
+}
+
+// makeOutputs makes the pipes of a process.
+func (p *process) makeOutputs() error {
+	for _, stream := range []Stream{Stdout, Stderr} {
+		o, err := newOutput(p, stream)
+		if err != nil {
+			return err
+		}
+		p.outputs[stream] = o
+	}
+	return nil
+}
+
+// undo takes back whatever Prepare has done, which is all over when loaded is
+// closed. A start that hangs (a program on a file system that doesn't answer)
+// isn't waited for: it is undone when it is through.
+func (s *Set) undo(loaded <-chan struct{}) {
+	undone := make(chan struct{})
+	go func() {
+		defer close(undone)
+		<-loaded
+		for _, p := range s.procs {
+			p.undo()
+		}
+		s.leave()
+	}()
+	select {
+	case <-undone:
+	case <-time.After(time.Second):
+		s.runner.log.Error("a program can't be loaded; does its file system answer?")
+	}
+}
+
+// undo takes back what Prepare has done for one process.
+func (p *process) undo() {
+	p.closeOutputs()
+	if p.pidFile != nil {
+		p.pidFile.Close()
+	}
+	if p.pid == 0 {
+		return
+	}
+	unix.Kill(p.pid, unix.SIGKILL) //nolint:errcheck // it's there until it is reaped
+	reap(p.pid)
+	p.set.runner.forget(p.pid)
+}
+
+// marked is the environment env with the entries of mark, which replace those
+// of the same name.
+func marked(env, mark []string) []string {
+	all := make([]string, 0, len(env)+len(mark))
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if !slices.ContainsFunc(mark, func(m string) bool { return strings.HasPrefix(m, name+"=") }) {
+			all = append(all, entry)
+		}
+	}
+	return append(all, mark...)
+}
+
+// newProcess is command i of the set.
+func newProcess(s *Set, i int, mark []string) *process {
+	c := &s.spec.Commands[i]
+	if c.Dir != "" {
+		c.Dir = filepath.Clean(c.Dir)
+	}
+	return &process{
+		set: s, index: i, command: c, env: marked(c.Env, mark),
+		announced: make(chan struct{}), abandoned: make(chan struct{}),
+	}
+}

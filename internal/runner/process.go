@@ -1,0 +1,147 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	// errGone: the process ended before it was held.
+	errGone = errors.New("the process is gone")
+	// errAbandoned: nobody waits for the process any more.
+	errAbandoned = errors.New("it does not react to KILL")
+)
+
+// phase is where a single process is in its life. It only ever rises.
+type phase uint8
+
+const (
+	phaseWaiting phase = iota // held, or not started yet
+	phaseBegun                // released or started
+	phaseDropped              // stopped before it could begin
+)
+
+// A process is a command on its way. Fields below mu are guarded by the set's
+// mutex; the others don't change once the goroutines that read them are started.
+type process struct {
+	set     *Set
+	index   int
+	command *Command
+	path    string   // what to execute
+	env     []string // with the set's marks
+	holds   bool     // it is held until it begins, not started then
+	outputs [2]*output
+
+	pid     int      // also of its group; 0 until started
+	pidFile *os.File // to wait for its end; nil where there is no such thing
+	floor   int64    // the system's figure for its memory is right above this
+	began   time.Time
+	failure error // why it couldn't be started at the release
+
+	announced chan struct{} // closed when the sink knows that it began
+	abandoned chan struct{} // closed when nobody waits for its end any more
+
+	// Guarded by the set's mutex.
+	phase  phase
+	ended  bool // a zombie until the set is over, or never started
+	reaped bool // its pid may belong to somebody else by now
+	termed bool // it had TERM before it ended
+	killed bool // it had KILL before it ended
+	peak   int64
+}
+
+// ending is how a process ended.
+type ending struct {
+	code         int
+	signal       string
+	user, system time.Duration
+	maxRSS       int64
+}
+
+// begin releases or starts the process; on the thread, under the set's mutex.
+func (p *process) begin() {
+	if p.phase != phaseWaiting {
+		return
+	}
+	p.phase = phaseBegun
+	p.began = time.Now()
+	if p.holds {
+		p.letGo()
+		return
+	}
+	if err := p.set.runner.start(p, false); err != nil {
+		p.failure = explainStart(p.path, err)
+		p.ended = true
+	}
+}
+
+// signalGroup sends sig to the process and all that is left in its group.
+func (p *process) signalGroup(sig syscall.Signal) {
+	if p.pid > 0 && !p.reaped {
+		unix.Kill(-p.pid, sig) //nolint:errcheck // it may have ended, and set-uid programs may refuse
+	}
+}
+
+// closeOutputs closes the pipes of a process that never had them.
+func (p *process) closeOutputs() {
+	for _, o := range p.outputs {
+		if o != nil {
+			o.closeWrite()
+			o.read.Close()
+		}
+	}
+}
+
+// awaitBlocking waits for the process by a call that blocks a thread.
+func (p *process) awaitBlocking(wait func() (ending, error)) (ending, error) {
+	type answer struct {
+		end ending
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		end, err := wait()
+		answers <- answer{end, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.end, a.err
+	case <-p.abandoned:
+		return ending{}, errAbandoned
+	}
+}
+
+// abandon makes awaitEnd return; once only.
+func (p *process) abandon() {
+	close(p.abandoned)
+	if p.pidFile != nil {
+		p.pidFile.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // closed: then nobody waits
+	}
+}
+
+// exit is what the sink is told of the end; under the set's mutex.
+func (p *process) exit(end ending, err error, at time.Time) Exit {
+	e := Exit{
+		Code: end.code, Signal: end.signal,
+		Started: p.began, Ended: at,
+		User: end.user, System: end.system, MaxRSS: p.maxRSS(end.maxRSS),
+		Stopped: p.termed, Killed: p.killed,
+	}
+	if err != nil {
+		e.Code, e.Err = -1, fmt.Errorf("process %d could not be ended: %w", p.pid, err)
+	}
+	return e
+}
+
+// signalName is the name of a signal, such as "SIGKILL".
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return fmt.Sprintf("SIG%d", int(sig)) // a real-time signal
+}

@@ -1,0 +1,118 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// programs are what else the test binary can be: programs that run sets.
+var programs = map[string]func(args []string) int{"exclusive": exclusiveProgram, "killed": killedProgram}
+
+// exclusiveProgram runs a set whose process leaves an orphan without mark, in a
+// session of its own, and prints the pid of it and what children are left at the end.
+func exclusiveProgram([]string) int {
+	r, err := New(Options{Exclusive: true, NoCgroup: true})
+	if err != nil {
+		panic(err)
+	}
+	said := newGatherer()
+	set, err := r.Prepare(context.Background(), Spec{
+		Sink: said,
+		Mark: []string{"RUNNER_TEST=exclusive"},
+		Commands: []Command{{
+			Argv: []string{"sh", "-c", `(env -i setsid sh -c 'trap "" TERM; echo orphan $$; exec sleep 1000' &); exec sleep 1000`},
+			Env:  os.Environ(),
+		}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	if err := set.Release(time.Now()); err != nil {
+		panic(err)
+	}
+	said.wait(1)
+	set.Stop(time.Now(), 0)
+	<-set.Done()
+	self, _ := readProc(selfPID)
+	fmt.Print(said.text(), "children ", childrenOf(self), "\n")
+	if err := r.Close(); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// killedProgram runs a set with all kinds of descendants, prints their pids and
+// is killed. The argument is a way.
+func killedProgram(args []string) int {
+	options := ways[args[0]]
+	options.Guard = true
+	r, err := New(options)
+	if err != nil {
+		panic(err)
+	}
+	said := newGatherer()
+	set, err := r.Prepare(context.Background(), Spec{
+		Sink: said,
+		Mark: []string{fmt.Sprintf("RUNNER_TEST=%d", os.Getpid())},
+		Commands: []Command{{
+			Argv: []string{"sh", "-c", `
+				echo $$
+				(env -i sh -c 'echo $$; exec sleep 1000' &) # in the group, without mark
+				(setsid sh -c 'echo $$; exec sleep 1000' &) # with mark, in a session of its own
+				setsid sh -c 'env -i setsid sh -c "echo \$\$; exec sleep 1000" & wait' & # below one that has it
+				wait`},
+			Env: os.Environ(),
+		}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	if err := set.Release(time.Now()); err != nil {
+		panic(err)
+	}
+	said.wait(4)
+	fmt.Print(strings.ReplaceAll(said.text(), "\n", " "))
+	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // then the test waits in vain
+	select {}
+}
+
+// A gatherer is a sink that gathers lines.
+type gatherer struct {
+	nobody
+	mu   sync.Mutex
+	cond *sync.Cond
+	said strings.Builder
+}
+
+func newGatherer() *gatherer {
+	g := &gatherer{}
+	g.cond = sync.NewCond(&g.mu)
+	return g
+}
+
+func (g *gatherer) Output(_ int, _ Stream, _ time.Time, data []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.said.Write(data)
+	g.cond.Broadcast()
+}
+
+func (g *gatherer) text() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.said.String()
+}
+
+// wait waits for n lines.
+func (g *gatherer) wait(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for strings.Count(g.said.String(), "\n") < n {
+		g.cond.Wait()
+	}
+}

@@ -1,0 +1,63 @@
+package runner
+
+import "time"
+
+// sampleEvery is the time between two looks at the memory of processes; the
+// first ones come sooner.
+const sampleEvery = time.Second
+
+// samplePeaks notes the peak memory of the commands until stop is closed.
+func (s *Set) samplePeaks(stop <-chan struct{}) {
+	select {
+	case <-s.released:
+	case <-stop:
+		return
+	}
+	pause := 10 * time.Millisecond
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-stop:
+			return
+		}
+		for _, pid := range s.begun() {
+			s.notePeak(pid, peakOf(pid))
+		}
+		pause = min(4*pause, sampleEvery)
+		timer.Reset(pause)
+	}
+}
+
+// begun are the commands that execute.
+func (s *Set) begun() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var pids []int
+	for _, p := range s.procs {
+		if p.phase == phaseBegun && !p.ended && !p.reaped {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids
+}
+
+// notePeak notes what was found for a command; 0 is nothing found.
+func (s *Set) notePeak(pid int, peak int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.procs {
+		if p.pid == pid && !p.reaped {
+			p.peak = max(p.peak, peak)
+		}
+	}
+}
+
+// maxRSS is the peak memory, given what the system says; under the set's mutex.
+func (p *process) maxRSS(reported int64) int64 {
+	if reported > p.floor {
+		return reported
+	}
+	return p.peak
+}

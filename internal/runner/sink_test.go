@@ -1,0 +1,258 @@
+package runner
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait of the tests; it is never waited for in vain.
+const patience = 60 * time.Second
+
+// A recorder is a sink that remembers.
+type recorder struct {
+	mu      sync.Mutex
+	changed chan struct{} // closed and made anew at every change
+	started map[int]time.Time
+	pids    map[int]int
+	out     map[string]*bytes.Buffer // by "command/stream"
+	closed  map[string]bool
+	exits   map[int]Exit
+	wrong   []string // calls that must not have come, or not at that time
+}
+
+func newRecorder() *recorder {
+	return &recorder{
+		changed: make(chan struct{}),
+		started: map[int]time.Time{}, pids: map[int]int{},
+		out: map[string]*bytes.Buffer{}, closed: map[string]bool{}, exits: map[int]Exit{},
+	}
+}
+
+func streamKey(command int, stream Stream) string { return fmt.Sprintf("%d/%v", command, stream) }
+
+// note makes a change known.
+func (r *recorder) note() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *recorder) Started(command, pid int, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, twice := r.started[command]; twice {
+		r.wrong = append(r.wrong, fmt.Sprintf("command %d started twice", command))
+	}
+	r.started[command], r.pids[command] = at, pid
+	r.note()
+}
+
+func (r *recorder) Output(command int, stream Stream, at time.Time, data []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if began, ok := r.started[command]; !ok || at.Before(began) || len(data) == 0 {
+		r.wrong = append(r.wrong, fmt.Sprintf("command %d wrote %q before its start", command, data))
+	}
+	key := streamKey(command, stream)
+	if r.closed[key] {
+		r.wrong = append(r.wrong, fmt.Sprintf("output of %s after its end", key))
+	}
+	if r.out[key] == nil {
+		r.out[key] = &bytes.Buffer{}
+	}
+	r.out[key].Write(data)
+	r.note()
+}
+
+func (r *recorder) Closed(command int, stream Stream) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed[streamKey(command, stream)] = true
+	r.note()
+}
+
+func (r *recorder) Exited(command int, exit Exit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, twice := r.exits[command]; twice {
+		r.wrong = append(r.wrong, fmt.Sprintf("command %d exited twice", command))
+	}
+	if _, ok := r.started[command]; !ok && exit.Err == nil {
+		r.wrong = append(r.wrong, fmt.Sprintf("command %d exited before its start", command))
+	}
+	r.exits[command] = exit
+	r.note()
+}
+
+// await waits until the condition, called under the mutex, holds.
+func (r *recorder) await(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for {
+		r.mu.Lock()
+		ok, changed := condition(), r.changed
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// text is what a command wrote so far; under the mutex, or when all is over.
+func (r *recorder) text(command int, stream Stream) string {
+	if b := r.out[streamKey(command, stream)]; b != nil {
+		return b.String()
+	}
+	return ""
+}
+
+// awaitReady waits until a command, or what it started, has said n times that
+// it is ready, and returns the pids of those who said so.
+func (r *recorder) awaitReady(t *testing.T, command, n int) []int {
+	t.Helper()
+	var pids []int
+	r.await(t, fmt.Sprintf("command %d to be ready %d times", command, n), func() bool {
+		pids = nil
+		for line := range strings.Lines(r.text(command, Stdout)) {
+			var pid int
+			if k, err := fmt.Sscanf(line, "ready %d\n", &pid); k == 1 && err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		return len(pids) >= n
+	})
+	return pids
+}
+
+// role is a command that is the test binary in one of its roles.
+func role(t *testing.T, args ...string) Command {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Command{
+		Name: args[0], Dir: t.TempDir(), Env: os.Environ(),
+		Argv: append([]string{exe, childPrefix + args[0]}, args[1:]...),
+	}
+}
+
+// shell is a command for the shell.
+func shell(t *testing.T, script string) Command {
+	t.Helper()
+	return Command{Name: "sh", Argv: []string{"sh", "-c", script}, Dir: t.TempDir(), Env: os.Environ()}
+}
+
+// ways are the ways to hold and to find processes.
+var ways = map[string]Options{
+	"cgroup": {},
+	"tree":   {NoCgroup: true},
+	"unheld": {NoPtrace: true},
+}
+
+func newRunner(t *testing.T, options Options) *Runner {
+	t.Helper()
+	r, err := New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// A trial is a set under test, with what its sink has heard.
+type trial struct {
+	*Set
+	*recorder
+	mark []string
+}
+
+// markOf marks the processes of this test, and of no other.
+func markOf(t *testing.T) []string {
+	return []string{"RUNNER_TEST=" + t.Name(), "RUNNER_TEST_DIR=" + t.TempDir()}
+}
+
+func prepare(t *testing.T, r *Runner, commands ...Command) *trial {
+	t.Helper()
+	tr := &trial{recorder: newRecorder(), mark: markOf(t)}
+	var err error
+	tr.Set, err = r.Prepare(t.Context(), Spec{Commands: commands, Mark: tr.mark, Sink: tr.recorder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func (tr *trial) release(t *testing.T) {
+	t.Helper()
+	if err := tr.Release(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// end waits for the end of the set and checks what holds for every one.
+func (tr *trial) end(t *testing.T) Result {
+	t.Helper()
+	select {
+	case <-tr.Done():
+	case <-time.After(patience):
+		t.Fatal("the set does not end")
+	}
+	for _, wrong := range tr.wrong {
+		t.Error(wrong)
+	}
+	for command := range tr.started {
+		if _, ok := tr.exits[command]; !ok {
+			t.Errorf("command %d started and was not heard of again", command)
+		}
+	}
+	for _, d := range carriers(tr.mark) {
+		t.Errorf("process %d is left", d.pid)
+	}
+	if left := tr.Result().Left; left != 0 {
+		t.Errorf("%d processes are left", left)
+	}
+	return tr.Result()
+}
+
+// gone fails the test if the process still executes.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	if d, ok := readProc(pid); ok && !d.zombie {
+		t.Errorf("process %d is left", pid)
+	}
+}
+
+// traces are files that commands leave if they are executed.
+type traces struct{ dir string }
+
+func (tr traces) touch(t *testing.T, name string) Command {
+	return role(t, "touch", filepath.Join(tr.dir, name))
+}
+
+func (tr traces) left(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(tr.dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		files[i] = filepath.Base(files[i])
+	}
+	return files
+}

@@ -1,0 +1,8 @@
+package runner
+
+import "time"
+
+// sleepPrecisely sleeps for d; the scheduler is as precise as it gets.
+func sleepPrecisely(d time.Duration) {
+	<-time.After(d)
+}

@@ -1,0 +1,133 @@
+package runner
+
+import (
+	"runtime"
+	"slices"
+	"time"
+)
+
+const (
+	// precise is how long before a moment the thread stops doing anything
+	// else: Go's timers are late by up to a millisecond.
+	precise = 2 * time.Millisecond
+	// slice is how long the thread then sleeps at a time, between looks at
+	// what else has become due at the same moment.
+	slice = 250 * time.Microsecond
+)
+
+// A thread is the one operating-system thread that does what has to be done on
+// time or by the same thread for ever: it starts all children (the kernel kills
+// a child with Pdeathsig when the thread that started it ends, and only the
+// tracer itself can detach), releases them, and sends the TERM of a stop.
+//
+// It serves all sets of a program. So it never sleeps for long, and what is due
+// at the same instant for several sets is done in one go.
+type thread struct {
+	plans   chan moment // quick to take at any time
+	jobs    chan func() // take up to some milliseconds: not begun shortly before a moment
+	quit    chan struct{}
+	done    chan struct{}
+	moments []moment // what is to come, in order; only the thread looks at it
+}
+
+// A moment is what the thread has to do at a time. The function must not block.
+type moment struct {
+	at time.Time
+	do func()
+}
+
+func newThread() *thread {
+	t := &thread{
+		plans: make(chan moment),
+		jobs:  make(chan func()),
+		quit:  make(chan struct{}),
+		done:  make(chan struct{}),
+	}
+	go t.run()
+	return t
+}
+
+// close ends the thread; what was planned and is not due is forgotten.
+func (t *thread) close() {
+	close(t.quit)
+	<-t.done
+}
+
+// at has the thread call do at the time at, or at once when that has passed.
+// It does nothing when the thread has been closed.
+func (t *thread) at(at time.Time, do func()) {
+	select {
+	case t.plans <- moment{at, do}:
+	case <-t.done:
+	}
+}
+
+// do has the thread call job soon; it doesn't wait for its end. It returns
+// false if giveUp was closed before the thread could take it, or the thread
+// has been closed.
+func (t *thread) do(giveUp <-chan struct{}, job func()) bool {
+	select {
+	case t.jobs <- job:
+		return true
+	case <-giveUp:
+		return false
+	case <-t.done:
+		return false
+	}
+}
+
+func (t *thread) run() {
+	defer close(t.done)
+	runtime.LockOSThread() // never unlocked: the operating system's thread ends with this goroutine
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wait := t.untilNext()
+		switch {
+		case wait <= 0:
+			t.next()
+		case wait <= precise:
+			select {
+			case m := <-t.plans:
+				t.plan(m)
+			default:
+				sleepPrecisely(min(wait, slice))
+			}
+		default:
+			timer.Reset(wait - precise)
+			select {
+			case m := <-t.plans:
+				t.plan(m)
+			case job := <-t.jobs:
+				job()
+			case <-timer.C:
+			case <-t.quit:
+				return
+			}
+		}
+	}
+}
+
+// plan files m behind what is due at the same time.
+func (t *thread) plan(m moment) {
+	i := len(t.moments)
+	for i > 0 && t.moments[i-1].at.After(m.at) {
+		i--
+	}
+	t.moments = slices.Insert(t.moments, i, m)
+}
+
+// untilNext is how long it is until the next moment, or an hour.
+func (t *thread) untilNext() time.Duration {
+	if len(t.moments) == 0 {
+		return time.Hour
+	}
+	return time.Until(t.moments[0].at)
+}
+
+// next does what is due first.
+func (t *thread) next() {
+	do := t.moments[0].do
+	t.moments = slices.Delete(t.moments, 0, 1)
+	do()
+}

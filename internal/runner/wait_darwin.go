@@ -1,0 +1,51 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// awaitEnd returns when the process has ended; errAbandoned once it was abandoned.
+// Here a process can't be waited for and its resource usage be known without
+// reaping it; from then on its pid is no more used to signal its group.
+func (p *process) awaitEnd() (ending, error) {
+	return p.awaitBlocking(func() (ending, error) {
+		var (
+			status unix.WaitStatus
+			usage  unix.Rusage
+		)
+		for {
+			_, err := unix.Wait4(p.pid, &status, 0, &usage)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, unix.EINTR) {
+				return ending{}, fmt.Errorf("wait for process %d: %w", p.pid, err)
+			}
+		}
+		p.set.mu.Lock()
+		p.reaped = true
+		p.set.mu.Unlock()
+		end := ending{
+			code:   status.ExitStatus(),
+			user:   time.Duration(usage.Utime.Nano()),
+			system: time.Duration(usage.Stime.Nano()),
+			maxRSS: usage.Maxrss,
+		}
+		if status.Signaled() {
+			end.code, end.signal = -1, signalName(status.Signal())
+		}
+		return end, nil
+	})
+}
+
+func reap(pid int) {
+	unix.Wait4(pid, nil, 0, nil) //nolint:errcheck // gone is gone
+}
+
+func reapEnded(pid int) {
+	unix.Wait4(pid, nil, unix.WNOHANG, nil) //nolint:errcheck // it is tried again
+}
