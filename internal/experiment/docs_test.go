@@ -1,0 +1,83 @@
+package experiment
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"downbeat/internal/message"
+)
+
+func readDocs(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, "docs", "file.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestDocsAreComplete: docs/file.md names every field, key and function, and
+// every variable that a process finds.
+func TestDocsAreComplete(t *testing.T) {
+	t.Parallel()
+	docs := readDocs(t)
+	words := make(map[string]bool)
+	for _, w := range regexp.MustCompile(`[.]?[A-Za-z_]+`).FindAllString(docs, -1) {
+		words[w] = true
+	}
+	var want []string
+	for _, fields := range [][]string{topFields, hostFields, groupFields, laterFields} {
+		want = append(want, fields...)
+	}
+	for _, field := range stopFields {
+		if !strings.Contains(docs, "`stop."+field+"`") {
+			t.Errorf("docs/file.md does not describe stop.%s", field)
+		}
+	}
+	for _, key := range allKeys {
+		want = append(want, "."+key)
+	}
+	funcs := functionNames((*expansion)(nil).functions())
+	undocumented := []string{"html", "js", "urlquery", "println"} // Go's, and of no use here
+	want = append(want, slices.DeleteFunc(funcs, func(f string) bool { return slices.Contains(undocumented, f) })...)
+	for _, variable := range message.Identity(&message.Job{}, &message.Process{}) {
+		name, _, _ := strings.Cut(variable, "=")
+		want = append(want, name)
+	}
+	for _, w := range want {
+		if !words[w] {
+			t.Errorf("docs/file.md does not mention %s", w)
+		}
+	}
+	if len(words) < 100 || len(want) < 50 {
+		t.Errorf("looked for %d of %d words: %v", len(want), len(words), slices.Sorted(maps.Keys(words)))
+	}
+}
+
+// TestDocsAreTrue: the examples of docs/file.md are right.
+func TestDocsAreTrue(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```(json|yaml)\n(.*?)```").FindAllStringSubmatch(readDocs(t), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("found %d examples", len(blocks))
+	}
+	for _, b := range blocks {
+		text := b[2]
+		if !strings.Contains(text, "hosts") { // a group alone
+			text = "hosts: {alpha: , bravo: , charlie: }\ngroups:\n  " + strings.ReplaceAll(text, "\n", "\n  ")
+		}
+		mustExpand(t, "file.md."+b[1], text)
+	}
+	// The errors it shows are those of such a file.
+	const sample = "{\n\n\n\n\n\n  \"hosts\": {\"nevis\": null},\n  \"groups\": {\n\n    \"client\":\n    {\n      \"on\": \"nevs\",\n" +
+		"      \"cuont\": 3,\n      \"run\": \"./client 'x\"}}}"
+	_, err := Parse("sample.json", []byte(sample))
+	if err == nil || !strings.Contains(readDocs(t), err.Error()) {
+		t.Errorf("docs/file.md doesn't show\n%v", err)
+	}
+}

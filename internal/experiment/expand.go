@@ -1,0 +1,315 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+
+	"downbeat/internal/message"
+)
+
+// maxJob keeps a host's job well within what a queue takes, in bytes of
+// arguments and variables.
+const maxJob = message.MaxSigned / 2
+
+// maxRun bounds them over the hosts of a run.
+const maxRun = 64 << 20
+
+// Expand makes the datapoint of one run: it executes the templates with this
+// run's id. Its errors are [Errors]. It may be called more than once, and
+// concurrently.
+func (f *File) Expand(run string) (*Datapoint, error) {
+	x := newExpansion(f, &report{file: f.Path}, run)
+	return x.expand()
+}
+
+// rehearse expands for a run that there will never be: what goes wrong in the
+// templates goes wrong here, before anything is started.
+func (f *File) rehearse(r *report) error {
+	x := newExpansion(f, r, strings.Repeat("0", 26))
+	if _, err := x.expand(); err != nil {
+		return err
+	}
+	for _, h := range f.Hosts {
+		if x.jobBytes[h.Name] == 0 {
+			f.Warnings = append(f.Warnings, r.errorf(pos{}, "hosts."+h.Name, "", "no process is placed on this host: it takes no part"))
+		}
+	}
+	return nil
+}
+
+// An expansion is the work on one datapoint: count, place, name, and then
+// execute everything that depends on who is where.
+type expansion struct {
+	*report
+	file   *File
+	run    string
+	funcs  template.FuncMap
+	cache  map[*text]*template.Template
+	failed map[*text]bool
+
+	hosts   map[string]Host
+	groups  [][]*placed // by group, in the order of File.Groups
+	all     []*placed   // by rank
+	byName  map[string][]*placed
+	counted bool // groups is complete
+	named   bool // byName is complete
+
+	stepped  int
+	jobBytes map[string]int
+	runBytes int
+}
+
+// A placed process has its host and its numbers, and in the end its command.
+type placed struct {
+	Process
+	host    Host
+	command *command
+	count   int
+	data    map[string]any
+}
+
+func newExpansion(f *File, r *report, run string) *expansion {
+	x := &expansion{
+		report: r, file: f, run: run,
+		cache: make(map[*text]*template.Template), failed: make(map[*text]bool),
+		groups: make([][]*placed, len(f.Groups)), byName: make(map[string][]*placed),
+		jobBytes: make(map[string]int), hosts: make(map[string]Host, len(f.Hosts)),
+	}
+	for _, h := range f.Hosts {
+		x.hosts[h.Name] = h
+	}
+	x.funcs = x.functions()
+	return x
+}
+
+func (x *expansion) expand() (*Datapoint, error) {
+	for _, step := range []func(){x.place, x.name, x.fill} {
+		step()
+		if err := x.err(); err != nil {
+			return nil, err
+		}
+	}
+	f := x.file
+	d := &Datapoint{Name: f.Name, Index: 1, Run: x.run, Stop: f.Stop, Timeout: f.Timeout}
+	d.Stop.When = slices.Clone(f.Stop.When)
+	busy := make(map[string]bool)
+	for _, p := range x.all {
+		busy[p.Host] = true
+		d.Processes = append(d.Processes, p.Process)
+	}
+	for _, h := range f.Hosts {
+		if busy[h.Name] {
+			d.Hosts = append(d.Hosts, Host{h.Name, f.address(h)})
+		}
+	}
+	return d, nil
+}
+
+// place counts the processes and deals them out to the hosts, round robin.
+func (x *expansion) place() {
+	for _, c := range x.file.commands {
+		count := x.count(c)
+		if len(x.all)+count > MaxProcesses {
+			x.add(c.whole.at, c.whole.field, "", "the run would have more than %d processes", MaxProcesses)
+			return
+		}
+		for i := range count {
+			x.put(c, x.hosts[c.on[i%len(c.on)]], i, count)
+		}
+	}
+	x.counted = true
+}
+
+func (x *expansion) put(c *command, h Host, i, count int) {
+	p := &placed{command: c, host: h, count: count}
+	p.Host, p.Group, p.Rank, p.OKExit = h.Name, c.group, len(x.all), slices.Clone(c.ok)
+	p.Index, p.Local = i, i/len(c.on)
+	if c.group == "" {
+		p.Index, p.Local, p.count = c.base, c.base, c.of
+	}
+	x.all = append(x.all, p)
+	if c.group != "" {
+		x.groups[c.groupIndex] = append(x.groups[c.groupIndex], p)
+	}
+}
+
+// count says how many processes a command makes; 0 if that went wrong.
+func (x *expansion) count(c *command) int {
+	if c.count == nil {
+		return len(c.on)
+	}
+	data := map[string]any{"run": x.run, "experiment": x.file.Name, "group": c.group}
+	s, ok := x.evaluate(c.count, countKeys, data)
+	if !ok {
+		return 0
+	}
+	n, err := parseCount(s)
+	if err != nil {
+		x.fail(c.count, err)
+	}
+	return n
+}
+
+// name gives every process its name, which is unique on its host.
+func (x *expansion) name() {
+	taken := make(map[string]*placed, len(x.all))
+	for _, p := range x.all {
+		p.data = map[string]any{
+			"run": x.run, "experiment": x.file.Name, "group": p.Group,
+			"index": p.Index, "rank": p.Rank, "local": p.Local, "count": p.count,
+			"host": p.Host, "address": x.file.address(p.host),
+		}
+		at := p.command.whole
+		p.Name = message.ProcessName(p.Group, p.Index)
+		if t := p.command.name; t != nil {
+			var ok bool
+			if p.Name, ok = x.evaluate(t, nameKeys, p.data); !ok {
+				continue
+			}
+			at = t
+		}
+		p.data["name"] = p.Name
+		x.checkName(at, p, taken)
+		x.byName[p.Name] = append(x.byName[p.Name], p)
+	}
+	x.named = true
+}
+
+func (x *expansion) checkName(at *text, p *placed, taken map[string]*placed) {
+	if err := message.CheckName(p.Name); err != nil {
+		x.fail(at, &textError{fmt.Sprintf("process name: %v", err), ""})
+		return
+	}
+	key := p.Host + "/" + strings.ToLower(p.Name)
+	if other := taken[key]; other != nil {
+		message := fmt.Sprintf("two processes on host %s are called %q", p.Host, p.Name)
+		if other.Name != p.Name {
+			message = fmt.Sprintf("two processes on host %s are called %q and %q, which differ in case alone", p.Host, other.Name, p.Name)
+		}
+		x.fail(at, &textError{message, "put {{.index}} into the name"})
+	}
+	taken[key] = p
+}
+
+// fill executes what is left: commands, environments, directories, delays.
+func (x *expansion) fill() {
+	for _, p := range x.all {
+		c := p.command
+		p.Argv = x.argv(p)
+		if len(c.env) > 0 {
+			p.Env = make(map[string]string, len(c.env))
+		}
+		for _, v := range c.env {
+			p.Env[v.key], _ = x.evaluate(v.value, allKeys, p.data)
+		}
+		if c.dir != nil {
+			p.Dir, _ = x.evaluate(c.dir, allKeys, p.data)
+		}
+		if c.delay != nil {
+			p.DelayMS = x.delay(c.delay, p.data)
+		}
+		if !x.account(p) {
+			return
+		}
+	}
+}
+
+func (x *expansion) argv(p *placed) []string {
+	c := p.command
+	if c.line != nil {
+		line, ok := x.evaluate(c.line, allKeys, p.data)
+		if !ok {
+			return nil
+		}
+		words, err := c.words(line)
+		if err != nil {
+			x.fail(c.line, err)
+		}
+		return words
+	}
+	words := make([]string, len(c.argv))
+	for i, t := range c.argv {
+		var ok bool
+		if words[i], ok = x.evaluate(t, allKeys, p.data); ok && i == 0 && words[0] == "" {
+			x.fail(t, errNoCommand)
+		}
+	}
+	return words
+}
+
+func (x *expansion) delay(t *text, data map[string]any) int64 {
+	s, ok := x.evaluate(t, allKeys, data)
+	if !ok {
+		return 0
+	}
+	v, err := x.file.delayOf(s)
+	if err != nil {
+		x.fail(t, err)
+	}
+	return v.Milliseconds()
+}
+
+// account reports a run that no queue could carry.
+func (x *expansion) account(p *placed) bool {
+	size, longest := len(p.Dir)+200, 0 // 200: what is around them
+	for _, s := range p.Argv {
+		size, longest = size+len(s)+3, max(longest, len(s))
+	}
+	for k, v := range p.Env {
+		size, longest = size+len(k)+len(v)+6, max(longest, len(k)+len(v)+1)
+	}
+	if longest > maxText {
+		x.fail(p.command.whole, &textError{
+			fmt.Sprintf("an argument or variable is longer than %d KiB, which is more than Linux takes", maxText>>10),
+			"put long values into files",
+		})
+	}
+	x.jobBytes[p.Host] += size
+	x.runBytes += size
+	whole, hint := p.command.whole, "put long values into files"
+	switch {
+	case x.jobBytes[p.Host] > maxJob:
+		x.add(whole.at, whole.field, hint, "the commands of host %s are too much for one job: more than %d MiB", p.Host, maxJob>>20)
+	case x.runBytes > maxRun:
+		x.add(whole.at, whole.field, hint, "the commands are too much for one run: more than %d MiB", maxRun>>20)
+	default:
+		return true
+	}
+	return false
+}
+
+// evaluate executes a text for one process. A template that has failed is
+// reported once and not tried for others.
+func (x *expansion) evaluate(t *text, keys []string, data map[string]any) (string, bool) {
+	if t.constant() {
+		return t.src, true
+	}
+	if x.failed[t] {
+		return "", false
+	}
+	tmpl, ok := x.cache[t]
+	if !ok {
+		var err error
+		if tmpl, err = t.compile(x.funcs, keys); err != nil {
+			x.fail(t, err)
+			return "", false
+		}
+		x.cache[t] = tmpl
+	}
+	s, err := execute(tmpl, data)
+	if err != nil {
+		x.fail(t, err)
+		return "", false
+	}
+	return s, true
+}
+
+// fail reports what is wrong with a text, once.
+func (x *expansion) fail(t *text, err error) {
+	if !x.failed[t] {
+		x.failed[t] = true
+		x.problem(t, err)
+	}
+}

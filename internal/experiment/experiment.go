@@ -1,0 +1,136 @@
+// Package experiment reads the file that describes an experiment: it parses
+// ([Load], [Parse]), checks, and expands it into what one run needs, a
+// [Datapoint] and its jobs.
+//
+// The file is JSON or YAML with the same fields; docs/file.md is its reference.
+// Whatever is wrong with it is found before anything is started, and reported
+// all at once with line and column ([Errors]).
+package experiment
+
+import (
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// Limits that keep a slip of the pen from becoming a fork bomb. They are far
+// above what experiments need.
+const (
+	// MaxSource is the largest file that is read, in bytes.
+	MaxSource = 4 << 20
+	// MaxProcesses is how many processes a run can have.
+	MaxProcesses = 10_000
+)
+
+// What holds where the file says nothing.
+const (
+	DefaultTimeout = time.Hour
+	DefaultGrace   = 10 * time.Second
+)
+
+// A File is an experiment as it was written, checked.
+type File struct {
+	// Name is the experiment's; without a "name" in the file it is the file's
+	// own, without its extension.
+	Name string
+	// Path is what the file was read as, for messages; Source its bytes.
+	Path   string
+	Source []byte
+	// Hosts and Groups are in the order of the file.
+	Hosts  []Host
+	Groups []Group
+	Stop   StopRule
+	// Timeout is how long a run may take from its release.
+	Timeout time.Duration
+	// Warnings are about what is allowed but hardly meant.
+	Warnings []*Error
+
+	commands       []*command // in rank order
+	defaultAddress func(host string) string
+}
+
+// A Host is a machine as the file calls it. In a [File] the address is what the
+// file says, "" where it says nothing; in a [Datapoint] it is never empty.
+type Host struct {
+	Name    string
+	Address string
+}
+
+// A Group is a set of processes made from one command.
+type Group struct {
+	Name string
+	On   []string // host names, in the order in which processes are dealt out
+}
+
+// A StopRule says when a run that has been released is stopped before all of
+// its processes have ended by themselves.
+type StopRule struct {
+	// When lists groups: once every process of all of them has ended, the
+	// rest is stopped. Empty: there is no such condition.
+	When []string
+	// After stops the run this long after its release; 0: there is no such
+	// condition. Unlike a timeout it is no failure.
+	After time.Duration
+	// Grace is the time from TERM to KILL, in whatever stop.
+	Grace time.Duration
+	// OnFailure stops the run everywhere as soon as one process exits outside
+	// its ok_exit.
+	OnFailure bool
+}
+
+// A Datapoint is all that one run needs to know of the file.
+type Datapoint struct {
+	Name  string // the experiment's
+	Index int    // counts the file's datapoints from 1
+	Run   string
+	// Hosts are those that take part, in the order of the file.
+	Hosts     []Host
+	Processes []Process // in the order of their ranks
+	Stop      StopRule
+	Timeout   time.Duration
+}
+
+// A Process is one process of a run and the host it is on.
+type Process struct {
+	Host string
+	message.Process
+	// OKExit are the exit statuses that are no failure; a process ended by
+	// signal n counts as 128+n.
+	OKExit []int
+}
+
+// DefaultAddress sets the address of hosts that have none in the file; without
+// it that is the host's name. Call it before [File.Expand].
+func (f *File) DefaultAddress(of func(host string) string) { f.defaultAddress = of }
+
+func (f *File) address(h Host) string {
+	switch {
+	case h.Address != "":
+		return h.Address
+	case f.defaultAddress != nil:
+		return f.defaultAddress(h.Name)
+	}
+	return h.Name
+}
+
+// Jobs gives each host's part of the run, in the order of d.Hosts. ReplyTo,
+// Since and the lease are for the publisher to fill in.
+func (d *Datapoint) Jobs() []message.Job {
+	jobs := make([]message.Job, len(d.Hosts))
+	at := make(map[string]*message.Job, len(d.Hosts))
+	for i, h := range d.Hosts {
+		jobs[i] = message.Job{
+			Run:        d.Run,
+			Host:       h.Name,
+			Experiment: d.Name,
+			Datapoint:  d.Index,
+			GraceMS:    d.Stop.Grace.Milliseconds(),
+		}
+		at[h.Name] = &jobs[i]
+	}
+	for _, p := range d.Processes {
+		job := at[p.Host]
+		job.Processes = append(job.Processes, p.Process)
+	}
+	return jobs
+}

@@ -1,0 +1,284 @@
+package experiment
+
+import (
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"net"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+// The keys of template data. A count comes before there are processes, a name
+// before they have names.
+var (
+	countKeys = []string{"run", "experiment", "group"}
+	nameKeys  = append(slices.Clone(countKeys), "index", "rank", "local", "count", "host", "address")
+	allKeys   = append(slices.Clone(nameKeys), "name")
+)
+
+// A hostValue is a host in a template: it prints as its name, and has the keys
+// .name and .address.
+type hostValue map[string]string
+
+// String gives the name, so that a list of hosts can be joined.
+func (h hostValue) String() string { return h["name"] }
+
+// functions are what templates can call. Those about processes ask x, which
+// may be nil while a template is only parsed.
+func (x *expansion) functions() template.FuncMap {
+	return template.FuncMap{
+		"host": x.hostByName, "hosts": x.hostsOf,
+		"address": x.addressOf, "addresses": x.addressesOf, "endpoints": x.endpointsOf,
+		"port": x.port, "join": join, "quote": func(v any) (string, error) { return bounded(quoteWord(fmt.Sprint(v))) },
+		"add": fold(func(a, b int) (int, error) { return a + b, nil }),
+		"sub": fold(func(a, b int) (int, error) { return a - b, nil }),
+		"mul": fold(func(a, b int) (int, error) { return a * b, nil }),
+		"div": fold(divide), "mod": fold(remainder),
+		"seq": x.sequence, "_step": x.step,
+		// Go's own, which would make texts of any length.
+		"print": printer(fmt.Sprint), "println": printer(fmt.Sprintln), "printf": formatted,
+		"html": printer(template.HTMLEscaper), "js": printer(template.JSEscaper), "urlquery": printer(template.URLQueryEscaper),
+	}
+}
+
+// functionNames are those worth proposing.
+func functionNames(funcs template.FuncMap) []string {
+	names := slices.Sorted(maps.Keys(funcs))
+	return slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "_") })
+}
+
+// listed is how many items of a list cost as much as one turn of a loop.
+const listed = 10
+
+func (x *expansion) step() (string, error) { return "", x.steps(1) }
+
+func (x *expansion) steps(n int) error {
+	if x.stepped += n; x.stepped > maxSteps || n > maxSteps {
+		return &textError{"template: the loops of this file have more than 300,000 turns", ""}
+	}
+	return nil
+}
+
+// hostByName gives a host of the file.
+func (x *expansion) hostByName(name string) (hostValue, error) {
+	if h, ok := x.hosts[name]; ok {
+		return x.hostValue(h), nil
+	}
+	return nil, &textError{fmt.Sprintf("template: no host %q", name), x.didYouMean(name, hostNames(x.file.Hosts))}
+}
+
+func (x *expansion) hostValue(h Host) hostValue {
+	return hostValue{"name": h.Name, "address": x.file.address(h)}
+}
+
+// members gives the processes of a group, in the order of their indexes.
+func (x *expansion) members(group string) ([]*placed, error) {
+	if !x.counted {
+		return nil, &textError{"template: where processes run is not known before they are counted", ""}
+	}
+	for i, g := range x.file.Groups {
+		if g.Name == group {
+			return x.groups[i], nil
+		}
+	}
+	return nil, &textError{fmt.Sprintf("template: no group %q", group), x.didYouMean(group, groupNames(x.file.Groups))}
+}
+
+// hostsOf gives the hosts on which a group has processes, each once, in the
+// order of the group's first processes there.
+func (x *expansion) hostsOf(group string) ([]hostValue, error) {
+	members, err := x.members(group)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []hostValue
+	for _, p := range members {
+		if p.Local == 0 {
+			hosts = append(hosts, x.hostValue(p.host))
+		}
+	}
+	return hosts, nil
+}
+
+// addressOf gives the address of the host on which the process of that name runs.
+func (x *expansion) addressOf(process string) (string, error) {
+	if !x.named {
+		return "", &textError{"template: where processes run is not known before they have names", ""}
+	}
+	found := x.byName[process]
+	switch len(found) {
+	case 0:
+		return "", &textError{fmt.Sprintf("template: no process %q", process), x.didYouMean(process, slices.Sorted(maps.Keys(x.byName)))}
+	case 1:
+		return x.file.address(found[0].host), nil
+	}
+	return "", &textError{
+		fmt.Sprintf("template: %d hosts have a process %q", len(found), process),
+		fmt.Sprintf("name the host: (host %q).address", found[0].host.Name),
+	}
+}
+
+// addressesOf gives the address of each process of a group, by index.
+func (x *expansion) addressesOf(group string) ([]string, error) {
+	members, err := x.members(group)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.steps(len(members)/listed + 1); err != nil {
+		return nil, err
+	}
+	list := make([]string, len(members))
+	for i, p := range members {
+		list[i] = x.file.address(p.host)
+	}
+	return list, nil
+}
+
+// endpointsOf gives address:port of each process of a group, by index, where
+// process i listens on port+i.
+func (x *expansion) endpointsOf(group string, port int) ([]string, error) {
+	list, err := x.addressesOf(group)
+	if err != nil {
+		return nil, err
+	}
+	if port < 1 || port+len(list)-1 > math.MaxUint16 {
+		return nil, &textError{fmt.Sprintf("template: ports %d to %d are not all between 1 and 65535", port, port+len(list)-1), ""}
+	}
+	for i := range list {
+		list[i] = net.JoinHostPort(list[i], strconv.Itoa(port+i))
+	}
+	return list, nil
+}
+
+// The ports that port gives lie below those that Linux (32768) and macOS
+// (49152) hand out to outgoing connections.
+const (
+	firstPort = 20_000
+	portBases = 11_000
+	ownPorts  = 1_000
+)
+
+// port gives a port of this run's own, the same on every host: without a
+// number the first, and with n the n-th after it. So whatever is left of an
+// earlier run is not mistaken for this one's, and runs at the same time on one
+// machine hardly meet.
+func (x *expansion) port(n ...int) (int, error) {
+	if len(n) > 1 || len(n) == 1 && (n[0] < 0 || n[0] >= ownPorts) {
+		return 0, &textError{fmt.Sprintf("template: port takes nothing or one number from 0 to %d", ownPorts-1), ""}
+	}
+	h := fnv.New32a()
+	h.Write([]byte(x.run))
+	port := firstPort + int(h.Sum32()%portBases)
+	for _, i := range n {
+		port += i
+	}
+	return port, nil
+}
+
+// sequence counts from first to last, both included: seq LAST (from 1) or seq
+// FIRST LAST, as the command of that name.
+func (x *expansion) sequence(bounds ...int) ([]int, error) {
+	first := 1
+	switch len(bounds) {
+	case 1:
+	case 2:
+		first = bounds[0]
+	default:
+		return nil, &textError{"template: seq takes one or two numbers", ""}
+	}
+	last := bounds[len(bounds)-1]
+	if last < first {
+		return nil, nil
+	}
+	if uint64(last)-uint64(first) >= MaxProcesses {
+		return nil, &textError{fmt.Sprintf("template: seq %d %d is longer than %d", first, last, MaxProcesses), ""}
+	}
+	if err := x.steps((last-first)/listed + 1); err != nil {
+		return nil, err
+	}
+	list := make([]int, last-first+1)
+	for i := range list {
+		list[i] = first + i
+	}
+	return list, nil
+}
+
+// join puts separator between the items of list.
+func join(separator string, list any) (string, error) {
+	v := reflect.ValueOf(list)
+	if v.Kind() != reflect.Slice {
+		return "", &textError{fmt.Sprintf("template: join takes a separator and a list, not %T", list), `such as join "," (addresses "server")`}
+	}
+	var out limited
+	for i := range v.Len() {
+		if i > 0 {
+			if _, err := out.Write([]byte(separator)); err != nil {
+				return "", err
+			}
+		}
+		if _, err := fmt.Fprint(&out, v.Index(i).Interface()); err != nil {
+			return "", err
+		}
+	}
+	return out.String(), nil
+}
+
+// fold makes a function of two or more numbers, from left to right.
+func fold(op func(a, b int) (int, error)) func(a, b int, more ...int) (int, error) {
+	return func(a, b int, more ...int) (int, error) {
+		n, err := op(a, b)
+		for _, m := range more {
+			if err == nil {
+				n, err = op(n, m)
+			}
+		}
+		return n, err
+	}
+}
+
+var errZero = &textError{"template: division by zero", ""}
+
+func divide(a, b int) (int, error) {
+	if b == 0 {
+		return 0, errZero
+	}
+	return a / b, nil
+}
+
+func remainder(a, b int) (int, error) {
+	if b == 0 {
+		return 0, errZero
+	}
+	return a % b, nil
+}
+
+func bounded(s string) (string, error) {
+	if len(s) > maxText {
+		return "", errTooLong
+	}
+	return s, nil
+}
+
+func printer(write func(...any) string) func(...any) (string, error) {
+	return func(args ...any) (string, error) { return bounded(write(args...)) }
+}
+
+var width = regexp.MustCompile(`[0-9]{4,}|\*`)
+
+// formatted is printf without widths that make something out of nothing.
+func formatted(format string, args ...any) (string, error) {
+	if width.MatchString(format) {
+		return "", &textError{"template: printf takes no width above 999", ""}
+	}
+	// At worst every verb prints the whole of what is given.
+	if verbs := strings.Count(format, "%"); verbs > 0 && verbs*(len(fmt.Sprint(args...))+999) > 64*maxText {
+		return "", errTooLong
+	}
+	return bounded(fmt.Sprintf(format, args...))
+}

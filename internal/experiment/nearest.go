@@ -1,0 +1,67 @@
+package experiment
+
+import (
+	"fmt"
+	"strings"
+)
+
+// didYouMean is a hint at the name that is most like the one given, or at all
+// names where they are few, or nothing. Errors that won't be shown get none:
+// it takes time.
+func (r *report) didYouMean(got string, names []string) string {
+	if len(r.errors) > maxShown {
+		return ""
+	}
+	if n := nearest(got, names); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	if len(names) == 0 || len(names) > 12 {
+		return ""
+	}
+	return "known: " + strings.Join(names, ", ")
+}
+
+// nearest gives the name within a few slips of the keyboard from got, or "".
+func nearest(got string, names []string) string {
+	if len(got) > 64 {
+		return "" // no name is so long
+	}
+	best, name := max(1, len(got)/3)+1, ""
+	for _, n := range names {
+		if strings.EqualFold(n, got) {
+			return n
+		}
+		if len(n) > len(got)+best || len(got) > len(n)+best {
+			continue // no need to count: it can't be nearer
+		}
+		if d := distance(got, n); d < best && d < len(got) {
+			best, name = d, n
+		}
+	}
+	return name
+}
+
+// distance counts the letters to insert, delete, replace or swap with their
+// neighbour to make b out of a (optimal string alignment).
+func distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row := make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			change := last[j]
+			if a[i] != b[j] {
+				change++
+			}
+			row[j+1] = min(change, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,217 @@
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+	"text/template/parse"
+	"unicode/utf8"
+)
+
+// maxText is the longest text a template may make, in bytes: Linux takes no
+// longer argument.
+const maxText = 128 << 10
+
+// maxSteps bounds the loops of all templates of one expansion together.
+const maxSteps = 300_000
+
+// A text is a string of the file that may be a template.
+type text struct {
+	at    pos
+	field string
+	src   string
+}
+
+// constant reports whether the text is the same for every process.
+func (t *text) constant() bool { return !strings.Contains(t.src, "{{") }
+
+// A textError is what a person gets to read about a template.
+type textError struct{ message, hint string }
+
+func (e *textError) Error() string { return e.message }
+
+// compile parses the template; keys are those that it may use, and every other
+// key of the file's templates is said to be unknown there.
+func (t *text) compile(funcs template.FuncMap, keys []string) (*template.Template, error) {
+	tmpl, err := template.New("t").Option("missingkey=error").Funcs(funcs).Parse(t.src)
+	if err != nil {
+		return nil, syntaxProblem(t.src, err, funcs)
+	}
+	if tmpl.Tree == nil { // it defines other templates and nothing else
+		return nil, errDefine
+	}
+	c := &compiler{keys: keys, step: stepNode(funcs)}
+	c.list(tmpl.Root, true)
+	if c.err == nil && len(tmpl.Templates()) > 1 {
+		c.err = errDefine
+	}
+	return tmpl, c.err
+}
+
+var errDefine = &textError{"define, template and block are not supported", ""}
+
+var undefined = regexp.MustCompile(`function "([^"]*)" not defined`)
+
+// syntaxProblem words what text/template could not parse.
+func syntaxProblem(src string, err error, funcs template.FuncMap) error {
+	message := strings.TrimPrefix(err.Error(), "template: t:")
+	if !strings.Contains(src, "\n") {
+		message = strings.TrimPrefix(message, "1: ")
+	}
+	hint := ""
+	if m := undefined.FindStringSubmatch(message); m != nil {
+		hint = (&report{}).didYouMean(m[1], functionNames(funcs))
+		if slices.Contains(allKeys, m[1]) {
+			hint = withDot(m[1])
+		}
+	}
+	return &textError{"template: " + message, hint}
+}
+
+// stepNode is a call that every turn of a loop makes, so that loops end.
+func stepNode(funcs template.FuncMap) parse.Node {
+	t := template.Must(template.New("step").Funcs(funcs).Parse("{{_step}}"))
+	return t.Root.Nodes[0]
+}
+
+// A compiler walks a parsed template: it finds keys that nobody knows, which
+// execution would find only where it comes by, and puts the step into loops.
+type compiler struct {
+	keys []string
+	step parse.Node
+	err  error
+}
+
+// list walks a list; root says that the dot is the process's data there.
+func (c *compiler) list(l *parse.ListNode, root bool) {
+	if l == nil {
+		return
+	}
+	for _, n := range l.Nodes {
+		c.node(n, root)
+	}
+}
+
+func (c *compiler) node(n parse.Node, root bool) {
+	switch n := n.(type) {
+	case *parse.ActionNode:
+		c.pipe(n.Pipe, root)
+	case *parse.IfNode:
+		c.branch(&n.BranchNode, root, root)
+	case *parse.WithNode:
+		c.branch(&n.BranchNode, root, false)
+	case *parse.RangeNode:
+		c.branch(&n.BranchNode, root, false)
+		n.List.Nodes = slices.Insert(n.List.Nodes, 0, c.step)
+	case *parse.TemplateNode:
+		c.err = errDefine
+	case *parse.PipeNode:
+		c.pipe(n, root)
+	case *parse.ChainNode:
+		c.node(n.Node, root)
+		c.hostKey(n)
+	case *parse.FieldNode:
+		if root {
+			c.key(n.Ident[0])
+		}
+	case *parse.VariableNode:
+		if n.Ident[0] == "$" && len(n.Ident) > 1 {
+			c.key(n.Ident[1])
+		}
+	}
+}
+
+func (c *compiler) pipe(p *parse.PipeNode, root bool) {
+	for i, cmd := range p.Cmds {
+		// Some keys are functions too, none of which goes without arguments.
+		f, ok := cmd.Args[0].(*parse.IdentifierNode)
+		if ok && i == 0 && len(cmd.Args) == 1 && c.err == nil && slices.Contains(allKeys, f.Ident) {
+			c.err = &textError{fmt.Sprintf("template: function %s lacks its arguments", f.Ident), withDot(f.Ident)}
+		}
+		for _, arg := range cmd.Args {
+			c.node(arg, root)
+		}
+	}
+}
+
+func (c *compiler) branch(b *parse.BranchNode, root, inner bool) {
+	c.pipe(b.Pipe, root)
+	c.list(b.List, inner)
+	c.list(b.ElseList, root)
+}
+
+func (c *compiler) key(name string) {
+	switch {
+	case c.err != nil || slices.Contains(c.keys, name):
+	case slices.Contains(allKeys, name):
+		c.err = &textError{fmt.Sprintf("template key .%s is not known here", name), "known: " + dotted(c.keys)}
+	default:
+		hint := "known: " + dotted(c.keys)
+		if n := nearest(name, c.keys); n != "" {
+			hint = fmt.Sprintf("did you mean .%s?", n)
+		}
+		c.err = &textError{fmt.Sprintf("unknown template key .%s", name), hint}
+	}
+}
+
+// hostKey checks what is asked of a host, as in (host "a").address.
+func (c *compiler) hostKey(n *parse.ChainNode) {
+	pipe, ok := n.Node.(*parse.PipeNode)
+	if !ok || len(pipe.Cmds) == 0 {
+		return
+	}
+	last := pipe.Cmds[len(pipe.Cmds)-1]
+	if f, ok := last.Args[0].(*parse.IdentifierNode); !ok || f.Ident != "host" {
+		return
+	}
+	if keys := []string{"name", "address"}; c.err == nil && !slices.Contains(keys, n.Field[0]) {
+		c.err = &textError{fmt.Sprintf("a host has no .%s", n.Field[0]), "it has " + dotted(keys)}
+	}
+}
+
+func withDot(key string) string { return fmt.Sprintf("for the key write .%s, with a dot", key) }
+
+func dotted(keys []string) string { return "." + strings.Join(keys, " .") }
+
+// execute runs a compiled template.
+func execute(tmpl *template.Template, data map[string]any) (string, error) {
+	var out limited
+	if err := tmpl.Execute(&out, data); err != nil {
+		return "", executionProblem(err)
+	}
+	s := out.String()
+	switch {
+	case strings.Contains(s, "\x00"):
+		return "", &textError{"template: the result contains a NUL byte", ""}
+	case !utf8.ValidString(s):
+		return "", &textError{"template: the result is not UTF-8", ""}
+	}
+	return s, nil
+}
+
+// executionProblem words what went wrong, without text/template's own position.
+func executionProblem(err error) error {
+	if own, ok := errors.AsType[*textError](err); ok {
+		return own
+	}
+	message := strings.TrimPrefix(err.Error(), "template: t:")
+	if _, after, ok := strings.Cut(message, `executing "t" at `); ok {
+		message = after
+	}
+	return &textError{"template: " + message, ""}
+}
+
+// limited is a builder that refuses to grow beyond what an argument may be.
+type limited struct{ strings.Builder }
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.Len()+len(p) > maxText {
+		return 0, errTooLong
+	}
+	return l.Builder.Write(p)
+}
+
+var errTooLong = &textError{fmt.Sprintf("template: the result is longer than %d KiB", maxText>>10), ""}
