@@ -1,0 +1,190 @@
+package results
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// RecordFile is the name of a run's record in the run's directory. It is
+// written last and atomically: where it is, the run is complete.
+const RecordFile = "run.json"
+
+// RunOutcome says in one word how a run ended.
+type RunOutcome string
+
+// The outcomes of a run.
+const (
+	RunSucceeded RunOutcome = "succeeded"
+	RunFailed    RunOutcome = "failed"    // a process exited outside ok_exit
+	RunTimedOut  RunOutcome = "timed_out" // it took longer than the file allows
+	RunAborted   RunOutcome = "aborted"   // by the operator or a cancel
+	RunLost      RunOutcome = "lost"      // a host went silent or its worker died
+	RunRefused   RunOutcome = "refused"   // a host would not or could not prepare
+)
+
+// HostOutcome says in one word how a run ended on one host.
+type HostOutcome string
+
+// The outcomes of a host.
+const (
+	HostSucceeded HostOutcome = "succeeded"
+	HostFailed    HostOutcome = "failed"    // one of its processes failed
+	HostTimedOut  HostOutcome = "timed_out" // it still had processes when the run's time was over
+	HostAborted   HostOutcome = "aborted"   // stopped by the operator, a cancel, or its worker being told to leave
+	HostLost      HostOutcome = "lost"      // it went silent or its worker died
+	HostRefused   HostOutcome = "refused"   // it would not or could not prepare
+	HostNotReady  HostOutcome = "not_ready" // no worker answered, or it was not ready in time
+	HostStopped   HostOutcome = "stopped"   // nothing wrong here: another host's trouble ended the run
+)
+
+// ProcessOutcome says in one word how a process ended.
+type ProcessOutcome string
+
+// The outcomes of a process.
+const (
+	ProcessSucceeded  ProcessOutcome = "succeeded"
+	ProcessFailed     ProcessOutcome = "failed"      // it exited outside ok_exit
+	ProcessStopped    ProcessOutcome = "stopped"     // by the file's own stop rule: no failure
+	ProcessTimedOut   ProcessOutcome = "timed_out"   // it was still there when the run's time was over
+	ProcessKilled     ProcessOutcome = "killed"      // it ignored TERM for the grace, in a stop
+	ProcessLost       ProcessOutcome = "lost"        // its host went silent or its worker died
+	ProcessNotStarted ProcessOutcome = "not_started" // it never executed an instruction
+)
+
+// A Record is run.json: everything about one run. Times are on the publisher's
+// clock; one that was never reached is zero and left out of the file.
+type Record struct {
+	Run        string `json:"run"`
+	Experiment string `json:"experiment"`
+	Datapoint  int    `json:"datapoint"`  // from 1
+	Repetition int    `json:"repetition"` // from 1
+	Attempt    int    `json:"attempt"`    // from 1
+	// Parameters are the datapoint's values out of the matrix.
+	Parameters map[string]any `json:"parameters"`
+	Outcome    RunOutcome     `json:"outcome"`
+	// Reason is for people; empty where the run succeeded.
+	Reason     string    `json:"reason"`
+	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
+	ReleasedAt time.Time `json:"released_at,omitzero"`
+	EndedAt    time.Time `json:"ended_at,omitzero"`
+	// StartSkewUS is the time between the first and the last start of a
+	// process in microseconds, StopSkewUS that between the first and the
+	// last host's TERM. ClockErrorUS bounds how wrong each can be.
+	StartSkewUS  int64              `json:"start_skew_us"`
+	StopSkewUS   int64              `json:"stop_skew_us"`
+	ClockErrorUS int64              `json:"clock_error_us"`
+	Metrics      map[string]float64 `json:"metrics"`
+	Hosts        []HostRecord       `json:"hosts"`
+	Processes    []ProcessRecord    `json:"processes"`
+}
+
+// A HostRecord is one host's part in a run.
+type HostRecord struct {
+	Host    string      `json:"host"`
+	Outcome HostOutcome `json:"outcome"`
+	Reason  string      `json:"reason"`
+	// Hold says how the processes were held until the release: "ptrace",
+	// "none", or empty where it never came to that.
+	Hold string `json:"hold"`
+	// ClockOffsetUS is the host's clock minus the publisher's, and
+	// ClockErrorUS its error bound, both in microseconds.
+	ClockOffsetUS int64 `json:"clock_offset_us"`
+	ClockErrorUS  int64 `json:"clock_error_us"`
+	// Lines and Bytes count both streams of all its processes.
+	Lines uint64 `json:"lines"`
+	Bytes uint64 `json:"bytes"`
+	// Swept counts the descendants that had to be killed outside their
+	// process groups.
+	Swept int      `json:"swept"`
+	Files []string `json:"files"` // what was collected, below <host>/files
+}
+
+// A ProcessRecord is one process's part in a run.
+type ProcessRecord struct {
+	Host    string         `json:"host"`
+	Process string         `json:"process"`
+	Group   string         `json:"group"`
+	Index   int            `json:"index"`
+	Rank    int            `json:"rank"`
+	PID     int            `json:"pid"` // 0 where it was never started
+	Argv    []string       `json:"argv"`
+	Outcome ProcessOutcome `json:"outcome"`
+	Reason  string         `json:"reason"`
+	// ExitCode is -1 where there is none: ended by Signal, lost, not started.
+	ExitCode  int       `json:"exit_code"`
+	Signal    string    `json:"signal"` // such as "SIGKILL", or empty
+	StartedAt time.Time `json:"started_at,omitzero"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// UserUS and SystemUS are CPU time in microseconds.
+	UserUS      int64  `json:"user_us"`
+	SystemUS    int64  `json:"system_us"`
+	MaxRSSBytes int64  `json:"max_rss_bytes"`
+	StdoutLines uint64 `json:"stdout_lines"`
+	StdoutBytes uint64 `json:"stdout_bytes"`
+	StderrLines uint64 `json:"stderr_lines"`
+	StderrBytes uint64 `json:"stderr_bytes"`
+}
+
+// ReadRecord reads the record of the run in that directory. A run that is not
+// complete gives an error that is [fs.ErrNotExist].
+func ReadRecord(dir string) (Record, error) {
+	path := filepath.Join(dir, RecordFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Record{}, fmt.Errorf("read record: %w", err)
+	}
+	var rec Record
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return Record{}, fmt.Errorf("read record: %s: %w", path, err)
+	}
+	return rec, nil
+}
+
+// Normal gives the record as it goes into the file: lists and maps that are
+// empty rather than null, so that scripts can walk them, and times in UTC.
+func (r Record) Normal() Record {
+	if r.Parameters == nil {
+		r.Parameters = map[string]any{}
+	}
+	if r.Metrics == nil {
+		r.Metrics = map[string]float64{}
+	}
+	for _, t := range []*time.Time{&r.EnqueuedAt, &r.ReleasedAt, &r.EndedAt} {
+		*t = utc(*t)
+	}
+	hosts := make([]HostRecord, len(r.Hosts))
+	for i, h := range r.Hosts {
+		h.Files = append([]string{}, h.Files...)
+		hosts[i] = h
+	}
+	processes := make([]ProcessRecord, len(r.Processes))
+	for i, p := range r.Processes {
+		p.Argv = append([]string{}, p.Argv...)
+		p.StartedAt, p.EndedAt = utc(p.StartedAt), utc(p.EndedAt)
+		processes[i] = p
+	}
+	r.Hosts, r.Processes = hosts, processes
+	return r
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// complete reports whether the run in root has its record.
+func complete(root *os.Root) (bool, error) {
+	_, err := root.Stat(RecordFile)
+	switch {
+	case err == nil:
+		return true, nil
+	case os.IsNotExist(err):
+		return false, nil
+	}
+	return false, fmt.Errorf("look for %s: %w", filepath.Join(root.Name(), RecordFile), err)
+}

@@ -1,0 +1,253 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// A Process names a process of a run.
+type Process struct {
+	Host string
+	Name string
+}
+
+// A Run is the directory of one run while it is being written. Its methods must
+// not be called concurrently; different runs are independent.
+//
+// The first error of a file is final: every later Output and Flush, and Finish,
+// return it again, so that a run with a gap never becomes complete.
+type Run struct {
+	experiment *Experiment
+	dir        string
+	root       *os.Root
+	files      *files
+	processes  []processFiles
+	err        error
+	closed     bool
+}
+
+// processFiles are the three files of a process.
+type processFiles struct {
+	out, err, times *file
+	enc             timesEncoder
+}
+
+// errRunClosed: Output, Flush or Finish after Finish or Abandon.
+var errRunClosed = errors.New("run is closed already")
+
+// NewRun makes the directory of one run: label (such as "0001" or
+// "0001-clients=4") or, where a run of that label is there already,
+// "0001.attempt2" and so on. An empty .out is made for each process, so that
+// a script finds the file even if nothing is ever printed; .err and .times
+// are made by the first byte.
+func (e *Experiment) NewRun(label string, processes []Process) (*Run, error) {
+	if err := checkProcesses(processes); err != nil {
+		return nil, fmt.Errorf("create run in %s: %w", e.dir, err)
+	}
+	dir, err := mkdirUnique(e.dir, sanitize(label, "run", maxLabel), ".attempt")
+	if err != nil {
+		return nil, advise(fmt.Errorf("create run in %s: %w", e.dir, err))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, advise(fmt.Errorf("create run: %w", err))
+	}
+	r := &Run{experiment: e, dir: dir, root: root, files: newFiles(root)}
+	if err := r.createOutputs(processes); err != nil {
+		_ = root.Close()
+		_ = os.RemoveAll(dir)
+		return nil, advise(fmt.Errorf("create run in %s: %w", dir, err))
+	}
+	return r, nil
+}
+
+// Dir is the run's directory.
+func (r *Run) Dir() string { return r.dir }
+
+// checkProcesses refuses names that can't be parts of a path, and two hosts or
+// processes that would share a file.
+func checkProcesses(processes []Process) error {
+	seen := make(map[Process]bool, len(processes))
+	for _, p := range processes {
+		if err := checkElement("host", p.Host); err != nil {
+			return err
+		}
+		if err := checkElement("process", p.Name); err != nil {
+			return err
+		}
+		if p.Host == RecordFile {
+			return fmt.Errorf("%q can't be the name of a host: a file of the results has it", p.Host)
+		}
+		if seen[p] {
+			return fmt.Errorf("process %s occurs twice on host %s", p.Name, p.Host)
+		}
+		seen[p] = true
+	}
+	return nil
+}
+
+func (r *Run) createOutputs(processes []Process) error {
+	made := map[string]bool{}
+	r.processes = make([]processFiles, len(processes))
+	for i, p := range processes {
+		if !made[p.Host] {
+			if err := r.root.Mkdir(p.Host, 0o777); err != nil && !errors.Is(err, os.ErrExist) {
+				return err
+			}
+			made[p.Host] = true
+		}
+		out := outPath(p.Host, p.Name)
+		f, err := r.root.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+		if errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s is there already: this file system takes names that differ only in case for the same", out)
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		r.processes[i] = processFiles{
+			out:   r.files.add(out),
+			err:   r.files.add(errPath(p.Host, p.Name)),
+			times: r.files.add(timesPath(p.Host, p.Name)),
+		}
+	}
+	return nil
+}
+
+// Output appends what was read at once from a stream of a process (an index into
+// the processes given to [Experiment.NewRun]). at is the time of that read on the
+// publisher's clock; it becomes the time of all lines that end in data, which is
+// not kept after the call. Bytes are buffered, in bounded memory, until Flush or
+// until there are enough of them; so an error may concern an earlier call.
+func (r *Run) Output(process int, stderr bool, at time.Time, data []byte) error {
+	if err := r.usable(); err != nil {
+		return err
+	}
+	if process < 0 || process >= len(r.processes) {
+		return fmt.Errorf("output for process %d of %d in %s", process, len(r.processes), r.dir)
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	p := &r.processes[process]
+	f := p.out
+	if stderr {
+		f = p.err
+	}
+	r.err = r.write(p, f, at, stderr, data)
+	return r.err
+}
+
+// write hands bytes and their time to the buffers. A file's times must never
+// be on disk before its bytes, so bytes that fill the times' buffer go first.
+func (r *Run) write(p *processFiles, f *file, at time.Time, stderr bool, data []byte) error {
+	if err := r.files.append(f, data); err != nil {
+		return err
+	}
+	p.times.buf = p.enc.append(p.times.buf, segment{stderr: stderr, at: at.UnixNano(), size: int64(len(data))})
+	if r.files.account(p.times) >= writeSize {
+		return r.flushProcess(p)
+	}
+	if r.files.buffered > maxBuffered {
+		return r.flushAll()
+	}
+	return nil
+}
+
+// Flush returns once everything given to Output is in the files: it survives
+// the end of this process from then on.
+func (r *Run) Flush() error {
+	if err := r.usable(); err != nil {
+		return err
+	}
+	r.err = r.flushAll()
+	return r.err
+}
+
+func (r *Run) flushAll() error {
+	for i := range r.processes {
+		if err := r.flushProcess(&r.processes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Run) flushProcess(p *processFiles) error {
+	for _, f := range []*file{p.out, p.err, p.times} {
+		if err := r.files.flush(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Finish flushes and closes the files, adds the run to the experiment's tables,
+// and then writes run.json, whole or not at all. After an error the run is
+// closed and stays incomplete.
+func (r *Run) Finish(rec Record) error {
+	err := r.usable()
+	if err == nil {
+		err = r.flushAll()
+	}
+	if cerr := r.close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("finish %s: %w", r.dir, err)
+	}
+	rec = rec.Normal()
+	data, err := marshal(rec, " ")
+	if err != nil {
+		return fmt.Errorf("finish %s: %s: %w", r.dir, RecordFile, err)
+	}
+	if err := r.experiment.tabulate(rec); err != nil {
+		return advise(fmt.Errorf("finish %s: %w", r.dir, err))
+	}
+	if err := writeAtomically(r.dir, RecordFile, data); err != nil {
+		return advise(fmt.Errorf("finish %s: %w", r.dir, err))
+	}
+	return nil
+}
+
+// Abandon flushes and closes the files of a run that is not to be completed. It
+// does nothing after Finish, so it can be deferred.
+func (r *Run) Abandon() error {
+	if r.closed {
+		return nil
+	}
+	err := r.err
+	if err == nil {
+		err = r.flushAll()
+	}
+	if cerr := r.close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("abandon %s: %w", r.dir, err)
+	}
+	return nil
+}
+
+func (r *Run) usable() error {
+	if r.closed {
+		return fmt.Errorf("%s: %w", r.dir, errRunClosed)
+	}
+	return r.err
+}
+
+func (r *Run) close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	err := r.files.close()
+	if cerr := r.root.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

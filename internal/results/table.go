@@ -1,0 +1,220 @@
+package results
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// The tables of an experiment: one row for each run, one for each process.
+const (
+	DatapointsFile = "datapoints.csv"
+	ProcessesFile  = "processes.csv"
+)
+
+// A column is told by what it is and its name there; its header is made from both.
+type column struct {
+	kind columnKind
+	name string
+}
+
+type columnKind string
+
+const (
+	fieldColumn     columnKind = "field" // of run.json, with its name there
+	parameterColumn columnKind = "parameter"
+	metricColumn    columnKind = "metric"
+)
+
+// A row is one line of a table; what it lacks stays empty.
+type row map[column]string
+
+// A table is a CSV file that grows by rows and, where a later run has
+// parameters or metrics that no earlier one had, by columns.
+type table struct {
+	path       string
+	fields     []string // after those that name the run
+	parameters []string // sorted
+	metrics    []string // sorted
+	begun      bool
+}
+
+// tables are the two of an experiment.
+type tables struct {
+	datapoints table
+	processes  table
+}
+
+func newTables(dir string) *tables {
+	return &tables{
+		datapoints: table{path: filepath.Join(dir, DatapointsFile), fields: datapointFields},
+		processes:  table{path: filepath.Join(dir, ProcessesFile), fields: processFields},
+	}
+}
+
+// tabulate adds a run to the tables.
+func (e *Experiment) tabulate(rec Record) error {
+	parameters := slices.Sorted(maps.Keys(rec.Parameters))
+	metrics := slices.Sorted(maps.Keys(rec.Metrics))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.tables.processes.add(parameters, nil, processRows(rec)); err != nil {
+		return err
+	}
+	return e.tables.datapoints.add(parameters, metrics, []row{datapointRow(rec)})
+}
+
+// add appends rows. One write does it, so that a program that reads the table
+// meanwhile sees whole rows.
+func (t *table) add(parameters, metrics []string, rows []row) error {
+	before := t.columns()
+	t.parameters = union(t.parameters, parameters)
+	t.metrics = union(t.metrics, metrics)
+	after := t.columns()
+	if t.begun && len(after) > len(before) {
+		if err := t.widen(before, after); err != nil {
+			return err
+		}
+	}
+	var lines [][]string
+	if !t.begun {
+		lines = append(lines, t.header())
+	}
+	for _, r := range rows {
+		lines = append(lines, cells(after, r))
+	}
+	data, err := encodeCSV(lines)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.path, err)
+	}
+	if err := appendFile(t.path, data); err != nil {
+		return err
+	}
+	t.begun = true
+	return nil
+}
+
+// widen writes the table again with more columns, empty in the rows so far.
+func (t *table) widen(before, after []column) error {
+	data, err := os.ReadFile(t.path)
+	if err != nil {
+		return err
+	}
+	r := csv.NewReader(bytes.NewReader(data))
+	r.FieldsPerRecord = len(before)
+	old, err := r.ReadAll()
+	if err == nil && len(old) == 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("add columns to %s: %w; somebody has changed the file", t.path, err)
+	}
+	lines := [][]string{t.header()}
+	for _, line := range old[1:] {
+		values := make(row, len(before))
+		for i, c := range before {
+			values[c] = line[i]
+		}
+		lines = append(lines, cells(after, values))
+	}
+	if data, err = encodeCSV(lines); err != nil {
+		return fmt.Errorf("%s: %w", t.path, err)
+	}
+	return writeAtomically(filepath.Dir(t.path), filepath.Base(t.path), data)
+}
+
+// columns are those that name the run, the parameters, the other fields, the metrics.
+func (t *table) columns() []column {
+	var columns []column
+	for kind, names := range t.sections() {
+		for _, name := range names {
+			columns = append(columns, column{kind, name})
+		}
+	}
+	return columns
+}
+
+func (t *table) sections() func(yield func(columnKind, []string) bool) {
+	return func(yield func(columnKind, []string) bool) {
+		_ = yield(fieldColumn, runFields) &&
+			yield(parameterColumn, t.parameters) &&
+			yield(fieldColumn, t.fields) &&
+			yield(metricColumn, t.metrics)
+	}
+}
+
+// header names the columns. A parameter or metric is named as in the file,
+// unless that is the name of a column already, or looks like what is done then:
+// it gets "parameter." or "metric." in front.
+func (t *table) header() []string {
+	var header []string
+	for _, c := range t.columns() {
+		name := c.name
+		if c.kind != fieldColumn && t.ambiguous(c) {
+			name = string(c.kind) + "." + name
+		}
+		header = append(header, name)
+	}
+	return header
+}
+
+func (t *table) ambiguous(c column) bool {
+	return slices.Contains(runFields, c.name) ||
+		slices.Contains(datapointFields, c.name) ||
+		slices.Contains(processFields, c.name) ||
+		c.kind == metricColumn && slices.Contains(t.parameters, c.name) ||
+		strings.HasPrefix(c.name, string(parameterColumn)+".") ||
+		strings.HasPrefix(c.name, string(metricColumn)+".")
+}
+
+func cells(columns []column, r row) []string {
+	line := make([]string, len(columns))
+	for i, c := range columns {
+		line[i] = r[c]
+	}
+	return line
+}
+
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func encodeCSV(lines [][]string) ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	if err := w.WriteAll(lines); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func appendFile(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// jsonCell gives a parameter or list as a cell: a plain string as it is,
+// everything else as JSON.
+func jsonCell(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	data, err := marshal(v, "")
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return strings.TrimSpace(string(data))
+}

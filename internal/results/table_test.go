@@ -1,0 +1,100 @@
+package results_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"downbeat/internal/results"
+)
+
+func finish(t *testing.T, e *results.Experiment, rec results.Record) {
+	t.Helper()
+	run, err := e.NewRun("0001", nil)
+	run = must(t, run, err)
+	check(t, run.Finish(rec))
+}
+
+// The tables carry run.json's names, one header, and a row for each run and
+// each process.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	e := newExperiment(t)
+	finish(t, e, sample())
+	second := sample()
+	second.Attempt = 4
+	second.Processes = append(second.Processes, second.Processes[0])
+	second.Processes[1].Process = "server.1"
+	second.Reason = "with \"quotes\", commas\nand a line"
+	finish(t, e, second)
+	for _, name := range []string{"datapoints.csv", "processes.csv"} {
+		if got, want := readFile(t, e.Dir(), name), readFile(t, "testdata", name); got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// Metrics and parameters that come up later get columns, empty in earlier rows.
+func TestTableGrowsColumns(t *testing.T) {
+	t.Parallel()
+	e := newExperiment(t)
+	rec := sample()
+	rec.Metrics = nil // as of a run that failed
+	finish(t, e, rec)
+	rec.Metrics = map[string]float64{"throughput": 2733.2, "latency": 0.5}
+	rec.Parameters = maps.Clone(rec.Parameters)
+	rec.Parameters["list"] = []int{1, 2}
+	finish(t, e, rec)
+	rec.Metrics = map[string]float64{"latency": 1}
+	finish(t, e, rec)
+	lines := strings.Split(strings.TrimSpace(readFile(t, e.Dir(), "datapoints.csv")), "\n")
+	for i, want := range []string{
+		"run,experiment,datapoint,repetition,attempt,clients,list,mode,outcome,", ",1,,linearizable,failed,",
+		",1,\"[1,2]\",linearizable,failed,", ",1,\"[1,2]\",linearizable,failed,",
+	} {
+		if !strings.Contains(lines[i], want) {
+			t.Errorf("line %d: got %s, want %s in it", i, lines[i], want)
+		}
+	}
+	for i, want := range []string{",latency,throughput", ",310,,", ",310,0.5,2733.2", ",310,1,"} {
+		if !strings.HasSuffix(lines[i], want) {
+			t.Errorf("line %d: got %s, want %s at its end", i, lines[i], want)
+		}
+	}
+	if len(lines) != 4 {
+		t.Errorf("got %d lines, want 4", len(lines))
+	}
+}
+
+// A parameter or metric that is named like a column doesn't hide it.
+func TestAmbiguousColumns(t *testing.T) {
+	t.Parallel()
+	e := newExperiment(t)
+	finish(t, e, results.Record{
+		Parameters: map[string]any{"outcome": "a", "parameter.outcome": "b", "x": "c"},
+		Metrics:    map[string]float64{"run": 1, "x": 2},
+	})
+	header, _, _ := strings.Cut(readFile(t, e.Dir(), "datapoints.csv"), "\n")
+	want := "run,experiment,datapoint,repetition,attempt,parameter.outcome,parameter.parameter.outcome,x,outcome,"
+	if !strings.HasPrefix(header, want) || !strings.HasSuffix(header, ",metric.run,metric.x") {
+		t.Errorf("got %s", header)
+	}
+}
+
+// A run whose row can't be written stays incomplete.
+func TestTableInTheWay(t *testing.T) {
+	t.Parallel()
+	e := newExperiment(t)
+	path := filepath.Join(e.Dir(), "datapoints.csv")
+	check(t, os.Mkdir(path, 0o777))
+	run, err := e.NewRun("0001", nil)
+	run = must(t, run, err)
+	if err := run.Finish(sample()); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v, want an error that names %s", err, path)
+	}
+	if _, err := results.ReadRecord(run.Dir()); err == nil {
+		t.Error("the run has a record")
+	}
+}
