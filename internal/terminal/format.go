@@ -1,0 +1,64 @@
+package terminal
+
+import (
+	"fmt"
+	"time"
+)
+
+// Duration gives a duration as people say it, to two or three digits that
+// matter: "812 µs", "4.2 ms", "45 ms", "3.2 s", "1m05s", "2h03m".
+func Duration(d time.Duration) string {
+	switch {
+	case d < 0:
+		// The most negative duration has no counterpart.
+		return "-" + Duration(max(-d, -(d+1)))
+	case d < 999500*time.Nanosecond:
+		return fmt.Sprintf("%d µs", d.Round(time.Microsecond).Microseconds())
+	case d < 9950*time.Microsecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
+	case d < 999500*time.Microsecond:
+		return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
+	}
+	return Elapsed(d)
+}
+
+// Elapsed gives a duration that a person watches as it grows, so it doesn't
+// change its unit in the first minute: "0.4 s", "59.9 s", "1m05s", "2h03m".
+func Elapsed(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < 59950*time.Millisecond:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour-500*time.Millisecond:
+		s := int64(d.Round(time.Second) / time.Second)
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	}
+	m := int64(d.Round(time.Minute) / time.Minute)
+	return fmt.Sprintf("%dh%02dm", m/60, m%60)
+}
+
+// Size gives a number of bytes, in powers of 1000: "812 B", "9.4 kB", "180 MB".
+func Size(bytes uint64) string {
+	if bytes < 1000 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	const units = "kMGTPE"
+	value, unit := float64(bytes)/1000, 0
+	for value >= 999.5 && unit < len(units)-1 {
+		value /= 1000
+		unit++
+	}
+	if value < 9.95 {
+		return fmt.Sprintf("%.1f %cB", value, units[unit])
+	}
+	return fmt.Sprintf("%.0f %cB", value, units[unit])
+}
+
+// Count gives a number with its noun: "1 line", "2 lines"; the plural is the
+// noun with an s.
+func Count(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
