@@ -1,0 +1,249 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// drainTime is how long a worker that shuts down goes on sending what a run
+// reported at its end; what is not acknowledged by then is sent at its next start.
+const drainTime = 5 * time.Second
+
+// control does what the publisher asks for. Each is idempotent, since a
+// publisher that hears nothing asks again.
+func (r *run) control(c *message.Control, taken time.Time) {
+	if !r.leaving || r.state < Finished {
+		r.lease.Reset(r.leaseFor())
+	}
+	switch c.Kind {
+	case message.Keepalive:
+		r.keepalive(c, taken)
+	case message.Commit:
+		r.commit()
+	case message.Uncommit:
+		r.uncommit()
+	case message.Start:
+		r.arm(c.At)
+	case message.Stop:
+		at := time.Now()
+		if !c.At.IsZero() {
+			at = r.clock.Local(c.At)
+		}
+		r.drop(stopping{cause: c.Cause, reason: c.Reason, at: at, grace: c.Grace()})
+	}
+}
+
+func (r *run) keepalive(c *message.Control, taken time.Time) {
+	r.sender.ack(c.Ack, c.Resend)
+	info := &message.HeartbeatInfo{Last: r.log.Last()}
+	if c.Probe != nil {
+		probe := *c.Probe
+		probe.TakenAt, probe.AnswerAt = r.clock.At(taken), r.clock.Now()
+		info.Probe = &probe
+	}
+	r.reply(message.Event{Kind: message.Heartbeat, Heartbeat: info})
+}
+
+// commit keeps the held processes for this run, whatever comes. Where the host
+// was given away just before, the publisher has been told that it waits.
+func (r *run) commit() {
+	if r.state == Ready {
+		r.to(Committed)
+	}
+	if r.state == Committed {
+		r.event(message.Event{Kind: message.Committed})
+	}
+}
+
+// uncommit lets go again, and says so: the publisher has to know which of the
+// commits that it hears of still hold.
+func (r *run) uncommit() {
+	if r.state != Committed || !r.to(Ready) {
+		return
+	}
+	r.giveWay()
+	if r.state == Ready {
+		r.reportReady()
+	}
+}
+
+// arm sets the release.
+func (r *run) arm(at time.Time) {
+	if r.state != Committed || !r.to(Armed) {
+		return
+	}
+	set, local := r.set, r.clock.Local(at)
+	go func() { r.mail.post(released{set.Release(local)}) }()
+}
+
+func (r *run) released(err error) {
+	if err != nil {
+		r.slog.Error("release", "error", err)
+	}
+	if r.state == Armed {
+		r.to(Running)
+	}
+}
+
+// hush is how long a worker keeps to itself that processes have begun: what it
+// and the broker would do about it takes time from the processes' first steps,
+// where they are on the same machine. An exit ends it.
+const hush = 20 * time.Millisecond
+
+// noteStarted reports the processes that have been released, in one event as
+// far as they were released together.
+func (r *run) noteStarted() {
+	if len(r.started) == 0 {
+		return
+	}
+	r.event(message.Event{Kind: message.Started, Started: r.started})
+	r.started = nil
+}
+
+func (r *run) exited(m exited) {
+	if r.state == Armed {
+		r.to(Running) // it was quicker than the news of its release
+	}
+	r.noteStarted()
+	e := m.exit
+	info := &message.ExitedInfo{
+		Process: m.command, ExitCode: e.Code, Signal: e.Signal,
+		StartedAt: r.clock.At(e.Started), EndedAt: r.clock.At(e.Ended),
+		UserUS: e.User.Microseconds(), SystemUS: e.System.Microseconds(), MaxRSSBytes: e.MaxRSS,
+		Stopped: e.Stopped, Killed: e.Killed,
+	}
+	if e.Err != nil {
+		info.Reason = e.Err.Error()
+	}
+	r.event(message.Event{Kind: message.Exited, Exited: info})
+}
+
+// drop ends the run for that reason, from whatever state it is in.
+func (r *run) drop(s stopping) {
+	if r.state >= Finished {
+		if s.cause == message.StopLease && r.state == Finished {
+			r.to(Over)
+		}
+		return
+	}
+	if s.own {
+		r.slog.Warn("stopping the run", "reason", s.reason)
+		s.grace = r.job.Grace()
+	}
+	again := r.stop != nil
+	if !again {
+		r.stop = &s
+	}
+	switch r.state {
+	case Waiting:
+		r.finish()
+	case Preparing:
+		r.cancel()
+	case Ready, Committed:
+		r.discard()
+		r.finish()
+	case Armed, Running:
+		r.to(Stopping)
+		r.set.Stop(s.at, s.grace)
+	case Stopping:
+		r.set.Stop(s.at, s.grace) // the earlier deadline wins
+	}
+}
+
+// noteStop reports when the processes were sent TERM.
+func (r *run) noteStop() {
+	r.noticed = true
+	if r.stop == nil {
+		return // the set ended by itself and only swept what its processes left behind
+	}
+	r.event(message.Event{
+		Kind: message.Stopping, Time: r.clock.At(r.set.StoppedAt()),
+		Stopping: &message.StoppingInfo{Cause: r.stop.cause, Reason: r.stop.reason},
+	})
+}
+
+// finish closes the account once no process is left.
+func (r *run) finish() {
+	done := &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, len(r.job.Processes))}
+	if r.stop != nil && r.stop.own {
+		done.Outcome, done.Reason = message.HostStopped, r.stop.reason
+	}
+	if r.set != nil {
+		select {
+		case <-r.stopped():
+			r.noteStop()
+		default:
+		}
+		result := r.set.Result()
+		done.Swept = result.Swept
+		for i, t := range result.Totals {
+			done.Totals[i] = message.Total{
+				StdoutLines: t.StdoutLines, StdoutBytes: t.StdoutBytes,
+				StderrLines: t.StderrLines, StderrBytes: t.StderrBytes,
+			}
+		}
+	}
+	r.complete(done)
+}
+
+// complete journals the last event. Where the log can't take it, the publisher
+// is told outside the log, and that something is missing.
+func (r *run) complete(done *message.DoneInfo) {
+	err := r.journal.event(message.Event{Kind: message.Done, Done: done})
+	if err != nil {
+		done.Outcome, done.Reason = message.HostLost, fmt.Sprintf("output is missing: %v", err)
+		r.reply(message.Event{Kind: message.Done, Done: done})
+	}
+	r.end()
+	if err != nil {
+		r.to(Over)
+	}
+}
+
+// end frees the host: from here on the run only waits for the publisher to
+// acknowledge the rest.
+func (r *run) end() {
+	r.to(Finished)
+	r.w.desk.leave(r)
+	if err := os.RemoveAll(filepath.Join(r.dir, workDir)); err != nil {
+		r.slog.Warn("the run's directory can't be removed", "error", err)
+	}
+	r.lease.Reset(r.drainFor())
+}
+
+func (r *run) drainFor() time.Duration {
+	if r.leaving {
+		return drainTime
+	}
+	return r.leaseFor()
+}
+
+// settled reports whether the publisher has everything.
+func (r *run) settled() bool { return r.sender.allAcked() }
+
+// expire is called when the publisher has been silent for the lease, or the
+// time to drain is over.
+func (r *run) expire() {
+	if r.state == Finished {
+		r.to(Over)
+		return
+	}
+	r.drop(stopping{
+		cause: message.StopLease, at: time.Now(), own: true,
+		reason: fmt.Sprintf("no word from the publisher for %s", r.leaseFor()),
+	})
+}
+
+// leave ends the run because the worker is told to shut down.
+func (r *run) leave() {
+	r.leaving = true
+	if r.state == Finished {
+		r.lease.Reset(drainTime)
+		return
+	}
+	r.drop(stopping{cause: message.StopAbort, reason: "the worker on this host is shutting down", at: time.Now(), own: true})
+}

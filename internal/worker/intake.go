@@ -1,0 +1,154 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+	"downbeat/internal/worker/runlog"
+)
+
+// intake takes jobs, and hellos, until ctx ends or the queue is closed.
+func (w *Worker) intake(ctx context.Context, consumer queue.Consumer) {
+	for {
+		d, err := consumer.Receive(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				w.slog.Error("no more jobs can be taken", "error", err)
+			}
+			return
+		}
+		w.accept(ctx, d)
+	}
+}
+
+// accept answers one delivery of the jobs queue: a job is journaled and then
+// acknowledged at once, whatever becomes of it; what can't be accepted is
+// dead-lettered with its reason.
+func (w *Worker) accept(ctx context.Context, d *queue.Delivery) {
+	envelope, err := message.OpenEnvelope(d.Body, w.config.Trust, time.Now().Add(w.config.Skew))
+	if err == nil {
+		err = envelope.For(w.config.Namespace, w.config.Host)
+	}
+	if err == nil && envelope.Purpose == message.PurposeControl {
+		err = w.greet(envelope, d.ReceivedAt)
+		if err == nil {
+			w.answered(d.Ack(ctx))
+			return
+		}
+	}
+	var job *message.Job
+	if err == nil {
+		job, err = envelope.Job()
+	}
+	if err != nil {
+		w.reject(ctx, d, envelope, err)
+		return
+	}
+	w.take(ctx, d, job)
+}
+
+// take journals a job and starts its run, once.
+func (w *Worker) take(ctx context.Context, d *queue.Delivery, job *message.Job) {
+	if w.lookup(job.Run) != nil || w.seen(job.Run) {
+		w.slog.Warn("the job was delivered again and is not run again", "run", job.Run, "redelivered", d.Redelivered)
+		w.answered(d.Ack(ctx))
+		return
+	}
+	if w.stopped.has(job.Run) {
+		w.slog.Info("the run was stopped before its job came, and is not begun", "run", job.Run)
+		w.answered(d.Ack(ctx))
+		return
+	}
+	r, err := w.journal(job, d.Body)
+	w.answered(d.Ack(ctx))
+	if err != nil {
+		w.slog.Error("the job can't be journaled", "run", job.Run, "error", err)
+		w.refuse(job.Run, job.ReplyTo, "the worker can't keep a journal: "+err.Error())
+		return
+	}
+	w.taken.Add(1)
+	w.slog.Info("job taken", "run", job.Run, "experiment", job.Experiment, "datapoint", job.Datapoint, "processes", len(job.Processes))
+	w.start(ctx, r)
+	w.desk.admit(r)
+}
+
+// journal puts a job onto the disk, from where it is known after any crash.
+func (w *Worker) journal(job *message.Job, body []byte) (*run, error) {
+	dir := filepath.Join(w.runsDir(), job.Run)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the run's directory: %w", err)
+	}
+	log, err := runlog.Create(filepath.Join(dir, logDir), body)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return w.newRun(job, dir, log), nil
+}
+
+// greet answers a hello.
+func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
+	c, err := envelope.Control()
+	if err != nil {
+		return err
+	}
+	if c.Kind != message.Hello {
+		return fmt.Errorf("%w: a %s control on the queue of jobs", message.ErrMisdirect, c.Kind)
+	}
+	if !w.mayAnswer(c.ReplyTo) {
+		return fmt.Errorf("%w: %q is no queue of events", message.ErrMalformed, c.ReplyTo)
+	}
+	info := w.here(w.desk.busy())
+	if c.Probe != nil {
+		probe := *c.Probe
+		probe.TakenAt = taken.Round(0).Add(w.config.Skew)
+		probe.AnswerAt = time.Now().Round(0).Add(w.config.Skew)
+		info.Probe = &probe
+	}
+	w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: info, Time: time.Now()}, 5*time.Second)
+	return nil
+}
+
+// reject dead-letters a delivery, and tells the publisher where it is known.
+func (w *Worker) reject(ctx context.Context, d *queue.Delivery, envelope *message.Envelope, reason error) {
+	w.refused.Add(1)
+	w.slog.Warn("message refused", "reason", reason)
+	source := message.JobsQueue(w.config.Namespace, w.config.Host)
+	dead := message.DeadQueue(w.config.Namespace)
+	w.answered(queue.DeadLetter(ctx, w.config.Broker, d, source, dead, reason.Error()))
+	if envelope == nil {
+		return
+	}
+	if job, err := envelope.Job(); err == nil {
+		w.refuse(job.Run, job.ReplyTo, reason.Error())
+	}
+}
+
+// refuse tells a publisher, outside any log, that a job was not taken.
+func (w *Worker) refuse(run, replyTo, reason string) {
+	if !w.mayAnswer(replyTo) {
+		return
+	}
+	w.send(replyTo, message.Event{
+		Kind: message.Refused, Run: run, Time: time.Now(), Refused: &message.RefusedInfo{Reason: reason},
+	}, 30*time.Second)
+}
+
+// mayAnswer keeps a message from having the worker write to queues that are
+// not a publisher's.
+func (w *Worker) mayAnswer(replyTo string) bool {
+	return strings.HasPrefix(replyTo, message.EventsQueue(w.config.Namespace, ""))
+}
+
+// answered logs that a delivery could not be acknowledged: it will come again.
+func (w *Worker) answered(err error) {
+	if err != nil && !errors.Is(err, queue.ErrClosed) && !errors.Is(err, context.Canceled) {
+		w.slog.Warn("a message could not be acknowledged and may come again", "error", err)
+	}
+}

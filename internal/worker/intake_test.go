@@ -1,0 +1,171 @@
+package worker
+
+import (
+	"crypto/ed25519"
+	"strings"
+	"testing"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+)
+
+func TestWhatCannotBeAcceptedIsDeadLetteredWithItsReason(t *testing.T) {
+	t.Parallel()
+	trusted, key, err := ed25519.GenerateKey(nil)
+	check(t, err)
+	_, stranger, err := ed25519.GenerateKey(nil)
+	check(t, err)
+	seal := func(key ed25519.PrivateKey, change func(*message.Address)) func(*site, *message.Job) []byte {
+		return func(s *site, job *message.Job) []byte {
+			a := s.address(job)
+			change(&a)
+			body, err := message.Seal(a, job, key)
+			check(s.t, err)
+			return body
+		}
+	}
+	asIs := func(*message.Address) {}
+	for name, test := range map[string]struct {
+		body func(*site, *message.Job) []byte
+		want error
+		told bool // the publisher is told, since it is known
+	}{
+		"expired":           {seal(key, func(a *message.Address) { a.Expires = time.Now().Add(-time.Second) }), message.ErrExpired, true},
+		"unsigned":          {seal(nil, asIs), message.ErrUnsigned, true},
+		"signed by another": {seal(stranger, asIs), message.ErrUntrusted, true},
+		"for a namespace":   {seal(key, func(a *message.Address) { a.Namespace = "other" }), message.ErrMisdirect, true},
+		"for a host": {func(s *site, job *message.Job) []byte {
+			job.Host = "bravo"
+			return seal(key, func(a *message.Address) { a.Host = "bravo" })(s, job)
+		}, message.ErrMisdirect, true},
+		"changed on its way": {func(s *site, job *message.Job) []byte {
+			return []byte(strings.Replace(string(seal(key, asIs)(s, job)), "/bin/sh", "/bin/rm", 1))
+		}, message.ErrForged, true},
+		"garbage":   {func(*site, *message.Job) []byte { return []byte("\x00garbage") }, message.ErrMalformed, false},
+		"truncated": {func(s *site, job *message.Job) []byte { b := seal(key, asIs)(s, job); return b[:len(b)/2] }, message.ErrMalformed, false},
+		"of another version": {func(s *site, job *message.Job) []byte {
+			return []byte(strings.Replace(string(seal(key, asIs)(s, job)), `"downbeat":1`, `"downbeat":2`, 1))
+		}, message.ErrVersion, false},
+		"oversized": {func(*site, *message.Job) []byte { return make([]byte, message.MaxSigned+1) }, message.ErrTooLarge, false},
+		"a control": {func(s *site, job *message.Job) []byte {
+			a := s.address(job)
+			a.Purpose = message.PurposeControl
+			body, err := message.Seal(a, message.Control{Kind: message.Commit}, key)
+			check(s.t, err)
+			return body
+		}, message.ErrMisdirect, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			v := s.serve(func(c *Config) { c.Trust = message.Trust{Keys: []ed25519.PublicKey{trusted}} })
+			job := s.job("true")
+			body := test.body(s, job)
+			s.publish(body)
+			dead := s.deadLetter()
+			contains(t, "the reason", dead.Header[queue.HeaderReason], test.want.Error())
+			if got, want := dead.Header[queue.HeaderSource], message.JobsQueue(testNamespace, testHost); got != want {
+				t.Errorf("it is said to come from %s, want %s", got, want)
+			}
+			if string(dead.Body) != string(body) {
+				t.Error("the dead letter is not what came")
+			}
+			if test.told {
+				contains(t, "what the publisher is told", s.await(job, message.Refused).Refused.Reason, test.want.Error())
+			}
+			good := s.job("true")
+			s.publish(seal(key, asIs)(s, good)) // the worker goes on
+			s.await(good, message.Ready)
+			if got := v.w.Stats(); got.Refused != 1 || got.Taken != 1 {
+				t.Errorf("stats %+v, want one refused and one taken", got)
+			}
+		})
+	}
+}
+
+func TestForeignControlIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	job := s.job(stay)
+	s.ready(job)
+	check(t, s.broker.Publish(t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: []byte("garbage")}))
+	dead := s.deadLetter()
+	contains(t, "the reason", dead.Header[queue.HeaderReason], message.ErrMalformed.Error())
+	s.commit(job)
+}
+
+// hello makes the bytes of a hello to a host.
+func (s *site) hello(host, replyTo string) []byte {
+	s.t.Helper()
+	body, err := message.Seal(message.Address{
+		Purpose: message.PurposeControl, Namespace: testNamespace, Host: host, Expires: time.Now().Add(time.Hour),
+	}, message.Control{Kind: message.Hello, ReplyTo: replyTo, Probe: &message.Probe{ID: 3}}, nil)
+	check(s.t, err)
+	return body
+}
+
+func TestHelloIsAnswered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	events := message.EventsQueue(testNamespace, s.id)
+
+	s.publish(s.hello(testHost, events))
+	e := s.awaitHere()
+	if h := e.Here; e.Host != testHost || h.Version != "v9" || h.Run != "" || h.OS == "" || h.Arch == "" || h.Probe == nil || h.Probe.ID != 3 {
+		t.Errorf("answer of %s: %+v, want an idle v9 with the probe", e.Host, h)
+	}
+
+	job := s.job(stay)
+	s.ready(job)
+	body := s.hello(message.AnyHost, events)
+	check(t, s.broker.Broadcast(t.Context(), message.JobsGroup(testNamespace), queue.Message{Body: body}))
+	if h := s.awaitHere().Here; h.Run != job.Run || h.Experiment != "locks" {
+		t.Errorf("answer: %+v, want it busy with %s of locks", h, job.Run)
+	}
+}
+
+// A run can be cancelled while its job waits in the queue: the stop is faster.
+func TestJobWhoseStopCameFirstIsNotBegun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.serve(nil)
+	running, late := s.job(stay), s.job("true")
+	s.ready(running) // with a run here, controls are taken
+	s.tell(late, message.Control{Kind: message.Stop, Cause: message.StopAbort})
+	s.tell(running, message.Control{Kind: message.Keepalive})
+	s.await(running, message.Heartbeat) // controls are taken in their order: the stop is known
+	s.send(late)
+	s.publish(s.hello(testHost, message.EventsQueue(testNamespace, s.id)))
+	s.awaitHere() // so are jobs: the late one has been answered
+	if v.w.lookup(late.Run) != nil || len(s.of(late).events) > 0 {
+		t.Errorf("the job was begun: %v", s.of(late).events)
+	}
+}
+
+func TestHelloCannotMakeTheWorkerWriteAnywhere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	s.publish(s.hello(testHost, message.JobsQueue(testNamespace, testHost)))
+	contains(t, "the reason", s.deadLetter().Header[queue.HeaderReason], "is no queue of events")
+}
+
+func TestOneWorkerServesAHost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	config := Config{Broker: s.broker, Runner: processes, Namespace: testNamespace, Host: testHost, StateDir: s.state}
+	first, err := New(config)
+	check(t, err)
+	if _, err := New(config); err == nil {
+		t.Error("a second worker for the host has started")
+	} else {
+		contains(t, "the error", err.Error(), "another worker on this machine serves it already")
+	}
+	check(t, first.Close())
+	second, err := New(config)
+	check(t, err)
+	check(t, second.Close())
+}

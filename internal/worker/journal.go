@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"bytes"
+	"sync"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/runner"
+	"downbeat/internal/worker/runlog"
+)
+
+const (
+	// batchBytes is how large an output batch grows, batchDelay how long its
+	// first byte waits for more: large enough that a message costs little,
+	// short enough that a person sees lines come.
+	batchBytes = 256 << 10
+	batchDelay = 5 * time.Millisecond
+)
+
+// A journal gives everything that a run reports its sequence number and puts
+// it into the run's log: lifecycle events one by one, output in batches. Output
+// that came before an event is in the log before it.
+type journal struct {
+	run, host string
+	clock     *clock.Clock
+	log       *runlog.Log
+	onError   func(error) // called once, with what the log could not take
+
+	mu      sync.Mutex
+	batch   message.Batch
+	open    bool // batch has been reset and not been flushed
+	timer   *time.Timer
+	streams []position // process*2+stream
+	failed  error
+}
+
+// position is how much of a stream has been journaled.
+type position struct{ offset, line uint64 }
+
+func newJournal(job *message.Job, c *clock.Clock, log *runlog.Log, onError func(error)) *journal {
+	j := &journal{run: job.Run, host: job.Host, clock: c, log: log, onError: onError}
+	j.streams = make([]position, 2*len(job.Processes))
+	j.timer = time.AfterFunc(time.Hour, j.flushLate)
+	j.timer.Stop()
+	return j
+}
+
+// event completes e with what the journal knows and appends it.
+func (j *journal) event(e message.Event) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.flush()
+	if j.failed != nil {
+		return j.failed
+	}
+	e.Run, e.Host, e.Seq = j.run, j.host, j.log.Last()+1
+	if e.Time.IsZero() {
+		e.Time = j.clock.Now()
+	}
+	data, err := e.Encode()
+	if err == nil {
+		err = j.log.Append(data)
+	}
+	if err != nil {
+		j.fail(err)
+	}
+	return err
+}
+
+// output appends what was read from a stream at that time.
+func (j *journal) output(process int, stream runner.Stream, at time.Time, data []byte) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for len(data) > 0 && j.failed == nil {
+		if !j.open {
+			j.batch.Reset(j.run, j.host, j.log.Last()+1, j.clock.At(at))
+			j.open = true
+			j.timer.Reset(batchDelay)
+		}
+		piece := data[:min(len(data), batchBytes)]
+		data = data[len(piece):]
+		p := &j.streams[2*process+int(stream)]
+		j.batch.Add(message.Segment{
+			Process: process, Stream: message.Stream(stream), At: j.clock.At(at),
+			Offset: p.offset, Line: p.line, Data: piece,
+		})
+		p.offset += uint64(len(piece))
+		p.line += countLines(piece)
+		if j.batch.Len() >= batchBytes {
+			j.flush()
+		}
+	}
+}
+
+// flushLate is what the timer of an open batch calls.
+func (j *journal) flushLate() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.flush()
+}
+
+func (j *journal) flush() {
+	if !j.open {
+		return
+	}
+	j.open = false
+	j.timer.Stop()
+	if err := j.log.Append(j.batch.Bytes()); err != nil {
+		j.fail(err)
+	}
+}
+
+// fail remembers the first error: from then on nothing can be kept.
+func (j *journal) fail(err error) {
+	if j.failed == nil {
+		j.failed = err
+		go j.onError(err)
+	}
+}
+
+func countLines(data []byte) uint64 { return uint64(bytes.Count(data, []byte{'\n'})) }

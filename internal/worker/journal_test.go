@@ -1,0 +1,117 @@
+package worker
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/runner"
+	"downbeat/internal/worker/runlog"
+)
+
+// newTestJournal makes the journal of a run of two processes.
+func newTestJournal(t *testing.T) (*journal, chan error) {
+	t.Helper()
+	log, err := runlog.Create(filepath.Join(t.TempDir(), "log"), []byte("job"))
+	check(t, err)
+	t.Cleanup(func() { check(t, log.Close()) })
+	failures := make(chan error, 10)
+	job := &message.Job{Run: message.NewRun(message.NewPublisher()), Host: testHost, Processes: make([]message.Process, 2)}
+	return newJournal(job, clock.New(0), log, func(err error) { failures <- err }), failures
+}
+
+// records reads the whole log back.
+func records(t *testing.T, j *journal) (all [][]byte) {
+	t.Helper()
+	reader := j.log.Reader(1)
+	for {
+		_, record, ok, err := reader.Next(nil)
+		check(t, err)
+		if !ok {
+			return all
+		}
+		all = append(all, record)
+	}
+}
+
+func TestOutputIsJournaledBeforeTheEventThatFollowsIt(t *testing.T) {
+	t.Parallel()
+	j, _ := newTestJournal(t)
+	j.output(0, runner.Stdout, time.Now(), []byte("one\ntw"))
+	j.output(1, runner.Stderr, time.Now(), []byte("oh\n"))
+	j.output(0, runner.Stdout, time.Now(), []byte("o\n"))
+	check(t, j.event(message.Event{Kind: message.Committed}))
+	got := records(t, j)
+	if len(got) != 2 {
+		t.Fatalf("%d records, want a batch and an event", len(got))
+	}
+	o, err := message.DecodeOutput(got[0])
+	check(t, err)
+	e, err := message.DecodeEvent(got[1])
+	check(t, err)
+	if o.Seq != 1 || e.Seq != 2 || e.Kind != message.Committed || len(o.Segments) != 3 {
+		t.Fatalf("batch %d of %d segments, then %s %d, want 1 of 3, then committed 2", o.Seq, len(o.Segments), e.Kind, e.Seq)
+	}
+	if last := o.Segments[2]; last.Process != 0 || last.Offset != 6 || last.Line != 1 {
+		t.Errorf("the last segment begins at %d in line %d of process %d, want 6, 1, 0", last.Offset, last.Line, last.Process)
+	}
+}
+
+func TestOutputIsJournaledSoonWithoutAnyEvent(t *testing.T) {
+	t.Parallel()
+	j, _ := newTestJournal(t)
+	appended := j.log.Appended()
+	j.output(0, runner.Stdout, time.Now(), []byte("prompt> "))
+	within(t, appended, "the output stays in the batch")
+}
+
+func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
+	t.Parallel()
+	j, _ := newTestJournal(t)
+	big := bytes.Repeat([]byte("0123456789abcde\n"), 70_000) // over 1 MB
+	j.output(0, runner.Stdout, time.Now(), []byte("first\n"))
+	j.output(0, runner.Stdout, time.Now(), big)
+	check(t, j.event(message.Event{Kind: message.Committed}))
+	var got []byte
+	var lines uint64
+	all := records(t, j)
+	for i, record := range all[:len(all)-1] {
+		if limit := 2*batchBytes + 1024; len(record) > limit {
+			t.Errorf("batch %d has %d bytes, want at most %d", i, len(record), limit)
+		}
+		o, err := message.DecodeOutput(record)
+		check(t, err)
+		for _, s := range o.Segments {
+			if s.Offset != uint64(len(got)) || s.Line != lines {
+				t.Fatalf("a segment begins at %d in line %d, want %d in %d", s.Offset, s.Line, len(got), lines)
+			}
+			got = append(got, s.Data...)
+			lines += countLines(s.Data)
+		}
+	}
+	if want := append([]byte("first\n"), big...); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes came back, not the %d that were written", len(got), len(want))
+	}
+}
+
+func TestLogThatTakesNoMoreIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	j, failures := newTestJournal(t)
+	check(t, j.log.Close())
+	j.output(0, runner.Stdout, time.Now(), bytes.Repeat([]byte{'x'}, 3*batchBytes))
+	err := within(t, failures, "nobody is told")
+	if !errors.Is(err, os.ErrClosed) {
+		t.Errorf("error %v, want that of the log", err)
+	}
+	if err := j.event(message.Event{Kind: message.Committed}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("an event was taken after output was lost: %v", err)
+	}
+	if len(failures) > 0 {
+		t.Error("it is reported again")
+	}
+}

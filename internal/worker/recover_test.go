@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/runner"
+)
+
+// background starts a process with these entries in its environment; the channel
+// is closed when it has ended.
+func background(t *testing.T, env ...string) (*exec.Cmd, <-chan struct{}) {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	cmd.Env = append(os.Environ(), env...)
+	check(t, cmd.Start())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended is in its state
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		<-ended
+	})
+	return cmd, ended
+}
+
+func TestRunOfACrashedWorkerIsEndedAndReportedLost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	job := s.job("true", "true")
+	log := s.log(job)
+	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
+	check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Process: 0, PID: 1}}}))
+	j.output(0, runner.Stdout, time.Now(), []byte("one\ntwo\n"))
+	j.output(1, runner.Stderr, time.Now(), []byte("oh\n"))
+	check(t, j.event(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Process: 1}}))
+	check(t, log.Close())
+	work := filepath.Join(s.runDir(job), workDir)
+	check(t, os.Mkdir(work, 0o700))
+	left, leftEnded := background(t, marks(job)...)
+	stranger, _ := background(t, "DOWNBEAT_RUN="+job.Run, "DOWNBEAT_HOST=bravo") // of another worker's
+
+	s.serve(nil)
+	done := s.await(job, message.Done)
+	totals := []message.Total{{StdoutLines: 2, StdoutBytes: 8}, {StderrLines: 1, StderrBytes: 3}}
+	if d := done.Done; d.Outcome != message.HostLost || d.Swept != 1 || d.Reason != "the worker on alpha died in mid-run" || !slices.Equal(d.Totals, totals) {
+		t.Errorf("done %+v, want lost, one process swept, totals %+v", d, totals)
+	}
+	within(t, leftEnded, "what the crash has left goes on")
+	if got := left.ProcessState.String(); got != "signal: killed" {
+		t.Errorf("what the crash has left has ended by %q, want to be killed", got)
+	}
+	if err := stranger.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("a stranger was ended: %v", err)
+	}
+	if _, err := os.Stat(work); err == nil {
+		t.Error("the processes' directory is still there")
+	}
+	s.ack(job)
+	s.removed(job)
+	if got := s.of(job).output["stdout.0"]; got != "one\ntwo\n" {
+		t.Errorf("output %q, want what was journaled", got)
+	}
+}
+
+func TestRunThatHadEndedBeforeTheCrashIsNotLost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	job := s.job("true")
+	log := s.log(job)
+	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
+	check(t, j.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}}))
+	check(t, log.Close())
+	s.serve(nil)
+	if done := s.finish(job); done.Outcome != message.HostDone {
+		t.Errorf("done %+v, want what was journaled", done)
+	}
+}
+
+func TestJobOfACrashedWorkerIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	job := s.job("true")
+	check(t, s.log(job).Close())
+	s.send(job) // as the acknowledgement was lost in the crash
+	s.serve(nil)
+	if done := s.finish(job); done.Outcome != message.HostLost {
+		t.Errorf("done %+v, want lost", done)
+	}
+	next := s.job("true")
+	s.ready(next)
+	for _, e := range s.of(job).events {
+		if e.Kind == message.Ready {
+			t.Error("the run was prepared again")
+		}
+	}
+}
+
+func TestDamagedJournalIsRemovedAndItsProcessesEnded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	job := s.job("true")
+	check(t, os.MkdirAll(filepath.Join(s.runDir(job), logDir), 0o700))
+	_, ended := background(t, marks(job)...)
+	s.serve(nil)
+	within(t, ended, "what the crash has left goes on")
+	s.removed(job)
+	next := s.job("true")
+	s.ready(next)
+}
+
+func within[T any](t *testing.T, ch <-chan T, otherwise string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatal(otherwise)
+		panic("unreachable")
+	}
+}

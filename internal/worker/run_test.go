@@ -1,0 +1,342 @@
+package worker
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"downbeat/internal/message"
+)
+
+func TestRunGoesFromJobToNothingLeft(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	job := s.job(`printf 'one\ntwo'; echo oh >&2; exit 3`, stay)
+
+	s.ready(job)
+	s.commit(job)
+	before := time.Now()
+	pids := s.run(job)
+	exited := s.await(job, message.Exited)
+	s.awaitOutput(job, 1, "here\n")
+	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopRule, GraceMS: 1000})
+	s.await(job, message.Stopping)
+	last := s.await(job, message.Exited).Exited
+	done := s.await(job, message.Done)
+
+	if e := exited.Exited; e.Process != 0 || e.ExitCode != 3 || e.Stopped || e.StartedAt.Before(before) || e.EndedAt.Before(e.StartedAt) {
+		t.Errorf("the first to exit: %+v, want process 0 with status 3", e)
+	}
+	if last.Process != 1 || last.Signal != "SIGTERM" || !last.Stopped || last.Killed {
+		t.Errorf("the last to exit: %+v, want process 1 stopped by TERM", last)
+	}
+	totals := []message.Total{{StdoutLines: 2, StdoutBytes: 7, StderrLines: 1, StderrBytes: 3}, {StdoutLines: 1, StdoutBytes: 5}}
+	if done.Done.Outcome != message.HostDone || !slices.Equal(done.Done.Totals, totals) {
+		t.Errorf("done: %+v, want totals %+v", done.Done, totals)
+	}
+	gone(t, pids)
+	s.ack(job)
+	s.removed(job)
+	of := s.of(job)
+	if got := of.complete(); got != done.Seq {
+		t.Errorf("events up to %d have come, the last is %d", got, done.Seq)
+	}
+	for key, want := range map[string]string{"stdout.0": "one\ntwo", "stderr.0": "oh\n", "stdout.1": "here\n"} {
+		if got := of.output[key]; got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestCommandsThatCannotRunAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	mark := filepath.Join(t.TempDir(), "executed")
+	job := s.job("touch "+mark, "")
+	job.Processes[1].Argv = []string{"./not-there"}
+	s.send(job)
+	refused := s.await(job, message.Refused).Refused
+	contains(t, "the reason", refused.Reason, "1 of 2 commands can't be run")
+	if len(refused.Problems) != 1 || refused.Problems[0].Process != "p.1" {
+		t.Errorf("problems %+v, want one of p.1", refused.Problems)
+	}
+	s.ack(job)
+	s.removed(job)
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("the other command has been executed")
+	}
+}
+
+func TestJobDeliveredAgainIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.serve(nil)
+	trace := filepath.Join(t.TempDir(), "trace")
+	job := s.job("echo x >>" + trace)
+	body := s.send(job)
+	s.await(job, message.Ready)
+	s.publish(body) // at once
+	s.commit(job)
+	s.run(job)
+	s.finish(job)
+	s.publish(body) // and after it is over
+	next := s.job("true")
+	s.start(next)
+	s.finish(next)
+	if got, err := os.ReadFile(trace); err != nil || string(got) != "x\n" {
+		t.Errorf("the process left %q (%v), want one x", got, err)
+	}
+	if got := v.w.Stats().Taken; got != 2 {
+		t.Errorf("%d jobs were taken, want 2", got)
+	}
+}
+
+func TestControlDeliveredAgainIsIgnored(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	job := s.job(stay)
+	s.ready(job)
+	s.commit(job)
+	s.of(job).serial-- // the next one takes the number of the commit
+	s.tell(job, message.Control{Kind: message.Uncommit})
+	s.run(job) // which needs the commit
+}
+
+func TestProcessSeesWhoItIsAndNoSecrets(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(func(c *Config) {
+		c.Environ = append(os.Environ(), "DOWNBEAT_QUEUE_URL=amqp://user:secret@broker", "FROM_WORKER=yes", "SHARED=worker")
+	})
+	job := s.job("env; pwd")
+	job.Processes[0].Env = map[string]string{"SHARED": "job"}
+	job.Processes[0].Rank = 7
+	s.start(job)
+	s.finish(job)
+	lines := strings.Split(s.of(job).output["stdout.0"], "\n")
+	work := filepath.Join(s.runDir(job), workDir)
+	for _, want := range []string{
+		"FROM_WORKER=yes", "SHARED=job", "DOWNBEAT_RUN=" + job.Run, "DOWNBEAT_HOST=alpha", "DOWNBEAT_PROCESS=p.0", "DOWNBEAT_GROUP=p",
+		"DOWNBEAT_INDEX=0", "DOWNBEAT_RANK=7", "DOWNBEAT_LOCAL=0", "PWD=" + work, work,
+	} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("%q is missing in %q", want, lines)
+		}
+	}
+	for _, line := range lines {
+		if strings.Contains(line, "secret") || line == "SHARED=worker" {
+			t.Errorf("the process sees %q", line)
+		}
+	}
+}
+
+func TestProgramIsFoundFromTheWorkersDirectory(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	dir := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(dir, "prog"), []byte("#!/bin/sh\necho found\n"), 0o700))
+	s.serve(func(c *Config) { c.Dir = dir })
+	job := s.job("")
+	job.Processes[0].Argv = []string{"./prog"}
+	s.start(job)
+	s.finish(job)
+	if got := s.of(job).output["stdout.0"]; got != "found\n" {
+		t.Errorf("output %q, want found", got)
+	}
+}
+
+// states take a run to each state from which it may have to end; they return its
+// processes, if they run.
+var states = map[string]func(s *site, job *message.Job) []int{
+	"waiting": func(s *site, job *message.Job) []int {
+		older := aged(s.job(stay))
+		s.ready(older)
+		s.send(job)
+		s.await(job, message.Waiting)
+		return nil
+	},
+	"ready": func(s *site, job *message.Job) []int {
+		s.ready(job)
+		return nil
+	},
+	"committed": func(s *site, job *message.Job) []int {
+		s.ready(job)
+		s.commit(job)
+		return nil
+	},
+	"running": (*site).start,
+}
+
+func TestSilentPublisherEndsTheRunInEveryState(t *testing.T) {
+	t.Parallel()
+	for name, reach := range states {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.serve(nil)
+			job := s.job(stay)
+			job.LeaseMS = 1500
+			pids := reach(s, job)
+			done := s.await(job, message.Done).Done
+			if done.Outcome != message.HostStopped || done.Reason != "no word from the publisher for 1.5s" {
+				t.Errorf("done %+v, want stopped for the publisher's silence", done)
+			}
+			gone(t, pids)
+			s.removed(job) // without any acknowledgement: nobody is there
+		})
+	}
+}
+
+func TestDeletedEventsQueueEndsTheRun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	job := s.job("while :; do echo x; sleep 0.01; done")
+	pids := s.start(job)
+	check(t, s.broker.Delete(t.Context(), job.ReplyTo))
+	s.removed(job)
+	gone(t, pids)
+}
+
+func TestShutdownEndsTheRunInEveryState(t *testing.T) {
+	t.Parallel()
+	for name, reach := range states {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			v := s.serve(nil)
+			job := s.job(stay)
+			pids := reach(s, job)
+			v.stop()
+			gone(t, pids)
+			done := s.await(job, message.Done).Done
+			if done.Outcome != message.HostStopped || done.Reason != "the worker on this host is shutting down" {
+				t.Errorf("done %+v, want stopped as the worker shuts down", done)
+			}
+
+			// Nothing has been acknowledged: the next start sends it again.
+			delete(s.heard, job.Run)
+			s.serve(nil)
+			if again := s.await(job, message.Done).Done; again.Outcome != done.Outcome || again.Reason != done.Reason {
+				t.Errorf("the next start says %+v, want %+v", again, done)
+			}
+			s.ack(job)
+			s.removed(job)
+		})
+	}
+}
+
+func TestShutdownWaitsNoLongerThanForTheAcknowledgement(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.serve(nil)
+	job := s.job(stay)
+	pids := s.start(job)
+	v.cancel()
+	s.finish(job)
+	v.wait()
+	gone(t, pids)
+}
+
+// A run that is given the host at the moment of the shutdown is not refused for
+// that: its publisher is to hear of the shutdown.
+func TestPreparationOutlivesTheSignalToLeave(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	w, err := New(s.config())
+	check(t, err)
+	defer func() { check(t, w.Close()) }()
+	job := s.job(stay)
+	log := s.log(job)
+	r := w.newRun(job, s.runDir(job), log)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.prepare(ctx)
+	<-r.mail.ready
+	got := r.mail.take()[0].(prepared)
+	if got.err != nil {
+		t.Fatalf("preparing failed: %v", got.err)
+	}
+	r.set = got.set
+	r.discard()
+	check(t, log.Close())
+}
+
+func TestElderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	elder, younger := aged(s.job("true")), s.job("true")
+	s.ready(younger)
+	s.send(elder)
+	if got := s.await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
+		t.Errorf("the younger waits behind %s, want %s", got, elder.Run)
+	}
+	s.await(elder, message.Ready)
+	s.commit(elder)
+	s.run(elder)
+	s.finish(elder)
+	s.await(younger, message.Ready)
+	s.commit(younger)
+	s.run(younger)
+	if got := s.finish(younger).Outcome; got != message.HostDone {
+		t.Errorf("the younger ended as %s, want done", got)
+	}
+}
+
+func TestElderRunWaitsForAYoungerThatIsCommitted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	elder, younger := aged(s.job("true")), s.job("true")
+	s.ready(younger)
+	s.commit(younger)
+	s.send(elder)
+	if got := s.await(elder, message.Waiting).Waiting.Behind; got != younger.Run {
+		t.Errorf("the elder waits behind %s, want %s", got, younger.Run)
+	}
+	s.run(younger)
+	s.finish(younger)
+	s.await(elder, message.Ready)
+}
+
+func TestUncommitLetsTheElderIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	elder, younger := aged(s.job("true")), s.job("true")
+	s.ready(younger)
+	s.commit(younger)
+	s.tell(younger, message.Control{Kind: message.Uncommit})
+	s.await(younger, message.Ready) // nobody wants the host yet
+	s.commit(younger)
+	s.send(elder)
+	s.await(elder, message.Waiting)
+	s.tell(younger, message.Control{Kind: message.Uncommit})
+	s.await(younger, message.Waiting)
+	s.await(elder, message.Ready)
+}
+
+func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(func(c *Config) { c.Skew = 10 * time.Minute })
+	job := s.job(stay)
+	s.ready(job)
+	sent := time.Now()
+	s.tell(job, message.Control{Kind: message.Keepalive, Probe: &message.Probe{ID: 4, SentAt: sent}})
+	got := s.await(job, message.Heartbeat).Heartbeat
+	if got.Last != 1 || got.Probe == nil || got.Probe.ID != 4 || !got.Probe.SentAt.Equal(sent) {
+		t.Fatalf("heartbeat %+v, want 1 event and the probe", got)
+	}
+	if early := sent.Add(9 * time.Minute); got.Probe.TakenAt.Before(early) || got.Probe.AnswerAt.Before(got.Probe.TakenAt) {
+		t.Errorf("taken at %s, answered at %s, not on the host's clock", got.Probe.TakenAt, got.Probe.AnswerAt)
+	}
+}

@@ -1,0 +1,178 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"downbeat/internal/queue"
+	"downbeat/internal/worker/runlog"
+)
+
+const (
+	// inFlight is how many messages are with the broker unconfirmed: enough
+	// to hide its round trip, few enough to keep the worker small.
+	inFlight = 8
+	// stall is how long the oldest unacknowledged event may stay so, while
+	// the publisher is heard, before everything since is sent again.
+	stall = 3 * time.Second
+)
+
+// A sender brings a run's log to the publisher: in order, within the window,
+// and again from what was acknowledged when something got lost on the way.
+type sender struct {
+	broker queue.Broker
+	to     string
+	window int // what may be on its way and not acknowledged; the rest waits in the log
+	log    *runlog.Log
+	slog   *slog.Logger
+	onGone func() // called once when the publisher's queue is gone
+
+	mu       sync.Mutex
+	acked    uint64
+	sizes    []int // of the events from acked+1 on that were sent
+	unacked  int   // their sum
+	progress time.Time
+	wake     chan struct{}
+}
+
+func newSender(broker queue.Broker, to string, window int, log *runlog.Log, logger *slog.Logger, onGone func()) *sender {
+	return &sender{
+		broker: broker, to: to, window: window, log: log, slog: logger, onGone: onGone,
+		progress: time.Now(), wake: make(chan struct{}, 1),
+	}
+}
+
+// run sends until ctx ends.
+func (s *sender) run(ctx context.Context) {
+	reader := s.log.Reader(s.next())
+	slots := semaphore.NewWeighted(inFlight)
+	buffers := sync.Pool{New: func() any { return new([]byte) }}
+	var sent sync.WaitGroup
+	defer sent.Wait()
+	for {
+		appended := s.log.Appended()
+		reader.Seek(s.next())
+		if !s.room() {
+			if !s.wait(ctx, nil) {
+				return
+			}
+			continue
+		}
+		buf := buffers.Get().(*[]byte)
+		seq, record, ok, err := reader.Next(*buf)
+		*buf = record
+		if err != nil && !errors.Is(err, runlog.ErrTrimmed) {
+			s.slog.Error("the run log can't be read back", "error", err)
+			return
+		}
+		if err == nil && !ok {
+			buffers.Put(buf)
+			if !s.wait(ctx, appended) {
+				return
+			}
+			continue
+		}
+		if err != nil || !s.account(seq, len(record)) { // acknowledged just now
+			buffers.Put(buf)
+			continue
+		}
+		if slots.Acquire(ctx, 1) != nil {
+			return
+		}
+		sent.Go(func() {
+			defer slots.Release(1)
+			defer buffers.Put(buf)
+			s.publish(ctx, *buf)
+		})
+	}
+}
+
+func (s *sender) publish(ctx context.Context, record []byte) {
+	err := s.broker.Publish(ctx, s.to, queue.Message{Body: record})
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, queue.ErrNoQueue):
+		s.onGone()
+	default:
+		s.slog.Error("an event could not be sent", "error", err)
+	}
+}
+
+// next is the event to send next: the one after all that were sent, or, when
+// something is to be sent again, after all that were acknowledged.
+func (s *sender) next() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked + uint64(len(s.sizes)) + 1
+}
+
+func (s *sender) room() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unacked < s.window
+}
+
+// account enters an event as sent; false where it is not the next one any more.
+func (s *sender) account(seq uint64, size int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seq != s.acked+uint64(len(s.sizes))+1 {
+		return false
+	}
+	if len(s.sizes) == 0 {
+		s.progress = time.Now()
+	}
+	s.sizes = append(s.sizes, size)
+	s.unacked += size
+	return true
+}
+
+// wait blocks until there may be something to do; false when ctx has ended.
+func (s *sender) wait(ctx context.Context, appended <-chan struct{}) bool {
+	select {
+	case <-appended:
+	case <-s.wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// ack takes the publisher's word that everything up to seq is safe. resend, or
+// no progress for long, makes the sender go back to what follows it.
+func (s *sender) ack(seq uint64, resend bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seq > s.acked && seq <= s.log.Last() {
+		done := min(int(seq-s.acked), len(s.sizes))
+		for _, size := range s.sizes[:done] {
+			s.unacked -= size
+		}
+		s.sizes = s.sizes[done:]
+		s.acked = seq
+		s.progress = time.Now()
+		if err := s.log.Trim(seq); err != nil {
+			s.slog.Warn("acknowledged output stays on the disk", "error", err)
+		}
+	}
+	if len(s.sizes) > 0 && (resend || time.Since(s.progress) > stall) {
+		s.sizes, s.unacked = nil, 0
+		s.progress = time.Now()
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// allAcked reports whether the publisher has the whole log.
+func (s *sender) allAcked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked == s.log.Last()
+}

@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+)
+
+// linger is how long the controls are watched after the last run is over: the
+// next datapoint usually follows at once.
+const linger = time.Minute
+
+// A watch takes the host's controls while there are runs. An idle worker doesn't
+// watch them: where each look costs money, that adds up.
+type watch struct {
+	mu      sync.Mutex
+	running bool
+	cancel  context.CancelFunc
+	ended   sync.WaitGroup
+}
+
+// open makes sure that controls are being taken.
+func (h *watch) open(ctx context.Context, w *Worker) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.running {
+		return
+	}
+	// Runs go on being controlled while the worker shuts down.
+	ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	h.running = true
+	h.ended.Go(func() { h.take(ctx, w) })
+}
+
+// close ends the watch and waits for it.
+func (h *watch) close() {
+	h.mu.Lock()
+	if h.cancel != nil {
+		h.cancel()
+	}
+	h.mu.Unlock()
+	h.ended.Wait()
+}
+
+// idle ends the watch if there are no runs, and reports whether it did.
+func (h *watch) idle(w *Worker) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.runs) > 0 {
+		return false
+	}
+	h.running = false
+	return true
+}
+
+func (h *watch) take(ctx context.Context, w *Worker) {
+	source := message.ControlQueue(w.config.Namespace, w.config.Host)
+	consumer, err := w.config.Broker.Consume(ctx, source, 64)
+	if err != nil {
+		w.slog.Error("controls can't be taken", "queue", source, "error", err)
+		h.mu.Lock()
+		h.running = false
+		h.mu.Unlock()
+		return
+	}
+	defer func() { _ = consumer.Close() }() // what it held goes back to the queue
+	for {
+		d, err := receive(ctx, consumer, linger)
+		switch {
+		case err == nil:
+			w.control(ctx, d, source)
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			if h.idle(w) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+func receive(ctx context.Context, c queue.Consumer, within time.Duration) (*queue.Delivery, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return c.Receive(ctx)
+}
+
+// control answers one delivery of the control queue.
+func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) {
+	taken := d.ReceivedAt
+	envelope, err := message.OpenEnvelope(d.Body, w.config.Trust, time.Now().Add(w.config.Skew))
+	if errors.Is(err, message.ErrExpired) {
+		w.slog.Debug("control ignored", "run", envelope.Run, "reason", err)
+		w.answered(d.Ack(ctx))
+		return
+	}
+	if err == nil {
+		err = envelope.For(w.config.Namespace, w.config.Host)
+	}
+	var c *message.Control
+	if err == nil {
+		c, err = envelope.Control()
+	}
+	if err == nil && c.Kind == message.Hello {
+		err = fmt.Errorf("%w: a hello belongs on the queue of jobs", message.ErrMisdirect)
+	}
+	if err != nil {
+		w.refused.Add(1)
+		w.slog.Warn("control refused", "reason", err)
+		w.answered(queue.DeadLetter(ctx, w.config.Broker, d, source, message.DeadQueue(w.config.Namespace), err.Error()))
+		return
+	}
+	w.answered(d.Ack(ctx))
+	r := w.lookup(envelope.Run)
+	switch {
+	case r == nil:
+		w.slog.Debug("control ignored: the run is not here", "run", envelope.Run, "control", c.Kind)
+		if c.Kind == message.Stop {
+			w.stopped.add(envelope.Run)
+		}
+	case !r.serials.fresh(envelope.Serial):
+		w.slog.Warn("control ignored: it was here before", "run", envelope.Run, "control", c.Kind, "serial", envelope.Serial)
+	default:
+		r.mail.post(controlled{c, taken})
+	}
+}
+
+// A replayWindow tells serial numbers that are new from those seen before. It
+// remembers the last replaySpan; what is older counts as seen.
+type replayWindow struct {
+	newest uint64
+	seen   [replaySpan]bool // by serial modulo replaySpan
+}
+
+const replaySpan = 1024
+
+// fresh reports whether the serial is new, and remembers it. It is for the one
+// goroutine that takes controls.
+func (r *replayWindow) fresh(serial uint64) bool {
+	if serial == 0 || serial+replaySpan <= r.newest {
+		return false
+	}
+	for ; r.newest < serial; r.newest++ {
+		if serial-r.newest > replaySpan {
+			r.newest = serial - replaySpan
+		}
+		r.seen[(r.newest+1)%replaySpan] = false
+	}
+	if r.seen[serial%replaySpan] {
+		return false
+	}
+	r.seen[serial%replaySpan] = true
+	return true
+}

@@ -1,0 +1,226 @@
+// Package worker is the daemon on each host. It takes the host's jobs from the
+// queue, journals each and acknowledges it, has the processes prepared, released
+// and stopped by the runner as the publisher says, and reports everything
+// through the run's log.
+//
+// A Worker serves one host. Its goroutines: one that takes jobs, one that takes
+// controls while there are runs, one for each run (see run) with one that sends
+// the run's log, and one that the run's preparation or release borrows.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+	"downbeat/internal/runner"
+)
+
+// Config is what a worker needs. All fields are required but Log and Skew.
+type Config struct {
+	Broker    queue.Broker
+	Runner    *runner.Runner
+	Namespace string
+	Host      string
+	// StateDir is where the worker keeps its journal; it may be shared by the
+	// workers of several hosts and namespaces.
+	StateDir string
+	// Dir is where programs named by a relative path are looked for when they
+	// are not in the run's directory.
+	Dir   string
+	Trust message.Trust
+	// Environ is what processes inherit, "KEY=value": as a rule, the worker's
+	// own environment.
+	Environ []string
+	// Lease is the longest that a run goes on without a word from its publisher.
+	Lease   time.Duration
+	Version string
+	Log     *slog.Logger
+	// Skew is added to the host's clock, to play a host whose clock is wrong.
+	Skew time.Duration
+}
+
+// A Worker serves one host.
+type Worker struct {
+	config Config
+	slog   *slog.Logger
+	dir    string // of this host within StateDir
+	desk   desk
+	lock   *os.File
+
+	mu    sync.Mutex
+	runs  map[string]*run
+	loops sync.WaitGroup
+	watch watch
+	// stopped are runs whose stop came before their job.
+	stopped stoppedRuns
+
+	taken, refused atomic.Uint64 // see Stats
+}
+
+// New makes the worker's directory and takes its lock. It fails where another
+// worker serves the same host from the same directory.
+func New(config Config) (*Worker, error) {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := errors.Join(message.CheckNamespace(config.Namespace), message.CheckName(config.Host)); err != nil {
+		return nil, err
+	}
+	w := &Worker{
+		config: config, slog: config.Log.With("host", config.Host),
+		dir:  filepath.Join(config.StateDir, config.Namespace, config.Host),
+		runs: make(map[string]*run),
+	}
+	for _, dir := range []string{w.runsDir(), w.seenDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the worker's state directory: %w (set DOWNBEAT_STATE_DIR to one that this user can write)", err)
+		}
+	}
+	lock, err := lockFile(filepath.Join(w.dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("worker for host %s: %w", config.Host, err)
+	}
+	w.lock = lock
+	return w, nil
+}
+
+// Close gives the lock back. Run must have returned.
+func (w *Worker) Close() error { return w.lock.Close() }
+
+// Run serves the host until ctx ends; then it takes no more jobs, stops the
+// current run, and returns once nothing of it is left. It returns an error only
+// where serving the host is impossible from the start.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.Declare(ctx); err != nil {
+		return err
+	}
+	jobs := message.JobsQueue(w.config.Namespace, w.config.Host)
+	consumer, err := w.config.Broker.Consume(ctx, jobs, 4)
+	if err != nil {
+		return fmt.Errorf("take jobs from %s: %w", jobs, err)
+	}
+	w.recover(ctx)
+	w.slog.Info("waiting for jobs", "queue", jobs)
+	w.intake(ctx, consumer)
+	err = consumer.Close()
+	w.loops.Wait()
+	w.watch.close()
+	if err != nil && !errors.Is(err, queue.ErrClosed) {
+		return fmt.Errorf("stop taking jobs: %w", err)
+	}
+	return nil
+}
+
+// Declare makes sure that the host's queues exist. Run does so too; calling it
+// first lets jobs be published before Run has come so far.
+func (w *Worker) Declare(ctx context.Context) error {
+	ns, host := w.config.Namespace, w.config.Host
+	for _, spec := range []queue.Spec{
+		{Name: message.JobsQueue(ns, host), Group: message.JobsGroup(ns)},
+		{Name: message.ControlQueue(ns, host)},
+		{Name: message.DeadQueue(ns), MaxMessages: maxDead},
+	} {
+		if err := w.config.Broker.Declare(ctx, spec); err != nil {
+			return fmt.Errorf("declare queue %s: %w", spec.Name, err)
+		}
+	}
+	return nil
+}
+
+// maxDead bounds the dead letters kept: the oldest go first.
+const maxDead = 10_000
+
+// workDir is where a run's processes start, within the run's directory; logDir
+// is beside it.
+const (
+	workDir = "work"
+	logDir  = "log"
+)
+
+func (w *Worker) runsDir() string { return filepath.Join(w.dir, "runs") }
+func (w *Worker) seenDir() string { return filepath.Join(w.dir, "seen") }
+
+// start enters a run and lets it go its way.
+func (w *Worker) start(ctx context.Context, r *run) {
+	w.mu.Lock()
+	w.runs[r.job.Run] = r
+	w.mu.Unlock()
+	w.watch.open(ctx, w)
+	w.loops.Go(func() { r.loop(ctx) })
+}
+
+// lookup finds a run that is not over.
+func (w *Worker) lookup(id string) *run {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.runs[id]
+}
+
+// forget takes a run that is over off the disk, and remembers that it was here;
+// one that a worker shutting down could not deliver stays for its next start.
+func (w *Worker) forget(r *run) error {
+	err := r.log.Close()
+	if !r.leaving || r.settled() {
+		err = errors.Join(err, w.markSeen(r.job.Run), os.RemoveAll(r.dir))
+	}
+	w.mu.Lock()
+	delete(w.runs, r.job.Run)
+	w.mu.Unlock()
+	return err
+}
+
+// send publishes an unlogged event, for as long as it is of interest.
+func (w *Worker) send(to string, e message.Event, within time.Duration) {
+	e.Host = w.config.Host
+	data, err := e.Encode()
+	if err != nil {
+		w.slog.Error("an event could not be sent", "error", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), min(within, 5*time.Second))
+	defer cancel()
+	if err := w.config.Broker.Publish(ctx, to, queue.Message{Body: data, TTL: within}); err != nil && !errors.Is(err, queue.ErrClosed) {
+		w.slog.Debug("an event was not sent", "event", e.Kind, "to", to, "error", err)
+	}
+}
+
+// environment is what a process sees: the worker's own environment without its
+// configuration, which may hold a password, then what the job says, then who
+// the process is.
+func (w *Worker) environment(j *message.Job, p *message.Process, dir string) []string {
+	var env []string
+	for _, entry := range w.config.Environ {
+		if !strings.HasPrefix(entry, message.EnvPrefix) && !strings.HasPrefix(entry, "PWD=") {
+			env = append(env, entry)
+		}
+	}
+	for key, value := range p.Env {
+		env = append(env, key+"="+value)
+	}
+	return append(env, append(message.Identity(j, p), "PWD="+dir)...)
+}
+
+// marks are the entries by which a run's processes on this host are known.
+func marks(j *message.Job) []string {
+	return []string{message.EnvPrefix + "RUN=" + j.Run, message.EnvPrefix + "HOST=" + j.Host}
+}
+
+// here answers a hello.
+func (w *Worker) here(run *run) *message.HereInfo {
+	info := &message.HereInfo{Version: w.config.Version, OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if run != nil {
+		info.Run, info.Experiment = run.job.Run, run.job.Experiment
+	}
+	return info
+}
