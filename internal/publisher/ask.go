@@ -1,0 +1,237 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+)
+
+// An answer is an event that is no run's.
+type answer struct {
+	event *message.Event
+	at    time.Time
+}
+
+func (p *Publisher) answer(a *answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ch := range p.asking {
+		select {
+		case ch <- a:
+		default: // it asked for fewer than answer
+		}
+	}
+}
+
+// listen registers for answers until the function it returns is called.
+func (p *Publisher) listen() (<-chan *answer, func()) {
+	ch := make(chan *answer, 1024)
+	p.mu.Lock()
+	p.asking[ch] = true
+	p.mu.Unlock()
+	return ch, func() {
+		p.mu.Lock()
+		delete(p.asking, ch)
+		p.mu.Unlock()
+	}
+}
+
+// A HostReport is what a worker said of itself. Host alone is set for one that
+// was asked by name and did not answer; Missing then says why, as far as the
+// broker knows.
+type HostReport struct {
+	Host string
+	message.HereInfo
+	Answered bool
+	Missing  string
+	Clock    clock.Offset
+}
+
+// probes is how many exchanges measure a host's clock.
+const probes = 8
+
+// Hosts asks the workers of these hosts, or, with none, all workers of the
+// namespace, who they are. It returns when all that were named have answered,
+// or else after within.
+func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Duration) ([]HostReport, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	answers, done := p.listen()
+	defer done()
+	inquiry := &inquiry{p: p, origin: clock.New(0), reports: make(map[string]*HostReport)}
+	if err := inquiry.begin(ctx, names); err != nil {
+		return nil, err
+	}
+	for !inquiry.complete(names) {
+		select {
+		case a := <-answers:
+			if err := inquiry.take(ctx, a); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return inquiry.list(names), nil
+		}
+	}
+	return inquiry.list(names), nil
+}
+
+// An inquiry is one call of Hosts.
+type inquiry struct {
+	p       *Publisher
+	origin  *clock.Clock
+	reports map[string]*HostReport
+	order   []string
+}
+
+func (q *inquiry) begin(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		body, err := q.hello(message.AnyHost)
+		if err != nil {
+			return err
+		}
+		return q.p.config.Broker.Broadcast(ctx, message.JobsGroup(q.p.config.Namespace), queue.Message{Body: body, TTL: time.Minute})
+	}
+	for _, name := range names {
+		r := q.report(name)
+		if err := q.ask(ctx, name); errors.Is(err, queue.ErrNoQueue) {
+			r.Missing = "no worker has ever served this host in namespace " + q.p.config.Namespace
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *inquiry) ask(ctx context.Context, host string) error {
+	body, err := q.hello(host)
+	if err != nil {
+		return err
+	}
+	return q.p.config.Broker.Publish(ctx, message.JobsQueue(q.p.config.Namespace, host), queue.Message{Body: body, TTL: time.Minute})
+}
+
+func (q *inquiry) hello(host string) ([]byte, error) {
+	return message.Seal(message.Address{
+		Purpose: message.PurposeControl, Namespace: q.p.config.Namespace, Host: host,
+		Expires: time.Now().Add(time.Minute),
+	}, message.Control{
+		Kind: message.Hello, ReplyTo: q.p.events, Probe: &message.Probe{SentAt: q.origin.Now()},
+	}, q.p.config.Key)
+}
+
+func (q *inquiry) report(host string) *HostReport {
+	r := q.reports[host]
+	if r == nil {
+		r = &HostReport{Host: host}
+		q.reports[host] = r
+		q.order = append(q.order, host)
+	}
+	return r
+}
+
+// take enters an answer, and asks again until the host's clock is known.
+func (q *inquiry) take(ctx context.Context, a *answer) error {
+	if a.event.Here == nil {
+		return nil
+	}
+	r := q.report(a.event.Host)
+	r.Answered, r.HereInfo = true, *a.event.Here
+	if probe := a.event.Here.Probe; probe != nil {
+		r.Clock.Add(clock.Sample{Sent: probe.SentAt, Taken: probe.TakenAt, Answered: probe.AnswerAt, Received: q.origin.At(a.at)})
+	}
+	if r.Clock.Samples() >= probes {
+		return nil
+	}
+	if err := q.ask(ctx, r.Host); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// complete reports whether nothing more is to be expected: never, where nobody
+// was asked by name.
+func (q *inquiry) complete(names []string) bool {
+	for _, name := range names {
+		r := q.reports[name]
+		if r.Missing == "" && r.Clock.Samples() < probes {
+			return false
+		}
+	}
+	return len(names) > 0
+}
+
+func (q *inquiry) list(names []string) []HostReport {
+	reports := make([]HostReport, 0, len(q.order))
+	for _, host := range q.order {
+		r := q.reports[host]
+		if !r.Answered && r.Missing == "" && len(names) > 0 {
+			r.Missing = q.p.absent(host)
+		}
+		reports = append(reports, *r)
+	}
+	return reports
+}
+
+// absent says what the broker knows of a host that doesn't answer.
+func (p *Publisher) absent(host string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	info, err := p.config.Broker.Inspect(ctx, message.JobsQueue(p.config.Namespace, host))
+	switch {
+	case errors.Is(err, queue.ErrNoQueue):
+		return "no worker has ever served this host in namespace " + p.config.Namespace
+	case err == nil && info.Consumers == 0:
+		return "no worker is connected"
+	case err == nil && info.Consumers > 0:
+		return "a worker is connected but does not answer"
+	}
+	return "no answer"
+}
+
+// Cancel asks the publisher of a run, wherever it is, to stop it.
+func (p *Publisher) Cancel(ctx context.Context, run, reason string, within time.Duration) error {
+	owner, err := message.PublisherOf(run)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	answers, done := p.listen()
+	defer done()
+	body, err := message.Seal(message.Address{
+		Purpose: message.PurposeControl, Namespace: p.config.Namespace, Run: run, Serial: 1, Expires: time.Now().Add(within),
+	}, message.Control{Kind: message.Cancel, ReplyTo: p.events, Reason: reason}, p.config.Key)
+	if err != nil {
+		return err
+	}
+	to := message.EventsQueue(p.config.Namespace, owner)
+	if err := p.config.Broker.Publish(ctx, to, queue.Message{Body: body, TTL: within}); errors.Is(err, queue.ErrNoQueue) {
+		return fmt.Errorf("%w: run %s is over, or is not in namespace %s", ErrNotCancelled, run, p.config.Namespace)
+	} else if err != nil {
+		return err
+	}
+	for {
+		select {
+		case a := <-answers:
+			if a.event.Cancelled == nil || a.event.Run != run {
+				continue
+			}
+			if !a.event.Cancelled.Accepted {
+				return fmt.Errorf("%w: %s", ErrNotCancelled, strings.TrimSpace(a.event.Cancelled.Reason))
+			}
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("%w: the publisher of run %s did not answer within %s; if it was killed, the workers stop the run by themselves when its lease is over",
+				ErrNotCancelled, run, within)
+		}
+	}
+}
+
+// ErrNotCancelled is what Cancel's errors wrap.
+var ErrNotCancelled = errors.New("not cancelled")

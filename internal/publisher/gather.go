@@ -1,0 +1,252 @@
+package publisher
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/results"
+)
+
+// arrive takes one arrival in, and applies whatever is in order now.
+func (r *run) arrive(a arrival) {
+	h := r.byName[a.host]
+	if h == nil || h.over() {
+		return
+	}
+	h.heard = a.at
+	if a.seq == 0 {
+		r.unlogged(h, a)
+		return
+	}
+	h.put(a)
+	for {
+		a, ok := h.take(time.Now())
+		if !ok || h.over() {
+			break
+		}
+		if a.output != nil {
+			r.output(h, a.output)
+		} else {
+			r.apply(h, a.event)
+		}
+	}
+	// Out of turn, so that the worker's stream never stops for want of it.
+	if h.unacked >= int(h.job.WindowBytes/8) && !h.over() {
+		r.keepalive(h, time.Now())
+	}
+}
+
+// unlogged takes an event that is of the moment.
+func (r *run) unlogged(h *host, a arrival) {
+	switch e := a.event; e.Kind {
+	case message.Heartbeat:
+		r.heartbeat(h, e.Heartbeat, a.at)
+	case message.Refused:
+		h.refused = e.Refused
+		r.refuse(h)
+	case message.Done:
+		r.finish(h, e.Done)
+	}
+}
+
+func (r *run) heartbeat(h *host, info *message.HeartbeatInfo, at time.Time) {
+	h.newest = max(h.newest, info.Last)
+	if p := info.Probe; p != nil {
+		h.clock.Add(clock.Sample{Sent: p.SentAt, Taken: p.TakenAt, Answered: p.AnswerAt, Received: r.clock.At(at)})
+	}
+	if h.probing > 0 {
+		h.probing--
+		h.keepaliveAt = at
+	}
+}
+
+// ours translates a host's time. What is reported before its clock is known is
+// of no interest to the microsecond.
+func (r *run) ours(h *host, t time.Time) time.Time {
+	if h.clock.Samples() == 0 {
+		return r.clock.Now()
+	}
+	return h.clock.Ours(t)
+}
+
+// apply takes the next event in order.
+func (r *run) apply(h *host, e *message.Event) {
+	switch e.Kind {
+	case message.Waiting:
+		r.waiting(h, e.Waiting)
+	case message.Ready:
+		h.ready, h.readyAt = e.Ready, time.Now()
+		r.advance(h, Ready, e.Ready.Hold)
+	case message.Committed:
+		if r.stage == gathering { // another host had to let go meanwhile
+			r.repeatAt = time.Time{}
+		}
+		r.advance(h, Committed, "")
+	case message.Started:
+		for _, s := range e.Started {
+			r.started(h, s)
+		}
+		r.advance(h, Started, "")
+	case message.Exited:
+		r.exited(h, e.Exited)
+	case message.Stopping:
+		h.stoppedAt = r.ours(h, e.Time)
+	case message.Refused:
+		h.refused = e.Refused
+		r.refuse(h)
+	case message.Done:
+		r.finish(h, e.Done)
+	}
+}
+
+func (r *run) advance(h *host, phase Phase, detail string) {
+	h.phase = phase
+	r.observe(h, detail)
+}
+
+// waiting notes that another run has the host. If the others have been asked to
+// keep their processes for this run, they are told to let go again.
+func (r *run) waiting(h *host, info *message.WaitingInfo) {
+	h.readyBy, h.behind = time.Time{}, info.Behind
+	if r.stage == committing {
+		r.stage, r.repeatAt = gathering, time.Time{}
+	}
+	r.advance(h, Waiting, info.Behind)
+}
+
+// process finds a process by the number that the host knows it by.
+func (r *run) process(h *host, local int) (int, *process) {
+	if local < 0 || local >= len(h.processes) {
+		r.p.slog.Warn("event about a process that was not asked for", "host", h.name, "process", local)
+		return 0, nil
+	}
+	n := h.processes[local]
+	return n, &r.processes[n]
+}
+
+func (r *run) started(h *host, s message.StartedInfo) {
+	n, p := r.process(h, s.Process)
+	if p == nil {
+		return
+	}
+	p.record.PID, p.record.StartedAt = s.PID, r.ours(h, s.StartedAt)
+	r.spec.Observer.Started(n, s.PID, p.record.StartedAt)
+}
+
+func (r *run) output(h *host, o *message.Output) {
+	for _, s := range o.Segments {
+		n, p := r.process(h, s.Process)
+		if p == nil {
+			continue
+		}
+		p.count(s.Stream, s.Data)
+		at := r.ours(h, s.At)
+		if err := r.spec.Results.Output(n, s.Stream == message.Stderr, at, s.Data); err != nil {
+			r.broken(err)
+		}
+		r.spec.Observer.Output(n, s.Stream, at, s.Data)
+	}
+}
+
+// count adds to what was received of a stream. A last line without newline is
+// a line.
+func (p *process) count(stream message.Stream, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	lines, size := &p.got.StdoutLines, &p.got.StdoutBytes
+	if stream == message.Stderr {
+		lines, size = &p.got.StderrLines, &p.got.StderrBytes
+	}
+	*size += uint64(len(data))
+	*lines += uint64(bytes.Count(data, []byte{'\n'}))
+	if p.open[stream] {
+		*lines--
+	}
+	p.open[stream] = data[len(data)-1] != '\n'
+	if p.open[stream] {
+		*lines++
+	}
+}
+
+func (r *run) exited(h *host, e *message.ExitedInfo) {
+	n, p := r.process(h, e.Process)
+	if p == nil {
+		return
+	}
+	p.ended = true
+	rec := &p.record
+	rec.ExitCode, rec.Signal = e.ExitCode, e.Signal
+	if e.Reason == "" {
+		rec.StartedAt, rec.EndedAt = r.ours(h, e.StartedAt), r.ours(h, e.EndedAt)
+	}
+	rec.UserUS, rec.SystemUS, rec.MaxRSSBytes = e.UserUS, e.SystemUS, e.MaxRSSBytes
+	rec.Outcome, rec.Reason = r.judge(p, e, r.afterStop(h, rec.EndedAt))
+	p.countInto(rec)
+	r.spec.Observer.Exited(n, *rec)
+	if rec.Outcome == results.ProcessFailed && r.dp.Stop.OnFailure {
+		r.halt(message.StopFailure, results.RunFailed, fmt.Sprintf("%s on %s %s", p.Name, h.name, rec.Reason))
+	}
+}
+
+// afterStop reports whether that was, as far as the clocks can tell, after the
+// instant at which the run was told to stop. A process that ends then of its
+// own accord does so because its peers are being stopped.
+func (r *run) afterStop(h *host, ended time.Time) bool {
+	return r.stage == stopping && ended.After(r.stopAt.Add(-h.clock.Error()))
+}
+
+// keepalive renews the lease, acknowledges what is on the disk, measures the
+// clock, and asks again for what is missing.
+func (r *run) keepalive(h *host, now time.Time) {
+	r.flush()
+	h.acked, h.unacked = h.next-1, 0
+	c := message.Control{Kind: message.Keepalive, Ack: h.acked, Resend: h.lacks(now, missing)}
+	if c.Resend {
+		h.progress = now
+	}
+	h.probeID++
+	c.Probe = &message.Probe{ID: h.probeID}
+	h.outbox.put(c)
+	h.keepaliveAt = now.Add(r.keepaliveEvery(h))
+}
+
+// missing is how long an event may be overdue before the host is asked for it.
+const missing = time.Second
+
+const (
+	slowestKeepalive = 3 * time.Second
+	quickestProbes   = 250 * time.Millisecond
+)
+
+// keepaliveEvery is the time between two keepalives: a tenth of the lease, or
+// less as long as the host's clock has to be measured or something is missing.
+func (r *run) keepaliveEvery(h *host) time.Duration {
+	every := min(r.p.config.Lease/10, slowestKeepalive)
+	if h.probing > 0 || h.newest >= h.next || r.stage == stopping {
+		return min(every, quickestProbes)
+	}
+	return every
+}
+
+// flush puts what was received onto the disk. Once that has failed, the run has
+// too, and is only to come to its end: so that is acknowledged all the same.
+func (r *run) flush() {
+	if r.resultsErr == nil {
+		if err := r.spec.Results.Flush(); err != nil {
+			r.broken(err)
+		}
+	}
+}
+
+// broken ends a run whose results can't be written.
+func (r *run) broken(err error) {
+	if r.resultsErr != nil {
+		return
+	}
+	r.resultsErr = err
+	r.halt(message.StopFailure, results.RunFailed, "the results can't be written: "+err.Error())
+}

@@ -1,0 +1,271 @@
+package publisher
+
+import (
+	"context"
+	"crypto/ed25519"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"downbeat/internal/experiment"
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+	"downbeat/internal/queue/mem"
+	"downbeat/internal/results"
+)
+
+const testNamespace = "test"
+
+// patience bounds every wait of these tests for something that has to come.
+const patience = 20 * time.Second
+
+// A lab is a broker with a publisher under test and scripted workers.
+type lab struct {
+	t       *testing.T
+	broker  *mem.Broker
+	p       *Publisher
+	results *results.Run
+	watcher watcher
+}
+
+// newLab starts a publisher; change, if any, adapts its configuration.
+func newLab(t *testing.T, change func(*Config)) *lab {
+	t.Helper()
+	l := &lab{t: t, broker: mem.New(queue.Options{})}
+	t.Cleanup(func() { check(t, l.broker.Close()) })
+	l.p = l.publisher(change)
+	return l
+}
+
+// publisher starts one more publisher on the lab's broker.
+func (l *lab) publisher(change func(*Config)) *Publisher {
+	l.t.Helper()
+	config := Config{Broker: l.broker, Namespace: testNamespace, ReadyTimeout: patience, Lease: patience / 2}
+	if change != nil {
+		change(&config)
+	}
+	p, err := New(l.t.Context(), config)
+	check(l.t, err)
+	l.t.Cleanup(func() { check(l.t, p.Close(context.WithoutCancel(l.t.Context()))) })
+	return p
+}
+
+// worker starts the scripted worker of a host.
+func (l *lab) worker(host string) *scripted {
+	l.t.Helper()
+	return newScripted(l.t, l.broker, host)
+}
+
+// datapoint describes a run of these processes, ranked in that order.
+func (l *lab) datapoint(processes ...experiment.Process) *experiment.Datapoint {
+	dp := &experiment.Datapoint{
+		Name: "locks", Index: 3, Run: l.p.NewRun(), Timeout: time.Hour, Processes: processes,
+		Stop: experiment.StopRule{Grace: 7 * time.Second, OnFailure: true},
+	}
+	for i := range dp.Processes {
+		p := &dp.Processes[i]
+		p.Rank = i
+		if !slices.ContainsFunc(dp.Hosts, func(h experiment.Host) bool { return h.Name == p.Host }) {
+			dp.Hosts = append(dp.Hosts, experiment.Host{Name: p.Host, Address: p.Host})
+		}
+	}
+	return dp
+}
+
+func proc(host, group string, index int) experiment.Process {
+	return experiment.Process{Host: host, OKExit: []int{0}, Process: message.Process{
+		Name: message.ProcessName(group, index), Group: group, Index: index, Argv: []string{"./" + group, "-v"},
+	}}
+}
+
+// ending is a run under way, and then its end.
+type ending struct {
+	t      *testing.T
+	done   chan struct{}
+	cancel context.CancelCauseFunc
+	record results.Record
+	err    error
+}
+
+// start begins a run of the datapoint; it ends before the test does.
+func (l *lab) start(dp *experiment.Datapoint) *ending {
+	l.t.Helper()
+	l.results = newResults(l.t, l.t.TempDir(), dp)
+	ctx, cancel := context.WithCancelCause(l.t.Context())
+	e := &ending{t: l.t, done: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer close(e.done)
+		e.record, e.err = l.p.Run(ctx, Spec{Datapoint: dp, Attempt: 2, Results: l.results, Observer: &l.watcher})
+	}()
+	l.t.Cleanup(func() {
+		cancel(nil)
+		l.giveUp(dp)
+		select {
+		case <-e.done:
+		case <-time.After(patience):
+			l.t.Error("the run does not end")
+		}
+	})
+	return e
+}
+
+// giveUp ends what a test has left of a run: each host says that it is done.
+func (l *lab) giveUp(dp *experiment.Datapoint) {
+	for _, h := range dp.Hosts {
+		e := message.Event{Kind: message.Done, Run: dp.Run, Host: h.Name, Done: &message.DoneInfo{Outcome: message.HostDone}}
+		data, err := e.Encode()
+		check(l.t, err)
+		check(l.t, l.broker.Publish(context.WithoutCancel(l.t.Context()), l.p.events, queue.Message{Body: data}))
+	}
+}
+
+func newResults(t interface {
+	Helper()
+	Fatal(args ...any)
+}, root string, dp *experiment.Datapoint,
+) *results.Run {
+	t.Helper()
+	e, err := results.Create(root, results.Meta{Name: dp.Name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var processes []results.Process
+	for _, p := range dp.Processes {
+		processes = append(processes, results.Process{Host: p.Host, Name: p.Name})
+	}
+	run, err := e.NewRun("0001", processes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// wait returns the record of the run once it has ended.
+func (e *ending) wait() results.Record {
+	e.t.Helper()
+	select {
+	case <-e.done:
+	case <-time.After(patience):
+		e.t.Fatal("the run does not end")
+	}
+	return e.record
+}
+
+// contents reads what the run has put on the disk for a process.
+func (l *lab) contents(path string) string {
+	l.t.Helper()
+	data, err := os.ReadFile(filepath.Join(l.results.Dir(), path))
+	check(l.t, err)
+	return string(data)
+}
+
+// A watcher is an Observer that remembers.
+type watcher struct {
+	mu       sync.Mutex
+	phases   map[string][]Phase
+	details  map[string]string
+	stopping []message.StopCause
+	exited   int
+}
+
+func (w *watcher) Host(host string, phase Phase, detail string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.phases == nil {
+		w.phases, w.details = make(map[string][]Phase), make(map[string]string)
+	}
+	w.phases[host] = append(w.phases[host], phase)
+	w.details[host] = detail
+}
+
+func (w *watcher) Started(int, int, time.Time) {}
+
+func (w *watcher) Output(int, message.Stream, time.Time, []byte) {}
+
+func (w *watcher) Exited(int, results.ProcessRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.exited++
+}
+
+func (w *watcher) Stopping(cause message.StopCause, _ string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopping = append(w.stopping, cause)
+}
+
+// exits is how many processes have been seen to end, causes for what the run
+// has been stopped.
+func (w *watcher) exits() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.exited
+}
+
+func (w *watcher) causes() []message.StopCause {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.stopping)
+}
+
+// seen waits until the publisher has told that the host is in that phase.
+func (l *lab) seen(host string, phase Phase) {
+	l.t.Helper()
+	eventually(l.t, "the publisher sees "+host+" "+phase.String(), func() bool {
+		l.watcher.mu.Lock()
+		defer l.watcher.mu.Unlock()
+		phases := l.watcher.phases[host]
+		return len(phases) > 0 && phases[len(phases)-1] == phase
+	})
+}
+
+// eventually waits until something becomes true that no event tells of.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	limit := time.After(patience)
+	for !is() {
+		select {
+		case <-poll.C:
+		case <-limit:
+			t.Fatalf("it does not come to this: %s", what)
+		}
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newKey(t *testing.T) ed25519.PrivateKey {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	check(t, err)
+	return key
+}
+
+// processOf and hostOf pick one entry of a record.
+func processOf(t *testing.T, record results.Record, host, name string) results.ProcessRecord {
+	t.Helper()
+	i := slices.IndexFunc(record.Processes, func(p results.ProcessRecord) bool { return p.Host == host && p.Process == name })
+	if i < 0 {
+		t.Fatalf("process %s on %s is not in the record", name, host)
+	}
+	return record.Processes[i]
+}
+
+func hostOf(t *testing.T, record results.Record, name string) results.HostRecord {
+	t.Helper()
+	i := slices.IndexFunc(record.Hosts, func(h results.HostRecord) bool { return h.Host == name })
+	if i < 0 {
+		t.Fatalf("host %s is not in the record", name)
+	}
+	return record.Hosts[i]
+}

@@ -1,0 +1,96 @@
+package publisher
+
+import (
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/results"
+)
+
+// An arrival is one event or output batch, as it came: perhaps twice, perhaps
+// before another that was sent earlier.
+type arrival struct {
+	host   string
+	seq    uint64 // 0: unlogged
+	event  *message.Event
+	output *message.Output
+	size   int
+	at     time.Time // local, with monotonic reading
+}
+
+// A host is one host's part in a run, as seen from the publisher.
+type host struct {
+	name      string
+	job       message.Job
+	processes []int // the job's processes, as the datapoint counts them
+	outbox    *outbox
+
+	phase   Phase
+	refused *message.RefusedInfo
+	done    *message.DoneInfo
+	outcome results.HostOutcome // set early where the publisher decides: lost, not ready
+	reason  string
+	ready   *message.ReadyInfo
+	behind  string
+
+	clock     clock.Offset
+	heard     time.Time // when anything last came from it
+	readyBy   time.Time // zero while it waits for another run
+	readyAt   time.Time
+	asked     bool      // the broker has been asked why it doesn't answer
+	stoppedAt time.Time // of its stopping event, on the publisher's clock
+
+	inbox
+	keepaliveAt time.Time // when the next is due
+	probing     int       // quick probes still to be sent
+	probeID     int
+}
+
+// over reports whether nothing more is expected of the host.
+func (h *host) over() bool { return h.phase == Completed }
+
+// An inbox puts a host's events in order: each exactly once, by its number.
+type inbox struct {
+	next     uint64 // the number of the event to be applied next
+	early    map[uint64]arrival
+	newest   uint64    // the newest number the host is known to have logged
+	moved    time.Time // when next last moved
+	progress time.Time // the same, or when there last was nothing to wait for
+	unacked  int       // bytes applied and not yet acknowledged
+	acked    uint64
+}
+
+// put takes an arrival; take then yields what is in order.
+func (b *inbox) put(a arrival) {
+	b.newest = max(b.newest, a.seq)
+	if a.seq >= b.next {
+		if b.early == nil {
+			b.early = make(map[uint64]arrival)
+		}
+		b.early[a.seq] = a
+	}
+}
+
+// take returns the next event in order.
+func (b *inbox) take(now time.Time) (arrival, bool) {
+	a, ok := b.early[b.next]
+	if !ok {
+		return a, false
+	}
+	delete(b.early, b.next)
+	b.next++
+	b.unacked += a.size
+	b.moved, b.progress = now, now
+	return a, true
+}
+
+// lacks reports whether the host has logged something that hasn't come for that
+// long.
+func (b *inbox) lacks(now time.Time, patience time.Duration) bool {
+	if b.newest < b.next {
+		b.progress = now
+		return false
+	}
+	return now.Sub(b.progress) > patience
+}

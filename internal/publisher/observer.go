@@ -1,0 +1,44 @@
+package publisher
+
+import (
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/results"
+)
+
+// An Observer is told what happens in a run while it happens. All calls come
+// from the run's one goroutine, so an observer that blocks holds the run back;
+// processes are counted as in the datapoint; times are on the publisher's clock.
+type Observer interface {
+	// Host tells that a host has come to another phase, with what a person
+	// may want to know of it.
+	Host(host string, phase Phase, detail string)
+	// Started tells that a process has been released.
+	Started(process, pid int, at time.Time)
+	// Output brings what a process wrote, in the order of each stream, in
+	// pieces that may end anywhere; data is valid during the call.
+	Output(process int, stream message.Stream, at time.Time, data []byte)
+	// Exited tells how a process ended, as far as is known now.
+	Exited(process int, record results.ProcessRecord)
+	// Stopping tells that the run is being stopped, and why.
+	Stopping(cause message.StopCause, reason string)
+}
+
+// Phase is where a host stands in a run, as the publisher knows it.
+type Phase uint8
+
+// The phases, in their order; a host may go back from ready to waiting.
+const (
+	Asked     Phase = iota // the job is on the queue
+	Waiting                // another run has the host
+	Ready                  // its processes are held
+	Committed              // and kept for this run
+	Started                // and released
+	Completed              // nothing of the run is left there, and all it reported is here
+)
+
+var phaseNames = [...]string{"asked", "waiting", "ready", "committed", "started", "completed"}
+
+// String names the phase.
+func (p Phase) String() string { return phaseNames[p] }

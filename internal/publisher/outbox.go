@@ -1,0 +1,102 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+)
+
+// An outbox sends what a run has to say to one host, from a goroutine of its
+// own, since a broker that is away blocks the sender. What can't be sent in time
+// is dropped: every control is repeated until it shows its effect.
+type outbox struct {
+	p        *Publisher
+	run      string
+	host     string
+	clock    *clock.Clock
+	onFault  func(host string, err error)
+	controls chan message.Control
+	serial   uint64
+	ended    sync.WaitGroup
+}
+
+const outboxLen = 64
+
+func (p *Publisher) newOutbox(run, host string, c *clock.Clock, onFault func(string, error)) *outbox {
+	return &outbox{p: p, run: run, host: host, clock: c, onFault: onFault, controls: make(chan message.Control, outboxLen)}
+}
+
+// start sends the job and then the controls until ctx ends.
+func (o *outbox) start(ctx context.Context, job []byte, ttl time.Duration) {
+	o.ended.Go(func() {
+		to := message.JobsQueue(o.p.config.Namespace, o.host)
+		if err := o.p.config.Broker.Publish(ctx, to, queue.Message{Body: job, Persistent: true, TTL: ttl}); err != nil {
+			o.fault(ctx, err)
+			if errors.Is(err, queue.ErrNoQueue) {
+				return
+			}
+		}
+		for {
+			select {
+			case c, open := <-o.controls:
+				if !open {
+					return
+				}
+				o.send(ctx, c)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// close lets the goroutine end once it has sent what is queued; put must not be
+// called any more.
+func (o *outbox) close() { close(o.controls) }
+
+// wait returns once the goroutine has ended.
+func (o *outbox) wait() { o.ended.Wait() }
+
+// put queues a control; one that finds the outbox full is dropped.
+func (o *outbox) put(c message.Control) {
+	select {
+	case o.controls <- c:
+	default:
+	}
+}
+
+// send seals a control as late as can be, so that its probe and its expiry
+// are of the moment.
+func (o *outbox) send(ctx context.Context, c message.Control) {
+	o.serial++
+	address := message.Address{
+		Purpose: message.PurposeControl, Namespace: o.p.config.Namespace, Host: o.host, Run: o.run,
+		Serial: o.serial, Expires: time.Now().Add(controlExpiry),
+	}
+	if c.Probe != nil {
+		c.Probe.SentAt = o.clock.Now()
+	}
+	body, err := message.Seal(address, c, o.p.config.Key)
+	if err == nil {
+		err = o.p.config.Broker.Publish(ctx, message.ControlQueue(o.p.config.Namespace, o.host), queue.Message{Body: body, TTL: o.p.config.Lease})
+	}
+	if err != nil {
+		o.fault(ctx, err)
+	}
+}
+
+func (o *outbox) fault(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		o.onFault(o.host, err)
+	}
+}
+
+// controlExpiry is how long a control stays valid. It allows for hosts whose
+// clock is wrong by minutes; what is stale for another reason does no harm, as
+// its run is over or its number was seen.
+const controlExpiry = 10 * time.Minute

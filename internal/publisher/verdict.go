@@ -1,0 +1,215 @@
+package publisher
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/results"
+)
+
+// judge says how a process ended. One that ended after the stop's instant was
+// stopped by it, whether its own TERM had come by then or that of its peers
+// made it leave.
+func (r *run) judge(p *process, e *message.ExitedInfo, afterStop bool) (results.ProcessOutcome, string) {
+	stopped := e.Stopped || afterStop
+	switch {
+	case e.Reason != "":
+		return results.ProcessFailed, "could not be started: " + e.Reason
+	case e.Killed:
+		return results.ProcessKilled, fmt.Sprintf("ignored TERM for %s and was killed", r.dp.Stop.Grace)
+	case stopped && r.stop.Cause == message.StopTimeout:
+		return results.ProcessTimedOut, "was still running when the time was over"
+	case stopped && r.stop.Cause != "" && r.stop.Cause != message.StopRule:
+		return results.ProcessStopped, "the run was stopped: " + r.stop.Reason
+	case stopped:
+		return results.ProcessStopped, ""
+	case slices.Contains(p.OKExit, status(e)):
+		return results.ProcessSucceeded, ""
+	case e.Signal != "":
+		return results.ProcessFailed, fmt.Sprintf("was ended by %s after %s", e.Signal, e.EndedAt.Sub(e.StartedAt).Round(time.Millisecond))
+	}
+	return results.ProcessFailed, fmt.Sprintf("exited with status %d after %s", e.ExitCode, e.EndedAt.Sub(e.StartedAt).Round(time.Millisecond))
+}
+
+// status is the exit status as a shell would give it.
+func status(e *message.ExitedInfo) int {
+	if e.Signal != "" {
+		return 128 + message.SignalNumber(e.Signal)
+	}
+	return e.ExitCode
+}
+
+// ended reports whether every process of these groups has ended.
+func (r *run) ended(groups []string) bool {
+	for i := range r.processes {
+		if p := &r.processes[i]; !p.ended && slices.Contains(groups, p.Group) {
+			return false
+		}
+	}
+	return true
+}
+
+// stillRunning names the processes that have not ended.
+func (r *run) stillRunning() string {
+	var names []string
+	for i := range r.processes {
+		if p := &r.processes[i]; !p.ended {
+			names = append(names, p.Host+"/"+p.Name)
+		}
+	}
+	return joinNames(names)
+}
+
+// joinNames lists a few names, and how many more there are.
+func joinNames(names []string) string {
+	const most = 6
+	if len(names) > most+1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	if len(names) > 1 {
+		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	}
+	return strings.Join(names, "")
+}
+
+// describeRefusal says in one line which host refused, and why.
+func describeRefusal(h *host) string {
+	problems := h.refused.Problems
+	switch len(problems) {
+	case 0:
+		return fmt.Sprintf("%s refused: %s", h.name, h.refused.Reason)
+	case 1:
+		return fmt.Sprintf("%s refused: %s: %s", h.name, problems[0].Process, problems[0].Reason)
+	}
+	return fmt.Sprintf("%s refused: %s, the first: %s: %s", h.name, h.refused.Reason, problems[0].Process, problems[0].Reason)
+}
+
+// record sums the run up once every host has completed.
+func (r *run) record() results.Record {
+	rec := results.Record{
+		Run: r.dp.Run, Experiment: r.dp.Name, Datapoint: r.dp.Index, Repetition: 1, Attempt: max(r.spec.Attempt, 1),
+		EnqueuedAt: r.enqueuedAt, EndedAt: r.clock.Now(),
+	}
+	var starts, stops spread
+	for i := range r.processes {
+		p := &r.processes[i]
+		r.account(p)
+		if !p.record.StartedAt.IsZero() {
+			starts.add(p.record.StartedAt.Add(-p.Delay()))
+		}
+		rec.Processes = append(rec.Processes, p.record)
+	}
+	for _, h := range r.hosts {
+		if !h.stoppedAt.IsZero() {
+			stops.add(h.stoppedAt)
+		}
+		hr := r.hostRecord(h)
+		rec.ClockErrorUS = max(rec.ClockErrorUS, hr.ClockErrorUS)
+		rec.Hosts = append(rec.Hosts, hr)
+	}
+	rec.ReleasedAt = starts.first
+	rec.StartSkewUS, rec.StopSkewUS = starts.width().Microseconds(), stops.width().Microseconds()
+	rec.Outcome, rec.Reason = r.outcome()
+	return rec
+}
+
+// account completes what is known of a process that did not end as processes do.
+func (r *run) account(p *process) {
+	rec := &p.record
+	p.countInto(rec)
+	switch {
+	case p.ended:
+	case !rec.StartedAt.IsZero(), p.host.outcome == results.HostLost && r.releaseAt != (time.Time{}):
+		rec.Outcome, rec.Reason = results.ProcessLost, p.host.reason
+	default:
+		rec.Outcome = results.ProcessNotStarted
+	}
+}
+
+// countInto enters what has come of the process's output.
+func (p *process) countInto(rec *results.ProcessRecord) {
+	rec.StdoutLines, rec.StdoutBytes = p.got.StdoutLines, p.got.StdoutBytes
+	rec.StderrLines, rec.StderrBytes = p.got.StderrLines, p.got.StderrBytes
+}
+
+// outcome says how the run ended as a whole.
+func (r *run) outcome() (results.RunOutcome, string) {
+	if r.verdict != "" {
+		return r.verdict, r.reason
+	}
+	var failed []string
+	for i := range r.processes {
+		if p := &r.processes[i]; p.record.Outcome == results.ProcessFailed {
+			failed = append(failed, fmt.Sprintf("%s on %s %s", p.Name, p.Host, p.record.Reason))
+		}
+	}
+	if len(failed) > 0 {
+		return results.RunFailed, joinNames(failed)
+	}
+	return results.RunSucceeded, ""
+}
+
+func (r *run) hostRecord(h *host) results.HostRecord {
+	rec := results.HostRecord{
+		Host: h.name, Outcome: h.outcome, Reason: h.reason,
+		ClockOffsetUS: h.clock.Value().Microseconds(), ClockErrorUS: h.clock.Error().Microseconds(),
+	}
+	if h.ready != nil {
+		rec.Hold = h.ready.Hold
+	}
+	if h.done != nil {
+		rec.Swept = h.done.Swept
+	}
+	for _, n := range h.processes {
+		got := r.processes[n].got
+		rec.Lines += got.StdoutLines + got.StderrLines
+		rec.Bytes += got.StdoutBytes + got.StderrBytes
+	}
+	if rec.Outcome == "" {
+		rec.Outcome, rec.Reason = r.hostOutcome(h)
+	}
+	return rec
+}
+
+// hostOutcome judges a host that did what it was asked to.
+func (r *run) hostOutcome(h *host) (results.HostOutcome, string) {
+	var failed, late []string
+	for _, n := range h.processes {
+		switch p := &r.processes[n]; p.record.Outcome {
+		case results.ProcessFailed:
+			failed = append(failed, p.Name+" "+p.record.Reason)
+		case results.ProcessTimedOut:
+			late = append(late, p.Name)
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		return results.HostFailed, joinNames(failed)
+	case len(late) > 0:
+		return results.HostTimedOut, joinNames(late) + " had not ended"
+	case r.verdict == results.RunAborted:
+		return results.HostAborted, ""
+	case r.verdict != "" && !h.stoppedAt.IsZero():
+		return results.HostStopped, ""
+	case r.verdict != "" && r.releaseAt.IsZero():
+		return results.HostStopped, ""
+	}
+	return results.HostSucceeded, ""
+}
+
+// A spread is the span of some instants.
+type spread struct{ first, last time.Time }
+
+func (s *spread) add(t time.Time) {
+	if s.first.IsZero() || t.Before(s.first) {
+		s.first = t
+	}
+	if t.After(s.last) {
+		s.last = t
+	}
+}
+
+func (s *spread) width() time.Duration { return s.last.Sub(s.first) }
