@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/oklog/ulid/v2"
+
+	"downbeat/internal/runner"
+	"downbeat/internal/terminal"
+)
+
+// A job is the commands to run, and when to stop them.
+type job struct {
+	commands  []runner.Command
+	tag       bool
+	stopAfter int // ends after which the rest is stopped
+	timeout   time.Duration
+	grace     time.Duration
+}
+
+// mark names the environment variable by which pproc knows what it has started.
+const mark = "DOWNBEAT_PPROC"
+
+// run runs the job to its end. The error is a *statusError.
+func (j *job) run(out, errs io.Writer) error {
+	stop, release := signals()
+	defer release()
+	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelError}))
+	r, err := runner.New(runner.Options{Log: log, Exclusive: true, Guard: true})
+	if err != nil {
+		return &statusError{exitFailed, err}
+	}
+	defer r.Close() //nolint:errcheck // only that of /dev/null
+	w := newWatch(j, out, errs)
+	set, err := r.Prepare(context.Background(), runner.Spec{
+		Commands: j.commands, Mark: []string{mark + "=" + ulid.Make().String()}, Sink: w,
+	})
+	if err != nil {
+		return prepareError(j, err, errs)
+	}
+	if err := set.Release(time.Now()); err != nil {
+		return &statusError{exitFailed, err}
+	}
+	w.see(set, stop)
+	return w.verdict()
+}
+
+// prepareError prints what is wrong with each command and is the exit status of
+// the first: 127 not found, 126 not executable.
+func prepareError(j *job, err error, errs io.Writer) error {
+	var prepare *runner.PrepareError
+	if !errors.As(err, &prepare) {
+		return &statusError{exitFailed, err}
+	}
+	for _, p := range prepare.Problems {
+		fmt.Fprintf(errs, "pproc: %s: %v\n", j.describe(p.Command), p.Err)
+	}
+	if errors.Is(prepare.Problems[0].Err, fs.ErrNotExist) {
+		return &statusError{exitNotFound, nil}
+	}
+	return &statusError{exitForbidden, nil}
+}
+
+// describe names a process for a person.
+func (j *job) describe(i int) string {
+	c := j.commands[i]
+	return fmt.Sprintf("%s (%s)", c.Name, shorten(strings.Join(c.Argv, " ")))
+}
+
+// A watch is told what the processes do (it is the runner's sink) and decides
+// when to stop them, and with which status to leave.
+type watch struct {
+	job     *job
+	errs    io.Writer
+	sources [][2]*terminal.Source
+	ends    chan struct{} // enough processes have ended; closed
+	broken  chan struct{} // nobody reads what is printed; closed
+	once    sync.Once
+
+	mu     sync.Mutex
+	ended  int
+	failed *statusError // the first that failed
+	status int          // that of a stop that isn't the rule's; 0: there was none
+}
+
+func newWatch(j *job, out, errs io.Writer) *watch {
+	w := &watch{job: j, errs: errs, ends: make(chan struct{}), broken: make(chan struct{})}
+	lines := terminal.NewLines(out, errs)
+	for _, c := range j.commands {
+		tag := ""
+		if j.tag {
+			tag = c.Name + " | "
+		}
+		w.sources = append(w.sources, [2]*terminal.Source{lines.Source(tag, false), lines.Source(tag, true)})
+	}
+	return w
+}
+
+// Started implements [runner.Sink].
+func (w *watch) Started(int, int, time.Time) {}
+
+// Output implements [runner.Sink].
+func (w *watch) Output(i int, stream runner.Stream, _ time.Time, data []byte) {
+	w.written(w.sources[i][stream].Write(data))
+}
+
+// Closed implements [runner.StreamSink].
+func (w *watch) Closed(i int, stream runner.Stream) {
+	w.written(w.sources[i][stream].Close())
+}
+
+// written notes that writing didn't work: there is nobody any more to run for.
+func (w *watch) written(err error) {
+	if err == nil {
+		return
+	}
+	w.once.Do(func() {
+		w.mu.Lock()
+		w.status = exitSignal + int(syscall.SIGPIPE)
+		if !errors.Is(err, syscall.EPIPE) {
+			w.status = exitFailed
+			fmt.Fprintf(w.errs, "pproc: write the output: %v\n", err)
+		}
+		w.mu.Unlock()
+		close(w.broken)
+	})
+}
+
+// Exited implements [runner.Sink].
+func (w *watch) Exited(i int, exit runner.Exit) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if status, what := judge(exit); what != "" {
+		fmt.Fprintf(w.errs, "pproc: %s: %s\n", w.job.describe(i), what)
+		if status != 0 && w.failed == nil {
+			w.failed = &statusError{status: status}
+		}
+	}
+	if w.ended++; w.ended == w.job.stopAfter {
+		close(w.ends)
+	}
+}
+
+// judge is the status that the end of a process stands for, and in words what
+// is worth telling of it.
+func judge(exit runner.Exit) (status int, what string) {
+	switch {
+	case exit.Err != nil:
+		return exitForbidden, exit.Err.Error()
+	case exit.Killed:
+		return 0, "did not end on TERM and was killed after the grace"
+	case exit.Stopped:
+		return 0, ""
+	case exit.Signal != "":
+		return exitSignal + int(unix.SignalNum(exit.Signal)), "ended by " + exit.Signal
+	case exit.Code != 0:
+		return exit.Code, fmt.Sprintf("exited with status %d", exit.Code)
+	}
+	return 0, ""
+}
+
+// see waits for the end of the set, and stops it when it is time.
+func (w *watch) see(set *runner.Set, signals <-chan os.Signal) {
+	var timeout <-chan time.Time
+	if w.job.timeout > 0 {
+		timer := time.NewTimer(w.job.timeout)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	ends, broken := w.ends, w.broken
+	for interrupted := false; ; {
+		select {
+		case <-set.Done():
+			return
+		case <-ends:
+			ends = nil
+			w.stop(set, 0, w.ruleReason())
+		case <-broken:
+			broken = nil
+			w.stop(set, 0, "")
+		case <-timeout:
+			w.stop(set, exitTimeout, fmt.Sprintf("the timeout of %v is over", w.job.timeout))
+		case s := <-signals:
+			status := exitSignal + int(s.(syscall.Signal))
+			if interrupted {
+				os.Exit(status) // what is left dies with this program, and by its guard
+			}
+			interrupted = true
+			w.stop(set, status, s.String())
+		}
+	}
+}
+
+// ruleReason is why --stop-when stops the rest; empty if there is no rest.
+func (w *watch) ruleReason() string {
+	if w.job.stopAfter == len(w.job.commands) {
+		return ""
+	}
+	return count(w.job.stopAfter, "process") + " ended (--stop-when)"
+}
+
+// stop stops what is left; status counts unless there was a reason before.
+func (w *watch) stop(set *runner.Set, status int, reason string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if left := len(w.job.commands) - w.ended; reason != "" && left > 0 {
+		fmt.Fprintf(w.errs, "pproc: %s: stopping %s\n", reason, count(left, "process"))
+	}
+	if w.status == 0 {
+		w.status = status
+	}
+	set.Stop(time.Now(), w.job.grace)
+}
+
+// verdict is how pproc ends: nil, or a *statusError.
+func (w *watch) verdict() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.status != 0:
+		return &statusError{status: w.status}
+	case w.failed != nil:
+		return w.failed
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"downbeat/internal/message"
+	"downbeat/internal/publisher"
+	"downbeat/internal/results"
+	"downbeat/internal/terminal"
+)
+
+func (a *app) keygenCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "keygen DIR", Short: "Make a key pair to sign jobs with",
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			host, _ := os.Hostname()
+			line, err := message.GenerateKey(args[0], "downbeat@"+host)
+			if err != nil {
+				return usage(err)
+			}
+			fmt.Fprintln(a.std.out, line)
+			fmt.Fprintf(a.std.err, "publish: sign with --key %s/%s; copy %s/%s to each worker, and name it there in DOWNBEAT_TRUSTED_KEYS\n",
+				args[0], message.PrivateKeyFile, args[0], message.PublicKeyFile)
+			return nil
+		},
+	}
+}
+
+func (a *app) logsCommand() *cobra.Command {
+	var filter results.Filter
+	times := false
+	cmd := &cobra.Command{
+		Use: "logs DIR", Short: "Print a run's lines, merged in the order of the common clock", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return a.logs(args[0], filter, times) },
+	}
+	cmd.Flags().StringVar(&filter.Host, "host", "", "only hosts that match this `PATTERN`")
+	cmd.Flags().StringVar(&filter.Process, "process", "", "only processes that match this `PATTERN`, such as 'server.*'")
+	cmd.Flags().BoolVar(&times, "times", false, "begin each line with when the worker read it")
+	return cmd
+}
+
+func (a *app) cancelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "cancel RUN", Short: "Stop a run, from any machine that holds the key", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.needsBroker("cancel"); err != nil {
+				return err
+			}
+			if message.CheckRun(args[0]) != nil {
+				return usage(fmt.Errorf("%q is no run id: that is what the summary of a run, or publish hosts, shows", args[0]))
+			}
+			p, done, err := a.open(cmd.Context(), nil)
+			if err != nil {
+				return err
+			}
+			defer done()
+			host, _ := os.Hostname()
+			err = p.Cancel(cmd.Context(), args[0], "publish cancel on "+host, a.flags.readyTimeout)
+			if errors.Is(err, publisher.ErrNotCancelled) {
+				return &exitError{exitFailed, err}
+			} else if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
+			fmt.Fprintf(a.std.err, "publish: run %s is being stopped\n", args[0])
+			return nil
+		},
+	}
+}
+
+// needsBroker refuses the embedded queue, on which nobody else can be.
+func (a *app) needsBroker(command string) error {
+	if a.embedded() {
+		return usage(fmt.Errorf("%s needs a queue that others share: give --queue or DOWNBEAT_QUEUE_URL", command))
+	}
+	return nil
+}
+
+func (a *app) hostsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "hosts [FILE]", Short: "Ask which workers are there: all, or those of the file", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.hosts(cmd, args) },
+	}
+}
+
+// answersWithin is how long all workers of a namespace are waited for when
+// nobody knows how many there are.
+const answersWithin = 2 * time.Second
+
+func (a *app) hosts(cmd *cobra.Command, args []string) error {
+	if err := a.needsBroker("hosts"); err != nil {
+		return err
+	}
+	var names []string
+	within := min(answersWithin, a.flags.readyTimeout)
+	if len(args) == 1 {
+		file, err := a.load(args[0])
+		if err != nil {
+			return err
+		}
+		for _, h := range file.Hosts {
+			names = append(names, h.Name)
+		}
+		within = min(5*time.Second, a.flags.readyTimeout)
+	}
+	p, done, err := a.open(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	defer done()
+	reports, err := p.Hosts(cmd.Context(), names, within)
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	if len(reports) == 0 {
+		return &exitError{exitUnreachable, fmt.Errorf("no worker answered in namespace %s within %s", a.flags.namespace, within)}
+	}
+	if len(names) == 0 {
+		slices.SortFunc(reports, func(x, y publisher.HostReport) int { return strings.Compare(x.Host, y.Host) })
+	}
+	if a.flags.output == "json" {
+		err = a.hostsJSON(reports)
+	} else {
+		err = a.hostsTable(reports)
+	}
+	if err != nil {
+		return &exitError{exitFailed, err}
+	}
+	if missing := slices.ContainsFunc(reports, func(r publisher.HostReport) bool { return !r.Answered }); missing {
+		return &exitError{status: exitUnreachable}
+	}
+	return nil
+}
+
+func (a *app) hostsTable(reports []publisher.HostReport) error {
+	w := tabwriter.NewWriter(a.std.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "HOST\tSTATE\tCLOCK OFFSET\tERROR\tROUND TRIP\tVERSION")
+	for _, r := range reports {
+		if !r.Answered {
+			fmt.Fprintf(w, "%s\tmissing: %s\t\t\t\t\n", r.Host, r.Missing)
+			continue
+		}
+		state := "idle"
+		if r.Run != "" {
+			state = "busy with " + r.Experiment + ", run " + r.Run
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t±%s\t%s\t%s\n", r.Host, state, terminal.Duration(r.Clock.Value()), terminal.Duration(r.Clock.Error()),
+			terminal.Duration(r.Clock.RoundTrip(0)), r.Version)
+	}
+	return w.Flush()
+}
+
+func (a *app) hostsJSON(reports []publisher.HostReport) error {
+	out := json.NewEncoder(a.std.out)
+	for _, r := range reports {
+		err := out.Encode(map[string]any{
+			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version,
+			"run": r.Run, "experiment": r.Experiment, "clock_offset_us": r.Clock.Value().Microseconds(),
+			"clock_error_us": r.Clock.Error().Microseconds(), "round_trip_us": r.Clock.RoundTrip(0).Microseconds(),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) logs(dir string, filter results.Filter, times bool) error {
+	reader, err := results.Open(dir)
+	if err != nil {
+		return usage(err)
+	}
+	return a.printLogs(reader, filter, times)
+}

@@ -1,0 +1,126 @@
+// Publish runs an experiment: it brings each host its part of a datapoint over
+// the queue, has all processes start at one instant, gathers what they write,
+// and puts it on the disk.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"downbeat/internal/runner"
+)
+
+func main() {
+	if runner.GuardMain(os.Args) {
+		return
+	}
+	ctx, release := interruptible(context.Background())
+	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	release()
+	os.Exit(status)
+}
+
+// stdio is what a command reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err *os.File
+}
+
+// run carries out one command line and returns the exit status.
+func run(ctx context.Context, args []string, std stdio) int {
+	root := newRoot(std)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var e *exitError
+	if !errors.As(err, &e) {
+		// What cobra itself finds is about the command line.
+		e = &exitError{status: exitUsage, err: fmt.Errorf("%w (see publish --help)", err)}
+	}
+	if i, ok := errors.AsType[*interruption](context.Cause(ctx)); ok && e.status == exitUnreachable {
+		e = &exitError{status: exitSignal + int(i.signal), err: i} // while connecting: nothing was started
+	}
+	if e.err != nil {
+		fmt.Fprintf(std.err, "publish: %v\n", e.err)
+	}
+	return e.status
+}
+
+// Exit statuses; see the contract in docs/guide.md.
+const (
+	exitOK          = 0
+	exitFailed      = 1 // a datapoint failed, was refused, lost or timed out
+	exitUsage       = 2 // the file, a flag or the configuration is wrong
+	exitUnreachable = 3 // the queue, or a host: nothing was started
+	exitSignal      = 128
+)
+
+// An exitError ends the program with that status; err, if any, is printed.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(err error) error { return &exitError{exitUsage, err} }
+
+// An interruption is the cause with which a signal ends the context.
+type interruption struct{ signal syscall.Signal }
+
+func (i *interruption) Error() string {
+	names := map[syscall.Signal]string{
+		syscall.SIGINT: "interrupted", syscall.SIGTERM: "told to terminate", syscall.SIGHUP: "the terminal was closed",
+	}
+	return names[i.signal]
+}
+
+// interruptible makes a context that the first SIGINT, SIGTERM or SIGHUP ends;
+// the second leaves the program at once.
+func interruptible(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup would have it
+		watched = append(watched, syscall.SIGHUP)
+	}
+	signal.Notify(signals, watched...)
+	// A reader of standard output that has gone away must not end the run:
+	// what it would have read is in the results. Writes then give EPIPE. Caught,
+	// not ignored: the processes of the embedded workers would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(&interruption{s.(syscall.Signal)})
+		case <-ended:
+			return
+		}
+		select {
+		case s := <-signals:
+			fmt.Fprintln(os.Stderr, "publish: leaving at once; workers stop the run by themselves when its lease is over")
+			os.Exit(exitSignal + int(s.(syscall.Signal)))
+		case <-ended:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(ended)
+		cancel(nil)
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"time"
+	"unicode/utf8"
+
+	"downbeat/internal/experiment"
+	"downbeat/internal/message"
+	"downbeat/internal/publisher"
+	"downbeat/internal/results"
+)
+
+// jsonObserver prints one object a line, for programs.
+type jsonObserver struct {
+	*progress
+	run   string
+	out   io.Writer
+	quiet bool
+	dp    *experiment.Datapoint
+	parts [][2][]byte // by process and stream: the beginning of a line
+}
+
+// jsonEvent is an object of --output json. Which fields there are depends on
+// Event; docs/guide.md describes them.
+type jsonEvent struct {
+	Event   string    `json:"event"`
+	Run     string    `json:"run"`
+	Host    string    `json:"host,omitempty"`
+	Process string    `json:"process,omitempty"`
+	Time    time.Time `json:"time"`
+
+	Phase  string                 `json:"phase,omitempty"`
+	Detail string                 `json:"detail,omitempty"`
+	PID    int                    `json:"pid,omitempty"`
+	Stream string                 `json:"stream,omitempty"`
+	Line   *string                `json:"line,omitempty"`
+	Bytes  []byte                 `json:"line_base64,omitempty"`
+	Part   bool                   `json:"partial,omitempty"`
+	Exit   *results.ProcessRecord `json:"exit,omitempty"`
+	Cause  message.StopCause      `json:"cause,omitempty"`
+	Reason string                 `json:"reason,omitempty"`
+	Record *results.Record        `json:"record,omitempty"`
+}
+
+// longestPart is how much of a line is kept until its end comes; a longer line
+// is printed in parts.
+const longestPart = 1 << 20
+
+func newJSONObserver(a *app, dp *experiment.Datapoint, p *progress) *jsonObserver {
+	return &jsonObserver{
+		progress: p, run: dp.Run, out: a.live.Writer(a.std.out), quiet: a.flags.quiet, dp: dp,
+		parts: make([][2][]byte, len(dp.Processes)),
+	}
+}
+
+func (o *jsonObserver) print(e jsonEvent) {
+	e.Run = o.run
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	e.Time = e.Time.UTC().Round(0)
+	line, err := json.Marshal(e)
+	if err == nil {
+		_, _ = o.out.Write(append(line, '\n'))
+	}
+}
+
+// Host implements [publisher.Observer].
+func (o *jsonObserver) Host(host string, phase publisher.Phase, detail string) {
+	o.progress.Host(host, phase, detail)
+	event := "host"
+	if phase == publisher.Ready {
+		event = "ready"
+	}
+	o.print(jsonEvent{Event: event, Host: host, Phase: phase.String(), Detail: detail})
+}
+
+// Started implements [publisher.Observer].
+func (o *jsonObserver) Started(process, pid int, at time.Time) {
+	o.progress.Started(process, pid, at)
+	p := o.dp.Processes[process]
+	o.print(jsonEvent{Event: "started", Host: p.Host, Process: p.Name, PID: pid, Time: at})
+}
+
+// Output implements [publisher.Observer].
+func (o *jsonObserver) Output(process int, stream message.Stream, at time.Time, data []byte) {
+	if o.quiet {
+		return
+	}
+	part := &o.parts[process][stream]
+	for len(data) > 0 {
+		line, rest, whole := bytes.Cut(data, []byte{'\n'})
+		*part = append(*part, line...)
+		data = rest
+		if whole || len(*part) >= longestPart {
+			o.line(process, stream, at, *part, !whole)
+			*part = (*part)[:0]
+		}
+	}
+}
+
+func (o *jsonObserver) line(process int, stream message.Stream, at time.Time, line []byte, partial bool) {
+	p := o.dp.Processes[process]
+	e := jsonEvent{Event: "output", Host: p.Host, Process: p.Name, Time: at, Stream: stream.String(), Part: partial}
+	if utf8.Valid(line) {
+		text := string(line)
+		e.Line = &text
+	} else {
+		e.Bytes = line
+	}
+	o.print(e)
+}
+
+// Exited implements [publisher.Observer].
+func (o *jsonObserver) Exited(process int, r results.ProcessRecord) {
+	o.progress.Exited(process, r)
+	o.print(jsonEvent{Event: "exited", Host: r.Host, Process: r.Process, Time: r.EndedAt, Exit: &r})
+}
+
+// Stopping implements [publisher.Observer].
+func (o *jsonObserver) Stopping(cause message.StopCause, reason string) {
+	o.progress.Stopping(cause, reason)
+	o.print(jsonEvent{Event: "stopping", Cause: cause, Reason: reason})
+}
+
+func (o *jsonObserver) close(record results.Record) {
+	for process, parts := range o.parts {
+		for stream, part := range parts {
+			if len(part) > 0 {
+				o.line(process, message.Stream(stream), time.Now(), part, false)
+			}
+		}
+	}
+	if record.Outcome != "" {
+		record = record.Normal()
+		o.print(jsonEvent{Event: "run", Time: record.EndedAt, Record: &record})
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"downbeat/internal/results"
+	"downbeat/internal/terminal"
+)
+
+// summarize says in a few lines on standard error what a person wants to know
+// of a run that is over.
+func (a *app) summarize(r results.Record, took time.Duration, dir string) {
+	var b strings.Builder
+	outcome := strings.ReplaceAll(string(r.Outcome), "_", " ")
+	paint := a.style.Bad
+	if r.Outcome == results.RunSucceeded {
+		paint = a.style.Good
+	}
+	fmt.Fprintf(&b, "%s: %s after %s", r.Experiment, paint(outcome), terminal.Duration(took))
+	if r.Reason != "" {
+		fmt.Fprintf(&b, ": %s", r.Reason)
+	}
+	b.WriteByte('\n')
+	a.togetherness(&b, r)
+	troubles(&b, r)
+	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
+	fmt.Fprint(a.std.err, b.String())
+}
+
+// togetherness tells how close to each other the processes started and stopped.
+func (a *app) togetherness(b *strings.Builder, r results.Record) {
+	started, lines, bytes := 0, uint64(0), uint64(0)
+	for _, p := range r.Processes {
+		if !p.StartedAt.IsZero() {
+			started++
+		}
+	}
+	unheld := ""
+	for _, h := range r.Hosts {
+		lines += h.Lines
+		bytes += h.Bytes
+		if h.Hold == "none" {
+			unheld = " (not held before: this platform or its settings do not allow ptrace)"
+		}
+	}
+	if started == 0 {
+		b.WriteString("  nothing was started\n")
+		return
+	}
+	fmt.Fprintf(b, "  %s on %s started within %s", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"), micros(r.StartSkewUS))
+	if r.StopSkewUS > 0 {
+		fmt.Fprintf(b, " and stopped within %s", micros(r.StopSkewUS))
+	}
+	fmt.Fprintf(b, ", clocks known to ±%s%s\n", micros(r.ClockErrorUS), unheld)
+	fmt.Fprintf(b, "  %s, %s of output\n", terminal.Count(lines, "line"), terminal.Size(bytes))
+}
+
+func micros(us int64) string { return terminal.Duration(time.Duration(us) * time.Microsecond) }
+
+// most is how many troubles are listed; all of them are in the results.
+const most = 10
+
+// troubles lists the processes that did not end as they should have.
+func troubles(b *strings.Builder, r results.Record) {
+	var lines []string
+	for _, p := range r.Processes {
+		switch p.Outcome {
+		case results.ProcessFailed, results.ProcessKilled, results.ProcessTimedOut, results.ProcessLost:
+		case results.ProcessNotStarted:
+			if p.Reason == "" {
+				continue
+			}
+		default:
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s\n", p.Host, p.Process, strings.ReplaceAll(string(p.Outcome), "_", " "), p.Reason))
+	}
+	for i, line := range lines {
+		if i == most && len(lines) > most+1 {
+			fmt.Fprintf(b, "  ... and %d more; see run.json\n", len(lines)-most)
+			return
+		}
+		b.WriteString(line)
+	}
+}
+
+func processes(n int) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return fmt.Sprintf("%d processes", n)
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"downbeat/internal/message"
+	"downbeat/internal/queue/dial"
+)
+
+// environment is what the worker is configured by, each variable with the
+// prefix DOWNBEAT_.
+type environment struct {
+	QueueURL      string        `split_words:"true" desc:"amqp://USER:PASSWORD@HOST/VHOST or amqps://...: the queue"`
+	Host          []string      `desc:"what experiment files call this host; several names, with commas, play several hosts"`
+	Namespace     string        `default:"downbeat" desc:"prefix of all queues"`
+	StateDir      string        `split_words:"true" desc:"journal, spool and run directories; else $STATE_DIRECTORY, else the user's state directory"`
+	TrustedKeys   string        `split_words:"true" desc:"file of public keys, one a line: only jobs signed by one of them are run"`
+	AllowUnsigned bool          `split_words:"true" default:"false" desc:"accept unsigned jobs from a broker that is not on loopback"`
+	Lease         time.Duration `default:"30s" desc:"stop a run when its publisher is silent for so long"`
+	MetricsAddr   string        `split_words:"true" desc:"serve /metrics and /healthz on this address, such as 127.0.0.1:9100"`
+	LogLevel      slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat     string        `split_words:"true" default:"text" desc:"text or json"`
+}
+
+// defaults says in words what envconfig's table can't.
+var defaults = map[string]string{
+	"DOWNBEAT_QUEUE_URL": "required", "DOWNBEAT_HOST": "the host's name", "DOWNBEAT_STATE_DIR": "the user's",
+	"DOWNBEAT_TRUSTED_KEYS": "none", "DOWNBEAT_METRICS_ADDR": "none",
+}
+
+const prefix = "downbeat"
+
+// A config is a checked environment.
+type config struct {
+	environment
+	trust message.Trust
+	// open: unsigned jobs are accepted, because the broker is on loopback.
+	open bool
+}
+
+// configure reads and checks the environment; all that is wrong is told at once.
+func configure() (*config, error) {
+	var c config
+	if err := envconfig.Process(prefix, &c.environment); err != nil {
+		if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
+			return nil, fmt.Errorf("%s=%q: %w (see worker --help)", parse.KeyName, parse.Value, parse.Err)
+		}
+		return nil, err
+	}
+	return &c, errors.Join(c.checkHosts(), c.checkQueue(), c.checkRest(), c.findStateDir())
+}
+
+func (c *config) checkHosts() error {
+	if len(c.Host) == 0 {
+		name, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("find the host's name: %w (set DOWNBEAT_HOST)", err)
+		}
+		c.Host = []string{name}
+	}
+	var errs []error
+	for i, name := range c.Host {
+		name = strings.TrimSpace(name)
+		c.Host[i] = name
+		if err := message.CheckName(name); err != nil {
+			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST: %w", err))
+		}
+		if slices.Contains(c.Host[:i], name) {
+			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST names %s twice", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkQueue checks the URL, and whose jobs may come from there: like a
+// database in protected mode, a worker that anybody on the network could give
+// jobs to doesn't start by accident.
+func (c *config) checkQueue() error {
+	if c.QueueURL == "" {
+		return errors.New("DOWNBEAT_QUEUE_URL is not set: which queue is to be served? For instance amqp://guest:guest@localhost/ (see worker --help)")
+	}
+	loopback, err := dial.IsLoopback(c.QueueURL)
+	if err != nil {
+		return fmt.Errorf("DOWNBEAT_QUEUE_URL: %w", err)
+	}
+	if strings.HasPrefix(c.QueueURL, "mem:") {
+		return errors.New("DOWNBEAT_QUEUE_URL: mem: is the queue inside publish; a worker needs one that it shares with a publisher, such as amqp://guest:guest@localhost/")
+	}
+	if c.TrustedKeys != "" {
+		keys, err := message.ReadPublicKeys(c.TrustedKeys)
+		if err != nil {
+			return fmt.Errorf("DOWNBEAT_TRUSTED_KEYS: %w", err)
+		}
+		c.trust = message.Trust{Keys: keys}
+		return nil
+	}
+	c.open = loopback || c.AllowUnsigned
+	c.trust = message.Trust{Unsigned: c.open}
+	if !c.open {
+		return errors.New("the queue is not on this machine, and no keys are trusted: anybody who can reach the queue could run commands here. " +
+			"Make a key pair with `publish keygen DIR`, publish with --key, and name the public key's file in DOWNBEAT_TRUSTED_KEYS. " +
+			"If only people you trust can reach the queue, DOWNBEAT_ALLOW_UNSIGNED=true accepts jobs without a signature")
+	}
+	return nil
+}
+
+// shortestLease keeps heartbeats, ten to a lease, from becoming a load.
+const shortestLease = time.Second
+
+func (c *config) checkRest() error {
+	var errs []error
+	if err := message.CheckNamespace(c.Namespace); err != nil {
+		errs = append(errs, fmt.Errorf("DOWNBEAT_NAMESPACE: %w", err))
+	}
+	if c.Lease < shortestLease {
+		errs = append(errs, fmt.Errorf("DOWNBEAT_LEASE=%s: it must be at least %s", c.Lease, shortestLease))
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		errs = append(errs, fmt.Errorf("DOWNBEAT_LOG_FORMAT=%q: it is text or json", c.LogFormat))
+	}
+	return errors.Join(errs...)
+}
+
+// findStateDir picks the state directory: as told, else systemd's, else the
+// user's as the XDG base directories have it.
+func (c *config) findStateDir() error {
+	if c.StateDir == "" {
+		c.StateDir = strings.Split(os.Getenv("STATE_DIRECTORY"), ":")[0]
+	}
+	if c.StateDir == "" {
+		base := os.Getenv("XDG_STATE_HOME")
+		if base == "" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return fmt.Errorf("no place for the journal: %w (set DOWNBEAT_STATE_DIR)", err)
+			}
+			base = filepath.Join(home, ".local", "state")
+		}
+		c.StateDir = filepath.Join(base, "downbeat")
+	}
+	dir, err := filepath.Abs(c.StateDir)
+	if err != nil {
+		return fmt.Errorf("DOWNBEAT_STATE_DIR: %w", err)
+	}
+	c.StateDir = dir
+	return nil
+}
+
+const helpHead = `worker takes this host's jobs from the queue and runs them. It is configured by
+the environment:
+
+`
+
+const helpTail = `
+Flags:
+  --check    check configuration and connection, and leave
+  --version  print the version, and leave
+  --help     print this
+
+SIGTERM stops the current run, leaves nothing, and ends the worker with status 0.
+A worker that loses the queue tries for ever to reach it again.
+`
+
+func printHelp(w io.Writer) {
+	fmt.Fprint(w, helpHead)
+	var rows bytes.Buffer
+	_ = envconfig.Usagef(prefix, &environment{}, &rows, "{{range .}}{{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for row := range strings.Lines(rows.String()) {
+		key, rest, _ := strings.Cut(row, "\t")
+		if words, ok := defaults[key]; ok {
+			rest = words + rest
+		}
+		fmt.Fprintf(table, "  %s\t%s", key, rest)
+	}
+	_ = table.Flush()
+	fmt.Fprint(w, helpTail)
+}

@@ -1,0 +1,74 @@
+// Worker is Downbeat's daemon: one on every host that takes part in experiments.
+// It takes the host's jobs from the queue, starts each job's processes at the
+// agreed instant, and reports everything they do. It is configured by the
+// environment alone; `worker --help` lists the variables.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"downbeat/internal/runner"
+	"downbeat/internal/version"
+)
+
+func main() {
+	if runner.GuardMain(os.Args) {
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // the configuration is wrong
+	exitQueue  = 3 // the queue can't be reached: with --check only, as the daemon goes on trying
+)
+
+// run carries out one command line and returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { printHelp(stdout) }
+	check := flags.Bool("check", false, "check configuration and connection, and leave")
+	showVersion := flags.Bool("version", false, "print the version, and leave")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	} else if err != nil {
+		return exitUsage
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "worker: it takes no arguments, not %q; it is configured by the environment (see worker --help)\n", flags.Args())
+		return exitUsage
+	}
+	if *showVersion {
+		fmt.Fprintln(stdout, "worker", version.String())
+		return exitOK
+	}
+	c, err := configure()
+	if err != nil {
+		fmt.Fprintf(stderr, "worker: %v\n", err)
+		return exitUsage
+	}
+	if *check {
+		err = c.check(ctx, stdout)
+	} else {
+		err = c.serve(ctx, stderr)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "worker: %v\n", err)
+		return statusOf(err)
+	}
+	return exitOK
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
+
+	"downbeat/internal/queue"
+	"downbeat/internal/queue/dial"
+	"downbeat/internal/runner"
+	"downbeat/internal/version"
+	"downbeat/internal/worker"
+)
+
+// statusOf gives the exit status of an error of check or serve.
+func statusOf(err error) int {
+	switch {
+	case errors.Is(err, queue.ErrBadURL), errors.Is(err, queue.ErrDenied):
+		return exitUsage
+	case errors.Is(err, queue.ErrUnreachable):
+		return exitQueue
+	}
+	return exitFailed
+}
+
+// check makes sure that the configuration works.
+func (c *config) check(ctx context.Context, w io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	broker, err := dial.Open(ctx, c.QueueURL, c.options(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return err
+	}
+	if err := broker.Close(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
+		return fmt.Errorf("make the state directory: %w (set DOWNBEAT_STATE_DIR)", err)
+	}
+	jobs := "signed by a trusted key"
+	if c.open {
+		jobs = "with or without a signature"
+	}
+	fmt.Fprintf(w, "worker: all is well: %s can be reached; jobs for %s, %s, are accepted in namespace %s; state is kept in %s\n",
+		dial.Redact(c.QueueURL), strings.Join(c.Host, ", "), jobs, c.Namespace, c.StateDir)
+	return nil
+}
+
+func (c *config) options(log *slog.Logger) queue.Options {
+	return queue.Options{Log: log, ClientName: "worker " + strings.Join(c.Host, ",")}
+}
+
+// serve runs the daemon until ctx ends. The order of ending: the workers first,
+// which still have to report, then the queue, then the runner.
+func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
+	log := c.logger(stderr)
+	log.Info("worker starts", "version", version.String(), "hosts", c.Host, "queue", dial.Redact(c.QueueURL), "state", c.StateDir)
+	if c.open && len(c.trust.Keys) == 0 {
+		log.Warn("jobs are accepted without a signature: whoever can reach the queue can run commands here")
+	}
+	r, err := runner.New(runner.Options{Log: log, Exclusive: true, Guard: true})
+	if err != nil {
+		return fmt.Errorf("start the runner: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	broker, err := c.connect(ctx, log)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	defer func() { err = errors.Join(err, broker.Close()) }()
+	here, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find the working directory: %w", err)
+	}
+	workers, err := c.workers(broker, r, log, here)
+	defer func() {
+		for _, w := range workers {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	health := &health{broker: broker, workers: workers}
+	if c.MetricsAddr != "" {
+		group.Go(func() error { return health.serve(ctx, c.MetricsAddr, log) })
+	}
+	for _, w := range workers {
+		group.Go(func() error {
+			if err := w.Run(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+			return nil
+		})
+	}
+	err = group.Wait()
+	log.Info("worker ends")
+	return err
+}
+
+func (c *config) workers(broker queue.Broker, r *runner.Runner, log *slog.Logger, dir string) ([]*worker.Worker, error) {
+	var workers []*worker.Worker
+	for _, host := range c.Host {
+		w, err := worker.New(worker.Config{
+			Broker: broker, Runner: r, Namespace: c.Namespace, Host: host, StateDir: c.StateDir, Dir: dir,
+			Trust: c.trust, Lease: c.Lease, Version: version.String(), Log: log, Environ: os.Environ(),
+		})
+		if err != nil {
+			return workers, err
+		}
+		workers = append(workers, w)
+	}
+	return workers, nil
+}
+
+func (c *config) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// connect tries for ever: hosts and broker boot in any order. What no waiting
+// can mend ends it.
+func (c *config) connect(ctx context.Context, log *slog.Logger) (queue.Broker, error) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 250*time.Millisecond, 10*time.Second
+	return backoff.Retry(ctx, func() (queue.Broker, error) {
+		broker, err := dial.Open(ctx, c.QueueURL, c.options(log))
+		if errors.Is(err, queue.ErrBadURL) || errors.Is(err, queue.ErrDenied) {
+			return nil, backoff.Permanent(err)
+		}
+		return broker, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, wait time.Duration) {
+		log.Warn("the queue can't be reached yet", "error", err, "next_try", wait.Round(time.Millisecond))
+	}))
+}
