@@ -1,0 +1,77 @@
+.DEFAULT_GOAL := help
+# In the order given, also with -j: each step keeps all cores busy by itself.
+.NOTPARALLEL:
+
+# The race detector needs a C compiler. This is looked at after install-deps, which installs one if it can.
+RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# More flags for go test, as in: make test TESTFLAGS='-run=Release -v'
+TESTFLAGS ?=
+PKG ?= ./...
+BENCHFLAGS ?=
+FUZZTIME ?= 10s
+
+.PHONY: help
+help: ## show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build worker, publish and pproc into bin/
+	go build -trimpath -o bin/ ./cmd/...
+
+.PHONY: test
+test: install-deps bin/withrabbit ## run all tests, on a private RabbitMQ node (PKG=, TESTFLAGS=, RACE=)
+	bin/withrabbit -- go test $(RACE) $(TESTFLAGS) $(PKG)
+
+.PHONY: lint
+lint: bin/golangci-lint ## run golangci-lint, as .golangci.yml says
+	bin/golangci-lint run
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## format the Go files
+	bin/golangci-lint fmt
+
+.PHONY: format-check
+format-check: bin/golangci-lint ## show what fmt would change, and fail if that is anything
+	bin/golangci-lint fmt --diff
+
+.PHONY: vet
+vet: ## run go vet, for Linux and for macOS
+	GOOS=linux go vet ./...
+	GOOS=darwin go vet ./...
+
+.PHONY: tidy-check
+tidy-check: ## fail if go mod tidy would change anything
+	go mod tidy -diff
+
+.PHONY: check
+check: fmt vet tidy-check lint test ## format, then check everything: run it before you commit
+
+.PHONY: bench
+bench: install-deps ## compare with a plain shell, over RabbitMQ, on this machine (BENCHFLAGS=)
+	go run ./bench $(BENCHFLAGS)
+
+.PHONY: microbench
+microbench: install-deps bin/withrabbit ## run the Go benchmarks of the packages (PKG=, TESTFLAGS=)
+	bin/withrabbit -- go test -run='^$$' -bench=. -benchmem $(TESTFLAGS) $(PKG)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz test for a while (FUZZTIME=10s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: install-deps
+install-deps: ## install what the tests need and is missing here, from Debian's packages
+	@scripts/install-deps
+
+.PHONY: clean
+clean: ## remove bin/ and what the tests and fuzzing left in Go's cache
+	rm -rf bin
+	go clean -testcache -fuzzcache
+
+# Go knows best whether these are up to date. Without a commit in them, they stay so after the next one.
+.PHONY: FORCE
+bin/withrabbit: FORCE
+	@go build -buildvcs=false -o $@ ./internal/queue/amqp/rabbittest/withrabbit
+bin/testreport: FORCE
+	@go build -buildvcs=false -o $@ ./scripts/testreport
+bin/golangci-lint: FORCE
+	@go build -C tools -buildvcs=false -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
