@@ -24,7 +24,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	}
 	b.WriteByte('\n')
 	a.togetherness(&b, r)
-	troubles(&b, r)
+	troubles(&b, r, dir)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
 	fmt.Fprint(a.std.err, b.String())
 }
@@ -62,8 +62,9 @@ func micros(us int64) string { return terminal.Duration(time.Duration(us) * time
 // most is how many troubles are listed; all of them are in the results.
 const most = 10
 
-// troubles lists the processes that did not end as they should have.
-func troubles(b *strings.Builder, r results.Record) {
+// troubles lists the processes that did not end as they should have; dir holds
+// what they wrote.
+func troubles(b *strings.Builder, r results.Record, dir string) {
 	var lines []string
 	for _, p := range r.Processes {
 		switch p.Outcome {
@@ -75,7 +76,8 @@ func troubles(b *strings.Builder, r results.Record) {
 		default:
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s\n", p.Host, p.Process, strings.ReplaceAll(string(p.Outcome), "_", " "), p.Reason))
+		outcome := strings.ReplaceAll(string(p.Outcome), "_", " ")
+		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s%s\n", p.Host, p.Process, outcome, p.Reason, lastWords(p, dir)))
 	}
 	for i, line := range lines {
 		if i == most && len(lines) > most+1 {
@@ -84,6 +86,24 @@ func troubles(b *strings.Builder, r results.Record) {
 		}
 		b.WriteString(line)
 	}
+}
+
+// lastWords is what a process that failed wrote last to standard error.
+func lastWords(p results.ProcessRecord, dir string) string {
+	const most = 200 // bytes
+	if p.Outcome != results.ProcessFailed {
+		return ""
+	}
+	line, err := results.LastWords(dir, p.Host, p.Process)
+	switch {
+	case err != nil:
+		return fmt.Sprintf(" (its standard error can't be read: %v)", err)
+	case len(line) == 0:
+		return ""
+	case len(line) > most:
+		return fmt.Sprintf("\n    %q...", line[:most])
+	}
+	return fmt.Sprintf("\n    %q", line)
 }
 
 func processes(n int) string {
