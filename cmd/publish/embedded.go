@@ -30,7 +30,7 @@ type lab struct {
 	running sync.WaitGroup
 }
 
-// loopbackAddress is where the hosts of an embedded run reach one another.
+// loopbackAddress is where hosts that are all this machine reach one another.
 const loopbackAddress = "127.0.0.1"
 
 // newLab starts a worker for each host of the file.

@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/publisher"
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/dial"
 	"downbeat/internal/results"
 	"downbeat/internal/version"
 )
@@ -25,13 +26,20 @@ func (a *app) load(path string) (*experiment.File, error) {
 	for _, w := range file.Warnings {
 		fmt.Fprintf(a.std.err, "publish: warning: %v\n", w)
 	}
-	if a.embedded() {
+	if a.local() {
 		file.DefaultAddress(func(string) string { return loopbackAddress })
 	}
 	return file, nil
 }
 
 func (a *app) embedded() bool { return strings.HasPrefix(a.flags.queue, embedded) }
+
+// local reports whether all workers are on this machine, as the queue can be
+// reached from nowhere else.
+func (a *app) local() bool {
+	loopback, err := dial.IsLoopback(a.flags.queue)
+	return err == nil && loopback
+}
 
 // run runs the file.
 func (a *app) run(ctx context.Context, path string) error {
