@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -66,12 +67,19 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	if c.open && len(c.trust.Keys) == 0 {
 		log.Warn("jobs are accepted without a signature: whoever can reach the queue can run commands here")
 	}
+	manager := newSystemd(log)
+	var serving atomic.Pointer[health]
+	defer manager.watch(func() {
+		if h := serving.Load(); h != nil {
+			h.alive()
+		}
+	})()
 	r, err := runner.New(runner.Options{Log: log, Exclusive: true, Guard: true})
 	if err != nil {
 		return fmt.Errorf("start the runner: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	broker, err := c.connect(ctx, log)
+	broker, err := c.connect(ctx, log, manager)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -94,6 +102,13 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	health := &health{broker: broker, workers: workers}
+	serving.Store(health)
+	manager.ready(fmt.Sprintf("serving %s at %s", strings.Join(c.Host, ", "), dial.Redact(c.QueueURL)))
+	group.Go(func() error {
+		<-ctx.Done()
+		manager.stopping("stopping what runs")
+		return nil
+	})
 	if c.MetricsAddr != "" {
 		group.Go(func() error { return health.serve(ctx, c.MetricsAddr, log) })
 	}
@@ -133,9 +148,9 @@ func (c *config) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// connect tries for ever: hosts and broker boot in any order. What no waiting
-// can mend ends it.
-func (c *config) connect(ctx context.Context, log *slog.Logger) (queue.Broker, error) {
+// connect tries for ever: hosts and broker boot in any order, and the service
+// counts as started after the first try. What no waiting can mend ends it.
+func (c *config) connect(ctx context.Context, log *slog.Logger, manager *systemd) (queue.Broker, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 250*time.Millisecond, 10*time.Second
 	return backoff.Retry(ctx, func() (queue.Broker, error) {
@@ -146,5 +161,6 @@ func (c *config) connect(ctx context.Context, log *slog.Logger) (queue.Broker, e
 		return broker, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, wait time.Duration) {
 		log.Warn("the queue can't be reached yet", "error", err, "next_try", wait.Round(time.Millisecond))
+		manager.ready("waiting for the queue at " + dial.Redact(c.QueueURL))
 	}))
 }
