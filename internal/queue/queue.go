@@ -1,6 +1,6 @@
 // Package queue is what Downbeat asks of a message broker. Package amqp
-// implements it on RabbitMQ, mem inside one process; queuetest is the
-// conformance suite that each implementation passes, and dial opens one by URL.
+// implements it on RabbitMQ, sqs on Amazon SQS, mem inside one process;
+// queuetest is the conformance suite that each implementation passes, and dial opens one by URL.
 //
 // The promise is weak on purpose, so that every broker can keep it: a message
 // whose publishing returned nil arrives at least once as long as its queue
@@ -104,11 +104,17 @@ type Spec struct {
 	Group string
 	// Expires, if not zero, lets the broker delete the queue once it has been
 	// without consumer for so long; declaring it again counts as use, and so
-	// may Inspect. Zero: it stays.
+	// may Inspect. A broker that doesn't do so by itself does it when a queue
+	// with a term is declared that has all but the last part of the name in
+	// common. Zero: it stays.
 	Expires time.Duration
 	// MaxMessages, if not zero, bounds what waits in the queue: the oldest
-	// are dropped.
+	// are dropped. A broker that can't count bounds their age instead.
 	MaxMessages int
+	// DeadLetter, if any, names a queue, declared before, to which a broker
+	// that counts deliveries moves what was delivered again and again without
+	// being acknowledged. Others don't look at it.
+	DeadLetter string
 }
 
 // Check reports a Spec that not every broker could keep.
@@ -119,6 +125,11 @@ func (s Spec) Check() error {
 	if s.Group != "" {
 		if err := CheckName(s.Group); err != nil {
 			return fmt.Errorf("group: %w", err)
+		}
+	}
+	if s.DeadLetter != "" {
+		if err := CheckName(s.DeadLetter); err != nil {
+			return fmt.Errorf("dead letters: %w", err)
 		}
 	}
 	if s.Expires < 0 || s.MaxMessages < 0 {
@@ -145,7 +156,8 @@ type Message struct {
 	// Persistent messages survive a restart of the broker.
 	Persistent bool
 	// TTL, if not zero, lets the broker drop the message when it has waited
-	// for so long. Brokers count in milliseconds. A Delivery doesn't tell it.
+	// for so long, at the latest on its way to a consumer. Brokers count in
+	// milliseconds, and may be a second late. A Delivery doesn't tell it.
 	TTL time.Duration
 	// Header, if any, travels beside the body; keys are lower-case words.
 	Header map[string]string

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,18 @@ type Harness struct {
 	// disk; it returns when the broker takes connections. Nil: it can't be
 	// restarted, and the behaviours around that are left out.
 	Restart func(t *testing.T)
+
+	// Unordered: the broker keeps no order, and may deliver a message twice.
+	Unordered bool
+
+	// Lazy: the broker drops what has waited for too long only on its way to
+	// a consumer, removes abandoned queues only when another one with a term
+	// is declared, and doesn't bound queues by number.
+	Lazy bool
 }
+
+// needsEager are the behaviours that a lazy broker can't have.
+var needsEager = map[string]bool{"beyond MaxMessages the oldest are dropped": true}
 
 // patience bounds every wait of the suite for something that has to come. It
 // is long because machines are slow, and never used up by a broker that works.
@@ -32,6 +44,9 @@ const patience = 60 * time.Second
 // Run runs the whole suite.
 func Run(t *testing.T, h Harness) {
 	for name, behaviour := range behaviours {
+		if h.Lazy && needsEager[name] {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			behaviour(newSubject(t, h))
@@ -216,6 +231,27 @@ func (s *subject) take(c queue.Consumer, want string) *queue.Delivery {
 	}
 	s.must(d.Ack(s.context))
 	return d
+}
+
+// takeAll receives these deliveries, in their order if the broker keeps one, and
+// acknowledges them.
+func (s *subject) takeAll(c queue.Consumer, want ...string) {
+	s.Helper()
+	if !s.h.Unordered {
+		for _, body := range want {
+			s.take(c, body)
+		}
+		return
+	}
+	for left := slices.Clone(want); len(left) > 0; {
+		d := s.receive(c)
+		s.must(d.Ack(s.context))
+		body := string(d.Body)
+		if !slices.Contains(want, body) {
+			s.Fatalf("received %.80q, want one of %.80q", body, left)
+		}
+		left = slices.DeleteFunc(left, func(other string) bool { return other == body })
+	}
 }
 
 // nothing makes sure that the queue has nothing more for the consumer. It
