@@ -19,8 +19,8 @@ build: ## build worker, publish and pproc into bin/
 	go build -trimpath -o bin/ ./cmd/...
 
 .PHONY: test
-test: install-deps bin/withrabbit ## run all tests, on a private RabbitMQ node (PKG=, TESTFLAGS=, RACE=)
-	bin/withrabbit -- go test $(RACE) $(TESTFLAGS) $(PKG)
+test: install-deps bin/withbrokers ## run all tests, on a private RabbitMQ node and SQS emulator (PKG=, TESTFLAGS=, RACE=)
+	bin/withbrokers -- go test $(RACE) $(TESTFLAGS) $(PKG)
 
 .PHONY: lint
 lint: bin/golangci-lint ## run golangci-lint, as .golangci.yml says
@@ -51,15 +51,15 @@ bench: install-deps ## compare with a plain shell, over RabbitMQ, on this machin
 	go run ./bench $(BENCHFLAGS)
 
 .PHONY: microbench
-microbench: install-deps bin/withrabbit ## run the Go benchmarks of the packages (PKG=, TESTFLAGS=)
-	bin/withrabbit -- go test -run='^$$' -bench=. -benchmem $(TESTFLAGS) $(PKG)
+microbench: install-deps bin/withbrokers ## run the Go benchmarks of the packages (PKG=, TESTFLAGS=)
+	bin/withbrokers -- go test -run='^$$' -bench=. -benchmem $(TESTFLAGS) $(PKG)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz test for a while (FUZZTIME=10s)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: install-deps
-install-deps: ## install what the tests need and is missing here, from Debian's packages
+install-deps: ## install what the tests need and is missing here, from Debian's packages and npm
 	@scripts/install-deps
 
 .PHONY: clean
@@ -69,8 +69,8 @@ clean: ## remove bin/ and what the tests and fuzzing left in Go's cache
 
 # Go knows best whether these are up to date. Without a commit in them, they stay so after the next one.
 .PHONY: FORCE
-bin/withrabbit: FORCE
-	@go build -buildvcs=false -o $@ ./internal/queue/amqp/rabbittest/withrabbit
+bin/withbrokers: FORCE
+	@go build -buildvcs=false -o $@ ./internal/queue/queuetest/withbrokers
 bin/testreport: FORCE
 	@go build -buildvcs=false -o $@ ./scripts/testreport
 bin/golangci-lint: FORCE

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"downbeat/internal/queue/queuetest/daemon"
 )
 
 // startTimeout bounds a start; 7 to 25 s are usual.
@@ -32,9 +34,9 @@ type Node struct {
 	name   string
 	ports  [3]int // AMQP, distribution, epmd
 
-	epmd  *process
-	beam  *process // nil while the node is down
-	guard *guard
+	epmd  *daemon.Process
+	beam  *daemon.Process // nil while the node is down
+	guard *daemon.Guard
 }
 
 // Start runs a node that keeps everything in a new directory in dir, or in the
@@ -60,7 +62,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.guard, err = newGuard(n.dir); err != nil {
+	if n.guard, err = daemon.NewGuard(n.dir); err != nil {
 		return err
 	}
 	// An epmd that we start ourselves is our child, to be ended by its pid; one
@@ -78,7 +80,7 @@ func (n *Node) start(ctx context.Context) error {
 
 // prepare chooses the ports and writes the configuration.
 func (n *Node) prepare(ctx context.Context) error {
-	ports, err := freePorts(ctx, len(n.ports))
+	ports, err := daemon.FreePorts(ctx, len(n.ports))
 	if err != nil {
 		return err
 	}
@@ -113,7 +115,7 @@ func (n *Node) boot(ctx context.Context) error {
 
 // run starts one of the node's programs in a process group of its own, so that
 // a terminal's ^C doesn't reach it, under the guard.
-func (n *Node) run(cmd *exec.Cmd, what string) (*process, error) {
+func (n *Node) run(cmd *exec.Cmd, what string) (*daemon.Process, error) {
 	cmd.Env = append(cmd.Environ(), n.environment()...)
 	cmd.Dir = n.dir
 	log, err := os.OpenFile(filepath.Join(n.dir, what+".out"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -122,12 +124,12 @@ func (n *Node) run(cmd *exec.Cmd, what string) (*process, error) {
 	}
 	defer func() { _ = log.Close() }()
 	cmd.Stdout, cmd.Stderr = log, log
-	p, err := startProcess(cmd)
+	p, err := daemon.Start(cmd)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.guard.watch(p.pid()); err != nil {
-		return nil, errors.Join(err, p.kill())
+	if err := n.guard.Watch(p.PID()); err != nil {
+		return nil, errors.Join(err, p.Kill())
 	}
 	return p, nil
 }
@@ -158,7 +160,7 @@ func (n *Node) environment() []string {
 
 // await waits until something answers on the port: takes the connection and,
 // where greeting is given, says a word in return.
-func (n *Node) await(ctx context.Context, p *process, port int, greeting []byte) error {
+func (n *Node) await(ctx context.Context, p *daemon.Process, port int, greeting []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -169,10 +171,10 @@ func (n *Node) await(ctx context.Context, p *process, port int, greeting []byte)
 		}
 		select {
 		case <-ticker.C:
-		case <-p.done:
-			return fmt.Errorf("%s ended before it answered on port %d: %w\n%s", p.name, port, p.err, n.output())
+		case <-p.Done():
+			return fmt.Errorf("%s ended before it answered on port %d: %w\n%s", p.Name(), port, p.Err(), n.output())
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer on port %d: %w\n%s", p.name, port, ctx.Err(), n.output())
+			return fmt.Errorf("%s does not answer on port %d: %w\n%s", p.Name(), port, ctx.Err(), n.output())
 		}
 	}
 }
@@ -231,7 +233,7 @@ func (n *Node) Kill() error {
 	if n.beam == nil {
 		return nil
 	}
-	err := n.beam.kill()
+	err := n.beam.Kill()
 	n.beam = nil
 	return err
 }
@@ -255,18 +257,18 @@ func (n *Node) halt() error {
 	}
 	p := n.beam
 	n.beam = nil
-	return p.stop(syscall.SIGTERM, stopTimeout)
+	return p.Stop(syscall.SIGTERM, stopTimeout)
 }
 
 // Stop ends the node and its epmd and removes their files.
 func (n *Node) Stop() error {
 	err := n.halt()
 	if n.epmd != nil {
-		err = errors.Join(err, n.epmd.kill())
+		err = errors.Join(err, n.epmd.Kill())
 		n.epmd = nil
 	}
 	if n.guard != nil {
-		err = errors.Join(err, n.guard.dismiss())
+		err = errors.Join(err, n.guard.Dismiss())
 		n.guard = nil
 	}
 	return errors.Join(err, os.RemoveAll(n.dir))

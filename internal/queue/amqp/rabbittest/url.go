@@ -14,7 +14,7 @@ func URL(t testing.TB) string {
 	t.Helper()
 	url := os.Getenv(EnvURL)
 	if url == "" {
-		t.Skipf("needs RabbitMQ: %s is not set; `make test`, or go run ./internal/queue/amqp/rabbittest/withrabbit -- go test ./..., starts one", EnvURL)
+		t.Skipf("needs RabbitMQ: %s is not set; `make test`, or go run ./internal/queue/queuetest/withbrokers -- go test ./..., starts one", EnvURL)
 	}
 	return url
 }

@@ -1,4 +1,7 @@
-package rabbittest
+// Package daemon runs the programs that tests need beside them: in process groups
+// of their own, and gone with all that they started when stopped - or when the
+// process that started them dies, however that happens.
+package daemon
 
 import (
 	"context"
@@ -7,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -16,21 +18,23 @@ import (
 	"time"
 )
 
-// A process is a child in a group of its own.
-type process struct {
+// A Process is a child in a group of its own.
+type Process struct {
 	name string
 	cmd  *exec.Cmd
 	done chan struct{} // closed once it has ended
 	err  error         // how; valid after done
 }
 
-func startProcess(cmd *exec.Cmd) (*process, error) {
+// Start starts the command in a process group of its own, so that a terminal's ^C
+// doesn't reach it.
+func Start(cmd *exec.Cmd) (*Process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{name: filepath.Base(cmd.Path), cmd: cmd, done: make(chan struct{})}
+	p := &Process{name: filepath.Base(cmd.Path), cmd: cmd, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		if p.err = cmd.Wait(); p.err == nil {
@@ -40,22 +44,32 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-func (p *process) pid() int { return p.cmd.Process.Pid }
+// PID is the process's id, and its group's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// kill ends the whole group at once and waits for it.
-func (p *process) kill() error { return p.stop(syscall.SIGKILL, 0) }
+// Done is closed once the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
 
-// stop sends the signal to the process and, if it is still there after grace,
+// Err tells how the process ended; it is valid after Done.
+func (p *Process) Err() error { return p.err }
+
+// Name is the program's name.
+func (p *Process) Name() string { return p.name }
+
+// Kill ends the whole group at once and waits for it.
+func (p *Process) Kill() error { return p.Stop(syscall.SIGKILL, 0) }
+
+// Stop sends the signal to the process and, if it is still there after grace,
 // kills its group. It returns when nothing is left of all that it started: the
 // Erlang machine's helpers, in sessions of their own, end by themselves once it
 // is gone, but a moment later.
-func (p *process) stop(sig syscall.Signal, grace time.Duration) error {
+func (p *Process) Stop(sig syscall.Signal, grace time.Duration) error {
 	select {
 	case <-p.done: // its pid may be somebody else's by now
 		return nil
 	default:
 	}
-	left := append(descendants(p.pid()), p.pid())
+	left := append(descendants(p.PID()), p.PID())
 	if sig != syscall.SIGKILL {
 		_ = p.cmd.Process.Signal(sig)
 		select {
@@ -64,8 +78,8 @@ func (p *process) stop(sig syscall.Signal, grace time.Duration) error {
 		case <-time.After(grace):
 		}
 	}
-	if err := syscall.Kill(-p.pid(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("kill %s (process group %d): %w", p.name, p.pid(), err)
+	if err := syscall.Kill(-p.PID(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill %s (process group %d): %w", p.name, p.PID(), err)
 	}
 	<-p.done
 	return awaitGone(p.name, left)
@@ -111,11 +125,11 @@ func awaitGone(name string, pids []int) error {
 	}
 }
 
-// A guard is a shell that waits for our end. It holds the other end of a pipe:
+// A Guard is a shell that waits for our end. It holds the other end of a pipe:
 // however we die, the pipe closes, and the guard then kills the groups that it
 // was told of and removes the directory.
-type guard struct {
-	process *process
+type Guard struct {
+	process *Process
 	pipe    io.WriteCloser
 }
 
@@ -126,37 +140,38 @@ sleep 0.2
 rm -rf -- "$1"
 `
 
-func newGuard(dir string) (*guard, error) {
+// NewGuard starts a guard over the directory.
+func NewGuard(dir string) (*Guard, error) {
 	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", guardScript, "guard", dir)
 	pipe, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProcess(cmd)
+	p, err := Start(cmd)
 	if err != nil {
 		return nil, err
 	}
-	return &guard{process: p, pipe: pipe}, nil
+	return &Guard{process: p, pipe: pipe}, nil
 }
 
-// watch adds a process group.
-func (g *guard) watch(pgid int) error {
+// Watch adds a process group.
+func (g *Guard) Watch(pgid int) error {
 	_, err := fmt.Fprintln(g.pipe, pgid)
 	return err
 }
 
-// dismiss ends the guard before it does anything.
-func (g *guard) dismiss() error {
-	err := g.process.kill()
+// Dismiss ends the guard before it does anything.
+func (g *Guard) Dismiss() error {
+	err := g.process.Kill()
 	_ = g.pipe.Close()
 	return err
 }
 
-// freePorts finds ports on loopback that nobody listens on at the moment. They
+// FreePorts finds ports on loopback that nobody listens on at the moment. They
 // lie below those that systems give to outgoing connections: a client that keeps
 // dialling a port of those while the node is down may sooner or later be given
 // that very port, and find itself connected to itself.
-func freePorts(ctx context.Context, n int) ([]int, error) {
+func FreePorts(ctx context.Context, n int) ([]int, error) {
 	const lowest, highest, attempts = 10000, 32000, 1000
 	var ports []int
 	for range attempts {
@@ -171,18 +186,4 @@ func freePorts(ctx context.Context, n int) ([]int, error) {
 		}
 	}
 	return nil, fmt.Errorf("no %d free ports on 127.0.0.1 in %d attempts", n, attempts)
-}
-
-// tool finds one of RabbitMQ's programs. Those of Debian's package on PATH
-// change to a user of their own, so its own directory goes first.
-func tool(name string) (string, error) {
-	path := filepath.Join("/usr/lib/rabbitmq/bin", name)
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", fmt.Errorf("%w; install RabbitMQ (Debian: apt-get install rabbitmq-server)", err)
-	}
-	return path, nil
 }

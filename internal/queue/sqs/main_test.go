@@ -1,0 +1,54 @@
+package sqs_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"go.uber.org/goleak"
+
+	"downbeat/internal/queue"
+	"downbeat/internal/queue/queuetest"
+	"downbeat/internal/queue/sqs"
+	"downbeat/internal/queue/sqs/sqstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open opens a broker at the endpoint, with the log going to the test's.
+func open(t testing.TB, endpoint string) *sqs.Broker {
+	t.Helper()
+	// Without cancellation, because tests also clean up over new brokers.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	b, err := sqs.OpenConfig(ctx, configuration(endpoint), queue.Options{Log: logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func configuration(endpoint string) aws.Config {
+	return aws.Config{
+		Region: "eu-central-1", BaseEndpoint: aws.String(endpoint),
+		Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("test", "test", "")),
+	}
+}
+
+func logger(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// It keeps every promise of the interface on the emulator.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	url := sqstest.URL(t)
+	queuetest.Run(t, queuetest.Harness{
+		Open: func(t *testing.T) queue.Broker { return open(t, url) },
+		// Standard queues are so by their nature; see docs/adr/009-sqs.md.
+		Unordered: true, Lazy: true,
+	})
+}
