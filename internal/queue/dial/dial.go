@@ -12,10 +12,11 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/mem"
+	"downbeat/internal/queue/sqs"
 )
 
 // known names the forms that this build speaks, for error messages.
-const known = "amqp://USER:PASSWORD@HOST/VHOST, amqps://USER:PASSWORD@HOST/VHOST and mem:"
+const known = "amqp://USER:PASSWORD@HOST/VHOST, amqps://USER:PASSWORD@HOST/VHOST, sqs://REGION and mem:"
 
 // Open opens the broker that the URL names. Each `mem:` opened is a broker of
 // its own. The error wraps [queue.ErrBadURL], [queue.ErrUnreachable] or
@@ -25,22 +26,30 @@ func Open(ctx context.Context, rawURL string, opts queue.Options) (queue.Broker,
 	if err != nil {
 		return nil, err
 	}
-	if kind == "mem" {
+	switch kind {
+	case "mem":
 		return mem.New(opts), nil
+	case "sqs":
+		return sqs.Open(ctx, rawURL, opts)
 	}
 	return amqp.Open(ctx, rawURL, opts)
 }
 
 // IsLoopback tells whether the broker is on this machine's loopback: at
 // localhost, in 127.0.0.0/8, at ::1, or inside the process. Other names are
-// not, even if they resolve to it: who answers for them can change.
+// not, even if they resolve to it: who answers for them can change. With sqs://
+// the endpoint counts that the AWS SDK's own configuration names.
 func IsLoopback(rawURL string) (bool, error) {
 	kind, err := scheme(rawURL)
 	if err != nil {
 		return false, err
 	}
-	if kind == "mem" {
+	switch kind {
+	case "mem":
 		return true, nil
+	case "sqs":
+		endpoint, err := sqs.Endpoint(context.Background(), rawURL)
+		return err == nil && sqs.IsLoopback(endpoint), err
 	}
 	host, err := amqp.Host(rawURL)
 	if err != nil {
@@ -72,7 +81,7 @@ func Redact(rawURL string) string {
 	return u.Redacted()
 }
 
-// scheme returns "amqp", "amqps" or "mem".
+// scheme returns "amqp", "amqps", "sqs" or "mem".
 func scheme(rawURL string) (string, error) {
 	if rawURL == "" {
 		return "", fmt.Errorf("%w: it is empty; possible are %s", queue.ErrBadURL, known)
@@ -82,7 +91,7 @@ func scheme(rawURL string) (string, error) {
 		return "", fmt.Errorf("%w: it has no scheme; possible are %s", queue.ErrBadURL, known)
 	}
 	switch kind = strings.ToLower(kind); kind {
-	case "amqp", "amqps":
+	case "amqp", "amqps", "sqs":
 		if !strings.HasPrefix(rest, "//") {
 			return "", fmt.Errorf("%w: %s: is not followed by //; possible are %s", queue.ErrBadURL, kind, known)
 		}
@@ -92,8 +101,6 @@ func scheme(rawURL string) (string, error) {
 			return "", fmt.Errorf("%w: nothing can follow mem:, there is only one broker in a process", queue.ErrBadURL)
 		}
 		return kind, nil
-	case "sqs":
-		return "", fmt.Errorf("%w: this build does not speak sqs yet; possible are %s", queue.ErrBadURL, known)
 	}
 	return "", fmt.Errorf("%w: unknown scheme %.20q; possible are %s", queue.ErrBadURL, kind, known)
 }

@@ -8,6 +8,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/dial"
+	"downbeat/internal/queue/sqs/sqstest"
 )
 
 // Each scheme opens its implementation.
@@ -46,7 +47,10 @@ func TestOpenBadURL(t *testing.T) {
 		"localhost":                      "no scheme",
 		"localhost:5672":                 `unknown scheme "localhost"`,
 		"redis://user:hidden@host":       `unknown scheme "redis"`,
-		"sqs://eu-central-1":             "does not speak sqs yet",
+		"sqs:eu-central-1":               "not followed by //",
+		"sqs://eu-central-1/queue":       "sqs://REGION",
+		"sqs://EU_WEST":                  "sqs://REGION",
+		"sqs://key:hidden@eu-central-1":  "never from the URL",
 		"amqp:host":                      "not followed by //",
 		"mem:name":                       "nothing can follow mem:",
 		"amqp://user:hid/den@host":       "USER:PASSWORD@HOST",
@@ -98,10 +102,71 @@ func TestIsLoopback(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %v", url, got, err, want)
 		}
 	}
-	for _, url := range []string{"", "sqs://region", "amqp://host:port", "nonsense"} {
+	for _, url := range []string{"", "sqs://region/x", "amqp://host:port", "nonsense"} {
 		if got, err := dial.IsLoopback(url); !errors.Is(err, queue.ErrBadURL) || got {
 			t.Errorf("%q: got %v, %v, want ErrBadURL", url, got, err)
 		}
+	}
+}
+
+// Of sqs:// the endpoint decides, which is the AWS SDK's to name.
+func TestIsLoopbackOfEndpoint(t *testing.T) {
+	t.Setenv("AWS_CONFIG_FILE", "/nonexistent")
+	for endpoint, want := range map[string]bool{
+		"":                             false,
+		"http://localhost:4566":        true,
+		"http://127.0.0.1:4566":        true,
+		"http://[::1]:4566":            true,
+		"http://emulator:4566":         false,
+		"https://localhost.example":    false,
+		"https://vpce-1.amazonaws.com": false,
+	} {
+		for _, name := range []string{"AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL"} {
+			t.Run(name+"="+endpoint, func(t *testing.T) {
+				t.Setenv(name, endpoint)
+				got, err := dial.IsLoopback("sqs://eu-central-1")
+				if err != nil || got != want {
+					t.Errorf("got %v, %v, want %v", got, err, want)
+				}
+			})
+		}
+	}
+}
+
+// sqs:// alone takes the region from the AWS SDK's own configuration, and needs
+// one.
+func TestRegionOfEnvironment(t *testing.T) {
+	for _, entry := range sqstest.Environ("http://127.0.0.1:1") {
+		name, value, _ := strings.Cut(entry, "=")
+		t.Setenv(name, value)
+	}
+	t.Setenv("AWS_REGION", "")
+	if _, err := dial.Open(t.Context(), "sqs://", queue.Options{}); !errors.Is(err, queue.ErrBadURL) || !strings.Contains(err.Error(), "AWS_REGION") {
+		t.Errorf("without a region: got %v, want ErrBadURL that names AWS_REGION", err)
+	}
+	t.Setenv("AWS_REGION", "eu-central-1")
+	if _, err := dial.Open(t.Context(), "sqs://", queue.Options{}); !errors.Is(err, queue.ErrUnreachable) || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("nobody there: got %v, want ErrUnreachable that names the endpoint", err)
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	if _, err := dial.Open(t.Context(), "sqs://", queue.Options{}); !errors.Is(err, queue.ErrDenied) || !strings.Contains(err.Error(), "AWS_PROFILE") {
+		t.Errorf("without credentials: got %v, want ErrDenied that says where they can come from", err)
+	}
+}
+
+// sqs:// opens a broker on SQS.
+func TestOpenSQS(t *testing.T) {
+	t.Setenv("AWS_REGION", "")
+	for _, entry := range sqstest.Environ(sqstest.URL(t)) {
+		name, value, _ := strings.Cut(entry, "=")
+		t.Setenv(name, value)
+	}
+	b, err := dial.Open(t.Context(), sqstest.QueueURL, queue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -124,6 +189,9 @@ func TestRedact(t *testing.T) {
 		"user:hidden@host":                     "(unreadable URL)",
 		"hid/den:x@y":                          "(unreadable URL)",
 		"amqp://user:hidden@host/v#hidden@den": "amqp:(unreadable URL)",
+		"sqs://eu-central-1":                   "sqs://eu-central-1",
+		"sqs://key:hidden@eu-central-1":        "sqs://key:xxxxx@eu-central-1",
+		"sqs://key:hid/den@eu-central-1":       "sqs:(unreadable URL)",
 	} {
 		if got := dial.Redact(url); got != want {
 			t.Errorf("%s: got %s, want %s", url, got, want)
