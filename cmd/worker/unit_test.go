@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// units is the directory of what systemd is given.
+const units = "../../deploy/systemd"
+
+// worstExposure is what `systemd-analyze security` may give the unit at most,
+// in tenths; 100 is a service that nothing is kept from. What is left of it is
+// what ordinary users' programs need.
+const worstExposure = "35"
+
+// unit copies the unit to where it can be analyzed: on a machine without the
+// worker and its user.
+func unit(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("there is no systemd-analyze here: install Debian's package systemd")
+	}
+	text, err := os.ReadFile(filepath.Join(units, "downbeat-worker.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("ExecStart=/usr/local/bin/worker\n"), []byte("ExecStart="+program+"\n"), 1)
+	path := filepath.Join(t.TempDir(), "downbeat-worker.service")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestUnitIsRight: systemd understands every line of the unit.
+func TestUnitIsRight(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", unit(t)).CombinedOutput()
+	if about := linesAbout(string(out), "downbeat-worker"); err != nil || about != "" {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// linesAbout keeps what verify says of other units of this machine out.
+func linesAbout(out, name string) string {
+	var about strings.Builder
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, name) {
+			about.WriteString(line)
+		}
+	}
+	return about.String()
+}
+
+// TestUnitKeepsProcessesFromMuch: the unit leaves what it runs no more than it needs.
+func TestUnitKeepsProcessesFromMuch(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=yes", "--no-pager",
+		"--threshold="+worstExposure, unit(t)).CombinedOutput()
+	if err != nil {
+		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+	}
+}
+
+// TestEnvironmentFileNamesEveryVariable: who edits the file sees all there is,
+// and nothing that there isn't.
+func TestEnvironmentFileNamesEveryVariable(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(units, "worker.env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names bytes.Buffer
+	if err := envconfig.Usagef(prefix, &environment{}, &names, "{{range .}}{{usage_key .}}\n{{end}}"); err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.FieldsSeq(names.String()) {
+		if !strings.Contains(string(text), "\n"+name+"=") && !strings.Contains(string(text), "\n#"+name+"=") {
+			t.Errorf("worker.env has no line for %s", name)
+		}
+	}
+	for line := range strings.Lines(string(text)) {
+		name, _, ok := strings.Cut(strings.TrimPrefix(line, "#"), "=")
+		if ok && strings.HasPrefix(name, "DOWNBEAT_") && !strings.Contains(names.String(), name+"\n") {
+			t.Errorf("worker.env has %s, which the worker doesn't know", name)
+		}
+	}
+}
