@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,20 +32,55 @@ func (a *app) check(path string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	dp, err := file.Expand(message.NewRun(message.NewPublisher()))
+	points := file.Points()
+	dp, err := points[0].Expand(message.NewRun(message.NewPublisher()))
 	if err != nil {
 		return usage(err)
 	}
 	if asJSON {
-		return a.checkJSON(dp)
+		return a.checkJSON(dp, points)
 	}
-	describe(a.std.out, dp)
+	if len(points) > 1 {
+		if err := list(a.std.out, file, points); err != nil {
+			return err
+		}
+	}
+	describe(a.std.out, dp, len(points))
 	return nil
 }
 
-// describe prints what would run on each host.
-func describe(w io.Writer, dp *experiment.Datapoint) {
-	fmt.Fprintf(w, "%s: 1 datapoint, %s on %s\n", dp.Name, processes(len(dp.Processes)), terminal.Count(uint64(len(dp.Hosts)), "host"))
+// list prints the datapoints in the order in which they would run.
+func list(out io.Writer, file *experiment.File, points []experiment.Point) error {
+	var longest time.Duration
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "datapoint\trepetition\tprocesses\tat most\tparameters")
+	for _, point := range points {
+		dp, err := point.Expand(message.NewRun(message.NewPublisher()))
+		if err != nil {
+			return usage(err)
+		}
+		most := dp.Timeout
+		if dp.Stop.After > 0 {
+			most = dp.Stop.After
+		}
+		longest += most
+		fmt.Fprintf(w, "%04d\t%d\t%d\t%s\t%s\n", point.Index, point.Repetition, len(dp.Processes), terminal.Duration(most), point)
+	}
+	longest += file.Pause * time.Duration(len(points)-1)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s, at most %s without retries\n\n", terminal.Count(uint64(len(points)), "datapoint"), terminal.Duration(longest))
+	return err
+}
+
+// describe prints what would run on each host in one of so many datapoints.
+func describe(w io.Writer, dp *experiment.Datapoint, of int) {
+	what := "1 datapoint"
+	if of > 1 {
+		what = fmt.Sprintf("datapoint %04d", dp.Index)
+	}
+	fmt.Fprintf(w, "%s: %s, %s on %s\n", dp.Name, what, processes(len(dp.Processes)), terminal.Count(uint64(len(dp.Hosts)), "host"))
 	for _, h := range dp.Hosts {
 		fmt.Fprintf(w, "\n%s (%s)\n", h.Name, h.Address)
 		for _, p := range dp.Processes {
@@ -100,6 +137,13 @@ type checked struct {
 	Processes  []checkedProcess `json:"processes"`
 	Stop       checkedStop      `json:"stop"`
 	TimeoutMS  int64            `json:"timeout_ms"`
+	Datapoints []checkedPoint   `json:"datapoints"` // all of them, in the order in which they would run
+}
+
+type checkedPoint struct {
+	Datapoint  int            `json:"datapoint"`
+	Repetition int            `json:"repetition"`
+	Parameters map[string]any `json:"parameters"`
 }
 
 type checkedHost struct {
@@ -120,7 +164,7 @@ type checkedStop struct {
 	OnFailure bool     `json:"on_failure"`
 }
 
-func (a *app) checkJSON(dp *experiment.Datapoint) error {
+func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) error {
 	c := checked{
 		Experiment: dp.Name, Datapoint: dp.Index, TimeoutMS: dp.Timeout.Milliseconds(),
 		Stop: checkedStop{
@@ -133,6 +177,13 @@ func (a *app) checkJSON(dp *experiment.Datapoint) error {
 	}
 	for _, p := range dp.Processes {
 		c.Processes = append(c.Processes, checkedProcess{p.Host, p.Process, p.OKExit})
+	}
+	for _, point := range points {
+		parameters := make(map[string]any, len(point.Parameters))
+		for _, v := range point.Parameters {
+			parameters[v.Name] = v.Value
+		}
+		c.Datapoints = append(c.Datapoints, checkedPoint{point.Index, point.Repetition, parameters})
 	}
 	out := json.NewEncoder(a.std.out)
 	out.SetIndent("", "  ")

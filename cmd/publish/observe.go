@@ -146,7 +146,7 @@ func (p *progress) show() {
 		}
 	}
 	total := len(p.dp.Processes)
-	text := p.dp.Name + "  "
+	text := p.dp.Name + p.app.place + "  "
 	switch {
 	case p.running == 0 && len(waiting) > 0:
 		text += fmt.Sprintf("%d of %d hosts ready, waiting for %s", len(ready), len(p.dp.Hosts), strings.Join(waiting, " "))

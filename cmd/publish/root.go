@@ -33,6 +33,7 @@ type flags struct {
 	noProgress   bool
 	output       string
 	logLevel     string
+	failFast     bool
 }
 
 // app is one invocation.
@@ -42,6 +43,7 @@ type app struct {
 	log   *slog.Logger
 	live  *terminal.Live
 	style terminal.Style
+	place string // of the datapoint under way in the experiment; empty where there is one
 }
 
 // embedded is the queue URL of the embedded queue, the default.
@@ -83,7 +85,7 @@ func newRoot(std stdio) *cobra.Command {
 			Use: "run FILE", Short: "Run the file (the same as publish FILE)", Args: oneFile,
 			RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 		},
-		a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
+		a.resumeCommand(), a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
 	)
 	return root
 }
@@ -105,6 +107,7 @@ func (a *app) define(f *pflag.FlagSet) {
 	f.StringVar(&a.flags.key, "key", "", "`FILE` with the private key to sign with (see publish keygen)")
 	f.DurationVar(&a.flags.readyTimeout, "ready-timeout", 30*time.Second, "how long a host may take to become ready")
 	f.DurationVar(&a.flags.lease, "lease", 30*time.Second, "how long to wait for a word from a silent host, and workers for one from here")
+	f.BoolVar(&a.flags.failFast, "fail-fast", false, "stop the experiment at the first datapoint that does not succeed")
 	f.BoolVar(&a.flags.quiet, "quiet", false, "don't print the processes' lines; they are in the results")
 	f.BoolVar(&a.flags.noProgress, "no-progress", false, "no live line on the terminal")
 	f.StringVar(&a.flags.output, "output", "text", "`FORMAT` of standard output: text or json")

@@ -3,14 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"downbeat/internal/experiment"
-	"downbeat/internal/message"
-	"downbeat/internal/publisher"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/results"
@@ -23,13 +18,18 @@ func (a *app) load(path string) (*experiment.File, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	a.settle(file)
+	return file, nil
+}
+
+// settle prints a file's warnings and fills in what depends on the queue.
+func (a *app) settle(file *experiment.File) {
 	for _, w := range file.Warnings {
-		fmt.Fprintf(a.std.err, "publish: warning: %v\n", w)
+		a.say("publish: warning: %v\n", w)
 	}
 	if a.local() {
 		file.DefaultAddress(func(string) string { return loopbackAddress })
 	}
-	return file, nil
 }
 
 func (a *app) embedded() bool { return strings.HasPrefix(a.flags.queue, embedded) }
@@ -48,9 +48,19 @@ func (a *app) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	return a.campaign(ctx, file, file.Points(), func() (*results.Experiment, error) { return a.create(file) })
+}
+
+// campaign runs these points of the file. The results are opened once the queue
+// has been reached.
+func (a *app) campaign(
+	ctx context.Context, file *experiment.File, points []experiment.Point, open func() (*results.Experiment, error),
+) error {
 	// What is wrong with the file by itself is found before anything is reached.
-	if _, err := file.Expand(message.NewRun(message.NewPublisher())); err != nil {
-		return usage(err)
+	for _, point := range points {
+		if _, err := point.Definition(); err != nil {
+			return usage(err)
+		}
 	}
 	broker, done, err := a.queueFor(ctx, file)
 	if err != nil {
@@ -62,7 +72,13 @@ func (a *app) run(ctx context.Context, path string) error {
 		return err
 	}
 	defer closePublisher()
-	return a.datapoint(ctx, p, file)
+	exp, err := open()
+	if err != nil {
+		return err
+	}
+	defer exp.Close()
+	c := &campaign{app: a, publisher: p, file: file, results: exp, points: points}
+	return c.run(ctx)
 }
 
 // queueFor makes the embedded queue, or leaves it to open to connect.
@@ -81,12 +97,8 @@ func (a *app) queueFor(ctx context.Context, file *experiment.File) (queue.Broker
 	}, nil
 }
 
-// datapoint makes one run of the file's datapoint and tells how it went.
-func (a *app) datapoint(ctx context.Context, p *publisher.Publisher, file *experiment.File) error {
-	dp, err := file.Expand(p.NewRun())
-	if err != nil {
-		return usage(err)
-	}
+// create makes the directory of a new experiment.
+func (a *app) create(file *experiment.File) (*results.Experiment, error) {
 	format := "json"
 	if !strings.HasPrefix(strings.TrimSpace(string(file.Source)), "{") {
 		format = "yaml"
@@ -95,28 +107,9 @@ func (a *app) datapoint(ctx context.Context, p *publisher.Publisher, file *exper
 		Name: file.Name, File: file.Path, Format: format, Source: file.Source, Version: version.String(),
 	})
 	if err != nil {
-		return usage(err)
+		return nil, usage(err)
 	}
-	processes := make([]results.Process, len(dp.Processes))
-	for i, process := range dp.Processes {
-		processes[i] = results.Process{Host: process.Host, Name: process.Name}
-	}
-	run, err := exp.NewRun(fmt.Sprintf("%04d", dp.Index), processes)
-	if err != nil {
-		return usage(err)
-	}
-	observer := a.observer(dp)
-	began := time.Now()
-	record, err := p.Run(ctx, publisher.Spec{Datapoint: dp, Attempt: 1, Results: run, Observer: observer})
-	observer.close(record)
-	a.live.Close()
-	if record.Outcome != "" {
-		a.summarize(record, time.Since(began), filepath.Clean(run.Dir()))
-	}
-	if err != nil {
-		return &exitError{exitFailed, err}
-	}
-	return a.verdict(ctx, record)
+	return exp, nil
 }
 
 // verdict turns a run's outcome into the program's.

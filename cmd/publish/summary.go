@@ -18,7 +18,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	if r.Outcome == results.RunSucceeded {
 		paint = a.style.Good
 	}
-	fmt.Fprintf(&b, "%s: %s after %s", r.Experiment, paint(outcome), terminal.Duration(took))
+	fmt.Fprintf(&b, "%s%s: %s after %s", r.Experiment, a.place, paint(outcome), terminal.Duration(took))
 	if r.Reason != "" {
 		fmt.Fprintf(&b, ": %s", r.Reason)
 	}
@@ -26,7 +26,12 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	a.togetherness(&b, r)
 	troubles(&b, r, dir)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
-	fmt.Fprint(a.std.err, b.String())
+	a.say("%s", b.String())
+}
+
+// say writes to standard error, above the live line.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.live.Writer(a.std.err), format, args...)
 }
 
 // togetherness tells how close to each other the processes started and stopped.

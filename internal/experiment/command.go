@@ -183,10 +183,10 @@ func (d *decoder) limits(fields map[string]*node) {
 	f := d.file
 	f.Timeout, f.Stop.Grace, f.Stop.OnFailure = DefaultTimeout, DefaultGrace, true
 	if n := fields["timeout"]; n != nil {
-		f.Timeout = d.duration(n, "timeout", false)
+		f.timeout = d.limit(n, "timeout", false, &f.Timeout)
 	}
 	if n := fields["grace"]; n != nil {
-		f.Stop.Grace = d.duration(n, "grace", true)
+		f.grace = d.limit(n, "grace", true, &f.Stop.Grace)
 	}
 	n := fields["stop"]
 	if n == nil {
@@ -205,9 +205,11 @@ func (d *decoder) stop(fields map[string]*node, grace *node) {
 		f.Stop.When = d.names(n, "stop.when", "group", groupNames(f.Groups))
 	}
 	if n := fields["after"]; n != nil {
-		f.Stop.After = d.duration(n, "stop.after", false)
-		if f.Stop.After >= f.Timeout && f.Timeout > 0 {
-			d.add(n.pos, "stop.after", "set a longer timeout", "%s is not before the timeout of %s", short(f.Stop.After), short(f.Timeout))
+		f.after = d.limit(n, "stop.after", false, &f.Stop.After)
+		if f.after == nil && f.timeout == nil && f.Timeout > 0 {
+			if err := checkAfter(f.Stop.After, f.Timeout); err != nil {
+				d.problem(&text{n.pos, "stop.after", n.text}, err)
+			}
 		}
 	}
 	if n := fields["on_failure"]; n != nil {
@@ -217,20 +219,28 @@ func (d *decoder) stop(fields map[string]*node, grace *node) {
 		if grace != nil {
 			d.add(n.pos, "stop.grace", fmt.Sprintf("remove one: line %d has the same setting", grace.pos.line), "grace is given twice")
 		}
-		f.Stop.Grace = d.duration(n, "stop.grace", true)
+		f.grace = d.limit(n, "stop.grace", true, &f.Stop.Grace)
 	}
 }
 
+// checkAfter reports a stop that would come too late to be one.
+func checkAfter(after, timeout time.Duration) error {
+	if after < timeout {
+		return nil
+	}
+	return &textError{fmt.Sprintf("%s is not before the timeout of %s", short(after), short(timeout)), "set a longer timeout"}
+}
+
 // delayOf checks what a delay template gave against the run's end.
-func (f *File) delayOf(s string) (time.Duration, error) {
+func delayOf(s string, timeout, after time.Duration) (time.Duration, error) {
 	v, err := parseDuration(strings.TrimSpace(s), true)
 	switch {
 	case err != nil:
 		return 0, err
-	case v >= f.Timeout:
-		return 0, &textError{fmt.Sprintf("a delay of %s is not before the timeout of %s", short(v), short(f.Timeout)), ""}
-	case f.Stop.After > 0 && v >= f.Stop.After:
-		return 0, &textError{fmt.Sprintf("a delay of %s is not before the stop after %s", short(v), short(f.Stop.After)), ""}
+	case v >= timeout:
+		return 0, &textError{fmt.Sprintf("a delay of %s is not before the timeout of %s", short(v), short(timeout)), ""}
+	case after > 0 && v >= after:
+		return 0, &textError{fmt.Sprintf("a delay of %s is not before the stop after %s", short(v), short(after)), ""}
 	}
 	return v, nil
 }

@@ -12,14 +12,15 @@ import (
 // What the file may say, by place. Fields of later versions are refused by
 // name wherever they stand.
 var (
-	topFields     = []string{"name", "hosts", "groups", "stop", "timeout", "grace"}
+	topFields = []string{
+		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace",
+	}
 	hostFields    = []string{"address"}
 	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell"}
 	groupFields   = append([]string{"on", "count"}, commandFields...)
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
 	laterFields   = []string{
-		"matrix", "repeat", "files", "collect", "metrics", "retries", "setup",
-		"teardown", "require", "order", "seed", "pause", "pty",
+		"files", "collect", "metrics", "setup", "teardown", "require", "pty",
 	}
 )
 
@@ -27,6 +28,7 @@ var (
 type decoder struct {
 	*report
 	file *File
+	used map[string]bool // the template keys that occur
 }
 
 func (d *decoder) decode(root *node) {
@@ -36,12 +38,23 @@ func (d *decoder) decode(root *node) {
 	}
 	fields := d.fields(root, "", topFields)
 	d.name(fields["name"])
+	d.plan(fields)
 	d.hosts(root, fields["hosts"])
 	d.groups(fields["groups"])
 	d.limits(fields)
 	if len(d.file.commands) == 0 && len(d.errors) == 0 {
 		d.add(root.pos, "", "give hosts commands, or add groups", "there is no process to run")
 	}
+	for _, name := range d.file.parameters() {
+		if !d.used[name] {
+			d.warn(fields["matrix"].pos, "matrix."+name, "no template uses .%s", name)
+		}
+	}
+}
+
+// warn tells of what is allowed but hardly meant.
+func (d *decoder) warn(at pos, field, format string, args ...any) {
+	d.file.Warnings = append(d.file.Warnings, d.errorf(at, field, "", format, args...))
 }
 
 // name takes the experiment's name from the file, or else from its file name.

@@ -51,7 +51,7 @@ func TestExamples(t *testing.T) {
 		if !strings.Contains(string(readme), filepath.Base(path)) {
 			t.Errorf("examples/README.md doesn't mention %s", filepath.Base(path))
 		}
-		d, err := f.Expand(trial)
+		d, err := f.Points()[0].Expand(trial)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestFortyEight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := f.Expand(trial)
+	d, err := f.Points()[0].Expand(trial)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,13 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	"downbeat/internal/message"
 )
@@ -16,27 +19,45 @@ const maxJob = message.MaxSigned / 2
 // maxRun bounds them over the hosts of a run.
 const maxRun = 64 << 20
 
-// Expand makes the datapoint of one run: it executes the templates with this
-// run's id. Its errors are [Errors]. It may be called more than once, and
-// concurrently.
-func (f *File) Expand(run string) (*Datapoint, error) {
-	x := newExpansion(f, &report{file: f.Path}, run)
-	return x.expand()
-}
+// maxStarts bounds the processes of all combinations together.
+const maxStarts = 1_000_000
 
-// rehearse expands for a run that there will never be: what goes wrong in the
-// templates goes wrong here, before anything is started.
+// rehearse expands every combination for runs that there will never be: what
+// goes wrong in the templates goes wrong here, before anything is started.
 func (f *File) rehearse(r *report) error {
-	x := newExpansion(f, r, strings.Repeat("0", 26))
-	if _, err := x.expand(); err != nil {
-		return err
+	busy := make(map[string]bool)
+	starts := 0
+	for i, parameters := range f.combinations {
+		x := newExpansion(f, r, trialRun)
+		x.point = Point{i + 1, 1, parameters, f}
+		if _, err := x.expand(); err != nil {
+			x.blame()
+			return r.err()
+		}
+		for host := range x.jobBytes {
+			busy[host] = true
+		}
+		if starts += len(x.all); starts > maxStarts {
+			r.add(pos{}, "matrix", "", "the combinations would have more than %d processes together", maxStarts)
+			return r.err()
+		}
 	}
 	for _, h := range f.Hosts {
-		if x.jobBytes[h.Name] == 0 {
+		if !busy[h.Name] {
 			f.Warnings = append(f.Warnings, r.errorf(pos{}, "hosts."+h.Name, "", "no process is placed on this host: it takes no part"))
 		}
 	}
 	return nil
+}
+
+// blame adds to what is wrong in which datapoint it is.
+func (x *expansion) blame() {
+	if len(x.point.Parameters) == 0 {
+		return
+	}
+	for _, e := range x.errors {
+		e.Message += fmt.Sprintf(" (with %s)", x.point)
+	}
 }
 
 // An expansion is the work on one datapoint: count, place, name, and then
@@ -45,6 +66,8 @@ type expansion struct {
 	*report
 	file   *File
 	run    string
+	point  Point
+	params []string // the names of all parameters
 	funcs  template.FuncMap
 	cache  map[*text]*template.Template
 	failed map[*text]bool
@@ -59,6 +82,8 @@ type expansion struct {
 	stepped  int
 	jobBytes map[string]int
 	runBytes int
+	stop     StopRule
+	timeout  time.Duration
 }
 
 // A placed process has its host and its numbers, and in the end its command.
@@ -72,7 +97,7 @@ type placed struct {
 
 func newExpansion(f *File, r *report, run string) *expansion {
 	x := &expansion{
-		report: r, file: f, run: run,
+		report: r, file: f, run: run, params: f.parameters(),
 		cache: make(map[*text]*template.Template), failed: make(map[*text]bool),
 		groups: make([][]*placed, len(f.Groups)), byName: make(map[string][]*placed),
 		jobBytes: make(map[string]int), hosts: make(map[string]Host, len(f.Hosts)),
@@ -85,14 +110,17 @@ func newExpansion(f *File, r *report, run string) *expansion {
 }
 
 func (x *expansion) expand() (*Datapoint, error) {
-	for _, step := range []func(){x.place, x.name, x.fill} {
+	for _, step := range []func(){x.place, x.name, x.limits, x.fill} {
 		step()
 		if err := x.err(); err != nil {
 			return nil, err
 		}
 	}
 	f := x.file
-	d := &Datapoint{Name: f.Name, Index: 1, Run: x.run, Stop: f.Stop, Timeout: f.Timeout}
+	d := &Datapoint{
+		Name: f.Name, Index: x.point.Index, Repetition: x.point.Repetition, Parameters: x.point.Parameters,
+		Run: x.run, Stop: x.stop, Timeout: x.timeout,
+	}
 	d.Stop.When = slices.Clone(f.Stop.When)
 	busy := make(map[string]bool)
 	for _, p := range x.all {
@@ -140,7 +168,8 @@ func (x *expansion) count(c *command) int {
 	if c.count == nil {
 		return len(c.on)
 	}
-	data := map[string]any{"run": x.run, "experiment": x.file.Name, "group": c.group}
+	data := x.data()
+	data["group"] = c.group
 	s, ok := x.evaluate(c.count, countKeys, data)
 	if !ok {
 		return 0
@@ -152,15 +181,51 @@ func (x *expansion) count(c *command) int {
 	return n
 }
 
+// data is what templates can ask for before there are processes.
+func (x *expansion) data() map[string]any {
+	data := map[string]any{"run": x.run, "experiment": x.file.Name}
+	for _, p := range x.point.Parameters {
+		data[p.Name] = p.Value
+	}
+	return data
+}
+
+// limits says when the run ends.
+func (x *expansion) limits() {
+	x.stop, x.timeout = x.file.Stop, x.file.Timeout
+	x.limit(x.file.timeout, false, &x.timeout)
+	x.limit(x.file.grace, true, &x.stop.Grace)
+	x.limit(x.file.after, false, &x.stop.After)
+	if t := cmp.Or(x.file.after, x.file.timeout); t != nil && x.stop.After > 0 && x.timeout > 0 {
+		if err := checkAfter(x.stop.After, x.timeout); err != nil {
+			x.fail(t, err)
+		}
+	}
+}
+
+func (x *expansion) limit(t *text, zero bool, value *time.Duration) {
+	if t == nil {
+		return
+	}
+	s, ok := x.evaluate(t, limitKeys, x.data())
+	if !ok {
+		return
+	}
+	var err error
+	if *value, err = parseDuration(strings.TrimSpace(s), zero); err != nil {
+		x.fail(t, err)
+	}
+}
+
 // name gives every process its name, which is unique on its host.
 func (x *expansion) name() {
 	taken := make(map[string]*placed, len(x.all))
 	for _, p := range x.all {
-		p.data = map[string]any{
-			"run": x.run, "experiment": x.file.Name, "group": p.Group,
-			"index": p.Index, "rank": p.Rank, "local": p.Local, "count": p.count,
+		p.data = x.data()
+		maps.Copy(p.data, map[string]any{
+			"group": p.Group, "index": p.Index, "rank": p.Rank, "local": p.Local, "count": p.count,
 			"host": p.Host, "address": x.file.address(p.host),
-		}
+		})
 		at := p.command.whole
 		p.Name = message.ProcessName(p.Group, p.Index)
 		if t := p.command.name; t != nil {
@@ -244,7 +309,7 @@ func (x *expansion) delay(t *text, data map[string]any) int64 {
 	if !ok {
 		return 0
 	}
-	v, err := x.file.delayOf(s)
+	v, err := delayOf(s, x.timeout, x.stop.After)
 	if err != nil {
 		x.fail(t, err)
 	}
@@ -292,7 +357,7 @@ func (x *expansion) evaluate(t *text, keys []string, data map[string]any) (strin
 	tmpl, ok := x.cache[t]
 	if !ok {
 		var err error
-		if tmpl, err = t.compile(x.funcs, keys); err != nil {
+		if tmpl, err = t.compile(x.funcs, slices.Concat(keys, x.params), nil); err != nil {
 			x.fail(t, err)
 			return "", false
 		}

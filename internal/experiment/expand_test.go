@@ -58,7 +58,7 @@ func TestPort(t *testing.T) {
 	f := mustParse(t, "x.yaml", "hosts: {a: , b: }\ngroups: {g: {on: [a, b], run: 'x {{port}} {{port 0}} {{port .index}}'}}")
 	seen := make(map[string]bool)
 	for _, run := range []string{trial, "01JD5W9M4QX3T0C9V8Z7Y6R5PM", "01JD5W9M4QX3T0C9V8Z7Y6R5PN"} {
-		d, err := f.Expand(run)
+		d, err := f.Points()[0].Expand(run)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestDefaultAddress(t *testing.T) {
 	f := mustParse(t, "x.yaml", "hosts: {a: , b: {address: 10.0.0.2}}\ngroups: {g: {on: [a, b], run: \"x {{.address}} {{address `g.0`}}\"}}")
 	check := func(want string) {
 		t.Helper()
-		d, err := f.Expand(trial)
+		d, err := f.Points()[0].Expand(trial)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +187,7 @@ func TestExpandAgain(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			d, err := f.Expand(trial)
+			d, err := f.Points()[0].Expand(trial)
 			if err != nil {
 				t.Error(err)
 				return
@@ -196,7 +196,7 @@ func TestExpandAgain(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if d, err := f.Expand(trial); err != nil || !reflect.DeepEqual(d, want) {
+	if d, err := f.Points()[0].Expand(trial); err != nil || !reflect.DeepEqual(d, want) {
 		t.Errorf("an expansion changed the file: %+v, %v", d, err)
 	}
 }
@@ -225,7 +225,7 @@ func TestRoundRobin(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
-		d, err := f.Expand(trial)
+		d, err := f.Points()[0].Expand(trial)
 		if err != nil {
 			t.Fatal(err)
 		}

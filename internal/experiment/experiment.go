@@ -40,12 +40,26 @@ type File struct {
 	Hosts  []Host
 	Groups []Group
 	Stop   StopRule
-	// Timeout is how long a run may take from its release.
+	// Timeout is how long a run may take from its release. This, Stop.After and
+	// Stop.Grace may be templates: see the [Datapoint] for what holds then.
 	Timeout time.Duration
+	// Repeat is how many repetitions of each combination there are.
+	Repeat int
+	// Random has the datapoints in random order; Seed makes it the same again.
+	Random bool
+	Seed   uint64
+	// Retries is how often a datapoint that has failed is tried again.
+	Retries int
+	// Pause is what has to pass between the end of a run and the next.
+	Pause time.Duration
 	// Warnings are about what is allowed but hardly meant.
 	Warnings []*Error
 
-	commands       []*command // in rank order
+	commands       []*command    // in rank order
+	combinations   [][]Parameter // one without any, where there is no matrix
+	timeout        *text         // these three are nil where they are no templates
+	after          *text
+	grace          *text
 	defaultAddress func(host string) string
 }
 
@@ -80,9 +94,11 @@ type StopRule struct {
 
 // A Datapoint is all that one run needs to know of the file.
 type Datapoint struct {
-	Name  string // the experiment's
-	Index int    // counts the file's datapoints from 1
-	Run   string
+	Name       string // the experiment's
+	Index      int    // counts the file's datapoints from 1
+	Repetition int    // from 1
+	Parameters []Parameter
+	Run        string
 	// Hosts are those that take part, in the order of the file.
 	Hosts     []Host
 	Processes []Process // in the order of their ranks
@@ -100,7 +116,7 @@ type Process struct {
 }
 
 // DefaultAddress sets the address of hosts that have none in the file; without
-// it that is the host's name. Call it before [File.Expand].
+// it that is the host's name. Call it before [Point.Expand].
 func (f *File) DefaultAddress(of func(host string) string) { f.defaultAddress = of }
 
 func (f *File) address(h Host) string {

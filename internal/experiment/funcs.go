@@ -17,6 +17,7 @@ import (
 // The keys of template data. A count comes before there are processes, a name
 // before they have names.
 var (
+	limitKeys = []string{"run", "experiment"}
 	countKeys = []string{"run", "experiment", "group"}
 	nameKeys  = append(slices.Clone(countKeys), "index", "rank", "local", "count", "host", "address")
 	allKeys   = append(slices.Clone(nameKeys), "name")

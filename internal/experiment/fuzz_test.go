@@ -47,7 +47,7 @@ func FuzzParse(f *testing.F) {
 			checkErrors(t, name, err)
 			return
 		}
-		d, err := file.Expand(trial)
+		d, err := file.Points()[0].Expand(trial)
 		if err != nil {
 			checkErrors(t, name, err) // a template may depend on the run
 			return

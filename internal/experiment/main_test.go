@@ -27,7 +27,7 @@ func mustParse(t *testing.T, name, text string) *File {
 // mustExpand parses and expands a file that is expected to be right.
 func mustExpand(t *testing.T, name, text string) *Datapoint {
 	t.Helper()
-	d, err := mustParse(t, name, text).Expand(trial)
+	d, err := mustParse(t, name, text).Points()[0].Expand(trial)
 	if err != nil {
 		t.Fatalf("Expand: %v", err)
 	}

@@ -43,7 +43,7 @@ timeout: 2m
 	if len(f.Warnings) != 1 || f.Warnings[0].Error() != "x.yaml: hosts.idle: no process is placed on this host: it takes no part" {
 		t.Errorf("warnings: got %v", f.Warnings)
 	}
-	d, err := f.Expand(trial)
+	d, err := f.Points()[0].Expand(trial)
 	if err != nil {
 		t.Fatal(err)
 	}

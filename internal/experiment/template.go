@@ -34,8 +34,9 @@ type textError struct{ message, hint string }
 func (e *textError) Error() string { return e.message }
 
 // compile parses the template; keys are those that it may use, and every other
-// key of the file's templates is said to be unknown there.
-func (t *text) compile(funcs template.FuncMap, keys []string) (*template.Template, error) {
+// key of the file's templates is said to be unknown there. Those that occur are
+// entered into used, if there is one.
+func (t *text) compile(funcs template.FuncMap, keys []string, used map[string]bool) (*template.Template, error) {
 	tmpl, err := template.New("t").Option("missingkey=error").Funcs(funcs).Parse(t.src)
 	if err != nil {
 		return nil, syntaxProblem(t.src, err, funcs)
@@ -43,7 +44,7 @@ func (t *text) compile(funcs template.FuncMap, keys []string) (*template.Templat
 	if tmpl.Tree == nil { // it defines other templates and nothing else
 		return nil, errDefine
 	}
-	c := &compiler{keys: keys, step: stepNode(funcs)}
+	c := &compiler{keys: keys, used: used, step: stepNode(funcs)}
 	c.list(tmpl.Root, true)
 	if c.err == nil && len(tmpl.Templates()) > 1 {
 		c.err = errDefine
@@ -81,6 +82,7 @@ func stepNode(funcs template.FuncMap) parse.Node {
 // execution would find only where it comes by, and puts the step into loops.
 type compiler struct {
 	keys []string
+	used map[string]bool
 	step parse.Node
 	err  error
 }
@@ -144,6 +146,9 @@ func (c *compiler) branch(b *parse.BranchNode, root, inner bool) {
 }
 
 func (c *compiler) key(name string) {
+	if c.used != nil {
+		c.used[name] = true
+	}
 	switch {
 	case c.err != nil || slices.Contains(c.keys, name):
 	case slices.Contains(allKeys, name):
@@ -201,8 +206,15 @@ func executionProblem(err error) error {
 	if _, after, ok := strings.Cut(message, `executing "t" at `); ok {
 		message = after
 	}
+	if m := noEntry.FindStringSubmatch(message); m != nil {
+		return &textError{fmt.Sprintf("template: there is no .%s here", m[1]), ""}
+	}
 	return &textError{"template: " + message, ""}
 }
+
+// noEntry is how Go words a key that a value lacks, or a parameter that a
+// combination of the matrix does.
+var noEntry = regexp.MustCompile(`map has no entry for key "([^"]*)"`)
 
 // limited is a builder that refuses to grow beyond what an argument may be.
 type limited struct{ strings.Builder }

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func (d *decoder) scalar(n *node, path string, keys []string) *text {
 func (d *decoder) template(at pos, s, path string, keys []string) *text {
 	t := &text{at, path, s}
 	if !t.constant() {
-		if _, err := t.compile((*expansion)(nil).functions(), keys); err != nil {
+		if _, err := t.compile((*expansion)(nil).functions(), slices.Concat(keys, d.file.parameters()), d.used); err != nil {
 			d.problem(t, err)
 			return nil
 		}

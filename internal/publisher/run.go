@@ -19,10 +19,12 @@ import (
 type Spec struct {
 	Datapoint *experiment.Datapoint
 	// Since is the run id of the first attempt; empty: this is it.
-	Since    string
-	Attempt  int // from 1
-	Results  *results.Run
-	Observer Observer
+	Since   string
+	Attempt int // from 1
+	// Definition is what the datapoint's definition hashes to.
+	Definition string
+	Results    *results.Run
+	Observer   Observer
 }
 
 // ErrCancelled is the cause of an abort that `publish cancel` asked for.

@@ -90,8 +90,15 @@ func describeRefusal(h *host) string {
 // record sums the run up once every host has completed.
 func (r *run) record() results.Record {
 	rec := results.Record{
-		Run: r.dp.Run, Experiment: r.dp.Name, Datapoint: r.dp.Index, Repetition: 1, Attempt: max(r.spec.Attempt, 1),
+		Run: r.dp.Run, Experiment: r.dp.Name, Datapoint: r.dp.Index, Repetition: max(r.dp.Repetition, 1), Attempt: max(r.spec.Attempt, 1),
+		Definition: r.spec.Definition,
 		EnqueuedAt: r.enqueuedAt, EndedAt: r.clock.Now(),
+	}
+	for _, v := range r.dp.Parameters {
+		if rec.Parameters == nil {
+			rec.Parameters = make(map[string]any, len(r.dp.Parameters))
+		}
+		rec.Parameters[v.Name] = v.Value
 	}
 	var starts, stops spread
 	for i := range r.processes {

@@ -63,7 +63,8 @@ type versions struct {
 // An Experiment is the directory of one experiment. Its methods may be called
 // concurrently.
 type Experiment struct {
-	dir string
+	dir  string
+	lock *os.File // see acquire
 
 	mu     sync.Mutex // guards the tables
 	tables *tables
@@ -90,7 +91,11 @@ func Create(root string, meta Meta) (*Experiment, error) {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	return &Experiment{dir: dir, tables: newTables(dir)}, nil
+	e := &Experiment{dir: dir, tables: newTables(dir)}
+	if err := e.acquire(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // begin fills the directory of a new experiment and makes it the latest.

@@ -62,6 +62,9 @@ type Record struct {
 	Datapoint  int    `json:"datapoint"`  // from 1
 	Repetition int    `json:"repetition"` // from 1
 	Attempt    int    `json:"attempt"`    // from 1
+	// Definition is a hash of all that a run of the datapoint does; two with the
+	// same one measure the same.
+	Definition string `json:"definition"`
 	// Parameters are the datapoint's values out of the matrix.
 	Parameters map[string]any `json:"parameters"`
 	Outcome    RunOutcome     `json:"outcome"`

@@ -17,7 +17,7 @@ import (
 // sample is a record with every field set.
 func sample() results.Record {
 	return results.Record{
-		Run: "01JD5W9M4QX3T0C9V8Z7Y6R5PK", Experiment: "locks", Datapoint: 1, Repetition: 2, Attempt: 3,
+		Run: "01JD5W9M4QX3T0C9V8Z7Y6R5PK", Experiment: "locks", Datapoint: 1, Repetition: 2, Attempt: 3, Definition: "5f2c",
 		Parameters: map[string]any{"clients": 1, "mode": "linearizable"},
 		Outcome:    results.RunFailed, Reason: "client.0 on nevis exited with 3",
 		EnqueuedAt: epoch, ReleasedAt: after(time.Second), EndedAt: after(time.Minute),

@@ -1,0 +1,105 @@
+package experiment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// A Parameter is a value out of the matrix: a string, int, float64 or bool.
+type Parameter struct {
+	Name  string
+	Value any
+}
+
+// A Point is one datapoint of the file: a combination of the matrix, and which
+// of its repetitions.
+type Point struct {
+	Index      int         // from 1, in the order of the file
+	Repetition int         // from 1
+	Parameters []Parameter // sorted by name; empty without a matrix
+
+	file *File
+}
+
+// trialRun stands for the id of a run that there will never be.
+var trialRun = strings.Repeat("0", 26)
+
+// Points are the datapoints in the order in which they are to be run. That of
+// the file is all combinations once, then all again; a random one is the same
+// for the same seed.
+func (f *File) Points() []Point {
+	points := make([]Point, 0, len(f.combinations)*f.Repeat)
+	for repetition := range f.Repeat {
+		for _, c := range f.combinations {
+			points = append(points, Point{len(points) + 1, repetition + 1, c, f})
+		}
+	}
+	if f.Random {
+		r := rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // an order that can be had again, no secret
+		r.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+	}
+	return points
+}
+
+// String gives the parameters as "clients=4, mode=fast"; empty without any.
+func (p Point) String() string { return p.join(", ") }
+
+// Label names the point's directory: "0003-clients=4,mode=fast".
+func (p Point) Label() string {
+	label := fmt.Sprintf("%04d", p.Index)
+	if len(p.Parameters) > 0 {
+		label += "-" + p.join(",")
+	}
+	return label
+}
+
+func (p Point) join(separator string) string {
+	parts := make([]string, len(p.Parameters))
+	for i, v := range p.Parameters {
+		parts[i] = fmt.Sprintf("%s=%v", v.Name, v.Value)
+	}
+	return strings.Join(parts, separator)
+}
+
+// Expand makes the datapoint of one run: it executes the templates with this
+// run's id. Its errors are [Errors]. It may be called more than once, and
+// concurrently.
+func (p Point) Expand(run string) (*Datapoint, error) {
+	x := newExpansion(p.file, &report{file: p.file.Path}, run)
+	x.point = p
+	return x.expand()
+}
+
+// Definition is a hash of all that a run of this point does, the same for every
+// run: what was measured under another one is another measurement. It fails
+// where Expand does.
+func (p Point) Definition() (string, error) {
+	d, err := p.Expand(trialRun)
+	if err != nil {
+		return "", err
+	}
+	d.Index = 0 // the point may have moved
+	data, err := json.Marshal(d)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// parameters are the names of all parameters, sorted.
+func (f *File) parameters() []string {
+	var names []string
+	for _, c := range f.combinations {
+		for _, v := range c {
+			names = append(names, v.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,121 @@
+package results
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reopen opens the directory of an experiment to add runs to it, and gives what
+// [Create] was told of it and the records of its complete runs, in the order in
+// which they ended. A run that was broken off stays beside them as it is. The
+// tables are written anew from the records.
+func Reopen(dir string) (*Experiment, Meta, []Record, error) {
+	if exists(filepath.Join(dir, LatestLink, ExperimentFile)) {
+		dir = filepath.Join(dir, LatestLink)
+	}
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved // latest may move on meanwhile
+	}
+	meta, err := readMeta(dir)
+	if err != nil {
+		return nil, Meta{}, nil, err
+	}
+	e := &Experiment{dir: dir, tables: newTables(dir)}
+	if err := e.acquire(); err != nil {
+		return nil, Meta{}, nil, err
+	}
+	records, err := e.retabulate()
+	if err != nil {
+		e.Close()
+		return nil, Meta{}, nil, err
+	}
+	return e, meta, records, nil
+}
+
+// readMeta reads experiment.json.
+func readMeta(dir string) (Meta, error) {
+	path := filepath.Join(dir, ExperimentFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Meta{}, fmt.Errorf("%s is no experiment: it has no %s; name a directory such as results/NAME/latest", dir, ExperimentFile)
+	}
+	if err != nil {
+		return Meta{}, fmt.Errorf("read experiment: %w", err)
+	}
+	var d document
+	if err := json.Unmarshal(data, &d); err != nil {
+		return Meta{}, fmt.Errorf("read experiment: %s: %w", path, err)
+	}
+	source := []byte(d.Source)
+	if d.SourceBase64 != "" {
+		if source, err = base64.StdEncoding.DecodeString(d.SourceBase64); err != nil {
+			return Meta{}, fmt.Errorf("read experiment: %s: source_base64: %w", path, err)
+		}
+	}
+	return Meta{Name: d.Name, Time: d.CreatedAt, File: d.File, Format: d.Format, Source: source, Version: d.Versions.Downbeat}, nil
+}
+
+// retabulate makes the tables anew: a program that was killed between a run's
+// rows and its record has left rows that belong to no run.
+func (e *Experiment) retabulate() ([]Record, error) {
+	runs, err := findRuns(e.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read experiment: %w", err)
+	}
+	var records []Record
+	for _, dir := range runs {
+		rec, err := ReadRecord(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, rec)
+	}
+	slices.SortStableFunc(records, func(a, b Record) int { return a.EndedAt.Compare(b.EndedAt) })
+	for _, name := range []string{DatapointsFile, ProcessesFile} {
+		if err := os.Remove(filepath.Join(e.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("write the tables anew: %w", err)
+		}
+	}
+	for _, rec := range records {
+		if err := e.tabulate(rec); err != nil {
+			return nil, advise(fmt.Errorf("write the tables anew: %w", err))
+		}
+	}
+	return records, nil
+}
+
+// ErrInUse is what Reopen fails with while another program adds to the experiment.
+var ErrInUse = errors.New("another publish is running this experiment")
+
+// acquire keeps other programs from adding runs until Close, or the end of this
+// program. Some network file systems have no locks; there it is not kept.
+func (e *Experiment) acquire() error {
+	d, err := os.Open(e.dir)
+	if err != nil {
+		return fmt.Errorf("open the experiment: %w", err)
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return errors.Join(fmt.Errorf("%s: %w", e.dir, ErrInUse), d.Close())
+	}
+	e.lock = d
+	return nil
+}
+
+// Close lets other programs add runs. The experiment must not be used any more.
+func (e *Experiment) Close() {
+	if e.lock != nil {
+		_ = e.lock.Close() // only read
+		e.lock = nil
+	}
+}
