@@ -93,8 +93,7 @@ func (c *campaign) datapoint(ctx context.Context, point experiment.Point) (resul
 		if since == "" {
 			since = record.Run
 		}
-		interrupted := ctx.Err() != nil
-		if attempt > c.file.Retries || !worthRetrying(record.Outcome) || interrupted {
+		if attempt > c.file.Retries || !worthRetrying(ctx, record.Outcome) {
 			return record, nil
 		}
 		c.say("publish: trying again: attempt %d of %d\n", attempt+1, c.file.Retries+1)
@@ -102,7 +101,10 @@ func (c *campaign) datapoint(ctx context.Context, point experiment.Point) (resul
 }
 
 // worthRetrying reports whether another attempt may end otherwise.
-func worthRetrying(o results.RunOutcome) bool {
+func worthRetrying(ctx context.Context, o results.RunOutcome) bool {
+	if ctx.Err() != nil {
+		return false
+	}
 	return o == results.RunFailed || o == results.RunTimedOut || o == results.RunLost || o == results.RunRefused
 }
 
