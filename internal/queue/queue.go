@@ -113,7 +113,7 @@ type Spec struct {
 	MaxMessages int
 	// DeadLetter, if any, names a queue, declared before, to which a broker
 	// that counts deliveries moves what was delivered again and again without
-	// being acknowledged. Others don't look at it.
+	// being acknowledged. Others don't look at it, not to compare Specs either.
 	DeadLetter string
 }
 

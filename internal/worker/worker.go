@@ -126,10 +126,11 @@ func (w *Worker) Run(ctx context.Context) error {
 // first lets jobs be published before Run has come so far.
 func (w *Worker) Declare(ctx context.Context) error {
 	ns, host := w.config.Namespace, w.config.Host
+	dead := message.DeadQueue(ns)
 	for _, spec := range []queue.Spec{
-		{Name: message.JobsQueue(ns, host), Group: message.JobsGroup(ns)},
-		{Name: message.ControlQueue(ns, host)},
-		{Name: message.DeadQueue(ns), MaxMessages: maxDead},
+		{Name: dead, MaxMessages: maxDead},
+		{Name: message.JobsQueue(ns, host), Group: message.JobsGroup(ns), DeadLetter: dead},
+		{Name: message.ControlQueue(ns, host), DeadLetter: dead},
 	} {
 		if err := w.config.Broker.Declare(ctx, spec); err != nil {
 			return fmt.Errorf("declare queue %s: %w", spec.Name, err)

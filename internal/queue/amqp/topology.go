@@ -138,6 +138,7 @@ const bindAttempts = 10
 
 // Declare implements [queue.Broker].
 func (b *Broker) Declare(ctx context.Context, spec queue.Spec) error {
+	spec.DeadLetter = "" // classic queues don't count deliveries
 	if err := spec.Check(); err != nil {
 		return fmt.Errorf("declare queue: %w", err)
 	}

@@ -54,6 +54,7 @@ func (s *store) find(name string) *memQueue {
 }
 
 func (s *store) declare(spec queue.Spec) error {
+	spec.DeadLetter = "" // deliveries aren't counted here
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q := s.find(spec.Name); q != nil {
