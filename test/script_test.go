@@ -25,6 +25,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/dial"
+	"downbeat/internal/queue/sqs/sqstest"
 )
 
 // programs is the directory that holds the programs under test.
@@ -40,6 +41,10 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	programs = dir
+	if err := useEmulator(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	args := []string{"build", "-buildvcs=false", "-o", dir}
 	if raceEnabled {
 		args = append(args, "-race")
@@ -50,6 +55,22 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// useEmulator lets sqs:// in this process, where scripts' commands look into
+// queues, mean the emulator.
+func useEmulator() error {
+	endpoint := os.Getenv(sqstest.EnvURL)
+	if endpoint == "" {
+		return nil
+	}
+	for _, entry := range sqstest.Environ(endpoint) {
+		name, value, _ := strings.Cut(entry, "=")
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TestEmbedded runs the scripts that need nothing but the programs.
@@ -74,6 +95,27 @@ func TestAMQP(t *testing.T) {
 			env.Setenv("DOWNBEAT_QUEUE_URL", broker)
 			env.Setenv("DOWNBEAT_NAMESPACE", namespace)
 			env.Defer(func() { deleteQueues(t, broker, namespace) })
+			return nil
+		},
+	})
+}
+
+// TestSQS runs the scripts that talk to an SQS emulator, each in a namespace of
+// its own.
+func TestSQS(t *testing.T) {
+	t.Parallel()
+	endpoint := sqstest.URL(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script/sqs", Cmds: commands, ContinueOnError: true,
+		Setup: func(env *testscript.Env) error {
+			if err := setup(env); err != nil {
+				return err
+			}
+			env.Vars = append(env.Vars, sqstest.Environ(endpoint)...)
+			namespace := fmt.Sprintf("test-%d-%d", os.Getpid(), scripts.Add(1))
+			env.Setenv("DOWNBEAT_QUEUE_URL", sqstest.QueueURL)
+			env.Setenv("DOWNBEAT_NAMESPACE", namespace)
+			env.Defer(func() { deleteQueues(t, sqstest.QueueURL, namespace) })
 			return nil
 		},
 	})
@@ -202,6 +244,12 @@ func startWorkers(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		cmd.Stderr = log
 		for _, name := range []string{"PATH", "MARK", "DOWNBEAT_QUEUE_URL", "DOWNBEAT_NAMESPACE", "DOWNBEAT_STATE_DIR", "DOWNBEAT_TRUSTED_KEYS", "DOWNBEAT_LEASE", "TMPDIR"} {
+			if value := ts.Getenv(name); value != "" {
+				cmd.Env = append(cmd.Env, name+"="+value)
+			}
+		}
+		for _, entry := range sqstest.Environ("") { // the names count; without SQS they are not set
+			name, _, _ := strings.Cut(entry, "=")
 			if value := ts.Getenv(name); value != "" {
 				cmd.Env = append(cmd.Env, name+"="+value)
 			}

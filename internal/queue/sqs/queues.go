@@ -34,8 +34,9 @@ const (
 )
 
 // visibility is for how long a message that was received is hidden from others.
-// Whoever holds it extends that; see keeper.go.
-const visibility = 30 * time.Second
+// Whoever holds it extends that; see keeper.go. It is short because that is how
+// late a message comes that the poll of a killed worker took along.
+const visibility = 10 * time.Second
 
 // maxReceives is how often a message is delivered without being acknowledged
 // before SQS moves it to the dead-letter queue.

@@ -129,10 +129,14 @@ func (s *settler) next() (forget, back []string, wait time.Duration) {
 	return forget, nil, 0
 }
 
+// tellTimeout is for how long SQS is told what to do with a message. Later it
+// has been shown to others already.
+const tellTimeout = 30 * time.Second
+
 // tell makes one request of the settler's: again and again, but not for longer
 // than it makes sense, or, once the broker is closed, than one wants to wait.
 func (s *settler) tell(what string, request func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), visibility)
+	ctx, cancel := context.WithTimeout(context.Background(), tellTimeout)
 	defer cancel()
 	hurry := context.AfterFunc(s.broker.ctx, func() { time.AfterFunc(closeGrace, cancel) })
 	defer hurry()
