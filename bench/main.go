@@ -2,7 +2,9 @@
 // machine in one run: every figure is the median of several rounds in which the
 // two take turns, with its range.
 //
-//	go run ./bench [-rounds 7] [skew] [wall] [output]
+//	go run ./bench [-rounds 7] [skew] [wall] [output] [sqs]
+//
+// sqs compares with an SQS emulator, which scripts/install-deps installs.
 //
 // It starts a private RabbitMQ on loopback and four workers, needs a C compiler
 // for its two small programs, and leaves nothing.
@@ -40,12 +42,12 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	names := flag.Args()
 	if len(names) == 0 {
-		names = []string{"skew", "wall", "output"}
+		names = []string{"skew", "wall", "output", "sqs"}
 	}
-	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "output": output}
+	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "output": output, "sqs": overSQS}
 	for _, name := range names {
 		if all[name] == nil {
-			return fmt.Errorf("no measurement %q: there are skew, wall and output", name)
+			return fmt.Errorf("no measurement %q: there are skew, wall, output and sqs", name)
 		}
 	}
 	b, err := newBed(ctx, *rounds)
@@ -68,11 +70,13 @@ func run(ctx context.Context) error {
 
 // A bed is what all measurements share: programs, broker and workers.
 type bed struct {
-	dir     string
-	rounds  int
-	url     string
-	stop    func() error
-	workers []*exec.Cmd
+	dir      string
+	programs string // where they were built
+	rounds   int
+	url      string
+	env      []string // beside DOWNBEAT_*
+	stop     func() error
+	workers  []*exec.Cmd
 }
 
 var hosts = []string{"alpha", "bravo", "charlie", "delta"}
@@ -82,7 +86,7 @@ func newBed(ctx context.Context, rounds int) (_ *bed, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bed{dir: dir, rounds: rounds, stop: func() error { return nil }}
+	b := &bed{dir: dir, programs: dir, rounds: rounds, stop: func() error { return nil }}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.close())
@@ -111,15 +115,25 @@ func newBed(ctx context.Context, rounds int) (_ *bed, err error) {
 
 func (b *bed) path(name string) string { return filepath.Join(b.dir, name) }
 
+func (b *bed) programPath(name string) string { return filepath.Join(b.programs, name) }
+
+// prepare makes the directory of a further bed and starts its workers.
+func (b *bed) prepare(ctx context.Context) error {
+	if err := os.Mkdir(b.dir, 0o700); err != nil {
+		return err
+	}
+	return b.startWorkers(ctx)
+}
+
 func (b *bed) environ() []string {
-	return append(os.Environ(), "DOWNBEAT_QUEUE_URL="+b.url, "DOWNBEAT_NAMESPACE=bench", "DOWNBEAT_STATE_DIR="+b.path("state"),
+	return append(append(os.Environ(), b.env...), "DOWNBEAT_QUEUE_URL="+b.url, "DOWNBEAT_NAMESPACE=bench", "DOWNBEAT_STATE_DIR="+b.path("state"),
 		"DOWNBEAT_RESULTS="+b.path("results"), "DOWNBEAT_LOG_LEVEL=warn")
 }
 
 // startWorkers starts one worker for each host, and waits until all answer.
 func (b *bed) startWorkers(ctx context.Context) error {
 	for _, host := range hosts {
-		cmd := exec.Command(b.path("worker"))
+		cmd := exec.Command(b.programPath("worker"))
 		cmd.Dir = b.dir
 		cmd.Env = append(b.environ(), "DOWNBEAT_HOST="+host)
 		cmd.Stderr = os.Stderr
@@ -131,12 +145,21 @@ func (b *bed) startWorkers(ctx context.Context) error {
 	if err := os.WriteFile(b.path("hosts.json"), []byte(`{"name":"up","hosts":{"alpha":["true"],"bravo":["true"],"charlie":["true"],"delta":["true"]}}`), 0o600); err != nil {
 		return err
 	}
-	return b.publish(ctx, b.path("hosts.json"))
+	// A host whose worker has not come so far yet is refused at once.
+	for deadline := time.Now().Add(startTimeout); ; {
+		err := b.publish(ctx, b.path("hosts.json"))
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
+
+// startTimeout is how long workers may take to come up.
+const startTimeout = 20 * time.Second
 
 // publish runs a file, as a person would, with its lines going nowhere.
 func (b *bed) publish(ctx context.Context, file string) error {
-	cmd := exec.CommandContext(ctx, b.path("publish"), file)
+	cmd := exec.CommandContext(ctx, b.programPath("publish"), file)
 	cmd.Env = b.environ()
 	out, err := os.OpenFile(b.path("lines.out"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

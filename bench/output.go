@@ -33,7 +33,7 @@ func output(ctx context.Context, b *bed) error {
 			return err
 		}
 		rate = append(rate, float64(len(hosts)*linesEach)/time.Since(began).Seconds()/1000)
-		if err := b.checkLines(); err != nil {
+		if err := b.checkLines(linesEach); err != nil {
 			return err
 		}
 	}
@@ -69,17 +69,17 @@ func (b *bed) memory(field string) (float64, error) {
 
 // checkLines makes sure that every line is in the results, once, whole and in
 // order, and that as many were printed.
-func (b *bed) checkLines() error {
+func (b *bed) checkLines(each int) error {
 	for i, h := range hosts {
 		path := filepath.Join(b.path("results"), "output", "latest", "0001", h, fmt.Sprintf("p.%d.out", i))
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		if len(data) != 100*linesEach {
-			return fmt.Errorf("%s has %d bytes, want %d", path, len(data), 100*linesEach)
+		if len(data) != 100*each {
+			return fmt.Errorf("%s has %d bytes, want %d", path, len(data), 100*each)
 		}
-		for n := range linesEach {
+		for n := range each {
 			line := data[100*n : 100*n+100]
 			if number := fmt.Sprintf("%010d ", n); string(line[:len(number)]) != number || line[99] != '\n' {
 				return fmt.Errorf("%s: line %d is %q", path, n, line)
@@ -99,8 +99,8 @@ func (b *bed) checkLines() error {
 		}
 		printed++
 	}
-	if printed != len(hosts)*linesEach {
-		return fmt.Errorf("%d lines were printed, want %d", printed, len(hosts)*linesEach)
+	if printed != len(hosts)*each {
+		return fmt.Errorf("%d lines were printed, want %d", printed, len(hosts)*each)
 	}
 	return lines.Err()
 }
