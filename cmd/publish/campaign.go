@@ -43,6 +43,7 @@ func (c *campaign) run(ctx context.Context) error {
 			if len(point.Parameters) > 0 {
 				c.place += " (" + point.String() + ")"
 			}
+			c.outlook = c.foresee(i)
 		}
 		record, err := c.datapoint(ctx, point)
 		if err != nil {
@@ -62,6 +63,20 @@ func (c *campaign) run(ctx context.Context) error {
 		return c.unfinished(c.interrupted(ctx))
 	}
 	return c.first
+}
+
+// foresee says how the experiment stands when so many datapoints are over: the
+// time that the others will take is judged by what those took.
+func (c *campaign) foresee(over int) string {
+	var text string
+	if len(c.troubles) > 0 {
+		text = fmt.Sprintf(", %d of %s did not succeed", len(c.troubles), terminal.Count(uint64(over), "datapoint"))
+	}
+	if over > 0 {
+		left := time.Since(c.began) / time.Duration(over) * time.Duration(len(c.points)-over)
+		text += ", about " + terminal.Elapsed(left) + " left"
+	}
+	return text
 }
 
 // pause lets the file's pause pass.

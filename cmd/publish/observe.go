@@ -165,5 +165,5 @@ func (p *progress) show() {
 			text += " on " + strings.Join(busy, " ")
 		}
 	}
-	p.app.live.Set(terminal.Status{Text: text, Since: p.began})
+	p.app.live.Set(terminal.Status{Text: text + p.app.outlook, Since: p.began})
 }

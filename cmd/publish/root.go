@@ -43,7 +43,9 @@ type app struct {
 	log   *slog.Logger
 	live  *terminal.Live
 	style terminal.Style
-	place string // of the datapoint under way in the experiment; empty where there is one
+	// place is that of the datapoint under way in the experiment, and outlook how
+	// that stands; both are empty where there is one datapoint.
+	place, outlook string
 }
 
 // embedded is the queue URL of the embedded queue, the default.
