@@ -2,6 +2,7 @@ package sqs_test
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"testing"
 	"time"
@@ -40,6 +41,47 @@ func configuration(endpoint string) aws.Config {
 
 func logger(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// A message that nobody acknowledges goes to the dead-letter queue in the end.
+func TestRedrive(t *testing.T) {
+	t.Parallel()
+	b := open(t, sqstest.URL(t))
+	t.Cleanup(func() { _ = b.Close() })
+	dead := queue.Spec{Name: "redrive" + rand.Text() + ".dead", MaxMessages: 10}
+	jobs := queue.Spec{Name: "redrive" + rand.Text() + ".jobs.alpha", DeadLetter: dead.Name}
+	for _, spec := range []queue.Spec{dead, jobs} {
+		if err := b.Declare(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = b.Delete(context.WithoutCancel(t.Context()), spec.Name) })
+	}
+	poison := queue.Message{Body: []byte("poison"), Header: map[string]string{"k": "v"}}
+	if err := b.Publish(t.Context(), jobs.Name, poison); err != nil {
+		t.Fatal(err)
+	}
+	c, err := b.Consume(t.Context(), jobs.Name, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			d, err := c.Receive(context.WithoutCancel(t.Context()))
+			if err != nil {
+				return // the broker is closed
+			}
+			_ = d.Nack(t.Context())
+		}
+	}()
+	end, err := b.Consume(t.Context(), dead.Name, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := receive(t, end); string(d.Body) != "poison" || d.Header["k"] != "v" {
+		t.Errorf("got %q with %v", d.Body, d.Header)
+	} else {
+		ack(t, d)
+	}
 }
 
 // It keeps every promise of the interface on the emulator.
