@@ -34,7 +34,7 @@ func (r *run) arrive(a arrival) {
 		}
 	}
 	// Out of turn, so that the worker's stream never stops for want of it.
-	if h.unacked >= int(h.job.WindowBytes/8) && !h.over() {
+	if h.unacked >= int(h.job.WindowBytes/4) && !h.over() {
 		r.keepalive(h, time.Now())
 	}
 }

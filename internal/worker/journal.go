@@ -14,9 +14,11 @@ import (
 const (
 	// batchBytes is how large an output batch grows, batchDelay how long its
 	// first byte waits for more: large enough that a message costs little,
-	// short enough that a person sees lines come.
-	batchBytes = 256 << 10
-	batchDelay = 5 * time.Millisecond
+	// short enough that a person sees lines come. Output that goes on and on
+	// waits for steadyDelay, which costs far fewer messages.
+	batchBytes  = 256 << 10
+	batchDelay  = 5 * time.Millisecond
+	steadyDelay = 50 * time.Millisecond
 )
 
 // A journal gives everything that a run reports its sequence number and puts
@@ -32,6 +34,7 @@ type journal struct {
 	batch   message.Batch
 	open    bool // batch has been reset and not been flushed
 	timer   *time.Timer
+	flushed time.Time  // when the latest batch was
 	streams []position // process*2+stream
 	failed  error
 }
@@ -77,7 +80,7 @@ func (j *journal) output(process int, stream runner.Stream, at time.Time, data [
 		if !j.open {
 			j.batch.Reset(j.run, j.host, j.log.Last()+1, j.clock.At(at))
 			j.open = true
-			j.timer.Reset(batchDelay)
+			j.timer.Reset(j.delay())
 		}
 		piece := data[:min(len(data), batchBytes)]
 		data = data[len(piece):]
@@ -94,6 +97,14 @@ func (j *journal) output(process int, stream runner.Stream, at time.Time, data [
 	}
 }
 
+// delay is how long a batch that begins now waits for more.
+func (j *journal) delay() time.Duration {
+	if time.Since(j.flushed) < batchDelay {
+		return steadyDelay
+	}
+	return batchDelay
+}
+
 // flushLate is what the timer of an open batch calls.
 func (j *journal) flushLate() {
 	j.mu.Lock()
@@ -106,6 +117,7 @@ func (j *journal) flush() {
 		return
 	}
 	j.open = false
+	j.flushed = time.Now()
 	j.timer.Stop()
 	if err := j.log.Append(j.batch.Bytes()); err != nil {
 		j.fail(err)

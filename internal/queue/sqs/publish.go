@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -14,10 +15,23 @@ import (
 	"downbeat/internal/queue"
 )
 
+const (
+	// bulkSize is from what size on a message that is neither persistent nor
+	// mortal, such as output, can wait a little for more of its kind.
+	bulkSize = 16 << 10
+	// bulkEnough is how many bytes of those are worth a request: compressed,
+	// they fill it no more than half.
+	bulkEnough = 3 << 19
+	// bulkLinger is how long they wait for that at most.
+	bulkLinger = 100 * time.Millisecond
+)
+
 // An outbox sends the messages of one queue, one batch at a time: what comes
 // while a batch is on its way goes with the next. So a single message goes at
 // once, and many cost few requests.
 type outbox struct {
+	arrived chan struct{} // has an element when something came
+
 	mu      sync.Mutex
 	waiting []*posting
 	sending bool
@@ -28,6 +42,8 @@ type outbox struct {
 type posting struct {
 	ctx  context.Context // of the call that waits for it
 	text string
+	bulk int // the message's size, if it is large and can wait
+	at   time.Time
 	done chan error
 
 	mu   sync.Mutex
@@ -60,8 +76,12 @@ func (b *Broker) publish(ctx context.Context, name string, m queue.Message) erro
 		return err
 	}
 	postings := make([]*posting, len(texts))
+	bulk := 0
+	if len(m.Body) >= bulkSize && !m.Persistent && m.TTL == 0 {
+		bulk = len(m.Body)
+	}
 	for i, text := range texts {
-		postings[i] = &posting{ctx: ctx, text: text, done: make(chan error, 1)}
+		postings[i] = &posting{ctx: ctx, text: text, bulk: bulk, at: time.Now(), done: make(chan error, 1)}
 	}
 	if err := b.post(r, postings); err != nil {
 		return err
@@ -95,6 +115,10 @@ func (b *Broker) post(r *remote, postings []*posting) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting = append(o.waiting, postings...)
+	select {
+	case o.arrived <- struct{}{}:
+	default:
+	}
 	if o.sending {
 		return nil
 	}
@@ -121,6 +145,10 @@ func (p *posting) await() error {
 func (b *Broker) send(r *remote) {
 	retry := newRetry()
 	for {
+		if linger := r.out.linger(); linger > 0 {
+			r.out.pause(b.ctx, linger)
+			continue
+		}
 		batch := r.out.take()
 		if batch == nil {
 			return
@@ -132,6 +160,34 @@ func (b *Broker) send(r *remote) {
 		}
 		r.out.putBack(again)
 		retry.wait(b.ctx, nil) // when the broker is closed, so are the postings' contexts
+	}
+}
+
+// linger tells how long the next batch can wait for more: not at all where
+// something in it has to go, or where it is large enough.
+func (o *outbox) linger() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	bytes := 0
+	for _, p := range o.waiting {
+		if bytes += p.bulk; p.bulk == 0 || p.ctx.Err() != nil {
+			return 0
+		}
+	}
+	if len(o.waiting) == 0 || len(o.waiting) >= batchSize || bytes >= bulkEnough {
+		return 0
+	}
+	return bulkLinger - time.Since(o.waiting[0].at)
+}
+
+// pause lets the time pass, cut short when more comes.
+func (o *outbox) pause(ctx context.Context, linger time.Duration) {
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-o.arrived:
+	case <-ctx.Done():
 	}
 }
 

@@ -65,7 +65,7 @@ func (b *Broker) remote(name string) *remote {
 	defer b.mu.Unlock()
 	r := b.remotes[name]
 	if r == nil {
-		r = &remote{name: name}
+		r = &remote{name: name, out: outbox{arrived: make(chan struct{}, 1)}}
 		b.remotes[name] = r
 	}
 	return r
