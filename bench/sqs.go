@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"downbeat/internal/queue/sqs/sqstest"
@@ -42,7 +41,33 @@ func overSQS(ctx context.Context, b *bed) (err error) {
 	if err := sqsWall(ctx, b, s); err != nil {
 		return err
 	}
+	if err := sqsSkew(ctx, b, s); err != nil {
+		return err
+	}
 	return sqsOutput(ctx, s, counter)
+}
+
+// sqsSkew compares the spread of the processes' own clock readings at their
+// start.
+func sqsSkew(ctx context.Context, b, s *bed) error {
+	file, err := b.file("skew", b.path("stamp")+" "+b.path("stamps")+" 1")
+	if err != nil {
+		return err
+	}
+	var rabbit, ours series
+	for range b.rounds {
+		over, err := b.spread(func() error { return b.publish(ctx, file) })
+		if err != nil {
+			return err
+		}
+		rabbit = append(rabbit, over)
+		if over, err = b.spread(func() error { return s.publish(ctx, file) }); err != nil {
+			return err
+		}
+		ours = append(ours, over)
+	}
+	fmt.Printf("start skew of %d processes, ms: RabbitMQ %s, SQS emulator %s\n", processes, rabbit, ours)
+	return nil
 }
 
 func sqsWall(ctx context.Context, b, s *bed) error {
@@ -75,10 +100,18 @@ func sqsOutput(ctx context.Context, s *bed, counter *sqstest.Counter) error {
 	if err != nil {
 		return err
 	}
+	silent, err := s.experiment("silent", "/bin/true", len(hosts))
+	if err != nil {
+		return err
+	}
 	const least = (4*sqsLines*100 + sqsLargest - 1) / sqsLargest
-	var sends, all, rate series
+	var carried, sends, all, rate series
 	for range s.rounds {
 		counter.Take()
+		if err := s.publish(ctx, silent); err != nil {
+			return err
+		}
+		without := counter.Take()
 		began := time.Now()
 		if err := s.publish(ctx, file); err != nil {
 			return err
@@ -87,20 +120,14 @@ func sqsOutput(ctx context.Context, s *bed, counter *sqstest.Counter) error {
 		if err := s.checkLines(sqsLines); err != nil {
 			return err
 		}
-		requests, _ := counter.Take()
-		sends = append(sends, float64(requests["SendMessageBatch"]+requests["SendMessage"]))
-		all = append(all, float64(total(requests)))
+		with := counter.Take()
+		carried = append(carried, float64(with.Sends("events")-without.Sends("events")))
+		sends = append(sends, float64(with.Sends("events", "control", "jobs")))
+		all = append(all, float64(with.Total()))
 	}
 	fmt.Printf("%d x %d lines of 100 bytes over the SQS emulator, thousand lines/s: %s\n", len(hosts), sqsLines, rate)
-	fmt.Printf("  requests that sent: %s, %.2f of the %d that carry as many bytes at 1 MiB each; of all kinds: %s\n",
-		sends, sends.median()/least, least, all)
+	fmt.Printf("  requests that sent events, beyond those of a run that prints nothing: %s, %.2f of the %d that carry as many bytes at 1 MiB each\n",
+		carried, carried.median()/least, least)
+	fmt.Printf("  requests that sent anything: %s; of all kinds: %s\n", sends, all)
 	return nil
-}
-
-func total(requests map[string]int) int {
-	sum := 0
-	for n := range maps.Values(requests) {
-		sum += n
-	}
-	return sum
 }
