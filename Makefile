@@ -22,6 +22,11 @@ build: ## build worker, publish and pproc into bin/
 test: install-deps bin/withbrokers ## run all tests, on a private RabbitMQ node and SQS emulator (PKG=, TESTFLAGS=, RACE=)
 	bin/withbrokers -- go test $(RACE) $(TESTFLAGS) $(PKG)
 
+.PHONY: test-compose
+test-compose: install-deps ## run the image, docker-compose.yml and the systemd unit, on a private Docker engine; needs root (COMPOSE='docker compose')
+	@scripts/install-deps docker.io docker-compose iptables mmdebstrap
+	go test -tags=compose -count=1 -timeout=15m -v $(TESTFLAGS) ./test/compose
+
 .PHONY: lint
 lint: bin/golangci-lint ## run golangci-lint, as .golangci.yml says
 	bin/golangci-lint run
@@ -36,7 +41,7 @@ format-check: bin/golangci-lint ## show what fmt would change, and fail if that 
 
 .PHONY: vet
 vet: ## run go vet, for Linux and for macOS
-	GOOS=linux go vet ./...
+	GOOS=linux go vet -tags=compose ./...
 	GOOS=darwin go vet ./...
 
 .PHONY: tidy-check
