@@ -90,15 +90,20 @@ type ending struct {
 	err    error
 }
 
-// start begins a run of the datapoint; it ends before the test does.
-func (l *lab) start(dp *experiment.Datapoint) *ending {
+// start begins a run of the datapoint; it ends before the test does. change, if
+// any, adapts what is asked for.
+func (l *lab) start(dp *experiment.Datapoint, change ...func(*Spec)) *ending {
 	l.t.Helper()
 	l.results = newResults(l.t, l.t.TempDir(), dp)
 	ctx, cancel := context.WithCancelCause(l.t.Context())
 	e := &ending{t: l.t, done: make(chan struct{}), cancel: cancel}
+	spec := Spec{Datapoint: dp, Attempt: 2, Results: l.results, Observer: &l.watcher}
+	for _, c := range change {
+		c(&spec)
+	}
 	go func() {
 		defer close(e.done)
-		e.record, e.err = l.p.Run(ctx, Spec{Datapoint: dp, Attempt: 2, Results: l.results, Observer: &l.watcher})
+		e.record, e.err = l.p.Run(ctx, spec)
 	}()
 	l.t.Cleanup(func() {
 		cancel(nil)

@@ -25,7 +25,19 @@ type Spec struct {
 	Definition string
 	Results    *results.Run
 	Observer   Observer
+	// Gate, if not nil, holds the release back until it is closed: the hosts
+	// prepare the run meanwhile. A run whose ctx ends before that is unwanted:
+	// see [ErrUnwanted].
+	Gate <-chan struct{}
+	// Ended, if not nil, is called once, from the run's own goroutine, when no
+	// process of the run is left on any host and the next run can have them.
+	// How it ended is as far as is known by then.
+	Ended func(results.RunOutcome)
 }
+
+// ErrUnwanted is what Run returns when ctx ended while the gate was closed:
+// nothing was executed, and the run has left nothing on the disk.
+var ErrUnwanted = errors.New("the run was given up before its release")
 
 // ErrCancelled is the cause of an abort that `publish cancel` asked for.
 var ErrCancelled = errors.New("cancelled")
@@ -69,6 +81,7 @@ type run struct {
 	reason     string
 	resultsErr error
 	repeatAt   time.Time // when what has shown no effect is sent again
+	endedTold  bool      // Spec.Ended has been called
 }
 
 // A process is one process's part in a run.
@@ -88,7 +101,8 @@ type fault struct {
 
 // Run makes one run of the datapoint and returns its record, which is also on
 // the disk then. When ctx ends, the run is stopped on every host first. An error
-// means that there is no complete record: the results could not be written.
+// means that there is no complete record: the results could not be written, or
+// it is [ErrUnwanted].
 func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) {
 	r, err := p.newRun(spec)
 	if err != nil {
@@ -113,6 +127,9 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	}
 	if err != nil {
 		return results.Record{}, errors.Join(err, spec.Results.Abandon())
+	}
+	if ctx.Err() != nil && !r.gateOpen() {
+		return results.Record{}, errors.Join(ErrUnwanted, spec.Results.Discard())
 	}
 	record := r.record()
 	if err := spec.Results.Finish(record); err != nil {
@@ -213,7 +230,7 @@ const tick = 50 * time.Millisecond
 func (r *run) loop(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	aborted := ctx.Done()
+	aborted, gate := ctx.Done(), r.spec.Gate
 	for !r.allOver() {
 		select {
 		case a := <-r.arrivals:
@@ -225,9 +242,35 @@ func (r *run) loop(ctx context.Context) {
 		case <-aborted:
 			aborted = nil
 			r.halt(message.StopAbort, results.RunAborted, context.Cause(ctx).Error())
+		case <-gate:
+			gate = nil
 		case <-ticker.C:
 		}
 		r.step(time.Now())
+		r.tellEnded()
+	}
+}
+
+// tellEnded tells, once, that the hosts are free.
+func (r *run) tellEnded() {
+	if r.endedTold || r.spec.Ended == nil || !r.allOver() {
+		return
+	}
+	r.endedTold = true
+	outcome, _ := r.outcome()
+	r.spec.Ended(outcome)
+}
+
+// gateOpen reports whether the run may be released.
+func (r *run) gateOpen() bool {
+	if r.spec.Gate == nil {
+		return true
+	}
+	select {
+	case <-r.spec.Gate:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -250,7 +293,7 @@ func (r *run) step(now time.Time) {
 			r.repeat(now)
 		}
 	case committing:
-		if r.all(Committed) {
+		if r.all(Committed) && r.gateOpen() {
 			r.release(now)
 		}
 	case starting:

@@ -233,6 +233,19 @@ func (r *Run) Abandon() error {
 	return nil
 }
 
+// Discard closes the files of a run that was never to be, and removes its
+// directory.
+func (r *Run) Discard() error {
+	err := r.close()
+	if rerr := os.RemoveAll(r.dir); err == nil {
+		err = rerr
+	}
+	if err != nil {
+		return fmt.Errorf("discard %s: %w", r.dir, err)
+	}
+	return nil
+}
+
 func (r *Run) usable() error {
 	if r.closed {
 		return fmt.Errorf("%s: %w", r.dir, errRunClosed)

@@ -1,0 +1,66 @@
+package publisher
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"downbeat/internal/message"
+	"downbeat/internal/results"
+)
+
+func TestNoStartWhileTheGateIsClosed(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha := l.worker("alpha")
+	gate := make(chan struct{})
+	l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { s.Gate = gate })
+	hold(alpha)
+	l.seen("alpha", Committed)
+	alpha.expectNothing()
+	close(gate)
+	alpha.expect(message.Start)
+}
+
+func TestRunGivenUpBehindTheGateLeavesNothing(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha := l.worker("alpha")
+	run := l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { s.Gate = make(chan struct{}) })
+	hold(alpha)
+	l.seen("alpha", Committed)
+	run.cancel(errors.New("another comes first"))
+	alpha.obey()
+	run.wait()
+	if !errors.Is(run.err, ErrUnwanted) {
+		t.Errorf("got %v, want %v", run.err, ErrUnwanted)
+	}
+	if _, err := os.Stat(l.results.Dir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its directory is still there: %v", err)
+	}
+}
+
+func TestEndIsToldOnceWhenNoHostHasAProcessLeft(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha, bravo := l.worker("alpha"), l.worker("bravo")
+	ended := make(chan results.RunOutcome, 2)
+	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
+	dp.Stop.OnFailure = false
+	run := l.start(dp, func(s *Spec) { s.Ended = func(o results.RunOutcome) { ended <- o } })
+	release(alpha, bravo)
+	alpha.exit(0, 0)
+	alpha.done(message.HostDone)
+	l.seen("alpha", Completed)
+	bravo.exit(0, 7)
+	select {
+	case <-ended:
+		t.Error("told while a host was not done")
+	default:
+	}
+	bravo.done(message.HostDone)
+	run.wait()
+	if got := <-ended; got != results.RunFailed || len(ended) > 0 {
+		t.Errorf("told %s, and %d times more, want failed and once", got, len(ended))
+	}
+}
