@@ -39,6 +39,12 @@ type Status struct {
 	Text string
 	// Since, if not zero, adds how long ago that is; it is cut last.
 	Since time.Time
+	// Expected, if not zero, is how long it should take from Since on: a bar shows
+	// how much of that has passed.
+	Expected time.Duration
+	// Until, if not zero, is when all is likely to be over; how long that still is
+	// gives way where the terminal is narrow.
+	Until time.Time
 }
 
 // Live is one line at the bottom of a terminal that says what is going on, with

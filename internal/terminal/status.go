@@ -10,21 +10,56 @@ import (
 // cutMark stands where text was cut.
 const cutMark = "..."
 
-// render gives the line for a terminal of that many columns. Where there is no
-// room even for the time, that is cut too: the line must never wrap.
+// render gives the line for a terminal of that many columns: text, bar, time,
+// and what is left. Where there is no room even for the time, that is cut too:
+// the line must never wrap.
 func (s *Status) render(now time.Time, columns int) string {
 	text := printable(s.Text)
 	if text == "" {
 		return ""
 	}
-	if s.Since.IsZero() {
+	tail := s.tail(now, columns-shortestText)
+	if tail == "" {
 		return cutTo(text, columns)
 	}
-	elapsed := Elapsed(now.Sub(s.Since))
-	if room := columns - columnsOf(elapsed) - 2; room >= len(cutMark)+1 {
-		return cutTo(text, room) + "  " + elapsed
+	if room := columns - columnsOf(tail) - 2; room >= len(cutMark)+1 {
+		return cutTo(text, room) + "  " + tail
 	}
-	return cutTo(elapsed, columns)
+	return cutTo(tail, columns)
+}
+
+// shortestText is how many columns of the text are worth more than the bar.
+const shortestText = 24
+
+// tail gives what follows the text: as much of it as fits, the time in any case.
+func (s *Status) tail(now time.Time, columns int) string {
+	if s.Since.IsZero() {
+		return ""
+	}
+	elapsed := now.Sub(s.Since)
+	tail := Elapsed(elapsed)
+	var left string
+	if !s.Until.IsZero() {
+		left = ", about " + Elapsed(s.Until.Sub(now).Round(time.Second)) + " left"
+	}
+	if s.Expected > 0 {
+		if with := bar(elapsed, s.Expected) + " " + tail; columnsOf(with) <= columns {
+			tail = with
+		}
+	}
+	if columnsOf(tail+left) <= columns {
+		tail += left
+	}
+	return tail
+}
+
+// barColumns is how wide a bar is between its ends.
+const barColumns = 16
+
+// bar draws how much of a time has passed.
+func bar(elapsed, expected time.Duration) string {
+	full := int(barColumns * min(max(elapsed.Seconds()/expected.Seconds(), 0), 1))
+	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barColumns-full) + "]"
 }
 
 // printable drops what could move the cursor or change its colours.

@@ -17,7 +17,11 @@ func TestStatusFits(t *testing.T) {
 		if rapid.Bool().Draw(t, "timed") {
 			s.Since = now.Add(-time.Duration(rapid.Int64().Draw(t, "age")))
 		}
-		columns := rapid.IntRange(0, 60).Draw(t, "columns")
+		if rapid.Bool().Draw(t, "expected") {
+			s.Expected = time.Duration(rapid.Int64().Draw(t, "expectation"))
+			s.Until = now.Add(time.Duration(rapid.Int64().Draw(t, "left")))
+		}
+		columns := rapid.IntRange(0, 120).Draw(t, "columns")
 		line := s.render(now, columns)
 		if n := columnsOf(line); n > columns {
 			t.Errorf("%q takes %d columns of %d", line, n, columns)
@@ -41,5 +45,29 @@ func TestStatusText(t *testing.T) {
 		if got := s.render(time.Time{}, 8); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
 		}
+	}
+}
+
+// A bar shows how much of the time that is expected has passed; it, and what is
+// left, give way to the text where the terminal is narrow.
+func TestStatusBar(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := Status{Text: "sweep 2/9 (clients=4)  running 3/3", Since: now.Add(-5 * time.Second), Expected: 20 * time.Second, Until: now.Add(90 * time.Second)}
+	for _, c := range []struct {
+		columns int
+		want    string
+	}{
+		{90, "sweep 2/9 (clients=4)  running 3/3  [====            ] 5.0 s, about 1m30s left"},
+		{54, "sweep 2/9 (clients=4)  runn...  [====            ] 5.0 s"},
+		{40, "sweep 2/9 (clients=4)  running...  5.0 s"},
+	} {
+		if got := s.render(now, c.columns); got != c.want {
+			t.Errorf("%d columns: got %q, want %q", c.columns, got, c.want)
+		}
+	}
+	s.Since = now.Add(-time.Minute)
+	if got, want := s.render(now, 60), "sweep 2/9 (clients=4)  running 3/3  [================] 1m00s"; got != want {
+		t.Errorf("later than expected: got %q, want %q", got, want)
 	}
 }
