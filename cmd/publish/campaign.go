@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,49 +14,71 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// A campaign runs the datapoints of an experiment, one after the other.
+// A campaign runs the datapoints of an experiment, one after the other. While
+// the results of one come home, its hosts prepare the next: see flight.
 type campaign struct {
 	*app
 	publisher *publisher.Publisher
 	file      *experiment.File
 	results   *results.Experiment
 	points    []experiment.Point // those to run
+	tasks     []task             // what is still to be done, the next one first
 	began     time.Time
 	ran       int
-	troubles  []string // the datapoints that did not succeed, a line each
-	first     error    // what the first of them ends the program with
+	troubles  []trouble // the datapoints that did not succeed
+	first     error     // what the first of them ends the program with
+	lasted    pace
 }
+
+// A task is an attempt at a datapoint.
+type task struct {
+	point   experiment.Point
+	attempt int    // from 1
+	since   string // the run of the first attempt; empty: this is it
+}
+
+// same reports whether both are the same attempt at the same datapoint.
+func (t task) same(other task) bool {
+	return t.point.Index == other.point.Index && t.attempt == other.attempt
+}
+
+// A trouble is a datapoint that did not succeed.
+type trouble struct{ label, why string }
 
 // run runs all of it. A datapoint that has failed is tried again as the file
 // says, then recorded, and the next one's turn comes.
 func (c *campaign) run(ctx context.Context) error {
 	c.began = time.Now()
-	for i, point := range c.points {
-		if i > 0 {
-			c.pause(ctx)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		if len(c.points) > 1 {
-			c.place = fmt.Sprintf(" %d/%d", i+1, len(c.points))
-			if len(point.Parameters) > 0 {
-				c.place += " (" + point.String() + ")"
+	for _, point := range c.points {
+		c.tasks = append(c.tasks, task{point: point, attempt: 1})
+	}
+	var next *flight // the head of tasks, if it is being prepared already
+	for len(c.tasks) > 0 && ctx.Err() == nil {
+		f := next
+		if f == nil {
+			var err error
+			if f, err = c.launch(ctx, c.tasks[0]); err != nil {
+				return c.unfinished(err)
 			}
-			c.outlook = c.foresee(i)
 		}
-		record, err := c.datapoint(ctx, point)
+		c.clear(f)
+		next = c.follow(ctx, f)
+		<-f.over
+		goOn, err := c.settle(ctx, f)
+		if next != nil && (!goOn || len(c.tasks) == 0 || !next.same(c.tasks[0])) {
+			next.dismiss()
+			next = nil
+		}
 		if err != nil {
 			return c.unfinished(err)
 		}
-		c.ran++
-		if err := c.verdict(ctx, record); err != nil {
-			c.note(point, record, err)
-			if c.flags.failFast && len(c.points) > 1 {
-				c.conclude()
-				return err
-			}
+		if !goOn {
+			c.conclude()
+			return c.first
 		}
+	}
+	if next != nil {
+		next.dismiss()
 	}
 	c.conclude()
 	if ctx.Err() != nil {
@@ -65,18 +87,76 @@ func (c *campaign) run(ctx context.Context) error {
 	return c.first
 }
 
-// foresee says how the experiment stands when so many datapoints are over: the
-// time that the others will take is judged by what those took.
-func (c *campaign) foresee(over int) string {
-	var text string
-	if len(c.troubles) > 0 {
-		text = fmt.Sprintf(", %d of %s did not succeed", len(c.troubles), terminal.Count(uint64(over), "datapoint"))
+// follow has the next task prepared as soon as the hosts are free; nil where it
+// is to wait until the flight is over and settled.
+func (c *campaign) follow(ctx context.Context, f *flight) *flight {
+	var outcome results.RunOutcome
+	select {
+	case outcome = <-f.ended:
+	case <-f.over:
+		return nil
 	}
-	if over > 0 {
-		left := time.Since(c.began) / time.Duration(over) * time.Duration(len(c.points)-over)
-		text += ", about " + terminal.Elapsed(left) + " left"
+	if !c.retry(ctx, f.task, outcome) && (c.file.Pause > 0 || c.stopsAt(outcome)) {
+		return nil
 	}
-	return text
+	tasks := c.remaining(ctx, f.task, outcome, f.run)
+	if len(tasks) == 0 || ctx.Err() != nil {
+		return nil
+	}
+	next, err := c.launch(ctx, tasks[0])
+	if err != nil {
+		return nil // it is tried again in its turn, and told then
+	}
+	return next
+}
+
+// settle takes in how a flight ended, and reports whether the campaign goes on.
+// The error is one that no further run can be made after.
+func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
+	record, err := f.conclude()
+	if err != nil {
+		return false, err
+	}
+	again := c.retry(ctx, f.task, record.Outcome)
+	c.tasks = c.remaining(ctx, f.task, record.Outcome, record.Run)
+	if again {
+		c.say("publish: trying again: attempt %d of %d\n", f.attempt+1, c.file.Retries+1)
+		return true, nil
+	}
+	c.ran++
+	c.lasted.add(f.point, record)
+	if err := c.verdict(ctx, record); err != nil {
+		c.note(f.point, record, err)
+		if c.stopsAt(record.Outcome) {
+			return false, nil
+		}
+	}
+	if len(c.tasks) > 0 {
+		c.pause(ctx)
+	}
+	return true, nil
+}
+
+// remaining is what is to be done once the head of tasks has ended like that.
+func (c *campaign) remaining(ctx context.Context, t task, outcome results.RunOutcome, run string) []task {
+	rest := c.tasks[1:]
+	if !c.retry(ctx, t, outcome) {
+		return rest
+	}
+	return append([]task{{point: t.point, attempt: t.attempt + 1, since: cmp.Or(t.since, run)}}, rest...)
+}
+
+// retry reports whether another attempt is allowed, and may end otherwise.
+func (c *campaign) retry(ctx context.Context, t task, o results.RunOutcome) bool {
+	if t.attempt > c.file.Retries || ctx.Err() != nil {
+		return false
+	}
+	return o == results.RunFailed || o == results.RunTimedOut || o == results.RunLost || o == results.RunRefused
+}
+
+// stopsAt reports whether a datapoint that ended like that is to be the last.
+func (c *campaign) stopsAt(o results.RunOutcome) bool {
+	return c.flags.failFast && len(c.points) > 1 && o != results.RunSucceeded
 }
 
 // pause lets the file's pause pass.
@@ -91,74 +171,13 @@ func (c *campaign) pause(ctx context.Context) {
 	}
 }
 
-// datapoint makes as many runs of a point as it takes and is allowed. The error
-// is one that no further run can be made after.
-func (c *campaign) datapoint(ctx context.Context, point experiment.Point) (results.Record, error) {
-	definition, err := point.Definition()
-	if err != nil {
-		return results.Record{}, usage(err)
-	}
-	since := ""
-	for attempt := 1; ; attempt++ {
-		spec := publisher.Spec{Attempt: attempt, Since: since, Definition: definition}
-		record, err := c.attempt(ctx, point, spec)
-		if err != nil {
-			return record, err
-		}
-		if since == "" {
-			since = record.Run
-		}
-		if attempt > c.file.Retries || !worthRetrying(ctx, record.Outcome) {
-			return record, nil
-		}
-		c.say("publish: trying again: attempt %d of %d\n", attempt+1, c.file.Retries+1)
-	}
-}
-
-// worthRetrying reports whether another attempt may end otherwise.
-func worthRetrying(ctx context.Context, o results.RunOutcome) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	return o == results.RunFailed || o == results.RunTimedOut || o == results.RunLost || o == results.RunRefused
-}
-
-// attempt makes one run and tells how it went.
-func (c *campaign) attempt(ctx context.Context, point experiment.Point, spec publisher.Spec) (results.Record, error) {
-	dp, err := point.Expand(c.publisher.NewRun())
-	if err != nil {
-		return results.Record{}, usage(err)
-	}
-	processes := make([]results.Process, len(dp.Processes))
-	for i, process := range dp.Processes {
-		processes[i] = results.Process{Host: process.Host, Name: process.Name}
-	}
-	run, err := c.results.NewRun(point.Label(), processes)
-	if err != nil {
-		return results.Record{}, usage(err)
-	}
-	observer := c.observer(dp)
-	began := time.Now()
-	spec.Datapoint, spec.Results, spec.Observer = dp, run, observer
-	record, err := c.publisher.Run(ctx, spec)
-	observer.close(record)
-	c.live.Set(terminal.Status{})
-	if record.Outcome != "" {
-		c.summarize(record, time.Since(began), filepath.Clean(run.Dir()))
-	}
-	if err != nil {
-		return record, &exitError{exitFailed, err}
-	}
-	return record, nil
-}
-
 // note remembers a datapoint that did not succeed.
 func (c *campaign) note(point experiment.Point, r results.Record, err error) {
 	if c.first == nil {
 		c.first = err
 	}
-	line := fmt.Sprintf("  %s %s: %s", point.Label(), strings.ReplaceAll(string(r.Outcome), "_", " "), r.Reason)
-	c.troubles = append(c.troubles, strings.TrimRight(line, ": "))
+	why := strings.ReplaceAll(string(r.Outcome), "_", " ") + ": " + r.Reason
+	c.troubles = append(c.troubles, trouble{point.Label(), strings.TrimRight(why, ": ")})
 }
 
 // conclude sums several datapoints up.
@@ -174,12 +193,12 @@ func (c *campaign) conclude() {
 		c.say(", %d not run", left)
 	}
 	c.say(", after %s; results in %s\n", terminal.Duration(time.Since(c.began)), filepath.Clean(c.results.Dir()))
-	for i, line := range c.troubles {
+	for i, t := range c.troubles {
 		if i == most && len(c.troubles) > most+1 {
 			c.say("  ... and %d more; see %s\n", len(c.troubles)-most, results.DatapointsFile)
 			break
 		}
-		c.say("%s\n", line)
+		c.say("  %s %s\n", t.label, t.why)
 	}
 }
 

@@ -32,7 +32,10 @@ func (a *app) check(path string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	points := file.Points()
+	points, err := a.only(file, file.Points())
+	if err != nil {
+		return err
+	}
 	dp, err := points[0].Expand(message.NewRun(message.NewPublisher()))
 	if err != nil {
 		return usage(err)

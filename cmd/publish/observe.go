@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"downbeat/internal/experiment"
@@ -20,6 +21,8 @@ import (
 // An observer prints a run while it happens.
 type observer interface {
 	publisher.Observer
+	// show has the live line show this run from now on.
+	show(view)
 	// close prints what is left, once the run is over.
 	close(results.Record)
 }
@@ -29,7 +32,6 @@ func (a *app) observer(dp *experiment.Datapoint) observer {
 	for _, h := range dp.Hosts {
 		progress.phases[h.Name] = publisher.Asked
 	}
-	progress.show()
 	if a.flags.output == "json" {
 		return newJSONObserver(a, dp, progress)
 	}
@@ -73,8 +75,12 @@ func (o *textObserver) close(results.Record) {
 // progress keeps the live line, and says on standard error what a person has to
 // know before the run is over.
 type progress struct {
-	app     *app
-	dp      *experiment.Datapoint
+	app *app
+	dp  *experiment.Datapoint
+
+	mu      sync.Mutex // guards what follows
+	view    view
+	shown   bool // before that, another run has the live line
 	phases  map[string]publisher.Phase
 	detail  map[string]string
 	running int
@@ -84,8 +90,17 @@ type progress struct {
 	stop    string
 }
 
+func (p *progress) show(v view) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.view, p.shown = v, true
+	p.update()
+}
+
 // Host implements [publisher.Observer].
 func (p *progress) Host(host string, phase publisher.Phase, detail string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if detail != "" && detail != p.detail[host] {
 		switch phase {
 		case publisher.Asked:
@@ -95,16 +110,18 @@ func (p *progress) Host(host string, phase publisher.Phase, detail string) {
 		}
 	}
 	p.phases[host], p.detail[host] = phase, detail
-	p.show()
+	p.update()
 }
 
 // Started implements [publisher.Observer].
 func (p *progress) Started(int, int, time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.running == 0 {
 		p.began = time.Now()
 	}
 	p.running++
-	p.show()
+	p.update()
 }
 
 // Output implements [publisher.Observer].
@@ -112,28 +129,35 @@ func (p *progress) Output(int, message.Stream, time.Time, []byte) {}
 
 // Exited implements [publisher.Observer].
 func (p *progress) Exited(_ int, r results.ProcessRecord) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.ended++
 	if r.Outcome == results.ProcessFailed {
 		p.failed++
 	}
-	p.show()
+	p.update()
 }
 
 // Stopping implements [publisher.Observer].
 func (p *progress) Stopping(cause message.StopCause, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stop = "stopping"
 	if cause != message.StopRule && p.running > 0 { // else it is over at once, and the summary tells why
 		p.notice("stopping: %s", reason)
 	}
-	p.show()
+	p.update()
 }
 
 func (p *progress) notice(format string, args ...any) {
 	fmt.Fprintf(p.app.live.Writer(p.app.std.err), "publish: "+format+"\n", args...)
 }
 
-// show brings the live line up to date.
-func (p *progress) show() {
+// update brings the live line up to date.
+func (p *progress) update() {
+	if !p.shown {
+		return
+	}
 	var waiting, ready, busy []string
 	for _, h := range p.dp.Hosts {
 		switch p.phases[h.Name] {
@@ -146,7 +170,7 @@ func (p *progress) show() {
 		}
 	}
 	total := len(p.dp.Processes)
-	text := p.dp.Name + p.app.place + "  "
+	text := p.dp.Name + p.view.place + "  "
 	switch {
 	case p.running == 0 && len(waiting) > 0:
 		text += fmt.Sprintf("%d of %d hosts ready, waiting for %s", len(ready), len(p.dp.Hosts), strings.Join(waiting, " "))
@@ -165,5 +189,11 @@ func (p *progress) show() {
 			text += " on " + strings.Join(busy, " ")
 		}
 	}
-	p.app.live.Set(terminal.Status{Text: text + p.app.outlook, Since: p.began})
+	status := terminal.Status{Text: text + p.view.outlook, Since: p.began, Until: p.view.until}
+	if p.running > 0 && p.stop == "" {
+		if status.Expected = p.view.expected; status.Expected == 0 {
+			status.Expected = p.dp.Stop.After
+		}
+	}
+	p.app.live.Set(status)
 }

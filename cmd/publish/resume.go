@@ -81,7 +81,10 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 			done[r.Definition] = r.Run
 		}
 	}
-	points := file.Points()
+	points, err := a.only(file, file.Points())
+	if err != nil {
+		return nil, err
+	}
 	var left []experiment.Point
 	current := make(map[string]bool)
 	for _, point := range points {

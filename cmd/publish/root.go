@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"downbeat/internal/experiment"
 	"downbeat/internal/message"
 	"downbeat/internal/publisher"
 	"downbeat/internal/queue"
@@ -34,6 +35,9 @@ type flags struct {
 	output       string
 	logLevel     string
 	failFast     bool
+	keepGoing    bool
+	retries      int
+	only         []string
 }
 
 // app is one invocation.
@@ -43,9 +47,9 @@ type app struct {
 	log   *slog.Logger
 	live  *terminal.Live
 	style terminal.Style
-	// place is that of the datapoint under way in the experiment, and outlook how
-	// that stands; both are empty where there is one datapoint.
-	place, outlook string
+	// place is that of the datapoint under way in the experiment; empty where
+	// there is one datapoint.
+	place string
 }
 
 // embedded is the queue URL of the embedded queue, the default.
@@ -110,6 +114,9 @@ func (a *app) define(f *pflag.FlagSet) {
 	f.DurationVar(&a.flags.readyTimeout, "ready-timeout", 30*time.Second, "how long a host may take to become ready")
 	f.DurationVar(&a.flags.lease, "lease", 30*time.Second, "how long to wait for a word from a silent host, and workers for one from here")
 	f.BoolVar(&a.flags.failFast, "fail-fast", false, "stop the experiment at the first datapoint that does not succeed")
+	f.BoolVar(&a.flags.keepGoing, "keep-going", false, "go on with the next datapoint whatever becomes of one (the default)")
+	f.IntVar(&a.flags.retries, "retries", -1, "try a datapoint that did not succeed again, up to `N` times (default: what the file says)")
+	f.StringSliceVar(&a.flags.only, "only", nil, "run only the datapoints with `PARAMETER=VALUE`; with several, those that have one of the values of each parameter")
 	f.BoolVar(&a.flags.quiet, "quiet", false, "don't print the processes' lines; they are in the results")
 	f.BoolVar(&a.flags.noProgress, "no-progress", false, "no live line on the terminal")
 	f.StringVar(&a.flags.output, "output", "text", "`FORMAT` of standard output: text or json")
@@ -177,6 +184,10 @@ func (f *flags) check() error {
 		return fmt.Errorf("--ready-timeout %s: it must be longer than 0", f.readyTimeout)
 	case f.lease < shortestLease:
 		return fmt.Errorf("--lease %s: it must be at least %s", f.lease, shortestLease)
+	case f.failFast && f.keepGoing:
+		return errors.New("--fail-fast and --keep-going: choose one")
+	case f.retries < -1 || f.retries > experiment.MaxRetries:
+		return fmt.Errorf("--retries %d: it must be between 0 and %d", f.retries, experiment.MaxRetries)
 	}
 	return nil
 }

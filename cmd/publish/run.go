@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"downbeat/internal/experiment"
@@ -22,10 +23,13 @@ func (a *app) load(path string) (*experiment.File, error) {
 	return file, nil
 }
 
-// settle prints a file's warnings and fills in what depends on the queue.
+// settle prints a file's warnings and fills in what depends on flags and queue.
 func (a *app) settle(file *experiment.File) {
 	for _, w := range file.Warnings {
 		a.say("publish: warning: %v\n", w)
+	}
+	if a.flags.retries >= 0 {
+		file.Retries = a.flags.retries
 	}
 	if a.local() {
 		file.DefaultAddress(func(string) string { return loopbackAddress })
@@ -48,7 +52,20 @@ func (a *app) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return a.campaign(ctx, file, file.Points(), func() (*results.Experiment, error) { return a.create(file) })
+	points, err := a.only(file, file.Points())
+	if err != nil {
+		return err
+	}
+	return a.campaign(ctx, file, points, func() (*results.Experiment, error) { return a.create(file) })
+}
+
+// only picks the points that --only asks for.
+func (a *app) only(file *experiment.File, points []experiment.Point) ([]experiment.Point, error) {
+	picked, err := file.Only(points, a.flags.only)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--only: %w", err))
+	}
+	return picked, nil
 }
 
 // campaign runs these points of the file. The results are opened once the queue

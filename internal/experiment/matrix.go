@@ -35,7 +35,7 @@ func (d *decoder) plan(fields map[string]*node) {
 		f.Repeat = d.integer(n, "repeat", 1, MaxDatapoints)
 	}
 	if n := fields["retries"]; n != nil {
-		f.Retries = d.integer(n, "retries", 0, maxRetries)
+		f.Retries = d.integer(n, "retries", 0, MaxRetries)
 	}
 	if n := fields["pause"]; n != nil {
 		f.Pause = d.duration(n, "pause", true)
@@ -47,7 +47,8 @@ func (d *decoder) plan(fields map[string]*node) {
 	}
 }
 
-const maxRetries = 100
+// MaxRetries is how often a datapoint can be tried again.
+const MaxRetries = 100
 
 func (d *decoder) order(order, seed *node) {
 	if order != nil {

@@ -59,7 +59,7 @@ func TestStatusBar(t *testing.T) {
 		want    string
 	}{
 		{90, "sweep 2/9 (clients=4)  running 3/3  [====            ] 5.0 s, about 1m30s left"},
-		{54, "sweep 2/9 (clients=4)  runn...  [====            ] 5.0 s"},
+		{54, "sweep 2/9 (clients=4)  ru...  [====            ] 5.0 s"},
 		{40, "sweep 2/9 (clients=4)  running...  5.0 s"},
 	} {
 		if got := s.render(now, c.columns); got != c.want {

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"downbeat/internal/publisher"
+	"downbeat/internal/results"
+	"downbeat/internal/terminal"
+)
+
+// A flight is a run under way. While one is in the air, the next may stand ready
+// behind its gate: its processes are prepared, and held until it is cleared.
+type flight struct {
+	task
+	campaign *campaign
+	run      string
+	dir      string
+	began    time.Time
+	gate     chan struct{}           // closed: its processes may be released
+	ended    chan results.RunOutcome // holds an element once no host has a process of it left
+	over     chan struct{}           // closed: record and err are set
+	cancel   context.CancelCauseFunc
+	observer observer
+
+	record results.Record
+	err    error
+}
+
+// launch begins a run behind its gate.
+func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
+	definition, err := t.point.Definition()
+	if err != nil {
+		return nil, usage(err)
+	}
+	dp, err := t.point.Expand(c.publisher.NewRun())
+	if err != nil {
+		return nil, usage(err)
+	}
+	processes := make([]results.Process, len(dp.Processes))
+	for i, process := range dp.Processes {
+		processes[i] = results.Process{Host: process.Host, Name: process.Name}
+	}
+	run, err := c.results.NewRun(t.point.Label(), processes)
+	if err != nil {
+		return nil, usage(err)
+	}
+	f := &flight{
+		task: t, campaign: c, run: dp.Run, dir: filepath.Clean(run.Dir()), began: time.Now(),
+		gate: make(chan struct{}), ended: make(chan results.RunOutcome, 1), over: make(chan struct{}),
+		observer: c.observer(dp),
+	}
+	spec := publisher.Spec{
+		Datapoint: dp, Attempt: t.attempt, Since: t.since, Definition: definition, Results: run, Observer: f.observer,
+		Gate: f.gate, Ended: func(o results.RunOutcome) { f.ended <- o },
+	}
+	ctx, f.cancel = context.WithCancelCause(ctx)
+	go func() {
+		defer close(f.over)
+		f.record, f.err = c.publisher.Run(ctx, spec)
+	}()
+	return f, nil
+}
+
+// clear lets the flight's processes be released, and shows from now on how it
+// gets on.
+func (c *campaign) clear(f *flight) {
+	c.place = c.placeOf(f.task)
+	f.observer.show(view{place: c.place, outlook: c.outlook(), expected: c.lasted.expect(f.point), until: c.until()})
+	close(f.gate)
+}
+
+// dismiss gives up a flight that has not been cleared.
+func (f *flight) dismiss() {
+	f.cancel(errPostponed)
+	<-f.over
+	// What it has become does not matter any more, but for a directory that could not be removed.
+	if f.err != nil && !errors.Is(f.err, publisher.ErrUnwanted) {
+		f.campaign.log.Warn("a run that was given up before its release is not gone", "run", f.run, "error", f.err)
+	}
+}
+
+var errPostponed = errors.New("another run comes first")
+
+// conclude prints how the flight, which is over, went.
+func (f *flight) conclude() (results.Record, error) {
+	c := f.campaign
+	f.cancel(nil)
+	f.observer.close(f.record)
+	c.live.Set(terminal.Status{})
+	if f.record.Outcome != "" {
+		c.summarize(f.record, time.Since(f.began), f.dir)
+	}
+	if f.err != nil {
+		return f.record, &exitError{exitFailed, f.err}
+	}
+	return f.record, nil
+}

@@ -1,0 +1,59 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Only picks points by conditions such as "clients=4": of each parameter that is
+// named, a point has to have one of the values named with it. Without conditions
+// it gives all points. It fails where there is no such parameter, or no such
+// point.
+func (f *File) Only(points []Point, conditions []string) ([]Point, error) {
+	if len(conditions) == 0 {
+		return points, nil
+	}
+	wanted := make(map[string][]string)
+	for _, condition := range conditions {
+		name, value, ok := strings.Cut(condition, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !ok {
+			return nil, fmt.Errorf("%q is no condition: write it as PARAMETER=VALUE", condition)
+		}
+		if err := f.checkParameter(name); err != nil {
+			return nil, err
+		}
+		wanted[name] = append(wanted[name], value)
+	}
+	picked := slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return !p.meets(wanted) })
+	if len(picked) == 0 {
+		return nil, fmt.Errorf("no datapoint has %s (publish check lists them)", strings.Join(conditions, ", "))
+	}
+	return picked, nil
+}
+
+func (f *File) checkParameter(name string) error {
+	known := f.parameters()
+	switch {
+	case slices.Contains(known, name):
+		return nil
+	case len(known) == 0:
+		return fmt.Errorf("no parameter %q: the file has no matrix", name)
+	}
+	if near := nearest(name, known); near != "" {
+		return fmt.Errorf("no parameter %q (did you mean %q?)", name, near)
+	}
+	return fmt.Errorf("no parameter %q (known: %s)", name, strings.Join(known, ", "))
+}
+
+// meets reports whether the point has one of the values wanted of each parameter.
+func (p Point) meets(wanted map[string][]string) bool {
+	met := 0
+	for _, v := range p.Parameters {
+		if values, ok := wanted[v.Name]; ok && slices.Contains(values, fmt.Sprint(v.Value)) {
+			met++
+		}
+	}
+	return met == len(wanted)
+}
