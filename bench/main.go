@@ -2,7 +2,7 @@
 // machine in one run: every figure is the median of several rounds in which the
 // two take turns, with its range.
 //
-//	go run ./bench [-rounds 7] [skew] [wall] [output] [sqs]
+//	go run ./bench [-rounds 7] [skew] [wall] [idle] [output] [sqs]
 //
 // sqs compares with an SQS emulator, which scripts/install-deps installs.
 //
@@ -42,12 +42,12 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	names := flag.Args()
 	if len(names) == 0 {
-		names = []string{"skew", "wall", "output", "sqs"}
+		names = []string{"skew", "wall", "idle", "output", "sqs"}
 	}
-	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "output": output, "sqs": overSQS}
+	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "output": output, "sqs": overSQS}
 	for _, name := range names {
 		if all[name] == nil {
-			return fmt.Errorf("no measurement %q: there are skew, wall, output and sqs", name)
+			return fmt.Errorf("no measurement %q: there are skew, wall, idle, output and sqs", name)
 		}
 	}
 	b, err := newBed(ctx, *rounds)
