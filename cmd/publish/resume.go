@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/message"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
 )
@@ -41,12 +42,15 @@ func (a *app) resume(ctx context.Context, dir string) error {
 		return usage(err)
 	}
 	defer exp.Close()
-	file, err := a.reload(meta)
+	file, before, err := a.reload(meta)
 	if err != nil {
 		return err
 	}
 	left, err := a.compare(file, records)
 	if err != nil {
+		return err
+	}
+	if err := a.tellChanges(file, before, left); err != nil {
 		return err
 	}
 	if len(left) == 0 {
@@ -55,22 +59,28 @@ func (a *app) resume(ctx context.Context, dir string) error {
 	return a.campaign(ctx, file, left, func() (*results.Experiment, error) { return exp, nil })
 }
 
-// reload reads the experiment's file again.
-func (a *app) reload(meta results.Meta) (*experiment.File, error) {
+// reload reads the experiment's file again. Where it has changed, it gives it as
+// it was, too; that is nil where it can't be read any more by this program.
+func (a *app) reload(meta results.Meta) (file, before *experiment.File, err error) {
 	source, err := os.ReadFile(meta.File)
+	changed := err == nil && !bytes.Equal(source, meta.Source)
 	switch {
 	case err != nil:
 		source = meta.Source
 		a.say("publish: %s can't be read any more; going on with the file as it was\n", meta.File)
-	case !bytes.Equal(source, meta.Source):
+	case changed:
 		a.say("publish: %s has changed since; what is not the same any more will run again\n", meta.File)
 	}
-	file, err := experiment.Parse(meta.File, source)
-	if err != nil {
-		return nil, usage(err)
+	if file, err = experiment.Parse(meta.File, source); err != nil {
+		return nil, nil, usage(err)
+	}
+	if changed {
+		if before, err = experiment.Parse(meta.File, meta.Source); err == nil {
+			a.adapt(before)
+		}
 	}
 	a.settle(file)
-	return file, nil
+	return file, before, nil
 }
 
 // compare finds the points that are not done, and tells how things stand.
@@ -109,4 +119,70 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 	}
 	a.say("%s", strings.Join(stale, ""))
 	return slices.Clip(left), nil
+}
+
+// tellChanges says what in the file makes datapoints run again, or for the first
+// time.
+func (a *app) tellChanges(file, before *experiment.File, left []experiment.Point) error {
+	if before == nil {
+		return nil
+	}
+	old := make(map[string]experiment.Point)
+	for _, point := range before.Points() {
+		old[point.Key()] = point
+	}
+	var order []string
+	points := make(map[string][]string) // by what has changed
+	for _, point := range left {
+		what := "not in the file before"
+		if was, ok := old[point.Key()]; ok {
+			changes, err := changesOf(point, was)
+			if err != nil {
+				return err
+			}
+			if what = changes; what == "" {
+				continue // not done yet
+			}
+		}
+		if points[what] == nil {
+			order = append(order, what)
+		}
+		points[what] = append(points[what], point.Label())
+	}
+	for i, what := range order {
+		if i == most && len(order) > most+1 {
+			a.say("  ... and %d more changes\n", len(order)-most)
+			break
+		}
+		a.say("  %s: %s\n", fewOf(points[what]), what)
+	}
+	return nil
+}
+
+// changesOf says what a point does otherwise than it did.
+func changesOf(point, was experiment.Point) (string, error) {
+	run := message.NewRun(message.NewPublisher())
+	d, err := point.Expand(run)
+	if err != nil {
+		return "", usage(err)
+	}
+	before, err := was.Expand(run)
+	if err != nil {
+		return "the file as it was can't be expanded any more", nil //nolint:nilerr // that is all there is to say of it
+	}
+	changes := d.Changes(before)
+	const few = 2
+	if len(changes) > few+1 {
+		changes = append(changes[:few], fmt.Sprintf("and %d more changes", len(changes)-few))
+	}
+	return strings.Join(changes, "; "), nil
+}
+
+// fewOf lists a few names, and how many more there are.
+func fewOf(names []string) string {
+	const few = 3
+	if len(names) > few+1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], " "), len(names)-few)
+	}
+	return strings.Join(names, " ")
 }

@@ -23,11 +23,16 @@ func (a *app) load(path string) (*experiment.File, error) {
 	return file, nil
 }
 
-// settle prints a file's warnings and fills in what depends on flags and queue.
+// settle prints a file's warnings and adapts it.
 func (a *app) settle(file *experiment.File) {
 	for _, w := range file.Warnings {
 		a.say("publish: warning: %v\n", w)
 	}
+	a.adapt(file)
+}
+
+// adapt fills in what depends on flags and queue.
+func (a *app) adapt(file *experiment.File) {
 	if a.flags.retries >= 0 {
 		file.Retries = a.flags.retries
 	}

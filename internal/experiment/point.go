@@ -49,6 +49,9 @@ func (f *File) Points() []Point {
 // String gives the parameters as "clients=4, mode=fast"; empty without any.
 func (p Point) String() string { return p.join(", ") }
 
+// Key is the same for the same combination and repetition in whatever file.
+func (p Point) Key() string { return fmt.Sprintf("%s #%d", p, p.Repetition) }
+
 // Label names the point's directory: "0003-clients=4,mode=fast".
 func (p Point) Label() string {
 	label := fmt.Sprintf("%04d", p.Index)

@@ -1,0 +1,92 @@
+package experiment
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Changes says in phrases what d would do otherwise than the datapoint before
+// did, run ids and numbers aside; it is empty where both would measure the same.
+// Expand both for the same run.
+func (d *Datapoint) Changes(before *Datapoint) []string {
+	var list []string
+	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if d.Name != before.Name {
+		say("the name is %s, was %s", d.Name, before.Name)
+	}
+	if !slices.Equal(d.Hosts, before.Hosts) {
+		say("the hosts are %s, were %s", hostList(d.Hosts), hostList(before.Hosts))
+	}
+	old := make(map[string]Process, len(before.Processes))
+	for _, p := range before.Processes {
+		old[p.Host+"/"+p.Name] = p
+	}
+	for _, p := range d.Processes {
+		key := p.Host + "/" + p.Name
+		if was, ok := old[key]; !ok {
+			say("process %s is new", key)
+		} else if what := p.changes(was); what != "" {
+			say("process %s: %s", key, what)
+		}
+		delete(old, key)
+	}
+	for _, key := range slices.Sorted(maps.Keys(old)) {
+		say("process %s is gone", key)
+	}
+	if d.Timeout != before.Timeout {
+		say("the timeout is %s, was %s", d.Timeout, before.Timeout)
+	}
+	list = append(list, d.Stop.changes(before.Stop)...)
+	return list
+}
+
+// changes says what differs between two processes of one name.
+func (p Process) changes(was Process) string {
+	switch {
+	case !slices.Equal(p.Argv, was.Argv):
+		return fmt.Sprintf("the command is %q, was %q", strings.Join(p.Argv, " "), strings.Join(was.Argv, " "))
+	case !maps.Equal(p.Env, was.Env):
+		return "the environment is another"
+	case p.Dir != was.Dir:
+		return fmt.Sprintf("the directory is %q, was %q", p.Dir, was.Dir)
+	case p.DelayMS != was.DelayMS:
+		return fmt.Sprintf("the delay is %s, was %s", p.Delay(), was.Delay())
+	case !slices.Equal(p.OKExit, was.OKExit):
+		return fmt.Sprintf("ok_exit is %v, was %v", p.OKExit, was.OKExit)
+	case p.Group != was.Group || p.Index != was.Index || p.Rank != was.Rank || p.Local != was.Local:
+		return "its place among the others is another"
+	}
+	return ""
+}
+
+func (s StopRule) changes(was StopRule) []string {
+	var list []string
+	if !slices.Equal(s.When, was.When) {
+		list = append(list, fmt.Sprintf("stop.when is %v, was %v", s.When, was.When))
+	}
+	for _, limit := range []struct {
+		name     string
+		now, was time.Duration
+	}{{"stop.after", s.After, was.After}, {"the grace", s.Grace, was.Grace}} {
+		if limit.now != limit.was {
+			list = append(list, fmt.Sprintf("%s is %s, was %s", limit.name, limit.now, limit.was))
+		}
+	}
+	if s.OnFailure != was.OnFailure {
+		list = append(list, fmt.Sprintf("stop.on_failure is %t, was %t", s.OnFailure, was.OnFailure))
+	}
+	return list
+}
+
+func hostList(hosts []Host) string {
+	names := make([]string, len(hosts))
+	for i, h := range hosts {
+		if names[i] = h.Name; h.Address != h.Name {
+			names[i] += " (" + h.Address + ")"
+		}
+	}
+	return strings.Join(names, ", ")
+}

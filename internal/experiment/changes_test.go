@@ -1,0 +1,68 @@
+package experiment
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"downbeat/internal/message"
+)
+
+// first expands the first datapoint of a file.
+func first(t *testing.T, source string) *Datapoint {
+	t.Helper()
+	file, err := Parse("x.yaml", []byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := file.Points()[0].Expand(trialRun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Each difference between two datapoints is told in words.
+func TestChangesAreTold(t *testing.T) {
+	t.Parallel()
+	const base = "name: x\nhosts: {alpha: , bravo: }\ngroups: {g: {on: [alpha, bravo], count: 2, run: ./run}}\n"
+	for _, c := range []struct{ from, to, want string }{
+		{"", "", ""},
+		{"name: x", "name: y", "the name is y, was x"},
+		{"alpha: ,", "alpha: {address: 10.0.0.1},", "the hosts are alpha (10.0.0.1), bravo, were alpha, bravo"},
+		{"count: 2", "count: 3", "process alpha/g.2 is new"},
+		{"count: 2", "count: 1", "the hosts are alpha, were alpha, bravo; process bravo/g.1 is gone"},
+		{"./run", "./run -v", `process alpha/g.0: the command is "./run -v", was "./run"; process bravo/g.1: the command is "./run -v", was "./run"`},
+		{"[alpha, bravo], count: 2", "alpha, delay: 1s", "the hosts are alpha, were alpha, bravo; process alpha/g.0: the delay is 1s, was 0s; process bravo/g.1 is gone"},
+		{"run: ./run", "run: ./run, env: {A: b}", "process alpha/g.0: the environment is another; process bravo/g.1: the environment is another"},
+		{"name: x", "name: x\ntimeout: 5s", "the timeout is 5s, was 1h0m0s"},
+		{"name: x", "name: x\nstop: {when: g, after: 2s, grace: 3s, on_failure: false}", "stop.when is [g], was []; stop.after is 2s, was 0s; the grace is 3s, was 10s; stop.on_failure is false, was true"},
+	} {
+		got := strings.Join(first(t, strings.Replace(base, c.from, c.to, 1)).Changes(first(t, base)), "; ")
+		if got != c.want {
+			t.Errorf("%q to %q: got %s, want %s", c.from, c.to, got, c.want)
+		}
+	}
+}
+
+// No field of a datapoint that is part of its definition is forgotten: whoever
+// adds one has to say here how its change is told.
+func TestChangesKnowEveryField(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		of    any
+		known []string
+	}{
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout"}},
+		{Process{}, []string{"Host", "Process", "OKExit"}},
+		{message.Process{}, []string{"Name", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "DelayMS"}},
+		{StopRule{}, []string{"When", "After", "Grace", "OnFailure"}},
+	} {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(c.of)) {
+			if len(field.Index) == 1 && !slices.Contains(c.known, field.Name) {
+				t.Errorf("%T has the field %s, whose change is not told", c.of, field.Name)
+			}
+		}
+	}
+}
