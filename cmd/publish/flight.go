@@ -18,7 +18,7 @@ type flight struct {
 	campaign *campaign
 	run      string
 	dir      string
-	began    time.Time
+	cleared  time.Time
 	gate     chan struct{}           // closed: its processes may be released
 	ended    chan results.RunOutcome // holds an element once no host has a process of it left
 	over     chan struct{}           // closed: record and err are set
@@ -48,7 +48,7 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 		return nil, usage(err)
 	}
 	f := &flight{
-		task: t, campaign: c, run: dp.Run, dir: filepath.Clean(run.Dir()), began: time.Now(),
+		task: t, campaign: c, run: dp.Run, dir: filepath.Clean(run.Dir()),
 		gate: make(chan struct{}), ended: make(chan results.RunOutcome, 1), over: make(chan struct{}),
 		observer: c.observer(dp),
 	}
@@ -69,6 +69,7 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 func (c *campaign) clear(f *flight) {
 	c.place = c.placeOf(f.task)
 	f.observer.show(view{place: c.place, outlook: c.outlook(), expected: c.lasted.expect(f.point), until: c.until()})
+	f.cleared = time.Now()
 	close(f.gate)
 }
 
@@ -91,7 +92,7 @@ func (f *flight) conclude() (results.Record, error) {
 	f.observer.close(f.record)
 	c.live.Set(terminal.Status{})
 	if f.record.Outcome != "" {
-		c.summarize(f.record, time.Since(f.began), f.dir)
+		c.summarize(f.record, time.Since(f.cleared), f.dir)
 	}
 	if f.err != nil {
 		return f.record, &exitError{exitFailed, f.err}

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	"unicode"
@@ -40,7 +41,7 @@ func (s *Status) tail(now time.Time, columns int) string {
 	tail := Elapsed(elapsed)
 	var left string
 	if !s.Until.IsZero() {
-		left = ", about " + Elapsed(s.Until.Sub(now).Round(time.Second)) + " left"
+		left = ", about " + roughly(s.Until.Sub(now)) + " left"
 	}
 	if s.Expected > 0 {
 		if with := bar(elapsed, s.Expected) + " " + tail; columnsOf(with) <= columns {
@@ -51,6 +52,14 @@ func (s *Status) tail(now time.Time, columns int) string {
 		tail += left
 	}
 	return tail
+}
+
+// roughly gives a duration that nobody knows to a tenth of a second.
+func roughly(d time.Duration) string {
+	if d = d.Round(time.Second); d < time.Minute {
+		return fmt.Sprintf("%d s", max(d, 0)/time.Second)
+	}
+	return Elapsed(d)
 }
 
 // barColumns is how wide a bar is between its ends.
