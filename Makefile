@@ -25,7 +25,7 @@ test: install-deps bin/withbrokers ## run all tests, on a private RabbitMQ node 
 .PHONY: test-compose
 test-compose: install-deps ## run the image, docker-compose.yml and the systemd unit, on a private Docker engine; needs root (COMPOSE='docker compose')
 	@scripts/install-deps docker.io docker-compose iptables mmdebstrap
-	go test -tags=compose -count=1 -timeout=15m -v $(TESTFLAGS) ./test/compose
+	go test -tags=compose -count=1 -timeout=40m -v $(TESTFLAGS) ./test/compose
 
 .PHONY: lint
 lint: bin/golangci-lint ## run golangci-lint, as .golangci.yml says
