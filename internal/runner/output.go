@@ -20,7 +20,7 @@ const readSize = 64 << 10
 // memory follows the streams that are active, not the processes.
 var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
-// An output is one stream of a process, from the pipe to the sink.
+// An output is one stream of a process, from the pipe (or terminal) to the sink.
 type output struct {
 	process *process
 	stream  Stream

@@ -145,8 +145,11 @@ func isCommands(err error) bool {
 	return true
 }
 
-// makeOutputs makes the pipes of a process.
+// makeOutputs makes the pipes of a process, or its terminal.
 func (p *process) makeOutputs() error {
+	if p.command.Pty {
+		return p.makeTerminal()
+	}
 	for _, stream := range []Stream{Stdout, Stderr} {
 		o, err := newOutput(p, stream)
 		if err != nil {

@@ -40,8 +40,8 @@ type Options struct {
 	NoCgroup bool
 }
 
-// A Command is one process-to-be. It gets /dev/null as its standard input and
-// a process group of its own.
+// A Command is one process-to-be. It gets /dev/null as its standard input, if not
+// a terminal, and a process group of its own.
 type Command struct {
 	Name  string        // for errors; need not be unique
 	Argv  []string      // the program and its arguments
@@ -51,6 +51,9 @@ type Command struct {
 	// Search: a program named by a relative path with a slash is looked for in
 	// Dir, then in each of these directories.
 	Search []string
+	// Pty: standard input, output and error output are one terminal, on which
+	// nobody types. All that is written to it comes as standard output.
+	Pty bool
 }
 
 // A Spec is a set of commands that belong together.

@@ -7,8 +7,8 @@ func (p *process) start(null int, _ bool) error {
 	pid, err := syscall.ForkExec(p.path, p.command.Argv, &syscall.ProcAttr{
 		Dir:   p.command.Dir,
 		Env:   p.env,
-		Files: []uintptr{uintptr(null), uintptr(p.outputs[Stdout].write), uintptr(p.outputs[Stderr].write)},
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
+		Files: p.files(null),
+		Sys:   &syscall.SysProcAttr{Setpgid: !p.command.Pty, Setsid: p.command.Pty},
 	})
 	if err == nil {
 		p.pid = pid

@@ -15,9 +15,10 @@ func (p *process) start(null int, held bool) error {
 	attr := &syscall.ProcAttr{
 		Dir:   p.command.Dir,
 		Env:   p.env,
-		Files: []uintptr{uintptr(null), uintptr(p.outputs[Stdout].write), uintptr(p.outputs[Stderr].write)},
+		Files: p.files(null),
 		Sys: &syscall.SysProcAttr{
-			Setpgid:   true,
+			Setpgid:   !p.command.Pty,
+			Setsid:    p.command.Pty,
 			Pdeathsig: syscall.SIGKILL, // allowed, as the thread lives as long as the runner
 			Ptrace:    held,
 			PidFD:     &pidfd,

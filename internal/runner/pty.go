@@ -1,0 +1,89 @@
+package runner
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// A command with a terminal
+//
+// Programs that find a terminal as their standard output write line by line,
+// where on a pipe they would keep kilobytes to themselves. The terminal is raw,
+// so that bytes come as they were written, and nobody types on it.
+//
+// The process leads a session of its own, so it leads its group too, as others
+// do. But the terminal does not control that session. If it did, the kernel would
+// send HUP to the whole group when the leader ends: in a stop, whatever the
+// leader has started, and that is still cleaning up after TERM, would lose the
+// rest of its grace; and on macOS its terminal.
+
+// terminalSize is what a program finds if it asks.
+var terminalSize = pty.Winsize{Rows: 24, Cols: 80}
+
+// makeTerminal makes the terminal of a process. What is written to it comes as
+// standard output; standard error ends before it begins.
+func (p *process) makeTerminal() error {
+	ours, theirs, err := openTerminal()
+	if err != nil {
+		return fmt.Errorf("make a terminal: %w", err)
+	}
+	p.outputs[Stdout] = &output{process: p, stream: Stdout, read: os.NewFile(uintptr(ours), "|0"), readFD: ours, write: theirs}
+	none, err := newOutput(p, Stderr)
+	if err != nil {
+		return err
+	}
+	none.closeWrite()
+	p.outputs[Stderr] = none
+	return nil
+}
+
+// openTerminal opens a raw terminal: our end, non-blocking, and the child's.
+// Neither is inherited.
+func openTerminal() (ours, theirs int, err error) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		return -1, -1, err
+	}
+	defer master.Close()
+	defer slave.Close()
+	if _, err := term.MakeRaw(int(slave.Fd())); err != nil {
+		return -1, -1, err
+	}
+	if err := pty.Setsize(slave, &terminalSize); err != nil {
+		return -1, -1, err
+	}
+	if ours, err = duplicate(master, true); err != nil {
+		return -1, -1, err
+	}
+	if theirs, err = duplicate(slave, false); err != nil {
+		unix.Close(ours) //nolint:errcheck // nothing was written
+		return -1, -1, err
+	}
+	return ours, theirs, nil
+}
+
+// duplicate gives a descriptor of f that Go's runtime has no part in.
+func duplicate(f *os.File, nonblocking bool) (int, error) {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.SetNonblock(fd, nonblocking); err != nil {
+		unix.Close(fd) //nolint:errcheck // nothing was written
+		return -1, err
+	}
+	return fd, nil
+}
+
+// files are what the child has as standard input, output and error output.
+func (p *process) files(null int) []uintptr {
+	out := uintptr(p.outputs[Stdout].write)
+	if p.command.Pty {
+		return []uintptr{out, out, out}
+	}
+	return []uintptr{uintptr(null), out, uintptr(p.outputs[Stderr].write)}
+}
