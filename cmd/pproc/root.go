@@ -18,9 +18,10 @@ without a shell: quotes and backslashes group, everything else ($HOME, *, ~) is
 left as it is. For pipes, redirections and variables say: pproc "sh -c '...'".
 
 All commands are found and loaded before any of them begins; then they begin
-together. Their standard input is empty. ^C (or SIGTERM) sends TERM to all of
-them, and KILL after the grace; a second ^C leaves at once. Nothing that they
-started is left, also not what went into the background.
+together. Their standard input is empty (with --pty, a terminal on which nobody
+types). ^C (or SIGTERM) sends TERM to all of them, and KILL after the grace; a
+second ^C leaves at once. Nothing that they started is left, also not what went
+into the background.
 
 Exit status: 0 when all succeeded, else that of the first that failed, 128+n if
 signal n ended it. Those stopped because of --stop-when have not failed. 2: bad
@@ -39,6 +40,7 @@ type options struct {
 	timeout  time.Duration
 	grace    time.Duration
 	file     string
+	pty      bool
 }
 
 func newRoot(in io.Reader, out, errs io.Writer) *cobra.Command {
@@ -72,6 +74,7 @@ func newRoot(in io.Reader, out, errs io.Writer) *cobra.Command {
 	flags.DurationVar(&o.timeout, "timeout", 0, "stop all after this time, as in 90s (default: never)")
 	flags.DurationVar(&o.grace, "grace", 10*time.Second, "how long after TERM those still there get KILL")
 	flags.StringVarP(&o.file, "file", "f", "", "take commands from a `Procfile` (lines \"name: command\"; - is standard input)")
+	flags.BoolVar(&o.pty, "pty", false, "give each command a terminal of 80x24, for programs that would keep their lines back on a pipe;\nall they write comes as standard output")
 	return root
 }
 
@@ -84,6 +87,9 @@ func (o *options) job(args []string, in io.Reader) (*job, error) {
 	j := &job{tag: o.tag || len(o.names) > 0, timeout: o.timeout, grace: o.grace}
 	if j.commands, err = commands(entries); err != nil {
 		return nil, err
+	}
+	for i := range j.commands {
+		j.commands[i].Pty = o.pty
 	}
 	if j.stopAfter, err = stopAfter(o.stopWhen, len(entries)); err != nil {
 		return nil, err
