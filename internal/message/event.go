@@ -16,8 +16,12 @@ const (
 	// Waiting: the job is journaled, but the host is busy with another run.
 	// It may come again after ready, when an older run takes the host.
 	Waiting EventKind = "waiting"
+	// SettingUp: the host is this run's, and the steps of its setup are being run.
+	SettingUp EventKind = "setting_up"
+	// Stepped: one step of the setup or the teardown has ended.
+	Stepped EventKind = "step"
 	// Refused: the host can't take part, for Event.Refused's reasons. It is
-	// the last event of the host; nothing was executed.
+	// the last event of the host; no process was executed.
 	Refused EventKind = "refused"
 	// Ready: every process is prepared and held.
 	Ready EventKind = "ready"
@@ -29,6 +33,9 @@ const (
 	Exited EventKind = "exited"
 	// Stopping: the processes still there have been sent TERM.
 	Stopping EventKind = "stopping"
+	// TearingDown: no process is left, and the steps of the teardown are being
+	// run. It comes at the end, and before each time that the host is given back.
+	TearingDown EventKind = "tearing_down"
 	// Done: nothing of the run is left on the host. It carries the totals
 	// of everything sent and is the last event of the host.
 	Done EventKind = "done"
@@ -60,6 +67,7 @@ type Event struct {
 	Started   []StartedInfo  `json:"started,omitempty"`
 	Exited    *ExitedInfo    `json:"exited,omitempty"`
 	Stopping  *StoppingInfo  `json:"stopping,omitempty"`
+	Step      *StepInfo      `json:"step,omitempty"`
 	Done      *DoneInfo      `json:"done,omitempty"`
 	Heartbeat *HeartbeatInfo `json:"heartbeat,omitempty"`
 	Here      *HereInfo      `json:"here,omitempty"`
@@ -75,6 +83,8 @@ type WaitingInfo struct {
 type RefusedInfo struct {
 	Reason   string    `json:"reason"`
 	Problems []Problem `json:"problems,omitempty"`
+	// Totals are as in a [DoneInfo], where the setup was begun.
+	Totals []Total `json:"totals,omitempty"`
 }
 
 // A Problem is what is wrong with one process.
@@ -130,7 +140,8 @@ type DoneInfo struct {
 	// Outcome is [HostDone], [HostStopped] or [HostLost].
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
-	// Totals has one entry for each process of the job, in the job's order.
+	// Totals has one entry for each process and then each step of the job, in
+	// the order of their numbers.
 	Totals []Total `json:"totals"`
 	// Swept counts the processes that had to be killed beyond those of the
 	// job: descendants that had left their group.
@@ -213,8 +224,10 @@ func (e *Event) complete() bool {
 		return e.Refused != nil
 	case Ready:
 		return e.Ready != nil
-	case Committed:
+	case Committed, SettingUp, TearingDown:
 		return true
+	case Stepped:
+		return e.Step != nil
 	case Started:
 		return len(e.Started) > 0
 	case Exited:

@@ -19,6 +19,9 @@ type Job struct {
 	Experiment string    `json:"experiment"`
 	Datapoint  int       `json:"datapoint"`
 	Processes  []Process `json:"processes"`
+	// Setup and Teardown are what goes before and comes after the processes.
+	Setup    []Step `json:"setup,omitempty"`
+	Teardown []Step `json:"teardown,omitempty"`
 	// LeaseMS is how long the worker goes on without a word from the
 	// publisher before it stops the run, in milliseconds.
 	LeaseMS int64 `json:"lease_ms"`
@@ -47,6 +50,8 @@ type Process struct {
 	Dir string `json:"dir,omitempty"`
 	// DelayMS holds the process back after the release, in milliseconds.
 	DelayMS int64 `json:"delay_ms,omitempty"`
+	// Pty gives the process a terminal; all it writes is standard output then.
+	Pty bool `json:"pty,omitempty"`
 }
 
 // Lease and Grace give the job's durations.
@@ -99,6 +104,18 @@ func (j *Job) Check() error {
 		}
 		if p.DelayMS < 0 {
 			return bad("process %s: delay_ms is %d", p.Name, p.DelayMS)
+		}
+	}
+	for i, s := range j.Steps() {
+		if err := CheckName(s.Name); err != nil {
+			return bad("step %d: %v", i, err)
+		}
+		if seen[s.Name] {
+			return bad("step %s has the name of another command", s.Name)
+		}
+		seen[s.Name] = true
+		if err := s.check(); err != nil {
+			return bad("step %v", err)
 		}
 	}
 	return nil

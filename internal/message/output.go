@@ -27,7 +27,7 @@ func (s Stream) String() string {
 // A Segment is what a worker read from one stream in one go. Lines are not
 // taken apart on the way: a segment may end anywhere in one.
 type Segment struct {
-	Process int // in Job.Processes
+	Process int // in Job.Processes, and behind them Job.Steps
 	Stream  Stream
 	// At is when the worker read it, on the host's clock of the run.
 	At time.Time

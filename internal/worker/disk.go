@@ -73,26 +73,44 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 	}
 	r := w.newRun(job, dir, log)
 	r.sender.acked = log.First() - 1
-	tail, err := r.journal.replay()
+	ended, err := r.journal.replay()
 	if err != nil {
 		return errors.Join(err, sweepErr, log.Close())
 	}
-	r.state = Finished
-	if !tail.ended {
-		reason := fmt.Sprintf("the worker on %s died in mid-run", job.Host)
-		if sweepErr != nil {
-			reason += "; its processes could not all be ended: " + sweepErr.Error()
-		}
-		w.slog.Warn("a run was left behind", "run", id, "swept", swept)
-		r.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{
-			Outcome: message.HostLost, Reason: reason, Swept: swept, Totals: tail.totals,
-		}})
+	if ended {
+		r.state = Finished
+		r.dropWork()
+		w.start(ctx, r)
+		return nil
 	}
-	if err := os.RemoveAll(filepath.Join(dir, workDir)); err != nil {
-		w.slog.Warn("the run's directory can't be removed", "run", id, "error", err)
+	w.slog.Warn("a run was left behind", "run", id, "swept", swept)
+	r.left = &message.DoneInfo{Outcome: message.HostLost, Reason: fmt.Sprintf("the worker on %s died in mid-run", job.Host), Swept: swept}
+	if sweepErr != nil {
+		r.left.Reason += "; its processes could not all be ended: " + sweepErr.Error()
 	}
+	r.owed = r.marked()
 	w.start(ctx, r)
+	w.desk.admit(r) // for its teardown
 	return nil
+}
+
+// owedFile is beside the log of a run whose teardown is owed: from before its
+// setup begins until its teardown is over. The log forgets what was acknowledged.
+const owedFile = "owed"
+
+// owe notes on the disk whether the teardown is owed.
+func (r *run) owe(owed bool) error {
+	r.owed = owed
+	if !owed {
+		return os.Remove(filepath.Join(r.dir, owedFile))
+	}
+	return os.WriteFile(filepath.Join(r.dir, owedFile), nil, 0o600)
+}
+
+// marked reports whether the teardown of a run that was left is owed.
+func (r *run) marked() bool {
+	_, err := os.Stat(filepath.Join(r.dir, owedFile))
+	return err == nil
 }
 
 // jobOf decodes the job of a journal. Its signature was checked when it came.
@@ -104,50 +122,43 @@ func jobOf(body []byte) (*message.Job, error) {
 	return envelope.Job()
 }
 
-// A tail is what the log of a run that was left says of it.
-type tail struct {
-	ended  bool // its last event is there
-	totals []message.Total
-}
-
-// replay reads the log: whether the run had ended, and how far each stream got.
-func (j *journal) replay() (tail, error) {
-	t := tail{totals: make([]message.Total, len(j.streams)/2)}
+// replay reads the log, as far as it is not acknowledged: whether the run had
+// ended, and how far each stream got.
+func (j *journal) replay() (ended bool, err error) {
 	reader := j.log.Reader(j.log.First())
 	var buf []byte
 	for {
 		_, record, ok, err := reader.Next(buf)
 		if err != nil || !ok {
-			return t, err
+			return ended, err
 		}
 		buf = record
 		if message.IsOutput(record) {
 			o, err := message.DecodeOutput(record)
 			if err != nil {
-				return t, err
+				return ended, err
 			}
-			t.count(o)
+			j.recall(o)
 			continue
 		}
 		e, err := message.DecodeEvent(record)
 		if err != nil {
-			return t, err
+			return ended, err
 		}
-		t.ended = t.ended || e.Kind == message.Done || e.Kind == message.Refused
+		ended = ended || e.Kind == message.Done || e.Kind == message.Refused
 	}
 }
 
-func (t *tail) count(o *message.Output) {
+// recall takes output for written that is in the log.
+func (j *journal) recall(o *message.Output) {
 	for _, s := range o.Segments {
-		if s.Process >= len(t.totals) {
+		i := 2*s.Process + int(s.Stream)
+		if i >= len(j.streams) || len(s.Data) == 0 {
 			continue
 		}
-		bytes, lines := s.Offset+uint64(len(s.Data)), s.Line+countLines(s.Data)
-		if s.Stream == message.Stdout {
-			t.totals[s.Process].StdoutBytes, t.totals[s.Process].StdoutLines = bytes, lines
-		} else {
-			t.totals[s.Process].StderrBytes, t.totals[s.Process].StderrLines = bytes, lines
-		}
+		p := &j.streams[i]
+		p.offset, p.line = s.Offset, s.Line
+		p.add(s.Data)
 	}
 }
 

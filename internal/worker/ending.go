@@ -3,7 +3,6 @@ package worker
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"downbeat/internal/message"
@@ -124,6 +123,9 @@ func (r *run) exited(m exited) {
 
 // drop ends the run for that reason, from whatever state it is in.
 func (r *run) drop(s stopping) {
+	if r.left != nil && r.state < Finished || r.state == TearingDown && r.after != thenYield {
+		return // it is ending, and how is known
+	}
 	if r.state >= Finished {
 		if s.cause == message.StopLease && r.state == Finished {
 			r.to(Over)
@@ -141,17 +143,28 @@ func (r *run) drop(s stopping) {
 	switch r.state {
 	case Waiting:
 		r.finish()
-	case Preparing:
+	case SettingUp, Preparing:
 		r.cancel()
 	case Ready, Committed:
 		r.discard()
-		r.finish()
+		r.tearDown(thenFinish)
 	case Armed, Running:
 		r.to(Stopping)
 		r.set.Stop(s.at, s.grace)
 	case Stopping:
 		r.set.Stop(s.at, s.grace) // the earlier deadline wins
+	default: // tearing down: after that it does not wait for the host again
 	}
+}
+
+// ended goes on when no process is left.
+func (r *run) ended() {
+	select {
+	case <-r.stopped():
+		r.noteStop()
+	default:
+	}
+	r.tearDown(thenFinish)
 }
 
 // noteStop reports when the processes were sent TERM.
@@ -166,18 +179,18 @@ func (r *run) noteStop() {
 	})
 }
 
-// finish closes the account once no process is left.
+// finish closes the account once nothing is left.
 func (r *run) finish() {
-	done := &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, len(r.job.Processes))}
+	if r.left != nil {
+		r.left.Totals = r.totals()
+		r.complete(r.left)
+		return
+	}
+	done := &message.DoneInfo{Outcome: message.HostDone, Totals: r.totals()}
 	if r.stop != nil && r.stop.own {
 		done.Outcome, done.Reason = message.HostStopped, r.stop.reason
 	}
 	if r.set != nil {
-		select {
-		case <-r.stopped():
-			r.noteStop()
-		default:
-		}
 		result := r.set.Result()
 		done.Swept = result.Swept
 		for i, t := range result.Totals {
@@ -209,11 +222,19 @@ func (r *run) complete(done *message.DoneInfo) {
 func (r *run) end() {
 	r.to(Finished)
 	r.w.desk.leave(r)
-	if err := os.RemoveAll(filepath.Join(r.dir, workDir)); err != nil {
-		r.slog.Warn("the run's directory can't be removed", "error", err)
-	}
+	r.dropWork()
 	r.lease.Reset(r.drainFor())
 }
+
+// dropWork removes what the processes started in.
+func (r *run) dropWork() {
+	if err := os.RemoveAll(r.inWork("")); err != nil {
+		r.slog.Warn("the run's directory can't be removed", "error", err)
+	}
+}
+
+// totals are what was written, by process and step.
+func (r *run) totals() []message.Total { return r.journal.totals() }
 
 func (r *run) drainFor() time.Duration {
 	if r.leaving {

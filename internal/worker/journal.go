@@ -35,16 +35,34 @@ type journal struct {
 	open    bool // batch has been reset and not been flushed
 	timer   *time.Timer
 	flushed time.Time  // when the latest batch was
-	streams []position // process*2+stream
+	streams []position // process*2+stream; steps count on after the processes
 	failed  error
 }
 
 // position is how much of a stream has been journaled.
-type position struct{ offset, line uint64 }
+type position struct {
+	offset, line uint64
+	open         bool // the last byte was no newline
+}
+
+// add counts data.
+func (p *position) add(data []byte) {
+	p.offset += uint64(len(data))
+	p.line += countLines(data)
+	p.open = data[len(data)-1] != '\n'
+}
+
+// lines counts a last line without newline too.
+func (p *position) lines() uint64 {
+	if p.open {
+		return p.line + 1
+	}
+	return p.line
+}
 
 func newJournal(job *message.Job, c *clock.Clock, log *runlog.Log, onError func(error)) *journal {
 	j := &journal{run: job.Run, host: job.Host, clock: c, log: log, onError: onError}
-	j.streams = make([]position, 2*len(job.Processes))
+	j.streams = make([]position, 2*(len(job.Processes)+len(job.Setup)+len(job.Teardown)))
 	j.timer = time.AfterFunc(time.Hour, j.flushLate)
 	j.timer.Stop()
 	return j
@@ -89,12 +107,25 @@ func (j *journal) output(process int, stream runner.Stream, at time.Time, data [
 			Process: process, Stream: message.Stream(stream), At: j.clock.At(at),
 			Offset: p.offset, Line: p.line, Data: piece,
 		})
-		p.offset += uint64(len(piece))
-		p.line += countLines(piece)
+		p.add(piece)
 		if j.batch.Len() >= batchBytes {
 			j.flush()
 		}
 	}
+}
+
+// totals is all that was journaled, by process and step.
+func (j *journal) totals() []message.Total {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	totals := make([]message.Total, len(j.streams)/2)
+	for i := range totals {
+		out, err := &j.streams[2*i], &j.streams[2*i+1]
+		totals[i] = message.Total{
+			StdoutLines: out.lines(), StdoutBytes: out.offset, StderrLines: err.lines(), StderrBytes: err.offset,
+		}
+	}
+	return totals
 }
 
 // delay is how long a batch that begins now waits for more.

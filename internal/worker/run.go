@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -35,12 +33,16 @@ type run struct {
 	// Of the goroutine that owns the run.
 	state   State
 	set     *runner.Set
-	cancel  context.CancelFunc // of the preparation under way
+	cancel  context.CancelFunc // of the setup or the preparation under way
 	wounded bool               // an elder run wants the host
 	stop    *stopping          // why the run has to end, once it has
 	started []message.StartedInfo
-	noticed bool // the stopping event is journaled
-	leaving bool // the worker is shutting down
+	owed    bool              // the teardown, as the host is or was this run's
+	after   aftermath         // what the teardown is followed by
+	refusal error             // if that is a refusal: why
+	left    *message.DoneInfo // of a run that a worker has left that died: how it ends
+	noticed bool              // the stopping event is journaled
+	leaving bool              // the worker is shutting down
 	lease   *time.Timer
 	replies sync.WaitGroup // unlogged events under way
 }
@@ -112,7 +114,7 @@ func (r *run) loop(ctx context.Context) {
 			r.noteStop()
 		case <-r.done():
 			r.readMail(ctx) // what the set reported before it closed
-			r.finish()
+			r.ended()
 		case <-r.lease.C:
 			r.expire()
 		case <-leave:
@@ -151,7 +153,7 @@ func (r *run) stopped() <-chan struct{} {
 }
 
 func (r *run) done() <-chan struct{} {
-	if r.set == nil || r.state.held() || r.state >= Finished {
+	if r.set == nil || r.state.held() || r.state >= TearingDown {
 		return nil
 	}
 	return r.set.Done()
@@ -161,9 +163,15 @@ func (r *run) readMail(ctx context.Context) {
 	for _, item := range r.mail.take() {
 		switch m := item.(type) {
 		case granted:
-			r.prepare(ctx)
+			r.enter(ctx)
+		case setUp:
+			r.setUp(ctx, m.err)
+		case tornDown:
+			r.conclude()
 		case queued:
-			r.event(message.Event{Kind: message.Waiting, Waiting: &message.WaitingInfo{Behind: m.behind}})
+			if r.left == nil {
+				r.event(message.Event{Kind: message.Waiting, Waiting: &message.WaitingInfo{Behind: m.behind}})
+			}
 		case wounded:
 			r.wounded = true
 			r.giveWay()
@@ -191,19 +199,35 @@ func (r *run) readMail(ctx context.Context) {
 // event journals e. The journal itself tells the run when it can't.
 func (r *run) event(e message.Event) { _ = r.journal.event(e) }
 
+// enter begins with the host, which is the run's now.
+func (r *run) enter(ctx context.Context) {
+	if r.state != Waiting { // it has ended meanwhile
+		r.w.desk.leave(r)
+		return
+	}
+	if r.left != nil {
+		r.tearDown(thenFinish)
+		return
+	}
+	if err := r.freshDir(); err != nil {
+		r.refuse(err)
+		return
+	}
+	if len(r.job.Setup)+len(r.job.Teardown) > 0 {
+		r.setup(ctx)
+		return
+	}
+	r.prepare(ctx)
+}
+
 // prepare begins to prepare the processes; the result comes by mail.
 func (r *run) prepare(ctx context.Context) {
-	if r.state != Waiting || !r.to(Preparing) {
-		r.w.desk.leave(r)
+	if !r.to(Preparing) {
 		return
 	}
 	// A worker that shuts down cancels it by itself, so as to say why.
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	spec, err := r.spec()
-	if err != nil {
-		r.mail.post(prepared{err: err})
-		return
-	}
+	spec := r.spec()
 	go func() {
 		set, err := r.w.config.Runner.Prepare(ctx, spec)
 		r.mail.post(prepared{set, err})
@@ -217,11 +241,13 @@ func (r *run) prepared(p prepared) {
 	switch {
 	case r.stop != nil:
 		r.discard()
-		r.finish()
+		r.tearDown(thenFinish)
 	case r.wounded:
-		r.yield()
+		r.discard()
+		r.tearDown(thenYield)
 	case p.err != nil:
-		r.refuse(p.err)
+		r.refusal = p.err
+		r.tearDown(thenRefuse)
 	default:
 		r.to(Ready)
 		r.reportReady()
@@ -232,14 +258,16 @@ func (r *run) reportReady() {
 	r.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: string(r.set.Hold()), Unheld: r.set.Unheld()}})
 }
 
-// refuse ends a run whose processes can't be prepared.
+// refuse ends a run whose setup has failed, or whose processes can't be prepared.
 func (r *run) refuse(err error) {
 	info := &message.RefusedInfo{Reason: err.Error()}
+	if len(r.job.Setup)+len(r.job.Teardown) > 0 {
+		info.Totals = r.totals()
+	}
 	if prepare, ok := errors.AsType[*runner.PrepareError](err); ok {
 		info.Reason = fmt.Sprintf("%d of %d commands can't be run", len(prepare.Problems), len(r.job.Processes))
 		for _, p := range prepare.Problems {
-			reason := strings.ReplaceAll(p.Err.Error(), filepath.Join(r.dir, workDir), "the run's directory")
-			info.Problems = append(info.Problems, message.Problem{Process: p.Name, Reason: reason})
+			info.Problems = append(info.Problems, message.Problem{Process: p.Name, Reason: r.withoutDir(p.Err.Error())})
 		}
 	}
 	r.slog.Warn("run refused", "reason", err)
@@ -251,16 +279,16 @@ func (r *run) refuse(err error) {
 func (r *run) giveWay() {
 	switch {
 	case !r.wounded:
-	case r.state == Preparing:
+	case r.state == SettingUp, r.state == Preparing:
 		r.cancel() // the outcome comes by mail, and then the host is yielded
 	case r.state == Ready:
-		r.yield()
+		r.discard()
+		r.tearDown(thenYield)
 	}
 }
 
 // yield gives the host back and waits for it again.
 func (r *run) yield() {
-	r.discard()
 	r.wounded = false
 	r.to(Waiting)
 	r.slog.Info("an older run takes the host")
@@ -278,28 +306,31 @@ func (r *run) discard() {
 	r.set = nil
 }
 
-// spec turns the job into what the runner takes, in a fresh directory.
-func (r *run) spec() (runner.Spec, error) {
-	work := filepath.Join(r.dir, workDir)
+// freshDir makes the directory that the processes start in, empty.
+func (r *run) freshDir() error {
+	work := r.inWork("")
 	if err := os.RemoveAll(work); err != nil {
-		return runner.Spec{}, fmt.Errorf("clear the run's directory: %w", err)
+		return fmt.Errorf("clear the run's directory: %w", err)
 	}
 	if err := os.Mkdir(work, 0o700); err != nil {
-		return runner.Spec{}, fmt.Errorf("make the run's directory: %w", err)
+		return fmt.Errorf("make the run's directory: %w", err)
 	}
+	return nil
+}
+
+// spec turns the job into what the runner takes.
+func (r *run) spec() runner.Spec {
 	spec := runner.Spec{Sink: (*sink)(r), Mark: marks(r.job)}
 	for i := range r.job.Processes {
 		p := &r.job.Processes[i]
-		dir := p.Dir
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(work, dir)
-		}
+		dir := r.inWork(p.Dir)
 		spec.Commands = append(spec.Commands, runner.Command{
-			Name: p.Name, Argv: p.Argv, Dir: dir, Env: r.w.environment(r.job, p, dir), Delay: p.Delay(),
+			Name: p.Name, Argv: p.Argv, Dir: dir, Delay: p.Delay(), Pty: p.Pty,
+			Env:    r.w.environment(p.Env, message.Identity(r.job, p), dir, p.Pty),
 			Search: []string{r.w.config.Dir},
 		})
 	}
-	return spec, nil
+	return spec
 }
 
 // sink is what the runner sees of a run.

@@ -7,28 +7,41 @@ import (
 
 // State is where a run stands on this host.
 //
-//	waiting ⇄ preparing ⇄ ready ⇄ committed → armed → running → stopping
-//	   │          │         │         │          │        │        │
-//	   └──────────┴─────────┴─────────┴──────────┴────────┴────────┴→ finished → over
+//	   ┌───────────┬─────────┬─────────┐
+//	   ↓           │         │         │
+//	waiting → setting up → preparing → ready ⇄ committed → armed → running → stopping
+//	   │ └──────────────────↗│         │         │          │        │        │
+//	   │           ├─────────┴─────────┴─────────┴──────────┴────────┴────────┤
+//	   │           ↓                                                          ↓
+//	   │      tearing down ─────────────────────────────────────────────→ finished → over
+//	   └──────────────────────────────────────────────────────────────────────↗
 //
-// Up to committed nothing of the run has executed an instruction; from finished
+// A run without setup and teardown goes past these two states. From each other
+// one the way back to waiting, and the way to finished, leads through tearing
+// down where there is a teardown and the host was the run's.
+//
+// Up to committed no process of the run has executed an instruction; from finished
 // on nothing of it is left but what the publisher has not acknowledged.
 type State uint8
 
 // The states.
 const (
-	Waiting   State = iota // journaled; another run has the host
-	Preparing              // it has the host; its processes are being prepared
-	Ready                  // every process is held; an older run may still take the host
-	Committed              // held, and kept for this run
-	Armed                  // the instant of the release is known
-	Running                // released
-	Stopping               // TERM has been or is about to be sent
-	Finished               // no process is left; its events are on their way
-	Over                   // the publisher has everything, or is gone
+	Waiting     State = iota // journaled; another run has the host
+	SettingUp                // it has the host; the steps of its setup are being run
+	Preparing                // its processes are being prepared
+	Ready                    // every process is held; an older run may still take the host
+	Committed                // held, and kept for this run
+	Armed                    // the instant of the release is known
+	Running                  // released
+	Stopping                 // TERM has been or is about to be sent
+	TearingDown              // no process is left; the steps of its teardown are being run
+	Finished                 // nothing is left; its events are on their way
+	Over                     // the publisher has everything, or is gone
 )
 
-var stateNames = [...]string{"waiting", "preparing", "ready", "committed", "armed", "running", "stopping", "finished", "over"}
+var stateNames = [...]string{
+	"waiting", "setting up", "preparing", "ready", "committed", "armed", "running", "stopping", "tearing down", "finished", "over",
+}
 
 // String names the state.
 func (s State) String() string {
@@ -40,14 +53,17 @@ func (s State) String() string {
 
 // follows lists the states that may come after each.
 var follows = map[State][]State{
-	Waiting:   {Preparing, Finished},
-	Preparing: {Ready, Waiting, Finished},
-	Ready:     {Committed, Waiting, Finished},
-	Committed: {Ready, Armed, Finished},
-	Armed:     {Running, Stopping, Finished},
-	Running:   {Stopping, Finished},
-	Stopping:  {Finished},
-	Finished:  {Over},
+	// Right to tearing down goes what a worker has left that died.
+	Waiting:     {SettingUp, Preparing, TearingDown, Finished},
+	SettingUp:   {Preparing, Waiting, TearingDown, Finished},
+	Preparing:   {Ready, Waiting, TearingDown, Finished},
+	Ready:       {Committed, Waiting, TearingDown, Finished},
+	Committed:   {Ready, Armed, TearingDown, Finished},
+	Armed:       {Running, Stopping, TearingDown, Finished},
+	Running:     {Stopping, TearingDown, Finished},
+	Stopping:    {TearingDown, Finished},
+	TearingDown: {Waiting, Finished},
+	Finished:    {Over},
 }
 
 // next checks a transition: it returns the state to go to, or an error where no
@@ -59,5 +75,5 @@ func (s State) next(to State) (State, error) {
 	return s, fmt.Errorf("a run that is %s can't become %s", s, to)
 }
 
-// held reports whether nothing of the run has been released yet.
+// held reports whether no process of the run has been released yet.
 func (s State) held() bool { return s <= Committed }

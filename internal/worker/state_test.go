@@ -5,14 +5,16 @@ import "testing"
 func TestEveryTransitionIsAsDrawn(t *testing.T) {
 	t.Parallel()
 	allowed := map[[2]State]bool{
-		{Waiting, Preparing}: true, {Waiting, Finished}: true,
-		{Preparing, Ready}: true, {Preparing, Waiting}: true, {Preparing, Finished}: true,
-		{Ready, Committed}: true, {Ready, Waiting}: true, {Ready, Finished}: true,
-		{Committed, Ready}: true, {Committed, Armed}: true, {Committed, Finished}: true,
-		{Armed, Running}: true, {Armed, Stopping}: true, {Armed, Finished}: true,
-		{Running, Stopping}: true, {Running, Finished}: true,
-		{Stopping, Finished}: true,
-		{Finished, Over}:     true,
+		{Waiting, SettingUp}: true, {Waiting, Preparing}: true, {Waiting, TearingDown}: true, {Waiting, Finished}: true,
+		{SettingUp, Preparing}: true, {SettingUp, Waiting}: true, {SettingUp, TearingDown}: true, {SettingUp, Finished}: true,
+		{Preparing, Ready}: true, {Preparing, Waiting}: true, {Preparing, TearingDown}: true, {Preparing, Finished}: true,
+		{Ready, Committed}: true, {Ready, Waiting}: true, {Ready, TearingDown}: true, {Ready, Finished}: true,
+		{Committed, Ready}: true, {Committed, Armed}: true, {Committed, TearingDown}: true, {Committed, Finished}: true,
+		{Armed, Running}: true, {Armed, Stopping}: true, {Armed, TearingDown}: true, {Armed, Finished}: true,
+		{Running, Stopping}: true, {Running, TearingDown}: true, {Running, Finished}: true,
+		{Stopping, TearingDown}: true, {Stopping, Finished}: true,
+		{TearingDown, Waiting}: true, {TearingDown, Finished}: true,
+		{Finished, Over}: true,
 	}
 	for from := Waiting; from <= Over; from++ {
 		for to := Waiting; to <= Over; to++ {

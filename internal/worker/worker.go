@@ -13,9 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -198,18 +200,27 @@ func (w *Worker) send(to string, e message.Event, within time.Duration) {
 
 // environment is what a process sees: the worker's own environment without its
 // configuration, which may hold a password, then what the job says, then who
-// the process is.
-func (w *Worker) environment(j *message.Job, p *message.Process, dir string) []string {
+// the process is. Each variable is there once. On a terminal nobody looks at it,
+// so that programs are told not to paint.
+func (w *Worker) environment(of map[string]string, identity []string, dir string, pty bool) []string {
+	set := maps.Clone(of)
+	if set == nil {
+		set = make(map[string]string)
+	}
+	if _, ok := set["TERM"]; pty && !ok {
+		set["TERM"] = "dumb"
+	}
 	var env []string
 	for _, entry := range w.config.Environ {
-		if !strings.HasPrefix(entry, message.EnvPrefix) && !strings.HasPrefix(entry, "PWD=") {
+		name, _, _ := strings.Cut(entry, "=")
+		if _, ok := set[name]; !ok && name != "PWD" && !strings.HasPrefix(name, message.EnvPrefix) {
 			env = append(env, entry)
 		}
 	}
-	for key, value := range p.Env {
-		env = append(env, key+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		env = append(env, name+"="+set[name])
 	}
-	return append(env, append(message.Identity(j, p), "PWD="+dir)...)
+	return append(env, append(identity, "PWD="+dir)...)
 }
 
 // marks are the entries by which a run's processes on this host are known.
