@@ -258,7 +258,7 @@ func TestPreparationOutlivesTheSignalToLeave(t *testing.T) {
 	r := w.newRun(job, s.runDir(job), log)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r.prepare(ctx)
+	r.enter(ctx)
 	<-r.mail.ready
 	got := r.mail.take()[0].(prepared)
 	if got.err != nil {

@@ -1,0 +1,405 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+)
+
+// steps are shell scripts as steps of that name.
+func steps(of string, scripts ...string) []message.Step {
+	var all []message.Step
+	for i, script := range scripts {
+		all = append(all, message.Step{
+			Name: message.ProcessName(of, i), Argv: []string{"/bin/sh", "-c", script}, OKExit: []int{0}, TimeoutMS: patience.Milliseconds(),
+		})
+	}
+	return all
+}
+
+// around gives a job a setup and a teardown of one script each.
+func around(job *message.Job, setup, teardown string) *message.Job {
+	job.Setup, job.Teardown = steps(message.SetupName, setup), steps(message.TeardownName, teardown)
+	return job
+}
+
+// trace is a file that scripts append words to.
+type trace string
+
+func newTrace(t *testing.T) trace { return trace(filepath.Join(t.TempDir(), "trace")) }
+
+// add is a script that leaves a word.
+func (tr trace) add(word string) string { return "echo " + word + " >>" + string(tr) + "; " }
+
+// words are what was left.
+func (tr trace) words(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile(string(tr))
+	if !os.IsNotExist(err) {
+		check(t, err)
+	}
+	return strings.Fields(string(data))
+}
+
+// has waits until the word is there.
+func (tr trace) has(t *testing.T, word string) {
+	t.Helper()
+	eventually(t, "the word "+word+" in the trace", func() bool { return slices.Contains(tr.words(t), word) })
+}
+
+func (tr trace) want(t *testing.T, words ...string) {
+	t.Helper()
+	if got := tr.words(t); !slices.Equal(got, words) {
+		t.Errorf("what was run: %q, want %q", got, words)
+	}
+}
+
+// endless is a script that stays until it is stopped.
+const endless = "exec sleep 1000"
+
+func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	job := s.job(tr.add("process") + "cat made; ./tool")
+	job.Processes[0].Argv = []string{"./tool"}
+	job.Setup = steps("setup",
+		tr.add("setup.0")+`printf '#!/bin/sh\necho tool; echo process >>`+string(tr)+`' >tool; chmod +x tool; echo one; printf two >&2`,
+		tr.add("setup.1")+"echo $DOWNBEAT_RUN $DOWNBEAT_HOST $DOWNBEAT_PROCESS")
+	job.Teardown = steps("teardown", tr.add("teardown.0")+"ls; exit 4", tr.add("teardown.1")+"echo bye")
+
+	s.send(job)
+	s.await(job, message.SettingUp)
+	first := s.await(job, message.Stepped).Step
+	s.await(job, message.Ready)
+	tr.want(t, "setup.0", "setup.1")
+	s.commit(job)
+	s.run(job)
+	done := s.finish(job)
+
+	tr.want(t, "setup.0", "setup.1", "process", "teardown.0", "teardown.1")
+	if first.Step != 1 || first.Outcome != message.StepSucceeded || first.ExitCode != 0 || first.StartedAt.IsZero() || first.EndedAt.Before(first.StartedAt) {
+		t.Errorf("the first step: %+v", first)
+	}
+	s.await(job, message.Stepped)
+	failed := s.await(job, message.Stepped).Step
+	if failed.Step != 3 || failed.Outcome != message.StepFailed || failed.ExitCode != 4 || !strings.HasPrefix(failed.Reason, "exited with status 4 after ") {
+		t.Errorf("the teardown that failed: %+v", failed)
+	}
+	if done.Outcome != message.HostDone {
+		t.Errorf("done: %+v; a failed teardown must not change that", done)
+	}
+	totals := []message.Total{
+		{StdoutLines: 1, StdoutBytes: 5}, {StdoutLines: 1, StdoutBytes: 4, StderrLines: 1, StderrBytes: 3},
+		{StdoutLines: 1, StdoutBytes: uint64(len(job.Run) + len(" alpha setup.1\n"))}, {StdoutLines: 1, StdoutBytes: 5}, {StdoutLines: 1, StdoutBytes: 4},
+	}
+	if !slices.Equal(done.Totals, totals) {
+		t.Errorf("totals %+v, want %+v", done.Totals, totals)
+	}
+	for key, want := range map[string]string{
+		"stdout.0": "tool\n", "stdout.1": "one\n", "stderr.1": "two", "stdout.2": job.Run + " alpha setup.1\n", "stdout.3": "tool\n", "stdout.4": "bye\n",
+	} {
+		if got := s.of(job).output[key]; got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestSetupThatDoesNotSucceedIsRefusedAndTornDown(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		setup   string
+		change  func(*message.Step)
+		outcome message.StepOutcome
+		reason  string
+	}{
+		"status": {"echo on the way; echo 'no such  database' >&2; exit 3", nil, message.StepFailed,
+			`setup.0 (/bin/sh -c echo on the way; echo 'no such database' >&2; ...) exited with status 3 after`},
+		"words":  {"echo said; exit 3", nil, message.StepFailed, `; its last words: "said"`},
+		"signal": {"kill -9 $$", nil, message.StepFailed, "was ended by SIGKILL after"},
+		"not there": {"", func(s *message.Step) { s.Argv = []string{"./not-there"} }, message.StepFailed,
+			`setup.0 (./not-there) can't be run: `},
+		"too long": {"echo begun; " + endless, func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
+			`was not over within 300ms; its last words: "begun"`},
+		"deaf": {"trap '' TERM; while :; do sleep 0.05; done", func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
+			"was not over within 300ms, ignored TERM for 1s and was killed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.serve(nil)
+			tr := newTrace(t)
+			job := around(s.job(tr.add("process")), tt.setup, tr.add("teardown")+"echo down")
+			if tt.change != nil {
+				tt.change(&job.Setup[0])
+			}
+			job.Setup = append(job.Setup, steps("setup", "", tr.add("setup.1"))[1])
+			s.send(job)
+			if step := s.await(job, message.Stepped).Step; step.Step != 1 || step.Outcome != tt.outcome {
+				t.Errorf("the step: %+v, want it %s", step, tt.outcome)
+			}
+			refused := s.await(job, message.Refused).Refused
+			contains(t, "the reason", refused.Reason, tt.reason)
+			if strings.Contains(refused.Reason, s.runDir(job)) {
+				t.Errorf("the reason %q shows the worker's own paths", refused.Reason)
+			}
+			if len(refused.Totals) != 4 || refused.Totals[3].StdoutBytes != 5 {
+				t.Errorf("totals %+v, want those of the teardown in them", refused.Totals)
+			}
+			tr.want(t, "teardown")
+			s.ack(job)
+			s.removed(job)
+		})
+	}
+}
+
+func TestProcessThatCannotBePreparedIsTornDown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	job := around(s.job(""), tr.add("setup"), tr.add("teardown"))
+	job.Processes[0].Argv = []string{"./not-there"}
+	s.send(job)
+	if refused := s.await(job, message.Refused).Refused; len(refused.Problems) != 1 {
+		t.Errorf("refused for %+v, want the process named", refused)
+	}
+	tr.want(t, "setup", "teardown")
+}
+
+func TestTeardownRunsHoweverTheRunEnds(t *testing.T) {
+	t.Parallel()
+	stop := func(s *site, job *message.Job, _ *service) {
+		s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
+	}
+	for name, tt := range map[string]struct {
+		until func(s *site, job *message.Job)
+		end   func(s *site, job *message.Job, v *service)
+		want  string
+	}{
+		"stopped when ready":     {(*site).ready, stop, message.HostDone},
+		"stopped when committed": {func(s *site, job *message.Job) { s.ready(job); s.commit(job) }, stop, message.HostDone},
+		"stopped when running":   {func(s *site, job *message.Job) { s.start(job) }, stop, message.HostDone},
+		"worker leaves":          {func(s *site, job *message.Job) { s.start(job) }, func(_ *site, _ *message.Job, v *service) { v.cancel() }, message.HostStopped},
+		"lease": {func(s *site, job *message.Job) { s.start(job) }, func(_ *site, job *message.Job, v *service) {
+			v.w.lookup(job.Run).mail.post(dropped{stopping{cause: message.StopLease, reason: "silence", at: time.Now(), own: true}})
+		}, message.HostStopped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			v := s.serve(nil)
+			tr := newTrace(t)
+			job := around(s.job(endless), tr.add("setup"), tr.add("teardown"))
+			tt.until(s, job)
+			tt.end(s, job, v)
+			s.await(job, message.TearingDown)
+			if done := s.finish(job); done.Outcome != tt.want {
+				t.Errorf("done %+v, want %s", done, tt.want)
+			}
+			tr.want(t, "setup", "teardown")
+		})
+	}
+}
+
+func TestStopInSetupEndsItAndTearsDown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	job := around(s.job(tr.add("process")), tr.add("setup")+endless, tr.add("teardown"))
+	s.send(job)
+	tr.has(t, "setup")
+	s.tell(job, message.Control{Kind: message.Keepalive}) // a setup doesn't keep it from answering
+	s.await(job, message.Heartbeat)
+	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
+	if step := s.await(job, message.Stepped).Step; step.Outcome != message.StepStopped || step.Signal != "SIGTERM" {
+		t.Errorf("the step: %+v, want it stopped by TERM", step)
+	}
+	if done := s.finish(job); done.Outcome != message.HostDone {
+		t.Errorf("done %+v", done)
+	}
+	tr.want(t, "setup", "teardown")
+}
+
+func TestElderRunTakesTheHostFromASetup(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	// The first time it stays, so that the elder finds it there.
+	once := filepath.Join(t.TempDir(), "once")
+	younger := around(s.job(tr.add("younger")), tr.add("setup")+"[ -e "+once+" ] || { touch "+once+"; printf half; "+endless+"; }; echo whole", tr.add("teardown"))
+	elder := aged(s.job(tr.add("elder")))
+	s.send(younger)
+	tr.has(t, "setup")
+	s.send(elder)
+	if step := s.await(younger, message.Stepped).Step; step.Outcome != message.StepStopped {
+		t.Errorf("the step: %+v, want it stopped", step)
+	}
+	s.await(younger, message.TearingDown)
+	if got := s.await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
+		t.Errorf("the younger waits behind %s, want %s", got, elder.Run)
+	}
+	tr.want(t, "setup", "teardown") // all of it before the elder gets the host
+	s.await(elder, message.Ready)
+	s.commit(elder)
+	s.run(elder)
+	s.finish(elder)
+	s.await(younger, message.Ready)
+	s.commit(younger)
+	s.run(younger)
+	done := s.finish(younger)
+	tr.want(t, "setup", "teardown", "elder", "setup", "younger", "teardown")
+	if got, want := done.Totals[1], (message.Total{StdoutLines: 1, StdoutBytes: 10}); got != want {
+		t.Errorf("of both setups came %+v, want %+v", got, want)
+	}
+}
+
+func TestElderRunTakesTheHostWhenTheSetupIsOver(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	younger, elder := around(s.job("true"), tr.add("setup"), tr.add("teardown")), aged(s.job(tr.add("elder")))
+	s.ready(younger)
+	s.send(elder)
+	s.await(younger, message.Waiting)
+	s.await(elder, message.Ready)
+	tr.want(t, "setup", "teardown")
+}
+
+// A run that is stopped while it gives way must not wait for the host again.
+func TestStopWhileGivingWayEndsTheRun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	until := filepath.Join(t.TempDir(), "on")
+	younger := around(s.job("true"), tr.add("setup"), tr.add("teardown")+"until [ -e "+until+" ]; do sleep 0.01; done")
+	elder := aged(s.job("true"))
+	s.ready(younger)
+	s.send(elder)
+	tr.has(t, "teardown")
+	s.tell(younger, message.Control{Kind: message.Stop, Cause: message.StopAbort})
+	s.tell(younger, message.Control{Kind: message.Keepalive})
+	s.await(younger, message.Heartbeat) // so that the stop has been read
+	check(t, os.WriteFile(until, nil, 0o600))
+	s.finish(younger)
+	s.await(elder, message.Ready)
+	tr.want(t, "setup", "teardown")
+}
+
+func TestTeardownThatHangsIsEnded(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	job := around(s.job("true"), "true", "(trap '' TERM; exec setsid sleep 1000) & trap '' TERM; "+endless)
+	job.Teardown[0].TimeoutMS, job.GraceMS = 200, 200
+	job.Teardown = append(job.Teardown, steps("teardown", "", tr.add("last"))[1])
+	s.start(job)
+	s.await(job, message.Stepped)
+	if step := s.await(job, message.Stepped).Step; step.Outcome != message.StepTimedOut || step.Signal != "SIGKILL" {
+		t.Errorf("the step: %+v, want it killed", step)
+	}
+	s.finish(job)
+	tr.want(t, "last")
+	next := s.job("true")
+	s.ready(next) // the host is free
+}
+
+func TestWhatSetupLeavesBehindIsEndedWithIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	tr := newTrace(t)
+	job := around(s.job(endless), "setsid sh -c 'trap \""+tr.add("asked")+"exit\" TERM; "+tr.add("there")+"while :; do sleep 0.01; done' & until [ -e "+string(tr)+" ]; do sleep 0.01; done", "true")
+	s.ready(job)
+	tr.want(t, "there", "asked")
+}
+
+func TestCrashedWorkersTeardownIsRunBeforeTheRunIsReportedLost(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	tr := newTrace(t)
+	job := around(s.job("true"), "true", tr.add("teardown")+"echo down")
+	log := s.log(job)
+	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
+	check(t, j.event(message.Event{Kind: message.SettingUp}))
+	check(t, log.Close())
+	check(t, os.WriteFile(filepath.Join(s.runDir(job), owedFile), nil, 0o600))
+	check(t, os.Mkdir(filepath.Join(s.runDir(job), workDir), 0o700))
+	next := s.job("true")
+	s.serve(nil)
+	s.send(next)
+
+	s.await(job, message.TearingDown)
+	done := s.finish(job)
+	if done.Outcome != message.HostLost || done.Reason != "the worker on alpha died in mid-run" || done.Totals[2].StdoutBytes != 5 {
+		t.Errorf("done %+v, want lost, with the teardown's output", done)
+	}
+	tr.want(t, "teardown")
+	if got := s.of(job).output["stdout.2"]; got != "down\n" {
+		t.Errorf("the teardown wrote %q", got)
+	}
+	s.await(next, message.Ready)
+}
+
+func TestCrashedWorkersTeardownIsNotRunWhereTheHostWasNotTheRuns(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	tr := newTrace(t)
+	job := around(s.job("true"), tr.add("setup"), tr.add("teardown"))
+	check(t, s.log(job).Close())
+	s.serve(nil)
+	if done := s.finish(job); done.Outcome != message.HostLost {
+		t.Errorf("done %+v, want lost", done)
+	}
+	tr.want(t)
+}
+
+func TestTerminalIsSaidToBeDumb(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(func(c *Config) { c.Environ = append(os.Environ(), "TERM=xterm-256color") })
+	job := s.job(`test -t 1 && echo $TERM`, `test -t 1 && echo $TERM`, `test -t 1 || echo $TERM`)
+	job.Processes[0].Pty, job.Processes[1].Pty = true, true
+	job.Processes[1].Env = map[string]string{"TERM": "vt100"}
+	s.start(job)
+	s.finish(job)
+	for key, want := range map[string]string{"stdout.0": "dumb\n", "stdout.1": "vt100\n", "stdout.2": "xterm-256color\n"} {
+		if got := s.of(job).output[key]; got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestVariablesAreThereOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(func(c *Config) { c.Environ = append(os.Environ(), "SHARED=worker", "PWD=elsewhere") })
+	job := s.job("")
+	job.Processes[0].Argv = []string{"cat", "/proc/self/environ"}
+	job.Processes[0].Env = map[string]string{"SHARED": "job"}
+	s.start(job)
+	s.finish(job)
+	seen := map[string]string{}
+	for _, entry := range strings.Split(strings.TrimSuffix(s.of(job).output["stdout.0"], "\x00"), "\x00") {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, twice := seen[name]; twice {
+			t.Errorf("%s is there twice: which one counts depends on the program", name)
+		}
+		seen[name] = value
+	}
+	if seen["SHARED"] != "job" {
+		t.Errorf("SHARED is %q, want the job's", seen["SHARED"])
+	}
+}
