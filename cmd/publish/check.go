@@ -86,23 +86,45 @@ func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 	fmt.Fprintf(w, "%s: %s, %s on %s\n", dp.Name, what, processes(len(dp.Processes)), terminal.Count(uint64(len(dp.Hosts)), "host"))
 	for _, h := range dp.Hosts {
 		fmt.Fprintf(w, "\n%s (%s)\n", h.Name, h.Address)
+		describeSteps(w, dp.Setup, h.Name)
 		for _, p := range dp.Processes {
 			if p.Host != h.Name {
 				continue
 			}
 			fmt.Fprintf(w, "  %s: %s\n", p.Name, quoteArgs(p.Argv))
-			for _, key := range slices.Sorted(maps.Keys(p.Env)) {
-				fmt.Fprintf(w, "    %s=%s\n", key, p.Env[key])
-			}
-			if p.Dir != "" {
-				fmt.Fprintf(w, "    in %s\n", p.Dir)
-			}
+			describePlace(w, p.Env, p.Dir, p.Pty)
 			if p.DelayMS > 0 {
 				fmt.Fprintf(w, "    %s after the release\n", terminal.Duration(p.Delay()))
 			}
 		}
+		describeSteps(w, dp.Teardown, h.Name)
 	}
 	fmt.Fprintf(w, "\nIt ends %s.\n", strings.Join(endings(dp), ", or "))
+}
+
+// describeSteps prints the commands of a setup or teardown on a host.
+func describeSteps(w io.Writer, steps []experiment.Step, host string) {
+	for _, s := range steps {
+		if s.Host != host {
+			continue
+		}
+		fmt.Fprintf(w, "  %s: %s\n", s.Name, quoteArgs(s.Argv))
+		describePlace(w, s.Env, s.Dir, s.Pty)
+		fmt.Fprintf(w, "    within %s\n", terminal.Duration(s.Timeout()))
+	}
+}
+
+// describePlace prints what a command finds around it.
+func describePlace(w io.Writer, env map[string]string, dir string, pty bool) {
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		fmt.Fprintf(w, "    %s=%s\n", key, env[key])
+	}
+	if dir != "" {
+		fmt.Fprintf(w, "    in %s\n", dir)
+	}
+	if pty {
+		fmt.Fprintf(w, "    on a terminal\n")
+	}
 }
 
 // endings says in words when a run of the datapoint is over.
@@ -137,7 +159,9 @@ type checked struct {
 	Experiment string           `json:"experiment"`
 	Datapoint  int              `json:"datapoint"`
 	Hosts      []checkedHost    `json:"hosts"`
+	Setup      []checkedStep    `json:"setup"`
 	Processes  []checkedProcess `json:"processes"`
+	Teardown   []checkedStep    `json:"teardown"`
 	Stop       checkedStop      `json:"stop"`
 	TimeoutMS  int64            `json:"timeout_ms"`
 	Datapoints []checkedPoint   `json:"datapoints"` // all of them, in the order in which they would run
@@ -160,6 +184,11 @@ type checkedProcess struct {
 	OKExit []int `json:"ok_exit"`
 }
 
+type checkedStep struct {
+	Host string `json:"host"`
+	message.Step
+}
+
 type checkedStop struct {
 	When      []string `json:"when"`
 	AfterMS   int64    `json:"after_ms"`
@@ -175,6 +204,7 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 			GraceMS: dp.Stop.Grace.Milliseconds(), OnFailure: dp.Stop.OnFailure,
 		},
 	}
+	c.Setup, c.Teardown = checkedSteps(dp.Setup), checkedSteps(dp.Teardown)
 	for _, h := range dp.Hosts {
 		c.Hosts = append(c.Hosts, checkedHost{h.Name, h.Address})
 	}
@@ -192,4 +222,12 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 	out.SetIndent("", "  ")
 	out.SetEscapeHTML(false)
 	return out.Encode(c)
+}
+
+func checkedSteps(steps []experiment.Step) []checkedStep {
+	list := make([]checkedStep, len(steps))
+	for i, s := range steps {
+		list[i] = checkedStep{s.Host, s.Step}
+	}
+	return list
 }

@@ -43,6 +43,9 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 	for i, process := range dp.Processes {
 		processes[i] = results.Process{Host: process.Host, Name: process.Name}
 	}
+	for _, step := range dp.Steps() {
+		processes = append(processes, results.Process{Host: step.Host, Name: step.Name})
+	}
 	run, err := c.results.NewRun(t.point.Label(), processes)
 	if err != nil {
 		return nil, usage(err)

@@ -15,7 +15,8 @@ import (
 
 // Who prints what: standard output carries the processes' standard output, each
 // line whole and tagged, and nothing else; their standard error goes to standard
-// error, tagged alike, and so does all that publish itself has to say. With
+// error, tagged alike, and so do both outputs of setups and teardowns, and all
+// that publish itself has to say. With
 // --output json, standard output carries one object a line (observejson.go).
 
 // An observer prints a run while it happens.
@@ -54,6 +55,10 @@ func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserve
 	for _, process := range dp.Processes {
 		tag := process.Host + "/" + process.Name + " | "
 		o.sources = append(o.sources, [2]*terminal.Source{lines.Source(tag, false), lines.Source(tag, true)})
+	}
+	for _, step := range dp.Steps() {
+		tag := step.Host + "/" + step.Name + " | "
+		o.sources = append(o.sources, [2]*terminal.Source{lines.Source(tag, true), lines.Source(tag, true)})
 	}
 	return o
 }
@@ -127,6 +132,9 @@ func (p *progress) Started(int, int, time.Time) {
 // Output implements [publisher.Observer].
 func (p *progress) Output(int, message.Stream, time.Time, []byte) {}
 
+// Step implements [publisher.Observer].
+func (p *progress) Step(int, results.StepRecord) {}
+
 // Exited implements [publisher.Observer].
 func (p *progress) Exited(_ int, r results.ProcessRecord) {
 	p.mu.Lock()
@@ -159,14 +167,21 @@ func (p *progress) update() {
 		return
 	}
 	var waiting, ready, busy []string
+	steps := ""
 	for _, h := range p.dp.Hosts {
 		switch p.phases[h.Name] {
 		case publisher.Asked, publisher.Waiting:
 			waiting = append(waiting, h.Name)
+		case publisher.SettingUp:
+			waiting = append(waiting, h.Name)
+			steps += ", " + h.Name + ": setup"
+		case publisher.Withdrawing, publisher.TearingDown:
+			steps += ", " + h.Name + ": teardown"
 		case publisher.Ready, publisher.Committed:
 			ready = append(ready, h.Name)
 		case publisher.Started:
 			busy = append(busy, h.Name)
+		case publisher.Completed:
 		}
 	}
 	total := len(p.dp.Processes)
@@ -189,7 +204,7 @@ func (p *progress) update() {
 			text += " on " + strings.Join(busy, " ")
 		}
 	}
-	status := terminal.Status{Text: text + p.view.outlook, Since: p.began, Until: p.view.until}
+	status := terminal.Status{Text: text + steps + p.view.outlook, Since: p.began, Until: p.view.until}
 	if p.running > 0 && p.stop == "" {
 		if status.Expected = p.view.expected; status.Expected == 0 {
 			status.Expected = p.dp.Stop.After

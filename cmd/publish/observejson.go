@@ -20,7 +20,8 @@ type jsonObserver struct {
 	out   io.Writer
 	quiet bool
 	dp    *experiment.Datapoint
-	parts [][2][]byte // by process and stream: the beginning of a line
+	steps []experiment.Step
+	parts [][2][]byte // by process or step, and stream: the beginning of a line
 }
 
 // jsonEvent is an object of --output json. Which fields there are depends on
@@ -40,6 +41,7 @@ type jsonEvent struct {
 	Bytes  []byte                 `json:"line_base64,omitempty"`
 	Part   bool                   `json:"partial,omitempty"`
 	Exit   *results.ProcessRecord `json:"exit,omitempty"`
+	Step   *results.StepRecord    `json:"step,omitempty"`
 	Cause  message.StopCause      `json:"cause,omitempty"`
 	Reason string                 `json:"reason,omitempty"`
 	Record *results.Record        `json:"record,omitempty"`
@@ -50,10 +52,19 @@ type jsonEvent struct {
 const longestPart = 1 << 20
 
 func newJSONObserver(a *app, dp *experiment.Datapoint, p *progress) *jsonObserver {
+	steps := dp.Steps()
 	return &jsonObserver{
-		progress: p, run: dp.Run, out: a.live.Writer(a.std.out), quiet: a.flags.quiet, dp: dp,
-		parts: make([][2][]byte, len(dp.Processes)),
+		progress: p, run: dp.Run, out: a.live.Writer(a.std.out), quiet: a.flags.quiet, dp: dp, steps: steps,
+		parts: make([][2][]byte, len(dp.Processes)+len(steps)),
 	}
+}
+
+// source names what wrote some output.
+func (o *jsonObserver) source(process int) (host, name string) {
+	if at := process - len(o.dp.Processes); at >= 0 {
+		return o.steps[at].Host, o.steps[at].Name
+	}
+	return o.dp.Processes[process].Host, o.dp.Processes[process].Name
 }
 
 func (o *jsonObserver) print(e jsonEvent) {
@@ -103,8 +114,8 @@ func (o *jsonObserver) Output(process int, stream message.Stream, at time.Time, 
 }
 
 func (o *jsonObserver) line(process int, stream message.Stream, at time.Time, line []byte, partial bool) {
-	p := o.dp.Processes[process]
-	e := jsonEvent{Event: "output", Host: p.Host, Process: p.Name, Time: at, Stream: stream.String(), Part: partial}
+	host, name := o.source(process)
+	e := jsonEvent{Event: "output", Host: host, Process: name, Time: at, Stream: stream.String(), Part: partial}
 	if utf8.Valid(line) {
 		text := string(line)
 		e.Line = &text
@@ -118,6 +129,13 @@ func (o *jsonObserver) line(process int, stream message.Stream, at time.Time, li
 func (o *jsonObserver) Exited(process int, r results.ProcessRecord) {
 	o.progress.Exited(process, r)
 	o.print(jsonEvent{Event: "exited", Host: r.Host, Process: r.Process, Time: r.EndedAt, Exit: &r})
+}
+
+// Step implements [publisher.Observer].
+func (o *jsonObserver) Step(step int, r results.StepRecord) {
+	o.progress.Step(step, r)
+	host, name := o.source(step)
+	o.print(jsonEvent{Event: "step", Host: host, Process: name, Time: r.EndedAt, Step: &r})
 }
 
 // Stopping implements [publisher.Observer].

@@ -67,8 +67,8 @@ func micros(us int64) string { return terminal.Duration(time.Duration(us) * time
 // most is how many troubles are listed; all of them are in the results.
 const most = 10
 
-// troubles lists the processes that did not end as they should have; dir holds
-// what they wrote.
+// troubles lists the processes, and the commands of teardowns, that did not end as
+// they should have; dir holds what they wrote.
 func troubles(b *strings.Builder, r results.Record, dir string) {
 	var lines []string
 	for _, p := range r.Processes {
@@ -84,6 +84,7 @@ func troubles(b *strings.Builder, r results.Record, dir string) {
 		outcome := strings.ReplaceAll(string(p.Outcome), "_", " ")
 		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s%s\n", p.Host, p.Process, outcome, p.Reason, lastWords(p, dir)))
 	}
+	lines = append(lines, stepTroubles(r, dir)...)
 	for i, line := range lines {
 		if i == most && len(lines) > most+1 {
 			fmt.Fprintf(b, "  ... and %d more; see run.json\n", len(lines)-most)
@@ -93,13 +94,33 @@ func troubles(b *strings.Builder, r results.Record, dir string) {
 	}
 }
 
+// stepTroubles lists the commands of teardowns that did not succeed, which nothing
+// else tells of. What is wrong with a setup is the reason of the run.
+func stepTroubles(r results.Record, dir string) []string {
+	var lines []string
+	for _, h := range r.Hosts {
+		for _, s := range h.Teardown {
+			if s.Outcome == results.ProcessSucceeded {
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("  %s/%s %s, which does not count: it %s%s\n",
+				h.Host, s.Name, strings.ReplaceAll(string(s.Outcome), "_", " "), s.Reason, wroteLast(dir, h.Host, s.Name)))
+		}
+	}
+	return lines
+}
+
 // lastWords is what a process that failed wrote last to standard error.
 func lastWords(p results.ProcessRecord, dir string) string {
-	const most = 200 // bytes
 	if p.Outcome != results.ProcessFailed {
 		return ""
 	}
-	line, err := results.LastWords(dir, p.Host, p.Process)
+	return wroteLast(dir, p.Host, p.Process)
+}
+
+func wroteLast(dir, host, process string) string {
+	const most = 200 // bytes
+	line, err := results.LastWords(dir, host, process)
 	switch {
 	case err != nil:
 		return fmt.Sprintf(" (its standard error can't be read: %v)", err)

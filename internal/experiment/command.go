@@ -18,6 +18,7 @@ type command struct {
 	line  *text
 	argv  []*text
 	shell bool
+	pty   bool
 	name  *text
 	env   []variable
 	dir   *text
@@ -59,6 +60,9 @@ func (d *decoder) commandFields(at pos, fields map[string]*node, path string) *c
 	if n := fields["shell"]; n != nil {
 		c.shell = d.boolean(n, path+".shell")
 	}
+	if n := fields["pty"]; n != nil {
+		c.pty = d.boolean(n, path+".pty")
+	}
 	if n := fields["run"]; n != nil {
 		d.run(c, n, path+".run")
 	} else {
@@ -71,7 +75,7 @@ func (d *decoder) commandFields(at pos, fields map[string]*node, path string) *c
 		c.env = d.env(n, path+".env")
 	}
 	if n := fields["dir"]; n != nil {
-		if c.dir = d.text(n, path+".dir", allKeys); c.dir != nil && c.dir.src == "" {
+		if c.dir = d.text(n, path+".dir", d.keys); c.dir != nil && c.dir.src == "" {
 			d.add(n.pos, path+".dir", "leave it out to start in the run's directory", "is empty")
 		}
 	}
@@ -87,7 +91,7 @@ func (d *decoder) commandFields(at pos, fields map[string]*node, path string) *c
 func (d *decoder) run(c *command, n *node, path string) {
 	switch {
 	case n.kind == stringNode:
-		if c.line = d.text(n, path, allKeys); c.line != nil && c.line.constant() {
+		if c.line = d.text(n, path, d.keys); c.line != nil && c.line.constant() {
 			if _, err := c.words(c.line.src); err != nil {
 				d.problem(c.line, err)
 			}
@@ -98,7 +102,7 @@ func (d *decoder) run(c *command, n *node, path string) {
 		d.add(n.pos, path, "", "the command is empty")
 	case n.kind == listNode:
 		for i, item := range n.items {
-			c.argv = append(c.argv, d.scalar(item, fmt.Sprintf("%s[%d]", path, i), allKeys))
+			c.argv = append(c.argv, d.scalar(item, fmt.Sprintf("%s[%d]", path, i), d.keys))
 		}
 		if first := c.argv[0]; first != nil && first.src == "" {
 			d.problem(first, errNoCommand)
@@ -140,7 +144,7 @@ func (d *decoder) env(n *node, path string) []variable {
 		case strings.HasPrefix(p.key, message.EnvPrefix):
 			d.add(p.pos, path, "Downbeat sets those itself", "variables that begin with %s are reserved", message.EnvPrefix)
 		default:
-			env = append(env, variable{p.key, d.scalar(p.value, path+"."+p.key, allKeys)})
+			env = append(env, variable{p.key, d.scalar(p.value, path+"."+p.key, d.keys)})
 		}
 	}
 	return env
@@ -148,7 +152,7 @@ func (d *decoder) env(n *node, path string) []variable {
 
 func (d *decoder) delay(n *node, path string) *text {
 	if n.kind == stringNode && strings.Contains(n.text, "{{") {
-		return d.text(n, path, allKeys)
+		return d.text(n, path, d.keys)
 	}
 	if v := d.duration(n, path, true); v > 0 {
 		return &text{n.pos, path, v.String()}

@@ -13,14 +13,15 @@ import (
 // name wherever they stand.
 var (
 	topFields = []string{
-		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace",
+		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace", "setup", "teardown",
 	}
 	hostFields    = []string{"address"}
-	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell"}
+	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell", "pty"}
 	groupFields   = append([]string{"on", "count"}, commandFields...)
+	stepFields    = []string{"run", "on", "env", "dir", "timeout", "ok_exit", "shell", "pty"}
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
 	laterFields   = []string{
-		"files", "collect", "metrics", "setup", "teardown", "require", "pty",
+		"files", "collect", "metrics", "require",
 	}
 )
 
@@ -28,6 +29,7 @@ var (
 type decoder struct {
 	*report
 	file *File
+	keys []string        // those that templates of commands may use, at this place
 	used map[string]bool // the template keys that occur
 }
 
@@ -41,6 +43,7 @@ func (d *decoder) decode(root *node) {
 	d.plan(fields)
 	d.hosts(root, fields["hosts"])
 	d.groups(fields["groups"])
+	d.file.setup, d.file.teardown = d.steps(fields["setup"], message.SetupName), d.steps(fields["teardown"], message.TeardownName)
 	d.limits(fields)
 	if len(d.file.commands) == 0 && len(d.errors) == 0 {
 		d.add(root.pos, "", "give hosts commands, or add groups", "there is no process to run")

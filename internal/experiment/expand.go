@@ -132,7 +132,9 @@ func (x *expansion) expand() (*Datapoint, error) {
 			d.Hosts = append(d.Hosts, Host{h.Name, f.address(h)})
 		}
 	}
-	return d, nil
+	d.Setup, d.Teardown = x.expandSteps(f.setup, d.Hosts), x.expandSteps(f.teardown, d.Hosts)
+	x.checkStepNames(d)
+	return d, x.err()
 }
 
 // place counts the processes and deals them out to the hosts, round robin.
@@ -262,29 +264,33 @@ func (x *expansion) checkName(at *text, p *placed, taken map[string]*placed) {
 func (x *expansion) fill() {
 	for _, p := range x.all {
 		c := p.command
-		p.Argv = x.argv(p)
-		if len(c.env) > 0 {
-			p.Env = make(map[string]string, len(c.env))
-		}
-		for _, v := range c.env {
-			p.Env[v.key], _ = x.evaluate(v.value, allKeys, p.data)
-		}
+		p.Argv, p.Env, p.Pty = x.argv(c, allKeys, p.data), x.environment(c, allKeys, p.data), c.pty
 		if c.dir != nil {
 			p.Dir, _ = x.evaluate(c.dir, allKeys, p.data)
 		}
 		if c.delay != nil {
 			p.DelayMS = x.delay(c.delay, p.data)
 		}
-		if !x.account(p) {
+		if !x.account(c, p.Host, p.Dir, p.Argv, p.Env) {
 			return
 		}
 	}
 }
 
-func (x *expansion) argv(p *placed) []string {
-	c := p.command
+func (x *expansion) environment(c *command, keys []string, data map[string]any) map[string]string {
+	if len(c.env) == 0 {
+		return nil
+	}
+	env := make(map[string]string, len(c.env))
+	for _, v := range c.env {
+		env[v.key], _ = x.evaluate(v.value, keys, data)
+	}
+	return env
+}
+
+func (x *expansion) argv(c *command, keys []string, data map[string]any) []string {
 	if c.line != nil {
-		line, ok := x.evaluate(c.line, allKeys, p.data)
+		line, ok := x.evaluate(c.line, keys, data)
 		if !ok {
 			return nil
 		}
@@ -297,7 +303,7 @@ func (x *expansion) argv(p *placed) []string {
 	words := make([]string, len(c.argv))
 	for i, t := range c.argv {
 		var ok bool
-		if words[i], ok = x.evaluate(t, allKeys, p.data); ok && i == 0 && words[0] == "" {
+		if words[i], ok = x.evaluate(t, keys, data); ok && i == 0 && words[0] == "" {
 			x.fail(t, errNoCommand)
 		}
 	}
@@ -317,26 +323,26 @@ func (x *expansion) delay(t *text, data map[string]any) int64 {
 }
 
 // account reports a run that no queue could carry.
-func (x *expansion) account(p *placed) bool {
-	size, longest := len(p.Dir)+200, 0 // 200: what is around them
-	for _, s := range p.Argv {
+func (x *expansion) account(c *command, host, dir string, argv []string, env map[string]string) bool {
+	size, longest := len(dir)+200, 0 // 200: what is around them
+	for _, s := range argv {
 		size, longest = size+len(s)+3, max(longest, len(s))
 	}
-	for k, v := range p.Env {
+	for k, v := range env {
 		size, longest = size+len(k)+len(v)+6, max(longest, len(k)+len(v)+1)
 	}
 	if longest > maxText {
-		x.fail(p.command.whole, &textError{
+		x.fail(c.whole, &textError{
 			fmt.Sprintf("an argument or variable is longer than %d KiB, which is more than Linux takes", maxText>>10),
 			"put long values into files",
 		})
 	}
-	x.jobBytes[p.Host] += size
+	x.jobBytes[host] += size
 	x.runBytes += size
-	whole, hint := p.command.whole, "put long values into files"
+	whole, hint := c.whole, "put long values into files"
 	switch {
-	case x.jobBytes[p.Host] > maxJob:
-		x.add(whole.at, whole.field, hint, "the commands of host %s are too much for one job: more than %d MiB", p.Host, maxJob>>20)
+	case x.jobBytes[host] > maxJob:
+		x.add(whole.at, whole.field, hint, "the commands of host %s are too much for one job: more than %d MiB", host, maxJob>>20)
 	case x.runBytes > maxRun:
 		x.add(whole.at, whole.field, hint, "the commands are too much for one run: more than %d MiB", maxRun>>20)
 	default:

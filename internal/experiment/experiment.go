@@ -55,7 +55,9 @@ type File struct {
 	// Warnings are about what is allowed but hardly meant.
 	Warnings []*Error
 
-	commands       []*command    // in rank order
+	commands       []*command // in rank order
+	setup          []*step
+	teardown       []*step
 	combinations   [][]Parameter // one without any, where there is no matrix
 	timeout        *text         // these three are nil where they are no templates
 	after          *text
@@ -102,8 +104,12 @@ type Datapoint struct {
 	// Hosts are those that take part, in the order of the file.
 	Hosts     []Host
 	Processes []Process // in the order of their ranks
-	Stop      StopRule
-	Timeout   time.Duration
+	// Setup and Teardown are in the order of the file, and for each command in
+	// that of the hosts.
+	Setup    []Step `json:",omitempty"`
+	Teardown []Step `json:",omitempty"`
+	Stop     StopRule
+	Timeout  time.Duration
 }
 
 // A Process is one process of a run and the host it is on.
@@ -147,6 +153,12 @@ func (d *Datapoint) Jobs() []message.Job {
 	for _, p := range d.Processes {
 		job := at[p.Host]
 		job.Processes = append(job.Processes, p.Process)
+	}
+	for _, s := range d.Setup {
+		at[s.Host].Setup = append(at[s.Host].Setup, s.Step)
+	}
+	for _, s := range d.Teardown {
+		at[s.Host].Teardown = append(at[s.Host].Teardown, s.Step)
 	}
 	return jobs
 }

@@ -60,7 +60,7 @@ func Parse(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	f := &File{Path: name, Source: data}
-	(&decoder{report: r, file: f, used: make(map[string]bool)}).decode(root)
+	(&decoder{report: r, file: f, keys: allKeys, used: make(map[string]bool)}).decode(root)
 	if err := r.err(); err != nil {
 		return nil, err
 	}

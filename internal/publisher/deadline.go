@@ -17,13 +17,15 @@ func (r *run) watch(h *host, now time.Time) {
 	switch {
 	case h.phase == Asked && !h.readyBy.IsZero() && now.After(h.readyBy):
 		r.decline(h, results.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, r.p.absent(h.name)))
+	case h.phase == SettingUp && r.stage != stopping && now.After(h.readyBy):
+		r.slow(h)
 	case h.phase == Asked && !h.asked && now.Sub(r.clock.Local(r.enqueuedAt)) > inquireAfter:
 		h.asked = true
 		r.inquire(h)
 	case h.phase != Asked && now.Sub(h.heard) > r.p.config.Lease:
 		r.lose(h, fmt.Sprintf("no word from %s for %s: the host, its worker or its network is gone", h.name, r.p.config.Lease))
 	case r.stage == stopping && r.overdue(h, now):
-		r.lose(h, fmt.Sprintf("%s did not complete within %s after it was told to stop", h.name, completeWithin))
+		r.lose(h, fmt.Sprintf("%s did not complete within %s after it was told to stop", h.name, r.patience(h)))
 	}
 }
 
@@ -52,13 +54,22 @@ func (n notice) Error() string { return string(n) }
 // the rest without any progress.
 const completeWithin = time.Minute
 
-func (r *run) overdue(h *host, now time.Time) bool {
-	limit := r.clock.Local(r.stopAt).Add(r.dp.Stop.Grace + completeWithin)
-	return now.After(limit) && now.Sub(h.moved) > completeWithin
+// patience is that, with the time that the host's teardown may take.
+func (r *run) patience(h *host) time.Duration {
+	return completeWithin + bound(h.job.Teardown, h.job.Grace())
 }
 
-// applyRule stops a run that has been released when the file says so.
+func (r *run) overdue(h *host, now time.Time) bool {
+	limit := r.clock.Local(r.stopAt).Add(r.dp.Stop.Grace + r.patience(h))
+	return now.After(limit) && now.Sub(h.moved) > r.patience(h)
+}
+
+// applyRule stops a run that has been released when the file says so. Once every
+// process has ended there is nothing to stop: teardowns have their own time.
 func (r *run) applyRule(now time.Time) {
+	if !slices.ContainsFunc(r.processes, func(p process) bool { return !p.ended }) {
+		return
+	}
 	since := r.clock.At(now).Sub(r.releaseAt)
 	rule := r.dp.Stop
 	switch {
@@ -148,6 +159,10 @@ func (r *run) applyDeclined(now time.Time) {
 
 // refuse takes a host's word that it can't take part.
 func (r *run) refuse(h *host) {
+	if lacking := r.lacking(h, h.refused.Totals); lacking != "" {
+		r.lose(h, lacking)
+		return
+	}
 	for _, problem := range h.refused.Problems {
 		for _, n := range h.processes {
 			if r.processes[n].Name == problem.Process {
@@ -161,7 +176,7 @@ func (r *run) refuse(h *host) {
 // finish takes a host's last event and closes its account.
 func (r *run) finish(h *host, done *message.DoneInfo) {
 	h.done = done
-	if lacking := r.lacking(h, done); lacking != "" {
+	if lacking := r.lacking(h, done.Totals); lacking != "" && done.Outcome != message.HostLost {
 		h.outcome, h.reason = results.HostLost, lacking
 	}
 	switch done.Outcome {
@@ -179,16 +194,16 @@ func (r *run) finish(h *host, done *message.DoneInfo) {
 // lacking compares what a host says that it sent with what was received. The
 // numbers of the events have no gap, so this can only find a fault of ours;
 // it is looked for all the same, as silence would be worse.
-func (r *run) lacking(h *host, done *message.DoneInfo) string {
-	for i, total := range done.Totals {
-		_, p := r.process(h, i)
-		if p == nil || done.Outcome == message.HostLost {
+func (r *run) lacking(h *host, totals []message.Total) string {
+	for i, total := range totals {
+		_, name, t := r.source(h, i)
+		if t == nil {
 			continue
 		}
-		if p.got != total {
+		if t.got != total {
 			return fmt.Sprintf("output of %s is missing: %d of %d bytes and %d of %d lines on standard output, %d of %d bytes and %d of %d lines on standard error have come",
-				p.Name, p.got.StdoutBytes, total.StdoutBytes, p.got.StdoutLines, total.StdoutLines,
-				p.got.StderrBytes, total.StderrBytes, p.got.StderrLines, total.StderrLines)
+				name, t.got.StdoutBytes, total.StdoutBytes, t.got.StdoutLines, total.StdoutLines,
+				t.got.StderrBytes, total.StderrBytes, t.got.StderrLines, total.StderrLines)
 		}
 	}
 	return ""

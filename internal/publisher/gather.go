@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -94,6 +93,12 @@ func (r *run) apply(h *host, e *message.Event) {
 		r.exited(h, e.Exited)
 	case message.Stopping:
 		h.stoppedAt = r.ours(h, e.Time)
+	case message.SettingUp:
+		r.setUp(h)
+	case message.Stepped:
+		r.stepped(h, e.Step)
+	case message.TearingDown:
+		r.tearDown(h)
 	case message.Refused:
 		h.refused = e.Refused
 		r.refuse(h)
@@ -138,37 +143,16 @@ func (r *run) started(h *host, s message.StartedInfo) {
 
 func (r *run) output(h *host, o *message.Output) {
 	for _, s := range o.Segments {
-		n, p := r.process(h, s.Process)
-		if p == nil {
+		n, _, t := r.source(h, s.Process)
+		if t == nil {
 			continue
 		}
-		p.count(s.Stream, s.Data)
+		t.count(s.Stream, s.Data)
 		at := r.ours(h, s.At)
 		if err := r.spec.Results.Output(n, s.Stream == message.Stderr, at, s.Data); err != nil {
 			r.broken(err)
 		}
 		r.spec.Observer.Output(n, s.Stream, at, s.Data)
-	}
-}
-
-// count adds to what was received of a stream. A last line without newline is
-// a line.
-func (p *process) count(stream message.Stream, data []byte) {
-	if len(data) == 0 {
-		return
-	}
-	lines, size := &p.got.StdoutLines, &p.got.StdoutBytes
-	if stream == message.Stderr {
-		lines, size = &p.got.StderrLines, &p.got.StderrBytes
-	}
-	*size += uint64(len(data))
-	*lines += uint64(bytes.Count(data, []byte{'\n'}))
-	if p.open[stream] {
-		*lines--
-	}
-	p.open[stream] = data[len(data)-1] != '\n'
-	if p.open[stream] {
-		*lines++
 	}
 }
 

@@ -24,6 +24,7 @@ type host struct {
 	name      string
 	job       message.Job
 	processes []int // the job's processes, as the datapoint counts them
+	steps     []int // its steps, in the same way
 	outbox    *outbox
 
 	phase   Phase
@@ -33,6 +34,9 @@ type host struct {
 	reason  string
 	ready   *message.ReadyInfo
 	behind  string
+
+	setup, teardown []results.StepRecord // what has been run of them
+	setupTime       time.Duration        // what the setup may take, and getting ready after it
 
 	clock     clock.Offset
 	heard     time.Time // when anything last came from it

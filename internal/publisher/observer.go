@@ -16,6 +16,9 @@ type Observer interface {
 	Host(host string, phase Phase, detail string)
 	// Started tells that a process has been released.
 	Started(process, pid int, at time.Time)
+	// Step tells how a command of a setup or teardown ended. They are counted as
+	// in Datapoint.Steps, on after the processes, here and in Output.
+	Step(step int, record results.StepRecord)
 	// Output brings what a process wrote, in the order of each stream, in
 	// pieces that may end anywhere; data is valid during the call.
 	Output(process int, stream message.Stream, at time.Time, data []byte)
@@ -28,17 +31,23 @@ type Observer interface {
 // Phase is where a host stands in a run, as the publisher knows it.
 type Phase uint8
 
-// The phases, in their order; a host may go back from ready to waiting.
+// The phases, in their order; a host may go back from ready to withdrawing or
+// waiting.
 const (
-	Asked     Phase = iota // the job is on the queue
-	Waiting                // another run has the host
-	Ready                  // its processes are held
-	Committed              // and kept for this run
-	Started                // and released
-	Completed              // nothing of the run is left there, and all it reported is here
+	Asked       Phase = iota // the job is on the queue
+	Waiting                  // another run has the host
+	SettingUp                // its setup is being run
+	Withdrawing              // its teardown is being run, though nothing was released there
+	Ready                    // its processes are held
+	Committed                // and kept for this run
+	Started                  // and released
+	TearingDown              // they are over, and its teardown is being run
+	Completed                // nothing of the run is left there, and all it reported is here
 )
 
-var phaseNames = [...]string{"asked", "waiting", "ready", "committed", "started", "completed"}
+var phaseNames = [...]string{
+	"asked", "waiting", "setting_up", "withdrawing", "ready", "committed", "started", "tearing_down", "completed",
+}
 
 // String names the phase.
 func (p Phase) String() string { return phaseNames[p] }

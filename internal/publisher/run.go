@@ -70,6 +70,7 @@ type run struct {
 	hosts     []*host
 	byName    map[string]*host
 	processes []process
+	steps     []step // those of setups first
 
 	stage      stage
 	enqueuedAt time.Time // these three on the publisher's clock
@@ -90,8 +91,7 @@ type process struct {
 	record results.ProcessRecord
 	host   *host
 	ended  bool
-	got    message.Total
-	open   [2]bool // the stream's last byte was no newline
+	tally
 }
 
 type fault struct {
@@ -165,6 +165,7 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 			Host: dp.Host, Process: dp.Name, Group: dp.Group, Index: dp.Index, Rank: dp.Rank, Argv: dp.Argv, ExitCode: -1,
 		}})
 	}
+	r.addSteps()
 	return r, nil
 }
 

@@ -170,6 +170,24 @@ func (m *merge) compare(sources []source, f Filter) {
 		m.compareSize(outPath(p.Host, p.Process), sizes, p.StdoutBytes)
 		m.compareSize(errPath(p.Host, p.Process), sizes, p.StderrBytes)
 	}
+	for path, size := range stepSizes(rec, f) {
+		m.compareSize(path, sizes, size)
+	}
+}
+
+// stepSizes are the bytes that setups and teardowns wrote, by path. One that was
+// run again has gone on writing to the same files.
+func stepSizes(rec Record, f Filter) map[string]uint64 {
+	all := map[string]uint64{}
+	for _, h := range rec.Hosts {
+		for _, s := range slices.Concat(h.Setup, h.Teardown) {
+			if f.takes(Process{h.Host, s.Name}) {
+				all[outPath(h.Host, s.Name)] += s.StdoutBytes
+				all[errPath(h.Host, s.Name)] += s.StderrBytes
+			}
+		}
+	}
+	return all
 }
 
 func (m *merge) compareSize(path string, sizes map[string]int64, recorded uint64) {

@@ -101,8 +101,13 @@ type HostRecord struct {
 	Bytes uint64 `json:"bytes"`
 	// Swept counts the descendants that had to be killed outside their
 	// process groups.
-	Swept int      `json:"swept"`
-	Files []string `json:"files"` // what was collected, below <host>/files
+	Swept int `json:"swept"`
+	// Setup and Teardown are the commands that were run before and after the
+	// processes, in that order. A host that had to give way to another run has
+	// had its setup and teardown more than once.
+	Setup    []StepRecord `json:"setup"`
+	Teardown []StepRecord `json:"teardown"`
+	Files    []string     `json:"files"` // what was collected, below <host>/files
 }
 
 // A ProcessRecord is one process's part in a run.
@@ -129,6 +134,28 @@ type ProcessRecord struct {
 	StdoutBytes uint64 `json:"stdout_bytes"`
 	StderrLines uint64 `json:"stderr_lines"`
 	StderrBytes uint64 `json:"stderr_bytes"`
+}
+
+// A StepRecord is one command of a host's setup or teardown, run once.
+type StepRecord struct {
+	Name string   `json:"name"` // such as "setup.0": that of its files, too
+	Argv []string `json:"argv"`
+	// Outcome is ProcessSucceeded, ProcessFailed, ProcessTimedOut or ProcessStopped.
+	Outcome ProcessOutcome `json:"outcome"`
+	Reason  string         `json:"reason"`
+	// ExitCode is -1 where there is none, as in a [ProcessRecord].
+	ExitCode    int       `json:"exit_code"`
+	Signal      string    `json:"signal"`
+	StartedAt   time.Time `json:"started_at,omitzero"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
+	UserUS      int64     `json:"user_us"`
+	SystemUS    int64     `json:"system_us"`
+	MaxRSSBytes int64     `json:"max_rss_bytes"`
+	StdoutLines uint64    `json:"stdout_lines"`
+	StdoutBytes uint64    `json:"stdout_bytes"`
+	StderrLines uint64    `json:"stderr_lines"`
+	StderrBytes uint64    `json:"stderr_bytes"`
+	Swept       int       `json:"swept"` // descendants that had to be ended, as in a [HostRecord]
 }
 
 // ReadRecord reads the record of the run in that directory. A run that is not
@@ -161,6 +188,7 @@ func (r Record) Normal() Record {
 	hosts := make([]HostRecord, len(r.Hosts))
 	for i, h := range r.Hosts {
 		h.Files = append([]string{}, h.Files...)
+		h.Setup, h.Teardown = normalSteps(h.Setup), normalSteps(h.Teardown)
 		hosts[i] = h
 	}
 	processes := make([]ProcessRecord, len(r.Processes))
@@ -171,6 +199,16 @@ func (r Record) Normal() Record {
 	}
 	r.Hosts, r.Processes = hosts, processes
 	return r
+}
+
+func normalSteps(steps []StepRecord) []StepRecord {
+	normal := make([]StepRecord, len(steps))
+	for i, s := range steps {
+		s.Argv = append([]string{}, s.Argv...)
+		s.StartedAt, s.EndedAt = utc(s.StartedAt), utc(s.EndedAt)
+		normal[i] = s
+	}
+	return normal
 }
 
 func utc(t time.Time) time.Time {
