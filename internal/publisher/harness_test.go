@@ -141,6 +141,9 @@ func newResults(t interface {
 	for _, p := range dp.Processes {
 		processes = append(processes, results.Process{Host: p.Host, Name: p.Name})
 	}
+	for _, s := range dp.Steps() {
+		processes = append(processes, results.Process{Host: s.Host, Name: s.Name})
+	}
 	run, err := e.NewRun("0001", processes)
 	if err != nil {
 		t.Fatal(err)
@@ -174,6 +177,7 @@ type watcher struct {
 	details  map[string]string
 	stopping []message.StopCause
 	exited   int
+	steps    []int
 }
 
 func (w *watcher) Host(host string, phase Phase, detail string) {
@@ -194,6 +198,12 @@ func (w *watcher) Exited(int, results.ProcessRecord) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.exited++
+}
+
+func (w *watcher) Step(step int, _ results.StepRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.steps = append(w.steps, step)
 }
 
 func (w *watcher) Stopping(cause message.StopCause, _ string) {

@@ -176,7 +176,7 @@ func (s *scripted) send(to string, e message.Event) {
 func (s *scripted) take() *message.Job {
 	s.t.Helper()
 	s.job = within(s.t, s.jobs, s.host+" gets no job")
-	s.totals = make([]message.Total, len(s.job.Processes))
+	s.totals = make([]message.Total, len(s.job.Processes)+len(s.job.Steps()))
 	return s.job
 }
 
