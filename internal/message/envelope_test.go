@@ -174,14 +174,18 @@ func TestControlIsChecked(t *testing.T) {
 func TestJobIsChecked(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(*Job){
-		"no processes":   func(j *Job) { j.Processes = nil },
-		"an empty argv":  func(j *Job) { j.Processes[0].Argv = nil },
-		"a path as name": func(j *Job) { j.Processes[0].Name = "../../etc" },
-		"a double name":  func(j *Job) { j.Processes = append(j.Processes, j.Processes[0]) },
-		"no reply queue": func(j *Job) { j.ReplyTo = "" },
-		"no lease":       func(j *Job) { j.LeaseMS = 0 },
-		"negative delay": func(j *Job) { j.Processes[0].DelayMS = -1 },
-		"another run":    func(j *Job) { j.Run = "x" },
+		"no processes":             func(j *Job) { j.Processes = nil },
+		"an empty argv":            func(j *Job) { j.Processes[0].Argv = nil },
+		"a path as name":           func(j *Job) { j.Processes[0].Name = "../../etc" },
+		"a double name":            func(j *Job) { j.Processes = append(j.Processes, j.Processes[0]) },
+		"no reply queue":           func(j *Job) { j.ReplyTo = "" },
+		"no lease":                 func(j *Job) { j.LeaseMS = 0 },
+		"negative delay":           func(j *Job) { j.Processes[0].DelayMS = -1 },
+		"another run":              func(j *Job) { j.Run = "x" },
+		"a step without a command": func(j *Job) { j.Setup = []Step{{Name: "setup.0", TimeoutMS: 1}} },
+		"a step without end":       func(j *Job) { j.Teardown = []Step{{Name: "teardown.0", Argv: []string{"x"}}} },
+		"a path as a step's name":  func(j *Job) { j.Setup = []Step{{Name: "a/b", Argv: []string{"x"}, TimeoutMS: 1}} },
+		"a step that is a process": func(j *Job) { j.Setup = []Step{{Name: j.Processes[0].Name, Argv: []string{"x"}, TimeoutMS: 1}} },
 	}
 	for name, change := range changes {
 		j := testJob()

@@ -25,6 +25,17 @@ func TestWireFormIsPinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ended := Event{Kind: Stepped, Run: testRun, Host: "alpha", Seq: 3, Time: testTime, Step: &StepInfo{
+		Step: 4, Outcome: StepTimedOut, Reason: "r", ExitCode: -1, Signal: "SIGTERM", StartedAt: testTime, EndedAt: testTime, Swept: 1,
+	}}
+	endedJSON, err := ended.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, err := json.Marshal(Step{Name: "setup.0", Argv: []string{"x"}, Env: map[string]string{"A": "b"}, Dir: "d", Pty: true, OKExit: []int{0}, TimeoutMS: 60000})
+	if err != nil {
+		t.Fatal(err)
+	}
 	control, err := json.Marshal(Control{Kind: Stop, At: testTime, Cause: StopRule, Reason: "r", GraceMS: 5, Ack: 1, Probe: &Probe{ID: 1, SentAt: testTime}})
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +46,10 @@ func TestWireFormIsPinned(t *testing.T) {
 		{"event", string(eventJSON), `{"downbeat":1,"event":"exited","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z",` +
 			`"exited":{"process":1,"exit_code":-1,"signal":"SIGKILL","started_at":"2026-11-23T12:00:00.123456789Z","ended_at":"2026-11-23T12:00:00.123456789Z",` +
 			`"user_us":1,"system_us":2,"max_rss_bytes":3,"stopped":true,"killed":true}}`},
+		{"end of a step", string(endedJSON), `{"downbeat":1,"event":"step","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":3,"time":"2026-11-23T12:00:00.123456789Z",` +
+			`"step":{"step":4,"outcome":"timed_out","reason":"r","exit_code":-1,"signal":"SIGTERM","started_at":"2026-11-23T12:00:00.123456789Z",` +
+			`"ended_at":"2026-11-23T12:00:00.123456789Z","user_us":0,"system_us":0,"max_rss_bytes":0,"swept":1}}`},
+		{"step", string(step), `{"name":"setup.0","argv":["x"],"env":{"A":"b"},"dir":"d","pty":true,"ok_exit":[0],"timeout_ms":60000}`},
 		{"control", string(control), `{"control":"stop","at":"2026-11-23T12:00:00.123456789Z","cause":"rule","reason":"r","grace_ms":5,"ack":1,` +
 			`"probe":{"id":1,"sent_at":"2026-11-23T12:00:00.123456789Z"}}`},
 		{"envelope", string(mustSeal(t, jobAddress(), Control{Kind: Keepalive}, testKey(0))), `{"downbeat":1,"purpose":"job","namespace":"downbeat","host":"alpha",` +

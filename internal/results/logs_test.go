@@ -278,3 +278,21 @@ func TestReadStaysInside(t *testing.T) {
 		t.Errorf("got %q, want the run's own line alone", got)
 	}
 }
+
+// A setup that was run twice has written to one file: what both wrote must be there.
+func TestStepsThatAreShorterThanRecordedAreDamage(t *testing.T) {
+	t.Parallel()
+	run := newRun(t, results.Process{Host: "alpha", Name: "client.0"}, results.Process{Host: "alpha", Name: "setup.0"})
+	output(t, run, 1, false, 0, "once\n")
+	output(t, run, 1, false, time.Second, "again\n")
+	check(t, run.Finish(results.Record{Hosts: []results.HostRecord{{Host: "alpha", Setup: []results.StepRecord{
+		{Name: "setup.0", StdoutBytes: 5}, {Name: "setup.0", StdoutBytes: 6},
+	}}}}))
+	if got, err := read(t, run.Dir(), results.Filter{Process: "setup.*"}); err != nil || len(got) != 2 {
+		t.Errorf("got %d lines, %v, want 2", len(got), err)
+	}
+	check(t, os.Truncate(filepath.Join(run.Dir(), "alpha", "setup.0.out"), 5))
+	if _, err := read(t, run.Dir(), results.Filter{}); err == nil || !strings.Contains(err.Error(), "6 of the 11 bytes") {
+		t.Errorf("got %v, want what is missing", err)
+	}
+}

@@ -26,6 +26,12 @@ func sample() results.Record {
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
 			ClockOffsetUS: 12, ClockErrorUS: 310, Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
+			Setup: []results.StepRecord{{
+				Name: "setup.0", Argv: []string{"./prepare"}, Outcome: results.ProcessFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
+				StartedAt: epoch, EndedAt: after(time.Second), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3,
+				StdoutLines: 4, StdoutBytes: 5, StderrLines: 6, StderrBytes: 7, Swept: 8,
+			}},
+			Teardown: []results.StepRecord{},
 		}},
 		Processes: []results.ProcessRecord{{
 			Host: "nevis", Process: "server.0", Group: "server", Index: 4, Rank: 5, PID: 4711,
