@@ -173,7 +173,6 @@ func (p *progress) update() {
 		case publisher.Asked, publisher.Waiting:
 			waiting = append(waiting, h.Name)
 		case publisher.SettingUp:
-			waiting = append(waiting, h.Name)
 			steps += ", " + h.Name + ": setup"
 		case publisher.Withdrawing, publisher.TearingDown:
 			steps += ", " + h.Name + ": teardown"
@@ -187,8 +186,11 @@ func (p *progress) update() {
 	total := len(p.dp.Processes)
 	text := p.dp.Name + p.view.place + "  "
 	switch {
-	case p.running == 0 && len(waiting) > 0:
-		text += fmt.Sprintf("%d of %d hosts ready, waiting for %s", len(ready), len(p.dp.Hosts), strings.Join(waiting, " "))
+	case p.running == 0 && len(ready) < len(p.dp.Hosts):
+		text += fmt.Sprintf("%d of %d hosts ready", len(ready), len(p.dp.Hosts))
+		if len(waiting) > 0 {
+			text += ", waiting for " + strings.Join(waiting, " ")
+		}
 	case p.running == 0:
 		text += fmt.Sprintf("%s ready on %s", processes(total), terminal.Count(uint64(len(p.dp.Hosts)), "host"))
 	default:

@@ -31,7 +31,7 @@ func TestDocsAreComplete(t *testing.T) {
 		words[w] = true
 	}
 	var want []string
-	for _, fields := range [][]string{topFields, hostFields, groupFields, laterFields} {
+	for _, fields := range [][]string{topFields, hostFields, groupFields, stepFields, laterFields} {
 		want = append(want, fields...)
 	}
 	for _, field := range stopFields {

@@ -5,7 +5,7 @@
 //
 // A Worker serves one host. Its goroutines: one that takes jobs, one that takes
 // controls while there are runs, one for each run (see run) with one that sends
-// the run's log, and one that the run's preparation or release borrows.
+// the run's log, and one that its setup, preparation, release or teardown borrows.
 package worker
 
 import (
