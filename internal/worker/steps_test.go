@@ -269,9 +269,16 @@ func TestElderRunTakesTheHostWhenTheSetupIsOver(t *testing.T) {
 	s.serve(nil)
 	tr := newTrace(t)
 	younger, elder := around(s.job("true"), tr.add("setup"), tr.add("teardown")), aged(s.job(tr.add("elder")))
+	owed := filepath.Join(s.runDir(younger), owedFile)
 	s.ready(younger)
+	if _, err := os.Stat(owed); err != nil {
+		t.Errorf("a worker that dies now would not know that the teardown is owed: %v", err)
+	}
 	s.send(elder)
 	s.await(younger, message.Waiting)
+	if _, err := os.Stat(owed); !os.IsNotExist(err) {
+		t.Errorf("a worker that dies now would tear down again (%v)", err)
+	}
 	s.await(elder, message.Ready)
 	tr.want(t, "setup", "teardown")
 }
