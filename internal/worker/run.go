@@ -206,6 +206,9 @@ func (r *run) enter(ctx context.Context) {
 		return
 	}
 	if r.left != nil {
+		if err := os.MkdirAll(r.inWork(""), 0o700); err != nil {
+			r.slog.Warn("the run's directory can't be made for its teardown", "error", err)
+		}
 		r.tearDown(thenFinish)
 		return
 	}
