@@ -36,6 +36,7 @@ func (d *Datapoint) Changes(before *Datapoint) []string {
 	for _, key := range slices.Sorted(maps.Keys(old)) {
 		say("process %s is gone", key)
 	}
+	list = append(list, stepChanges(d.Steps(), before.Steps())...)
 	if d.Timeout != before.Timeout {
 		say("the timeout is %s, was %s", d.Timeout, before.Timeout)
 	}
@@ -52,6 +53,8 @@ func (p Process) changes(was Process) string {
 		return "the environment is another"
 	case p.Dir != was.Dir:
 		return fmt.Sprintf("the directory is %q, was %q", p.Dir, was.Dir)
+	case p.Pty != was.Pty:
+		return fmt.Sprintf("pty is %t, was %t", p.Pty, was.Pty)
 	case p.DelayMS != was.DelayMS:
 		return fmt.Sprintf("the delay is %s, was %s", p.Delay(), was.Delay())
 	case !slices.Equal(p.OKExit, was.OKExit):

@@ -36,8 +36,28 @@ func TestChangesAreTold(t *testing.T) {
 		{"./run", "./run -v", `process alpha/g.0: the command is "./run -v", was "./run"; process bravo/g.1: the command is "./run -v", was "./run"`},
 		{"[alpha, bravo], count: 2", "alpha, delay: 1s", "the hosts are alpha, were alpha, bravo; process alpha/g.0: the delay is 1s, was 0s; process bravo/g.1 is gone"},
 		{"run: ./run", "run: ./run, env: {A: b}", "process alpha/g.0: the environment is another; process bravo/g.1: the environment is another"},
+		{"count: 2", "count: 2, pty: true", "process alpha/g.0: pty is true, was false; process bravo/g.1: pty is true, was false"},
+		{"name: x", "name: x\nsetup: {run: a, on: alpha}", "alpha/setup.0 is new"},
 		{"name: x", "name: x\ntimeout: 5s", "the timeout is 5s, was 1h0m0s"},
 		{"name: x", "name: x\nstop: {when: g, after: 2s, grace: 3s, on_failure: false}", "stop.when is [g], was []; stop.after is 2s, was 0s; the grace is 3s, was 10s; stop.on_failure is false, was true"},
+	} {
+		got := strings.Join(first(t, strings.Replace(base, c.from, c.to, 1)).Changes(first(t, base)), "; ")
+		if got != c.want {
+			t.Errorf("%q to %q: got %s, want %s", c.from, c.to, got, c.want)
+		}
+	}
+}
+
+// So is each difference between setups and teardowns.
+func TestChangesOfStepsAreTold(t *testing.T) {
+	t.Parallel()
+	const base = "hosts: {alpha: [x]}\nsetup: [a]\nteardown: {run: b}\n"
+	for _, c := range []struct{ from, to, want string }{
+		{"[a]", "[a c]", `alpha/setup.0: the command is "a c", was "a"`},
+		{"setup: [a]\n", "", "alpha/setup.0 is gone"},
+		{"[a]", "[a, b]", "alpha/setup.1 is new"},
+		{"run: b", "run: b, timeout: 3s", "alpha/teardown.0: the timeout is 3s, was 1m0s"},
+		{"run: b", "run: b, ok_exit: 4", "alpha/teardown.0: ok_exit is [4], was [0]"},
 	} {
 		got := strings.Join(first(t, strings.Replace(base, c.from, c.to, 1)).Changes(first(t, base)), "; ")
 		if got != c.want {
@@ -54,9 +74,11 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout"}},
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Setup", "Teardown"}},
 		{Process{}, []string{"Host", "Process", "OKExit"}},
-		{message.Process{}, []string{"Name", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "DelayMS"}},
+		{message.Process{}, []string{"Name", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "DelayMS", "Pty"}},
+		{Step{}, []string{"Host", "Step"}},
+		{message.Step{}, []string{"Name", "Argv", "Env", "Dir", "Pty", "OKExit", "TimeoutMS"}},
 		{StopRule{}, []string{"When", "After", "Grace", "OnFailure"}},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(c.of)) {

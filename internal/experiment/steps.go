@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -138,4 +139,39 @@ func (x *expansion) checkStepNames(d *Datapoint) {
 			x.fail(at, &textError{fmt.Sprintf("a process on host %s is called %q, as is a command of the %s there", p.Host, p.Name, of), "give it another name"})
 		}
 	}
+}
+
+// stepChanges says what differs between the steps of two datapoints.
+func stepChanges(steps, before []Step) []string {
+	var list []string
+	old := make(map[string]Step, len(before))
+	for _, s := range before {
+		old[s.Host+"/"+s.Name] = s
+	}
+	for _, s := range steps {
+		key := s.Host + "/" + s.Name
+		if was, ok := old[key]; !ok {
+			list = append(list, key+" is new")
+		} else if what := s.changes(was); what != "" {
+			list = append(list, key+": "+what)
+		}
+		delete(old, key)
+	}
+	for _, key := range slices.Sorted(maps.Keys(old)) {
+		list = append(list, key+" is gone")
+	}
+	return list
+}
+
+// changes says what differs between two steps of one name.
+func (s Step) changes(was Step) string {
+	if s.TimeoutMS != was.TimeoutMS {
+		return fmt.Sprintf("the timeout is %s, was %s", s.Timeout(), was.Timeout())
+	}
+	return asProcess(s).changes(asProcess(was))
+}
+
+// asProcess gives a step as a process that does the same.
+func asProcess(s Step) Process {
+	return Process{OKExit: s.OKExit, Process: message.Process{Argv: s.Argv, Env: s.Env, Dir: s.Dir, Pty: s.Pty}}
 }
