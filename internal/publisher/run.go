@@ -36,7 +36,7 @@ type Spec struct {
 }
 
 // ErrUnwanted is what Run returns when ctx ended while the gate was closed:
-// nothing was executed, and the run has left nothing on the disk.
+// no process was executed, and the run has left nothing on the disk.
 var ErrUnwanted = errors.New("the run was given up before its release")
 
 // ErrCancelled is the cause of an abort that `publish cancel` asked for.
