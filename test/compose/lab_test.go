@@ -30,7 +30,10 @@ var hosts = []string{"alpha", "bravo", "charlie", "delta"}
 const owner = 4242
 
 // patience bounds every wait; it is far beyond what anything here takes.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
+
+// buildTime bounds a command, which may build all programs from nothing.
+const buildTime = 15 * time.Minute
 
 // newLab copies the project, and takes all down at the end.
 func newLab(t *testing.T, env ...string) *lab {
@@ -68,7 +71,7 @@ func (l *lab) in(ctx context.Context, args ...string) *exec.Cmd {
 // do runs a command that has to succeed, and returns what it prints.
 func (l *lab) do(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), buildTime)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := l.in(ctx, args...)
