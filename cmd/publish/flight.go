@@ -39,9 +39,9 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
-	processes := make([]results.Process, len(dp.Processes))
-	for i, process := range dp.Processes {
-		processes[i] = results.Process{Host: process.Host, Name: process.Name}
+	var processes []results.Process
+	for _, process := range dp.Processes {
+		processes = append(processes, results.Process{Host: process.Host, Name: process.Name})
 	}
 	for _, step := range dp.Steps() {
 		processes = append(processes, results.Process{Host: step.Host, Name: step.Name})

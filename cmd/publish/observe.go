@@ -166,16 +166,15 @@ func (p *progress) update() {
 	if !p.shown {
 		return
 	}
-	var waiting, ready, busy []string
-	steps := ""
+	var waiting, ready, busy, steps []string
 	for _, h := range p.dp.Hosts {
 		switch p.phases[h.Name] {
 		case publisher.Asked, publisher.Waiting:
 			waiting = append(waiting, h.Name)
 		case publisher.SettingUp:
-			steps += ", " + h.Name + ": setup"
+			steps = append(steps, h.Name+": setup")
 		case publisher.Withdrawing, publisher.TearingDown:
-			steps += ", " + h.Name + ": teardown"
+			steps = append(steps, h.Name+": teardown")
 		case publisher.Ready, publisher.Committed:
 			ready = append(ready, h.Name)
 		case publisher.Started:
@@ -206,7 +205,8 @@ func (p *progress) update() {
 			text += " on " + strings.Join(busy, " ")
 		}
 	}
-	status := terminal.Status{Text: text + steps + p.view.outlook, Since: p.began, Until: p.view.until}
+	text = strings.Join(append([]string{text}, steps...), ", ")
+	status := terminal.Status{Text: text + p.view.outlook, Since: p.began, Until: p.view.until}
 	if p.running > 0 && p.stop == "" {
 		if status.Expected = p.view.expected; status.Expected == 0 {
 			status.Expected = p.dp.Stop.After

@@ -97,8 +97,11 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 		t.Errorf("done: %+v; a failed teardown must not change that", done)
 	}
 	totals := []message.Total{
-		{StdoutLines: 1, StdoutBytes: 5}, {StdoutLines: 1, StdoutBytes: 4, StderrLines: 1, StderrBytes: 3},
-		{StdoutLines: 1, StdoutBytes: uint64(len(job.Run) + len(" alpha setup.1\n"))}, {StdoutLines: 1, StdoutBytes: 5}, {StdoutLines: 1, StdoutBytes: 4},
+		{StdoutLines: 1, StdoutBytes: 5},
+		{StdoutLines: 1, StdoutBytes: 4, StderrLines: 1, StderrBytes: 3},
+		{StdoutLines: 1, StdoutBytes: uint64(len(job.Run) + len(" alpha setup.1\n"))},
+		{StdoutLines: 1, StdoutBytes: 5},
+		{StdoutLines: 1, StdoutBytes: 4},
 	}
 	if !slices.Equal(done.Totals, totals) {
 		t.Errorf("totals %+v, want %+v", done.Totals, totals)
@@ -120,16 +123,24 @@ func TestSetupThatDoesNotSucceedIsRefusedAndTornDown(t *testing.T) {
 		outcome message.StepOutcome
 		reason  string
 	}{
-		"status": {"echo on the way; echo 'no such  database' >&2; exit 3", nil, message.StepFailed,
-			`setup.0 (/bin/sh -c echo on the way; echo 'no such database' >&2; ...) exited with status 3 after`},
+		"status": {
+			"echo on the way; echo 'no such  database' >&2; exit 3", nil, message.StepFailed,
+			`setup.0 (/bin/sh -c echo on the way; echo 'no such database' >&2; ...) exited with status 3 after`,
+		},
 		"words":  {"echo said; exit 3", nil, message.StepFailed, `; its last words: "said"`},
 		"signal": {"kill -9 $$", nil, message.StepFailed, "was ended by SIGKILL after"},
-		"not there": {"", func(s *message.Step) { s.Argv = []string{"./not-there"} }, message.StepFailed,
-			`setup.0 (./not-there) can't be run: `},
-		"too long": {"echo begun; " + endless, func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
-			`was not over within 300ms; its last words: "begun"`},
-		"deaf": {"trap '' TERM; while :; do sleep 0.05; done", func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
-			"was not over within 300ms, ignored TERM for 1s and was killed"},
+		"not there": {
+			"", func(s *message.Step) { s.Argv = []string{"./not-there"} }, message.StepFailed,
+			`setup.0 (./not-there) can't be run: `,
+		},
+		"too long": {
+			"echo begun; " + endless, func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
+			`was not over within 300ms; its last words: "begun"`,
+		},
+		"deaf": {
+			"trap '' TERM; while :; do sleep 0.05; done", func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
+			"was not over within 300ms, ignored TERM for 1s and was killed",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -399,7 +410,7 @@ func TestVariablesAreThereOnce(t *testing.T) {
 	s.start(job)
 	s.finish(job)
 	seen := map[string]string{}
-	for _, entry := range strings.Split(strings.TrimSuffix(s.of(job).output["stdout.0"], "\x00"), "\x00") {
+	for entry := range strings.SplitSeq(strings.TrimSuffix(s.of(job).output["stdout.0"], "\x00"), "\x00") {
 		name, value, _ := strings.Cut(entry, "=")
 		if _, twice := seen[name]; twice {
 			t.Errorf("%s is there twice: which one counts depends on the program", name)
