@@ -247,7 +247,7 @@ func TestElderRunTakesTheHostFromASetup(t *testing.T) {
 	tr := newTrace(t)
 	// The first time it stays, so that the elder finds it there.
 	once := filepath.Join(t.TempDir(), "once")
-	younger := around(s.job(tr.add("younger")), tr.add("setup")+"[ -e "+once+" ] || { touch "+once+"; printf half; "+endless+"; }; echo whole", tr.add("teardown"))
+	younger := around(s.job(tr.add("younger")), "[ -e "+once+" ] || { touch "+once+"; printf half; "+tr.add("setup")+endless+"; }; "+tr.add("setup")+"echo whole", tr.add("teardown"))
 	elder := aged(s.job(tr.add("elder")))
 	s.send(younger)
 	tr.has(t, "setup")
