@@ -164,6 +164,7 @@ func (r *run) hostRecord(h *host) results.HostRecord {
 		Host: h.name, Outcome: h.outcome, Reason: h.reason,
 		ClockOffsetUS: h.clock.Value().Microseconds(), ClockErrorUS: h.clock.Error().Microseconds(),
 		Setup: h.setup, Teardown: h.teardown,
+		StoppedAt: h.stoppedAt,
 	}
 	if h.ready != nil {
 		rec.Hold = h.ready.Hold

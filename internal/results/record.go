@@ -96,6 +96,8 @@ type HostRecord struct {
 	// ClockErrorUS its error bound, both in microseconds.
 	ClockOffsetUS int64 `json:"clock_offset_us"`
 	ClockErrorUS  int64 `json:"clock_error_us"`
+	// StoppedAt is when its processes were sent TERM; zero where none were.
+	StoppedAt time.Time `json:"stopped_at,omitzero"`
 	// Lines and Bytes count both streams of all its processes.
 	Lines uint64 `json:"lines"`
 	Bytes uint64 `json:"bytes"`
@@ -112,11 +114,13 @@ type HostRecord struct {
 
 // A ProcessRecord is one process's part in a run.
 type ProcessRecord struct {
-	Host    string         `json:"host"`
-	Process string         `json:"process"`
-	Group   string         `json:"group"`
-	Index   int            `json:"index"`
-	Rank    int            `json:"rank"`
+	Host    string `json:"host"`
+	Process string `json:"process"`
+	Group   string `json:"group"`
+	Index   int    `json:"index"`
+	Rank    int    `json:"rank"`
+	// DelayUS is how long after the release it was to start.
+	DelayUS int64          `json:"delay_us"`
 	PID     int            `json:"pid"` // 0 where it was never started
 	Argv    []string       `json:"argv"`
 	Outcome ProcessOutcome `json:"outcome"`
@@ -189,6 +193,7 @@ func (r Record) Normal() Record {
 	for i, h := range r.Hosts {
 		h.Files = append([]string{}, h.Files...)
 		h.Setup, h.Teardown = normalSteps(h.Setup), normalSteps(h.Teardown)
+		h.StoppedAt = utc(h.StoppedAt)
 		hosts[i] = h
 	}
 	processes := make([]ProcessRecord, len(r.Processes))

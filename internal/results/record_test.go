@@ -25,7 +25,7 @@ func sample() results.Record {
 		Metrics: map[string]float64{"throughput": 2733.2},
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
-			ClockOffsetUS: 12, ClockErrorUS: 310, Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
+			ClockOffsetUS: 12, ClockErrorUS: 310, StoppedAt: after(50 * time.Second), Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
 			Setup: []results.StepRecord{{
 				Name: "setup.0", Argv: []string{"./prepare"}, Outcome: results.ProcessFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
 				StartedAt: epoch, EndedAt: after(time.Second), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3,
@@ -34,7 +34,7 @@ func sample() results.Record {
 			Teardown: []results.StepRecord{},
 		}},
 		Processes: []results.ProcessRecord{{
-			Host: "nevis", Process: "server.0", Group: "server", Index: 4, Rank: 5, PID: 4711,
+			Host: "nevis", Process: "server.0", Group: "server", Index: 4, Rank: 5, DelayUS: 250000, PID: 4711,
 			Argv: []string{"honu", "serve", "-w", "<a&b>"}, Outcome: results.ProcessKilled, Reason: "ignored TERM for 10 s",
 			ExitCode: -1, Signal: "SIGKILL", StartedAt: after(time.Second), EndedAt: after(time.Minute),
 			UserUS: 1200, SystemUS: 800, MaxRSSBytes: 9437184,

@@ -18,13 +18,8 @@ import (
 // which they ended. A run that was broken off stays beside them as it is. The
 // tables are written anew from the records.
 func Reopen(dir string) (*Experiment, Meta, []Record, error) {
-	if exists(filepath.Join(dir, LatestLink, ExperimentFile)) {
-		dir = filepath.Join(dir, LatestLink)
-	}
-	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = resolved // latest may move on meanwhile
-	}
-	meta, err := readMeta(dir)
+	dir = Locate(dir)
+	meta, err := ReadMeta(dir)
 	if err != nil {
 		return nil, Meta{}, nil, err
 	}
@@ -40,8 +35,20 @@ func Reopen(dir string) (*Experiment, Meta, []Record, error) {
 	return e, meta, records, nil
 }
 
-// readMeta reads experiment.json.
-func readMeta(dir string) (Meta, error) {
+// Locate is the directory of an experiment that dir stands for: dir itself, or the
+// latest one below it, without links on the way: latest may move on meanwhile.
+func Locate(dir string) string {
+	if exists(filepath.Join(dir, LatestLink, ExperimentFile)) {
+		dir = filepath.Join(dir, LatestLink)
+	}
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		return resolved
+	}
+	return dir
+}
+
+// ReadMeta gives what [Create] was told of the experiment in dir.
+func ReadMeta(dir string) (Meta, error) {
 	path := filepath.Join(dir, ExperimentFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,7 +14,7 @@ var (
 		"start_skew_us", "stop_skew_us", "clock_error_us",
 	}
 	processFields = []string{
-		"host", "process", "group", "index", "rank", "pid", "argv", "outcome", "reason", "exit_code", "signal",
+		"host", "process", "group", "index", "rank", "delay_us", "pid", "argv", "outcome", "reason", "exit_code", "signal",
 		"started_at", "ended_at", "user_us", "system_us", "max_rss_bytes",
 		"stdout_lines", "stdout_bytes", "stderr_lines", "stderr_bytes",
 	}
@@ -54,7 +54,7 @@ func processRows(rec Record) []row {
 	for _, p := range rec.Processes {
 		r := runRow(rec)
 		r.set(processFields, p.Host, p.Process, p.Group, strconv.Itoa(p.Index), strconv.Itoa(p.Rank),
-			strconv.Itoa(p.PID), jsonCell(p.Argv), string(p.Outcome), p.Reason, strconv.Itoa(p.ExitCode), p.Signal,
+			intCell(p.DelayUS), strconv.Itoa(p.PID), jsonCell(p.Argv), string(p.Outcome), p.Reason, strconv.Itoa(p.ExitCode), p.Signal,
 			timeCell(p.StartedAt), timeCell(p.EndedAt), intCell(p.UserUS), intCell(p.SystemUS), intCell(p.MaxRSSBytes),
 			countCell(p.StdoutLines), countCell(p.StdoutBytes), countCell(p.StderrLines), countCell(p.StderrBytes))
 		rows = append(rows, r)
