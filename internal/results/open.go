@@ -39,6 +39,9 @@ type Line struct {
 	NoNewline bool
 }
 
+// ErrNoRuns is what Open fails with in a directory that has none.
+var ErrNoRuns = errors.New("no runs")
+
 // Open opens the directory of an experiment, of one of its runs, or the one
 // above experiments, which stands for the latest in it.
 func Open(dir string) (*Reader, error) {
@@ -60,7 +63,7 @@ func Open(dir string) (*Reader, error) {
 		return nil, fmt.Errorf("open results: %w", err)
 	}
 	if len(runs) == 0 {
-		return nil, fmt.Errorf("open results: no runs in %s; name the directory of an experiment (results/NAME/latest) or of a run in it", dir)
+		return nil, fmt.Errorf("open results: %w in %s; name the directory of an experiment (results/NAME/latest) or of a run in it", ErrNoRuns, dir)
 	}
 	return &Reader{dir: dir, runs: runs}, nil
 }

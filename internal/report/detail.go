@@ -1,0 +1,133 @@
+package report
+
+import (
+	"time"
+
+	"downbeat/internal/results"
+)
+
+// ticksPerRun is how finely the timeline tells output apart: more ticks than a
+// screen has pixels would be one solid bar.
+const ticksPerRun = 1000
+
+// A detail is what the page draws a run's timeline from. Times are microseconds
+// since the run's base, on the publisher's clock; null where there is none.
+type detail struct {
+	base      time.Time
+	span      time.Duration   // until the last thing that happened
+	TickUS    int64           `json:"tick_us"` // width of a tick
+	SpanUS    int64           `json:"span_us"`
+	Base      string          `json:"base"`
+	Hosts     []hostDetail    `json:"hosts"`
+	Processes []processDetail `json:"processes"`
+}
+
+type hostDetail struct {
+	Host    string `json:"host"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason,omitempty"`
+	Hold    string `json:"hold,omitempty"`
+	Offset  int64  `json:"offset"`
+	Error   int64  `json:"error"`
+	Stopped *int64 `json:"stopped,omitempty"`
+	Lines   uint64 `json:"lines"`
+	Bytes   uint64 `json:"bytes"`
+	Swept   int    `json:"swept,omitempty"`
+
+	Files []string `json:"files,omitempty"`
+}
+
+type processDetail struct {
+	Host    string   `json:"host"`
+	Process string   `json:"process"`
+	PID     int      `json:"pid"`
+	Argv    []string `json:"argv"`
+	Outcome string   `json:"outcome"`
+	Reason  string   `json:"reason,omitempty"`
+	Exit    int      `json:"exit"`
+	Signal  string   `json:"signal,omitempty"`
+	Delay   int64    `json:"delay,omitempty"`
+	Start   *int64   `json:"start,omitempty"`
+	End     *int64   `json:"end,omitempty"`
+	CPU     int64    `json:"cpu"` // user and system together
+	RSS     int64    `json:"rss"`
+	// Lines and bytes of standard output and of standard error.
+	Lines [2]uint64 `json:"lines"`
+	Bytes [2]uint64 `json:"bytes"`
+	// Out and Err are the ticks in which something was read, each as the distance
+	// to the one before.
+	Out []int `json:"out,omitempty"`
+	Err []int `json:"err,omitempty"`
+}
+
+func newDetail(r results.Record) *detail {
+	d := &detail{base: r.ReleasedAt, Hosts: []hostDetail{}, Processes: []processDetail{}}
+	if d.base.IsZero() {
+		d.base = r.EnqueuedAt
+	}
+	d.Base = d.base.UTC().Format(time.RFC3339Nano)
+	d.span = max(r.EndedAt.Sub(d.base), time.Microsecond)
+	for _, h := range r.Hosts {
+		d.Hosts = append(d.Hosts, hostDetail{
+			Host: h.Host, Outcome: string(h.Outcome), Reason: h.Reason, Hold: h.Hold, Offset: h.ClockOffsetUS, Error: h.ClockErrorUS,
+			Stopped: d.since(h.StoppedAt), Lines: h.Lines, Bytes: h.Bytes, Swept: h.Swept, Files: h.Files,
+		})
+	}
+	for _, p := range r.Processes {
+		d.Processes = append(d.Processes, processDetail{
+			Host: p.Host, Process: p.Process, PID: p.PID, Argv: p.Argv, Outcome: string(p.Outcome), Reason: p.Reason,
+			Exit: p.ExitCode, Signal: p.Signal, Delay: p.DelayUS, Start: d.since(p.StartedAt), End: d.since(p.EndedAt),
+			CPU: p.UserUS + p.SystemUS, RSS: p.MaxRSSBytes,
+			Lines: [2]uint64{p.StdoutLines, p.StderrLines}, Bytes: [2]uint64{p.StdoutBytes, p.StderrBytes},
+		})
+		if !p.EndedAt.IsZero() {
+			d.span = max(d.span, p.EndedAt.Sub(d.base))
+		}
+	}
+	d.SpanUS = d.span.Microseconds()
+	d.TickUS = max(d.SpanUS/ticksPerRun, 1)
+	return d
+}
+
+func (d *detail) since(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	us := t.Sub(d.base).Microseconds()
+	return &us
+}
+
+// A ticker notes in which ticks of a run a process wrote.
+type ticker struct {
+	base  time.Time
+	width time.Duration
+	seen  [2][ticksPerRun + 2]bool
+}
+
+func newTicker(d *detail) *ticker {
+	return &ticker{base: d.base, width: time.Duration(d.TickUS) * time.Microsecond}
+}
+
+func (t *ticker) add(at time.Time, stderr bool) {
+	n := int(max(at.Sub(t.base)/t.width, 0))
+	t.seen[stream(stderr)][min(n, ticksPerRun+1)] = true
+}
+
+func (t *ticker) deltas(stderr bool) []int {
+	var deltas []int
+	last := 0
+	for n, seen := range t.seen[stream(stderr)] {
+		if seen {
+			deltas = append(deltas, n-last)
+			last = n
+		}
+	}
+	return deltas
+}
+
+func stream(stderr bool) int {
+	if stderr {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,261 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"downbeat/internal/results"
+	"downbeat/internal/terminal"
+)
+
+// A glance is what a person wants to know before anything else.
+type glance struct {
+	Tiles        []tile
+	Squares      []square
+	Kinds        []link
+	Troubles     []trouble
+	MoreTroubles int
+	Notices      []string
+	GoesOn       bool
+}
+
+type tile struct{ Label, Value, Note, Kind string }
+
+// A square is one run in the row of all.
+type square struct {
+	Kind, Link, Title string
+	Superseded        bool
+}
+
+// A trouble is why runs failed that failed alike.
+type trouble struct {
+	Kind, Outcome, Reason, Count string
+	Runs                         []link
+	More                         int
+}
+
+type link struct{ Kind, Link, Text string }
+
+// Most that is listed; the rest is in the table.
+const (
+	mostTroubles  = 12
+	mostOfTrouble = 20
+)
+
+func (r *Report) glance(sorted []*run, superseded map[*run]bool) glance {
+	g := glance{Squares: squares(sorted, superseded), Kinds: kinds(sorted)}
+	done, open := progress(sorted)
+	g.GoesOn = r.options.Planned > done
+	g.Tiles = append(g.Tiles, r.successTile(sorted, done), timeTile(sorted))
+	g.Tiles = append(g.Tiles, skewTiles(sorted)...)
+	g.Tiles = append(g.Tiles, runsTile(sorted, superseded, open))
+	g.Troubles = troubles(sorted, superseded)
+	if more := len(g.Troubles) - mostTroubles; more > 0 {
+		g.Troubles, g.MoreTroubles = g.Troubles[:mostTroubles], more
+	}
+	g.Notices = append(missingMetrics(sorted), r.logNotice()...)
+	return g
+}
+
+// progress counts the datapoints that have a run, and the runs that have no record.
+func progress(sorted []*run) (done, open int) {
+	datapoints := map[string]bool{}
+	for _, r := range sorted {
+		if r.complete {
+			datapoints[r.datapoint()] = true
+		} else {
+			open++
+		}
+	}
+	return len(datapoints), open
+}
+
+func (r *Report) successTile(sorted []*run, done int) tile {
+	good := len(counted(sorted))
+	t := tile{Label: "succeeded", Value: fmt.Sprintf("%d of %s", good, terminal.Count(uint64(done), "datapoint")), Kind: string(results.RunSucceeded)}
+	if r.options.Planned > 0 {
+		t.Note = fmt.Sprintf("%d of %s have run", done, terminal.Count(uint64(max(r.options.Planned, done)), "datapoint"))
+	}
+	if good < done {
+		t.Kind = string(results.RunFailed)
+		t.Note = strings.TrimPrefix(fmt.Sprintf("%s; %d did not succeed", t.Note, done-good), "; ")
+	}
+	if done == 0 {
+		t.Kind = incomplete
+	}
+	return t
+}
+
+func timeTile(sorted []*run) tile {
+	t := tile{Label: "took", Value: "–"}
+	var first, last time.Time
+	var took []float64
+	for _, r := range sorted {
+		if !r.complete {
+			continue
+		}
+		if first.IsZero() || r.record.EnqueuedAt.Before(first) {
+			first = r.record.EnqueuedAt
+		}
+		if r.record.EndedAt.After(last) {
+			last = r.record.EndedAt
+		}
+		if r.took() > 0 {
+			took = append(took, float64(r.took()))
+		}
+	}
+	if !last.IsZero() {
+		t.Value, t.Note = terminal.Duration(last.Sub(first)), "from the first run's beginning to the last one's end"
+	}
+	if len(took) > 0 {
+		m := summarize(0, took, false)
+		t.Note = fmt.Sprintf("a run: median %s, longest %s", terminal.Duration(time.Duration(m.mid)), terminal.Duration(time.Duration(m.high)))
+	}
+	return t
+}
+
+// skewTiles tell how well the runs began and ended together.
+func skewTiles(sorted []*run) []tile {
+	var start, stop, clock []float64
+	for _, r := range sorted {
+		if !r.complete || r.record.ReleasedAt.IsZero() {
+			continue
+		}
+		start = append(start, float64(r.record.StartSkewUS))
+		clock = append(clock, float64(r.record.ClockErrorUS))
+		if r.record.StopSkewUS > 0 {
+			stop = append(stop, float64(r.record.StopSkewUS))
+		}
+	}
+	var tiles []tile
+	add := func(label string, us []float64, note string) {
+		if len(us) == 0 {
+			return
+		}
+		m := summarize(0, us, false)
+		tiles = append(tiles, tile{Label: label, Value: micros(m.mid), Note: fmt.Sprintf("median; %s at most%s", micros(m.high), note)})
+	}
+	if len(clock) > 0 {
+		add("start skew", start, fmt.Sprintf("; clocks known to ±%s", micros(summarize(0, clock, false).high)))
+	}
+	add("stop skew", stop, "")
+	return tiles
+}
+
+func micros(us float64) string {
+	return terminal.Duration(time.Duration(us * float64(time.Microsecond)))
+}
+
+func runsTile(sorted []*run, superseded map[*run]bool, open int) tile {
+	t := tile{Label: "runs", Value: fmt.Sprint(len(sorted))}
+	var notes []string
+	if n := len(superseded); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d superseded by another attempt", n))
+	}
+	if open > 0 {
+		notes = append(notes, fmt.Sprintf("%d incomplete: they go on, or were interrupted", open))
+	}
+	t.Note = strings.Join(notes, "; ")
+	return t
+}
+
+func squares(sorted []*run, superseded map[*run]bool) []square {
+	all := make([]square, 0, len(sorted))
+	for n, r := range sorted {
+		title := fmt.Sprintf("run %d, %s: %s", n+1, r.name, strings.ReplaceAll(r.outcome(), "_", " "))
+		if r.record.Reason != "" {
+			title += ": " + r.record.Reason
+		}
+		all = append(all, square{Kind: r.outcome(), Link: r.address(), Title: printable(title), Superseded: superseded[r]})
+	}
+	return all
+}
+
+// address is the run's place in the page, without the #.
+func (r *run) address() string { return url.Values{"run": {r.link()}}.Encode() }
+
+// kinds are the outcomes that occur, with their words.
+func kinds(sorted []*run) []link {
+	number := map[string]int{}
+	for _, r := range sorted {
+		number[r.outcome()]++
+	}
+	var all []link
+	for _, kind := range slices.Sorted(slices.Values(keys(number))) {
+		all = append(all, link{Kind: kind, Text: fmt.Sprintf("%d %s", number[kind], strings.ReplaceAll(kind, "_", " "))})
+	}
+	return all
+}
+
+// troubles groups the runs that did not succeed by outcome and reason, the most
+// frequent first.
+func troubles(sorted []*run, superseded map[*run]bool) []trouble {
+	type kind struct{ outcome, reason string }
+	by := map[kind]*trouble{}
+	number := map[*trouble]int{}
+	var all []*trouble
+	for n, r := range sorted {
+		if !r.complete || r.succeeded() {
+			continue
+		}
+		k := kind{r.outcome(), r.record.Reason}
+		t := by[k]
+		if t == nil {
+			t = &trouble{Kind: k.outcome, Outcome: strings.ReplaceAll(k.outcome, "_", " "), Reason: printable(k.reason)}
+			by[k] = t
+			all = append(all, t)
+		}
+		number[t]++
+		if len(t.Runs) == mostOfTrouble {
+			t.More++
+			continue
+		}
+		text := fmt.Sprint(n + 1)
+		if superseded[r] {
+			text += " (run again)"
+		}
+		t.Runs = append(t.Runs, link{Link: r.address(), Text: text})
+	}
+	slices.SortStableFunc(all, func(a, b *trouble) int { return cmp.Compare(number[b], number[a]) })
+	listed := make([]trouble, len(all))
+	for i, t := range all {
+		t.Count = terminal.Count(uint64(number[t]), "run")
+		listed[i] = *t
+	}
+	return listed
+}
+
+// missingMetrics says of which metrics succeeded runs have nothing.
+func missingMetrics(sorted []*run) []string {
+	good := counted(sorted)
+	var notices []string
+	for _, metric := range names(sorted, func(r *run) []string { return keys(r.record.Metrics) }) {
+		switch missing := len(good) - len(withMetric(good, metric)); {
+		case missing == 0:
+		case missing == len(good):
+			notices = append(notices, fmt.Sprintf("The metric %s was found in no run that succeeded.", printable(metric)))
+		default:
+			notices = append(notices, fmt.Sprintf("The metric %s was not found in %d of %s that succeeded.", printable(metric), missing, terminal.Count(uint64(len(good)), "run")))
+		}
+	}
+	return notices
+}
+
+// logNotice says that outputs are cut, and where they are whole.
+func (r *Report) logNotice() []string {
+	switch {
+	case r.limit == 0:
+		return nil
+	case r.limit < leastOutput:
+		return []string{"There is more output than fits into this page, which has none of it. It is whole in the directory of each run, and publish logs prints it."}
+	}
+	return []string{fmt.Sprintf("Of the output of each process this page has at most %s, and %d times as much of one that did not end well: "+
+		"the beginning and the end. All of it is in the directory of each run.", terminal.Size(uint64(r.limit)), troubleFactor)}
+}
+
+// printable is text as the page shows it, without what makes it look like something else.
+func printable(s string) string { return clean(s, 2000) }

@@ -1,0 +1,70 @@
+package report
+
+import (
+	"time"
+)
+
+// An index is what the page knows at once: a row for each run.
+type index struct {
+	Written    string   `json:"written"`
+	Parameters []string `json:"parameters"`
+	Metrics    []string `json:"metrics"`
+	Rows       []row    `json:"rows"`
+}
+
+// A row is a run in the table of the page. What it lacks is left out, so that the
+// page can tell it from zero.
+type row struct {
+	N          int                `json:"n"`
+	Link       string             `json:"link"`
+	Run        string             `json:"run,omitempty"`
+	Dir        string             `json:"dir"`
+	Datapoint  int                `json:"datapoint,omitempty"`
+	Repetition int                `json:"repetition,omitempty"`
+	Attempt    int                `json:"attempt,omitempty"`
+	Parameters map[string]any     `json:"parameters,omitempty"`
+	Outcome    string             `json:"outcome"`
+	Reason     string             `json:"reason,omitempty"`
+	Superseded bool               `json:"superseded,omitempty"`
+	Released   string             `json:"released,omitempty"`
+	TookUS     *int64             `json:"took_us,omitempty"`
+	StartSkew  *int64             `json:"start_skew_us,omitempty"`
+	StopSkew   *int64             `json:"stop_skew_us,omitempty"`
+	ClockError *int64             `json:"clock_error_us,omitempty"`
+	Metrics    map[string]float64 `json:"metrics,omitempty"`
+}
+
+func newIndex(written time.Time, sorted []*run, superseded map[*run]bool) index {
+	i := index{
+		Written:    written.Format(time.RFC3339),
+		Parameters: append([]string{}, names(sorted, func(r *run) []string { return keys(r.record.Parameters) })...),
+		Metrics:    append([]string{}, names(sorted, func(r *run) []string { return keys(r.record.Metrics) })...),
+		Rows:       []row{},
+	}
+	for n, r := range sorted {
+		i.Rows = append(i.Rows, newRow(n+1, r, superseded[r]))
+	}
+	return i
+}
+
+func newRow(n int, r *run, superseded bool) row {
+	rec := r.record
+	row := row{
+		N: n, Link: r.link(), Run: rec.Run, Dir: r.name, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
+		Parameters: rec.Parameters, Outcome: r.outcome(), Reason: rec.Reason, Superseded: superseded, Metrics: r.metrics,
+	}
+	if !rec.ReleasedAt.IsZero() {
+		took := r.took().Microseconds()
+		row.Released = rec.ReleasedAt.UTC().Format(time.RFC3339Nano)
+		row.TookUS, row.StartSkew, row.StopSkew, row.ClockError = &took, &rec.StartSkewUS, &rec.StopSkewUS, &rec.ClockErrorUS
+	}
+	return row
+}
+
+// link names the run in addresses within the page.
+func (r *run) link() string {
+	if r.record.Run != "" {
+		return r.record.Run
+	}
+	return r.name
+}

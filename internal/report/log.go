@@ -1,0 +1,182 @@
+package report
+
+import (
+	"strings"
+	"time"
+
+	"downbeat/internal/results"
+)
+
+// Output kept of each process, in bytes. It is halved until the page is small enough.
+const (
+	mostOutput  = 64 << 10
+	leastOutput = 256 // below this it says nothing any more, and none is kept
+	// outputOfAll bounds what is read for a report of many runs.
+	outputOfAll = 48 << 20
+	// troubleFactor is how much more is kept of a process that did not end well:
+	// its last words are what a person looks for.
+	troubleFactor = 4
+)
+
+// settleLimit decides how much to keep of each process when the first runs come.
+func (r *Report) settleLimit(runs, processes int) {
+	if r.limit > 0 || runs == 0 {
+		return
+	}
+	share := int64(outputOfAll / max(runs, r.options.Planned) / max(processes, 1))
+	r.limit = min(max(share, 4*leastOutput), mostOutput)
+}
+
+// troubled reports whether a process did not end well.
+func troubled(o results.ProcessOutcome) bool {
+	switch o {
+	case results.ProcessFailed, results.ProcessTimedOut, results.ProcessKilled, results.ProcessLost:
+		return true
+	case results.ProcessSucceeded, results.ProcessStopped, results.ProcessNotStarted:
+	}
+	return false
+}
+
+// factor is how many times the limit is kept of a process.
+func factor(trouble bool) int64 {
+	if trouble {
+		return troubleFactor
+	}
+	return 1
+}
+
+// A runLog is what the processes of a run wrote, in the order of its record.
+type runLog []processLog
+
+// A processLog is the beginning and the end of what a process wrote.
+type processLog struct {
+	// Text has each line with a newline behind it. What is no UTF-8 is replaced.
+	Text string `json:"text"`
+	// Times are microseconds since the line before, the first since the run's
+	// base; empty where no line has a time.
+	Times []int64 `json:"times,omitempty"`
+	// Stderr are the numbers of the lines that went to standard error, each as the
+	// distance to the one before.
+	Stderr []int `json:"stderr,omitempty"`
+	// Skipped bytes were left out, after Head lines.
+	Skipped int64 `json:"skipped,omitempty"`
+	Head    int   `json:"head,omitempty"`
+	// Trouble: the process did not end well, and more is kept of it.
+	Trouble bool `json:"trouble,omitempty"`
+}
+
+func newProcessLog(e results.Excerpt, base time.Time, trouble bool) processLog {
+	l := processLog{Skipped: e.SkippedBytes, Head: len(e.Head), Trouble: trouble}
+	var text strings.Builder
+	last, lastStderr, timed := int64(0), 0, false
+	for n, line := range append(e.Head, e.Tail...) {
+		text.WriteString(strings.ToValidUTF8(string(line.Text), "\uFFFD"))
+		text.WriteByte('\n')
+		at := last
+		if !line.Time.IsZero() {
+			at, timed = line.Time.Sub(base).Microseconds(), true
+		}
+		l.Times = append(l.Times, at-last)
+		last = at
+		if line.Stderr {
+			l.Stderr = append(l.Stderr, n-lastStderr)
+			lastStderr = n
+		}
+	}
+	l.Text = text.String()
+	if !timed {
+		l.Times = nil
+	}
+	return l
+}
+
+func (l runLog) largest() int64 {
+	largest := int64(0)
+	for _, p := range l {
+		largest = max(largest, int64(len(p.Text))/factor(p.Trouble))
+	}
+	return largest
+}
+
+// shorten keeps no more than the limit of each process of a run.
+func (r *run) shorten(limit int64) error {
+	if r.largest <= limit {
+		return nil
+	}
+	var logs runLog
+	if err := r.logs.unpack(&logs); err != nil {
+		return err
+	}
+	for i := range logs {
+		logs[i].shorten(limit * factor(logs[i].Trouble))
+	}
+	r.largest = logs.largest()
+	var err error
+	r.logs, err = pack(logs)
+	return err
+}
+
+// shorten leaves out whole lines around what was left out before, or around the
+// middle, until limit bytes are left; of a single longer line too, all of it.
+func (l *processLog) shorten(limit int64) {
+	if int64(len(l.Text)) <= limit {
+		return
+	}
+	lines := strings.SplitAfter(l.Text, "\n")
+	lines = lines[:len(lines)-1]
+	if l.Skipped == 0 {
+		l.Head = len(lines) / 2
+	}
+	head, size := 0, int64(0)
+	for head < l.Head && size+int64(len(lines[head])) <= limit/2 {
+		size += int64(len(lines[head]))
+		head++
+	}
+	tail, size := len(lines), int64(0)
+	for tail > l.Head && size+int64(len(lines[tail-1])) <= limit/2 {
+		tail--
+		size += int64(len(lines[tail]))
+	}
+	for _, line := range lines[head:tail] {
+		l.Skipped += int64(len(line))
+	}
+	l.Text = strings.Join(lines[:head], "") + strings.Join(lines[tail:], "")
+	l.cutTimes(head, tail)
+	l.cutStderr(head, tail)
+	l.Head = head
+}
+
+// cutTimes leaves out the times of the lines from head to tail.
+func (l *processLog) cutTimes(head, tail int) {
+	if l.Times == nil {
+		return
+	}
+	gap := int64(0)
+	for _, d := range l.Times[head:tail] {
+		gap += d
+	}
+	rest := l.Times[tail:]
+	if len(rest) > 0 {
+		rest[0] += gap
+	}
+	l.Times = append(l.Times[:head:head], rest...)
+}
+
+// cutStderr leaves out the lines from head to tail, and moves those behind them.
+func (l *processLog) cutStderr(head, tail int) {
+	kept := []int{}
+	n, last := 0, 0
+	for _, d := range l.Stderr {
+		n += d
+		switch {
+		case n < head:
+			kept = append(kept, n-last)
+			last = n
+		case n >= tail:
+			moved := n - (tail - head)
+			kept = append(kept, moved-last)
+			last = moved
+		}
+	}
+	l.Stderr = kept
+}

@@ -1,0 +1,34 @@
+// What the page knows: the index at once, details and logs when they are wanted.
+
+const index = JSON.parse(byId("index").textContent);
+const rows = index.rows;
+const rowByLink = new Map(rows.map((row) => [row.link, row]));
+const unpacked = new Map(); // the newest few, by the id of their element
+const unpackedMost = 8;
+
+// unpack reads the blob in an element; undefined where there is none.
+async function unpack(id) {
+  if (unpacked.has(id)) return unpacked.get(id);
+  const element = byId(id);
+  if (!element) return undefined;
+  const bytes = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const value = await new Response(stream).json();
+  if (unpacked.size >= unpackedMost) unpacked.delete(unpacked.keys().next().value);
+  unpacked.set(id, value);
+  return value;
+}
+
+function detailOf(row) {
+  return unpack("detail-" + row.n);
+}
+
+function logsOf(row) {
+  return unpack("log-" + row.n);
+}
+
+// expand undoes the distances between neighbours.
+function expand(deltas) {
+  let at = 0;
+  return (deltas ?? []).map((delta) => (at += delta));
+}

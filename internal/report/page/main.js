@@ -1,0 +1,12 @@
+// Brings the parts to life. What is drawn of a single run waits until the rest can be seen.
+
+beginTable();
+beginLog();
+showTable(state());
+requestAnimationFrame(() =>
+  setTimeout(() => {
+    beginRun();
+    notify();
+    document.documentElement.dataset.ready = "true";
+  }),
+);

@@ -1,0 +1,119 @@
+// The strips around release and stop: microseconds wide, with the error of each
+// host's clock, so that it can be seen what of a skew is sure.
+
+const stripRow = 8;
+const stripGap = 10;
+
+function errorOf(detail) {
+  return new Map(detail.hosts.map((h) => [h.host, h.error]));
+}
+
+// showStrip draws lanes of instants; each has a host, a time, the error of its
+// clock, and how it is drawn.
+function showStrip(box, title, lanes, low, high, bracket) {
+  const room = Math.max((high - low) * 0.05, 1);
+  const height = axisHeight + 16 + lanes.reduce((sum, lane) => sum + Math.max(lane.instants.length * stripRow, 14) + stripGap, 0);
+  const f = frame(box, height, low - room, high + room, lanes.map((lane) => lane.name));
+  f.svg.setAttribute("aria-label", title);
+  addAxis(f, "time");
+  addBracket(f, bracket);
+  let y = axisHeight + 16;
+  for (const lane of lanes) {
+    const tall = Math.max(lane.instants.length * stripRow, 14);
+    f.svg.append(
+      draw("rect", { class: "band", x: f.left, y, width: f.right - f.left, height: tall }),
+      draw("text", { class: "host", x: 2, y: y + Math.min(tall / 2 + 4, 14) }, cutLabel(f, visible(lane.name))),
+    );
+    lane.instants.forEach((instant, n) => f.svg.append(instantMark(f, instant, y + (n + 0.5) * (tall / lane.instants.length))));
+    y += tall + stripGap;
+  }
+  box.replaceChildren(f.svg);
+}
+
+function instantMark(f, instant, y) {
+  const clip = (us) => Math.min(Math.max(f.x(us), f.left), f.right);
+  const from = clip(instant.at - instant.error), to = clip(instant.at + instant.error);
+  const bar = `M${from},${y}H${to}M${from},${y - 2}v4M${to},${y - 2}v4`;
+  return draw(
+    "g",
+    {},
+    draw("title", {}, visible(`${instant.name}: ${durationText(instant.at)} ± ${durationText(instant.error)}`)),
+    draw("path", { class: "error", d: bar }),
+    instant.outcome ? exitMark(instant.outcome, f.x(instant.at), y) : draw("circle", { class: instant.kind, cx: f.x(instant.at), cy: y, r: 2.6 }),
+  );
+}
+
+// addBracket spans what the skew is measured between.
+function addBracket(f, bracket) {
+  if (!bracket) return;
+  const from = f.x(bracket.from), to = f.x(bracket.to), y = axisHeight + 10;
+  f.svg.append(draw("path", { class: "bracket", d: `M${from},${y + 4}v-6H${to}v6` }));
+  const middle = (from + to) / 2;
+  const anchor = middle < f.left + 90 ? "start" : middle > f.right - 90 ? "end" : "middle";
+  const x = anchor === "start" ? Math.max(from, f.left) : anchor === "end" ? Math.min(to, f.right) : middle;
+  f.svg.append(draw("text", { x, y: y - 5, "text-anchor": anchor, "paint-order": "stroke", stroke: "var(--paper)", "stroke-width": 3 }, bracket.text));
+}
+
+function range(instants) {
+  return [Math.min(...instants.map((i) => i.at - i.error)), Math.max(...instants.map((i) => i.at + i.error))];
+}
+
+function spread(instants) {
+  const times = instants.map((i) => i.at);
+  return { from: Math.min(...times), to: Math.max(...times) };
+}
+
+function showRelease(row, detail) {
+  const box = byId("release"), errors = errorOf(detail);
+  const instants = (p) => (p.start === undefined ? [] : [{ name: processName(p), at: p.start - (p.delay ?? 0), error: errors.get(p.host) ?? 0, kind: "start" }]);
+  const lanes = byHost(detail).map(({ host, processes }) => ({ name: host.host, instants: processes.flatMap(instants) })).filter((lane) => lane.instants.length);
+  const all = lanes.flatMap((lane) => lane.instants);
+  if (!all.length) {
+    byId("release-text").textContent = "Nothing was started.";
+    return box.replaceChildren();
+  }
+  const skew = spread(all);
+  byId("release-text").textContent =
+    `The start of each process, with the error of its host's clock: within ${durationText(row.start_skew_us)}, clocks known to ±${durationText(row.clock_error_us)}.` +
+    (detail.processes.some((p) => p.delay) ? " Delays that the file asks for are taken off." : "");
+  showStrip(box, "Starts of the processes", lanes, ...range(all), { ...skew, text: `start skew ${durationText(skew.to - skew.from)}` });
+}
+
+function exitsOf(processes, errors) {
+  return processes
+    .filter((p) => p.end !== undefined && p.outcome !== "not_started")
+    .map((p) => ({ name: processName(p) + " " + words(p.outcome), at: p.end, error: errors.get(p.host) ?? 0, outcome: p.outcome }));
+}
+
+function showStop(row, detail) {
+  const box = byId("stop"), errors = errorOf(detail);
+  const stops = detail.hosts.filter((h) => h.stopped !== undefined).map((h) => ({ name: h.host + " stopped", host: h.host, at: h.stopped, error: h.error, kind: "stopdot" }));
+  const exits = exitsOf(detail.processes, errors);
+  if (!stops.length) return showEnds(box, detail, exits, errors);
+  const [low, widest] = range(stops);
+  const skew = spread(stops);
+  const lastExit = Math.max(widest, ...exits.map((e) => e.at));
+  const high = Math.min(lastExit, low + 8 * Math.max(widest - low, 1));
+  const inside = (e) => e.at >= low && e.at <= high;
+  const lanes = byHost(detail).map(({ host, processes }) => ({
+    name: host.host,
+    instants: [...stops.filter((s) => s.host === host.host), ...exitsOf(processes, errors).filter(inside)],
+  })).filter((lane) => lane.instants.length);
+  const after = exits.filter((e) => e.at > high).length, before = exits.filter((e) => e.at < low).length;
+  byId("stop-text").textContent =
+    `TERM on each host (dots), with the error of its clock: within ${durationText(skew.to - skew.from)}, clocks known to ±${durationText(row.clock_error_us)}. Then the exits` +
+    (before ? `; ${before} earlier than this` : "") + (after ? `; ${after} later, the last ${durationText(lastExit - skew.from)} after the first TERM` : "") + ".";
+  showStrip(box, "Stops of the hosts and exits of the processes", lanes, low, high, { ...skew, text: `stop skew ${durationText(skew.to - skew.from)}` });
+}
+
+// showEnds draws a run in which nobody had to be stopped.
+function showEnds(box, detail, exits, errors) {
+  if (!exits.length) {
+    byId("stop-text").textContent = "No process has ended.";
+    return box.replaceChildren();
+  }
+  const skew = spread(exits);
+  byId("stop-text").textContent = `No host was told to stop: the processes ended by themselves, from the first to the last within ${durationText(skew.to - skew.from)}.`;
+  const lanes = byHost(detail).map(({ host, processes }) => ({ name: host.host, instants: exitsOf(processes, errors) })).filter((lane) => lane.instants.length);
+  showStrip(box, "Exits of the processes", lanes, ...range(exits), { ...skew, text: durationText(skew.to - skew.from) });
+}

@@ -1,0 +1,125 @@
+package report
+
+import (
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"downbeat/internal/results"
+)
+
+// A run is what the report keeps of one: the record without its long lists, and
+// the two blobs that the page reads on demand.
+type run struct {
+	name     string // of its directory
+	complete bool
+	record   results.Record
+	metrics  map[string]float64 // those that found something
+
+	detail blob // hosts and processes, see detail
+	logs   blob // what the processes wrote, see runLog
+	// largest is the smallest limit that logs are within, in bytes.
+	largest int64
+}
+
+// incompleteRun is a run without a record.
+func incompleteRun(name, why string) *run {
+	return &run{name: name, record: results.Record{Reason: why}}
+}
+
+// newRun reads what the processes of a run wrote, up to limit bytes of each.
+func newRun(dir, name string, record results.Record, limit int64) (*run, error) {
+	r := &run{name: name, complete: true, record: record, metrics: finite(record.Metrics)}
+	d, logs := newDetail(record), runLog{}
+	for i, p := range record.Processes {
+		ticks := newTicker(d)
+		excerpt, err := results.ReadExcerpt(filepath.Join(dir, name), results.Process{Host: p.Host, Name: p.Process},
+			limit*factor(troubled(p.Outcome)), ticks.add)
+		if err != nil {
+			return nil, err
+		}
+		d.Processes[i].Out, d.Processes[i].Err = ticks.deltas(false), ticks.deltas(true)
+		logs = append(logs, newProcessLog(excerpt, d.base, troubled(p.Outcome)))
+	}
+	r.largest = logs.largest()
+	var err error
+	if r.detail, err = pack(d); err != nil {
+		return nil, err
+	}
+	if r.logs, err = pack(logs); err != nil {
+		return nil, err
+	}
+	r.record.Hosts, r.record.Processes = nil, nil
+	return r, nil
+}
+
+// finite drops what a metric did not find.
+func finite(metrics map[string]float64) map[string]float64 {
+	found := maps.Clone(metrics)
+	maps.DeleteFunc(found, func(_ string, v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+	return found
+}
+
+// succeeded reports whether the run counts in statistics.
+func (r *run) succeeded() bool { return r.complete && r.record.Outcome == results.RunSucceeded }
+
+// outcome is the word for how it ended.
+func (r *run) outcome() string {
+	if !r.complete {
+		return incomplete
+	}
+	return string(r.record.Outcome)
+}
+
+// incomplete stands beside the outcomes of runs for one that has no record.
+const incomplete = "incomplete"
+
+// took is how long its processes ran, and 0 where nothing was started.
+func (r *run) took() time.Duration {
+	if r.record.ReleasedAt.IsZero() {
+		return 0
+	}
+	return r.record.EndedAt.Sub(r.record.ReleasedAt)
+}
+
+// A datapoint is named by its values and the number of the repetition. The number
+// of the datapoint itself won't do: it is another one once the file was edited.
+func (r *run) datapoint() string {
+	key := number(float64(r.record.Repetition))
+	for _, name := range slices.Sorted(maps.Keys(r.record.Parameters)) {
+		key += "\x00" + name + "\x00" + show(r.record.Parameters[name])
+	}
+	return key
+}
+
+// supersede finds the runs that a later one of the same datapoint has replaced.
+// Runs that aren't complete replace nothing and can't be told.
+func supersede(sorted []*run) map[*run]bool {
+	last, superseded := map[string]*run{}, map[*run]bool{}
+	for _, r := range sorted {
+		if !r.complete {
+			continue
+		}
+		if before := last[r.datapoint()]; before != nil {
+			superseded[before] = true
+		}
+		last[r.datapoint()] = r
+	}
+	return superseded
+}
+
+// counted gives the runs that statistics are made of: those that succeeded, and
+// of several of one datapoint (measured again after the file was changed) the last.
+func counted(sorted []*run) []*run {
+	last := map[string]*run{}
+	for _, r := range sorted {
+		if r.succeeded() {
+			last[r.datapoint()] = r
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(sorted), func(r *run) bool {
+		return !r.succeeded() || last[r.datapoint()] != r
+	})
+}
