@@ -91,7 +91,7 @@ func newRoot(std stdio) *cobra.Command {
 			Use: "run FILE", Short: "Run the file (the same as publish FILE)", Args: oneFile,
 			RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 		},
-		a.resumeCommand(), a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
+		a.resumeCommand(), a.reportCommand(), a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
 	)
 	return root
 }

@@ -15,7 +15,7 @@ type curve struct {
 	// aside is how far the series is moved sideways, in points, so that the bars
 	// of several at one place can be told apart.
 	aside vg.Length
-	share float64 // the same in categories, as part of one
+	share float64 // the same, as part of the distance between categories or runs
 }
 
 func newCurve(f *figure, t trace, n int) *curve {
@@ -29,7 +29,9 @@ func newCurve(f *figure, t trace, n int) *curve {
 	switch {
 	case f.x.categories != nil:
 		c.share = from * 0.7 / float64(len(f.traces))
-	case !f.plain:
+	case f.plain:
+		c.share = from * 0.35
+	default:
 		c.aside = vg.Length(from * min(3, 12/float64(len(f.traces))))
 	}
 	if len(t.points) > 60 {

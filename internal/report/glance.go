@@ -57,7 +57,7 @@ func (r *Report) glance(sorted []*run, superseded map[*run]bool) glance {
 	if more := len(g.Troubles) - mostTroubles; more > 0 {
 		g.Troubles, g.MoreTroubles = g.Troubles[:mostTroubles], more
 	}
-	g.Notices = append(missingMetrics(sorted), r.logNotice()...)
+	g.Notices = append(missingMetrics(sorted), r.logNotice(sorted)...)
 	return g
 }
 
@@ -246,9 +246,9 @@ func missingMetrics(sorted []*run) []string {
 }
 
 // logNotice says that outputs are cut, and where they are whole.
-func (r *Report) logNotice() []string {
+func (r *Report) logNotice(sorted []*run) []string {
 	switch {
-	case r.limit == 0:
+	case !slices.ContainsFunc(sorted, func(r *run) bool { return r.cut }):
 		return nil
 	case r.limit < leastOutput:
 		return []string{"There is more output than fits into this page, which has none of it. It is whole in the directory of each run, and publish logs prints it."}

@@ -22,6 +22,8 @@ const (
 	legendSample = 16
 	legendMost   = 24 // series that are named
 	legendLeft   = 12
+	// wider leaves room where text is drawn in another font than it was measured in.
+	wider = 1.15
 )
 
 func newLegend(f *figure) *legend {
@@ -37,7 +39,7 @@ func newLegend(f *figure) *legend {
 		l.labels = append(l.labels, clean(t.label, 64))
 	}
 	for _, label := range l.labels {
-		l.column = max(l.column, legendSample+4+style(smallSize).Width(label)+12)
+		l.column = max(l.column, legendSample+4+style(smallSize).Width(label)*wider+10)
 	}
 	l.columns = min(max(int((plotWidth-legendLeft)/l.column), 1), len(l.labels))
 	l.rows = (len(l.labels) + l.columns - 1) / l.columns

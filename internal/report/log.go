@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +99,10 @@ func (l runLog) largest() int64 {
 	return largest
 }
 
+func (l runLog) cut() bool {
+	return slices.ContainsFunc(l, func(p processLog) bool { return p.Skipped > 0 })
+}
+
 // shorten keeps no more than the limit of each process of a run.
 func (r *run) shorten(limit int64) error {
 	if r.largest <= limit {
@@ -110,7 +115,7 @@ func (r *run) shorten(limit int64) error {
 	for i := range logs {
 		logs[i].shorten(limit * factor(logs[i].Trouble))
 	}
-	r.largest = logs.largest()
+	r.largest, r.cut = logs.largest(), logs.cut()
 	var err error
 	r.logs, err = pack(logs)
 	return err

@@ -22,6 +22,7 @@ type run struct {
 	logs   blob // what the processes wrote, see runLog
 	// largest is the smallest limit that logs are within, in bytes.
 	largest int64
+	cut     bool // not all of the output is in logs
 }
 
 // incompleteRun is a run without a record.
@@ -43,7 +44,7 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 		d.Processes[i].Out, d.Processes[i].Err = ticks.deltas(false), ticks.deltas(true)
 		logs = append(logs, newProcessLog(excerpt, d.base, troubled(p.Outcome)))
 	}
-	r.largest = logs.largest()
+	r.largest, r.cut = logs.largest(), logs.cut()
 	var err error
 	if r.detail, err = pack(d); err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ func (a *axis) linearTicks() []plot.Tick {
 	decimals := max(0, int(-math.Floor(math.Log10(step/scale)+1e-9)))
 	var ticks []plot.Tick
 	for n := math.Ceil(a.min/step - 1e-9); n*step <= a.max+step*1e-9; n++ {
-		label := strconv.FormatFloat(n*step/scale, 'f', decimals, 64)
+		label := strconv.FormatFloat(n*step/scale+0, 'f', decimals, 64) // + 0: no negative zero
 		ticks = append(ticks, plot.Tick{Value: n * step, Label: label})
 	}
 	return ticks

@@ -11,6 +11,10 @@ function count(n, noun) {
   return grouped.format(n) + " " + noun + (n === 1 ? "" : "s");
 }
 
+function processes(n) {
+  return n === 1 ? "1 process" : grouped.format(n) + " processes";
+}
+
 // numberText gives a metric or parameter. Very large and very small ones get an exponent.
 function numberText(value) {
   const size = Math.abs(value);

@@ -71,7 +71,7 @@ function find(now) {
   log.matches = matching.map((line) => place.get(line));
   log.at = -1;
   log.text = text;
-  byId("log-count").textContent = text ? `${count(matching.length, "matching line").replace("matching lines", "matching lines")} of ${grouped.format(log.lines.length)}` : count(log.lines.length, "line");
+  byId("log-count").textContent = text ? `${count(matching.length, "matching line")} of ${grouped.format(log.lines.length)}` : count(log.lines.length, "line");
   byId("log-previous").disabled = byId("log-next").disabled = matching.length === 0;
   if (document.activeElement !== byId("log-search")) byId("log-search").value = now.get("find") ?? "";
   byId("log-only").checked = now.get("only") === "matches";

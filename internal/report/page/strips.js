@@ -8,6 +8,11 @@ function errorOf(detail) {
   return new Map(detail.hosts.map((h) => [h.host, h.error]));
 }
 
+// fromFirst counts instants, and the bracket, from the first of some.
+function fromFirst(first, lanes) {
+  return lanes.map((lane) => ({ ...lane, instants: lane.instants.map((i) => ({ ...i, at: i.at - first })) }));
+}
+
 // showStrip draws lanes of instants; each has a host, a time, the error of its
 // clock, and how it is drawn.
 function showStrip(box, title, lanes, low, high, bracket) {
@@ -92,6 +97,7 @@ function showStop(row, detail) {
   if (!stops.length) return showEnds(box, detail, exits, errors);
   const [low, widest] = range(stops);
   const skew = spread(stops);
+  const first = skew.from;
   const lastExit = Math.max(widest, ...exits.map((e) => e.at));
   const high = Math.min(lastExit, low + 8 * Math.max(widest - low, 1));
   const inside = (e) => e.at >= low && e.at <= high;
@@ -101,9 +107,10 @@ function showStop(row, detail) {
   })).filter((lane) => lane.instants.length);
   const after = exits.filter((e) => e.at > high).length, before = exits.filter((e) => e.at < low).length;
   byId("stop-text").textContent =
-    `TERM on each host (dots), with the error of its clock: within ${durationText(skew.to - skew.from)}, clocks known to ±${durationText(row.clock_error_us)}. Then the exits` +
+    `TERM on each host (dots), with the error of its clock: within ${durationText(skew.to - skew.from)}, clocks known to ±${durationText(row.clock_error_us)}; the time is that since the first. Then the exits` +
     (before ? `; ${before} earlier than this` : "") + (after ? `; ${after} later, the last ${durationText(lastExit - skew.from)} after the first TERM` : "") + ".";
-  showStrip(box, "Stops of the hosts and exits of the processes", lanes, low, high, { ...skew, text: `stop skew ${durationText(skew.to - skew.from)}` });
+  const bracket = { from: 0, to: skew.to - first, text: `stop skew ${durationText(skew.to - first)}` };
+  showStrip(box, "Stops of the hosts and exits of the processes", fromFirst(first, lanes), low - first, high - first, bracket);
 }
 
 // showEnds draws a run in which nobody had to be stopped.
@@ -113,7 +120,9 @@ function showEnds(box, detail, exits, errors) {
     return box.replaceChildren();
   }
   const skew = spread(exits);
-  byId("stop-text").textContent = `No host was told to stop: the processes ended by themselves, from the first to the last within ${durationText(skew.to - skew.from)}.`;
+  byId("stop-text").textContent = `No host was told to stop: the processes ended by themselves, from the first to the last within ${durationText(skew.to - skew.from)}. The time is that since the first.`;
   const lanes = byHost(detail).map(({ host, processes }) => ({ name: host.host, instants: exitsOf(processes, errors) })).filter((lane) => lane.instants.length);
-  showStrip(box, "Exits of the processes", lanes, ...range(exits), { ...skew, text: durationText(skew.to - skew.from) });
+  const [low, high] = range(exits);
+  const bracket = { from: 0, to: skew.to - skew.from, text: durationText(skew.to - skew.from) };
+  showStrip(box, "Exits of the processes", fromFirst(skew.from, lanes), low - skew.from, high - skew.from, bracket);
 }

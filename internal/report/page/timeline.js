@@ -105,7 +105,7 @@ function showTimeline(detail, chosen) {
   const height = axisHeight + (groups.length + detail.processes.length) * rowHeight + 4;
   const last = Math.max(detail.span_us, ...detail.processes.map((p) => p.end ?? 0));
   const f = frame(box, height, Math.min(0, ...detail.processes.map((p) => p.start ?? 0)), last * 1.01, detail.processes.map((p) => p.process));
-  f.svg.setAttribute("aria-label", `Timeline of ${count(detail.processes.length, "process").replace("processs", "processes")} on ${count(groups.length, "host")}`);
+  f.svg.setAttribute("aria-label", `Timeline of ${processes(detail.processes.length)} on ${count(groups.length, "host")}`);
   addAxis(f, "since release");
   let y = axisHeight;
   for (const { host, processes } of groups) {
