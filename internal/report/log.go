@@ -13,7 +13,7 @@ const (
 	mostOutput  = 64 << 10
 	leastOutput = 256 // below this it says nothing any more, and none is kept
 	// outputOfAll bounds what is read for a report of many runs.
-	outputOfAll = 48 << 20
+	outputOfAll = 24 << 20
 	// troubleFactor is how much more is kept of a process that did not end well:
 	// its last words are what a person looks for.
 	troubleFactor = 4

@@ -68,15 +68,16 @@ func (a *axis) powerTicks(base float64, every int) []plot.Tick {
 		v := math.Pow(base, float64(n))
 		t := plot.Tick{Value: v}
 		if (n-first)%every == 0 {
-			t.Label = powerLabel(v)
+			t.Label = a.powerLabel(v)
 		}
 		ticks = append(ticks, t)
 	}
 	return ticks
 }
 
-func powerLabel(v float64) string {
-	if v >= 1e5 || v < 1e-3 {
+// powerLabel gives a power as one of ten where the numbers would be long.
+func (a *axis) powerLabel(v float64) string {
+	if a.max >= 1e5 || a.min < 1e-3 {
 		if e := math.Log10(v); e == math.Round(e) {
 			return "10" + superscript(int(e))
 		}
