@@ -60,7 +60,8 @@ function addAxis(f, title) {
       draw("text", { class: "faint", x, y: 12, "text-anchor": "middle" }, tick.toFixed(digits)),
     );
   }
-  f.svg.append(draw("text", { class: "faint", x: 2, y: 12 }, cutLabel(f, `${title} (${unit.name})`)));
+  const whole = `${title} (${unit.name})`;
+  f.svg.append(draw("text", { class: "faint", x: 2, y: 12 }, cutLabel(f, whole) === whole ? whole : unit.name));
 }
 
 function processTitle(p) {
