@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/publisher"
+	"downbeat/internal/report"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
 )
@@ -28,6 +29,7 @@ type campaign struct {
 	troubles  []trouble // the datapoints that did not succeed
 	first     error     // what the first of them ends the program with
 	lasted    pace
+	reporter  *reporter
 }
 
 // A task is an attempt at a datapoint.
@@ -117,6 +119,7 @@ func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	c.reporter.update()
 	again := c.retry(ctx, f.task, record.Outcome)
 	c.tasks = c.remaining(ctx, f.task, record.Outcome, record.Run)
 	if again {
@@ -193,6 +196,7 @@ func (c *campaign) conclude() {
 		c.say(", %d not run", left)
 	}
 	c.say(", after %s; results in %s\n", terminal.Duration(time.Since(c.began)), filepath.Clean(c.results.Dir()))
+	c.say("  figures and timelines in %s\n", filepath.Join(filepath.Clean(c.results.Dir()), report.PageFile))
 	for i, t := range c.troubles {
 		if i == most && len(c.troubles) > most+1 {
 			c.say("  ... and %d more; see %s\n", len(c.troubles)-most, results.DatapointsFile)

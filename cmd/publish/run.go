@@ -100,6 +100,10 @@ func (a *app) campaign(
 	}
 	defer exp.Close()
 	c := &campaign{app: a, publisher: p, file: file, results: exp, points: points}
+	if c.reporter, err = newReporter(exp.Dir(), len(file.Points())); err != nil {
+		return &exitError{exitFailed, err}
+	}
+	defer c.reporter.close(a)
 	return c.run(ctx)
 }
 
