@@ -14,7 +14,9 @@ func (r *run) watch(h *host, now time.Time) {
 	if !now.Before(h.keepaliveAt) {
 		r.keepalive(h, now)
 	}
-	switch {
+	switch unmet := r.unmet(h, now); {
+	case unmet != "":
+		r.lose(h, unmet)
 	case h.phase == Asked && !h.readyBy.IsZero() && now.After(h.readyBy):
 		r.decline(h, results.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, r.p.absent(h.name)))
 	case h.phase == SettingUp && r.stage != stopping && now.After(h.readyBy):
@@ -109,11 +111,15 @@ func (r *run) halt(cause message.StopCause, outcome results.RunOutcome, reason s
 	}
 }
 
-// lose gives a host up, and with it the run.
+// lose gives a host up, and with it the run. The host is told to stop all the
+// same: it may hear us though we don't hear it.
 func (r *run) lose(h *host, reason string) {
 	h.outcome, h.reason = results.HostLost, reason
 	r.close(h)
 	r.halt(message.StopFailure, results.RunLost, reason)
+	stop := r.stop
+	stop.At = time.Time{}
+	h.outbox.put(stop)
 }
 
 // decline notes that a host can't take part, before anything was started. The

@@ -15,7 +15,7 @@ func (r *run) arrive(a arrival) {
 	if h == nil || h.over() {
 		return
 	}
-	h.heard = a.at
+	r.hear(h, a.at)
 	if a.seq == 0 {
 		r.unlogged(h, a)
 		return
@@ -190,7 +190,7 @@ func (r *run) keepalive(h *host, now time.Time) {
 	h.acked, h.unacked = h.next-1, 0
 	c := message.Control{Kind: message.Keepalive, Ack: h.acked, Resend: h.lacks(now, missing)}
 	if c.Resend {
-		h.progress = now
+		h.askedAt = now
 	}
 	h.probeID++
 	c.Probe = &message.Probe{ID: h.probeID}

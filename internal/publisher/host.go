@@ -44,6 +44,8 @@ type host struct {
 	readyAt   time.Time
 	asked     bool      // the broker has been asked why it doesn't answer
 	stoppedAt time.Time // of its stopping event, on the publisher's clock
+	// owingSince is since when it has not done what it was asked for; see unmet.
+	owingSince time.Time
 
 	inbox
 	keepaliveAt time.Time // when the next is due
@@ -61,6 +63,7 @@ type inbox struct {
 	newest   uint64    // the newest number the host is known to have logged
 	moved    time.Time // when next last moved
 	progress time.Time // the same, or when there last was nothing to wait for
+	askedAt  time.Time // when the host was last asked for what is missing
 	unacked  int       // bytes applied and not yet acknowledged
 	acked    uint64
 }
@@ -90,8 +93,14 @@ func (b *inbox) take(now time.Time) (arrival, bool) {
 }
 
 // lacks reports whether the host has logged something that hasn't come for that
-// long.
+// long, and hasn't been asked for it within that time.
 func (b *inbox) lacks(now time.Time, patience time.Duration) bool {
+	return b.starved(now, patience) && now.Sub(b.askedAt) > patience
+}
+
+// starved reports whether the host has logged something that hasn't come for that
+// long, however often it was asked for it.
+func (b *inbox) starved(now time.Time, patience time.Duration) bool {
 	if b.newest < b.next {
 		b.progress = now
 		return false

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -154,11 +155,14 @@ func (s *scripted) silent() bool {
 	return s.muted
 }
 
-// mute makes the worker as good as dead.
-func (s *scripted) mute() {
+// mute makes the worker as good as dead, and unmute alive again.
+func (s *scripted) mute()   { s.setMuted(true) }
+func (s *scripted) unmute() { s.setMuted(false) }
+
+func (s *scripted) setMuted(muted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.muted = true
+	s.muted = muted
 }
 
 func (s *scripted) send(to string, e message.Event) {
@@ -307,21 +311,34 @@ func (s *scripted) started(at time.Time) {
 // output sends one piece of one stream.
 func (s *scripted) output(process int, stream message.Stream, text string, lines uint64) {
 	s.t.Helper()
+	s.publish(s.logOutput(process, stream, text, lines))
+}
+
+// lost is output that is logged and does not come.
+func (s *scripted) lost(process int, stream message.Stream, text string) {
+	s.t.Helper()
+	s.logOutput(process, stream, text, uint64(strings.Count(text, "\n")))
+}
+
+// logOutput gives a piece of output its number without sending it.
+func (s *scripted) logOutput(process int, stream message.Stream, text string, lines uint64) []byte {
+	s.t.Helper()
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.seq++
+	total := &s.totals[process]
+	sum, count := &total.StdoutBytes, &total.StdoutLines
+	if stream == message.Stderr {
+		sum, count = &total.StderrBytes, &total.StderrLines
+	}
 	var b message.Batch
 	b.Reset(s.job.Run, s.host, s.seq, s.clock.Now())
-	b.Add(message.Segment{Process: process, Stream: stream, At: s.clock.Now(), Data: []byte(text)})
+	b.Add(message.Segment{Process: process, Stream: stream, At: s.clock.Now(), Offset: *sum, Line: *count, Data: []byte(text)})
 	data := b.Bytes()
 	s.sent = append(s.sent, data)
-	total := &s.totals[process]
-	if stream == message.Stderr {
-		total.StderrBytes, total.StderrLines = total.StderrBytes+uint64(len(text)), total.StderrLines+lines
-	} else {
-		total.StdoutBytes, total.StdoutLines = total.StdoutBytes+uint64(len(text)), total.StdoutLines+lines
-	}
-	s.mu.Unlock()
-	s.publish(data)
+	*sum += uint64(len(text))
+	*count += lines
+	return data
 }
 
 // exited reports the end of a process.
@@ -345,6 +362,19 @@ func (s *scripted) obey(processes ...int) *message.Control {
 	}
 	s.done(message.HostDone)
 	return stop
+}
+
+// obeySoon does the same, whatever it is asked for before.
+func (s *scripted) obeySoon(processes ...int) {
+	s.t.Helper()
+	for c := range s.controls {
+		if c.Kind == message.Stop {
+			s.controls <- c
+			s.last = message.Stop
+			s.obey(processes...)
+			return
+		}
+	}
 }
 
 // done closes the account with what was really sent.
