@@ -9,6 +9,8 @@ TESTFLAGS ?=
 PKG ?= ./...
 BENCHFLAGS ?=
 FUZZTIME ?= 10s
+# More flags for the soak, as in: make soak SOAKFLAGS='-soak.datapoints=50 -soak.seed=7'
+SOAKFLAGS ?=
 
 .PHONY: help
 help: ## show this list
@@ -27,6 +29,10 @@ test-compose: install-deps ## run the image, docker-compose.yml and the systemd 
 	@scripts/install-deps docker.io docker-compose iptables mmdebstrap
 	go test -tags=compose -count=1 -timeout=40m -v $(TESTFLAGS) ./test/compose
 
+.PHONY: soak
+soak: install-deps ## run 300 datapoints and break something every few, on a private RabbitMQ node; takes 10 to 20 minutes (SOAKFLAGS=)
+	go test -tags=soak -count=1 -timeout=2h -v ./test/soak $(SOAKFLAGS)
+
 .PHONY: lint
 lint: bin/golangci-lint ## run golangci-lint, as .golangci.yml says
 	bin/golangci-lint run
@@ -41,7 +47,7 @@ format-check: bin/golangci-lint ## show what fmt would change, and fail if that 
 
 .PHONY: vet
 vet: ## run go vet, for Linux and for macOS
-	GOOS=linux go vet -tags=compose ./...
+	GOOS=linux go vet -tags=compose,soak ./...
 	GOOS=darwin go vet ./...
 
 .PHONY: tidy-check
