@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"time"
 )
 
@@ -174,8 +173,8 @@ func (m *Message) Check(l Limits) error {
 	}
 	size := 0
 	for k, v := range m.Header {
-		if k == "" || len(k) > 128 {
-			return fmt.Errorf("header key %.40q: it must have 1 to 128 bytes", k)
+		if err := checkKey(k); err != nil {
+			return err
 		}
 		size += len(k) + len(v)
 	}
@@ -184,6 +183,13 @@ func (m *Message) Check(l Limits) error {
 	}
 	if m.TTL < 0 {
 		return fmt.Errorf("message TTL is %v", m.TTL)
+	}
+	return nil
+}
+
+func checkKey(key string) error {
+	if key == "" || len(key) > 128 {
+		return fmt.Errorf("header key %.40q: it must have 1 to 128 bytes", key)
 	}
 	return nil
 }
@@ -226,27 +232,4 @@ type Options struct {
 	Log *slog.Logger
 	// ClientName is shown in the broker's list of connections, if it has one.
 	ClientName string
-}
-
-// Header keys that DeadLetter sets.
-const (
-	HeaderReason = "reason" // why the message was not accepted
-	HeaderSource = "source" // the queue it came from
-)
-
-// DeadLetter moves a delivery that can't be accepted to the queue named dead,
-// unchanged but for headers that tell the reason and the source, and
-// acknowledges it. The queue must have been declared.
-func DeadLetter(ctx context.Context, b Broker, d *Delivery, source, dead, reason string) error {
-	m := d.Message
-	m.Persistent, m.TTL = true, 0
-	m.Header = maps.Clone(m.Header)
-	if m.Header == nil {
-		m.Header = map[string]string{}
-	}
-	m.Header[HeaderReason], m.Header[HeaderSource] = reason, source
-	if err := b.Publish(ctx, dead, m); err != nil {
-		return fmt.Errorf("dead-letter a message of %s: %w", source, err)
-	}
-	return d.Ack(ctx)
 }

@@ -119,15 +119,32 @@ func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
 func (w *Worker) reject(ctx context.Context, d *queue.Delivery, envelope *message.Envelope, reason error) {
 	w.refused.Add(1)
 	w.slog.Warn("message refused", "reason", reason)
-	source := message.JobsQueue(w.config.Namespace, w.config.Host)
-	dead := message.DeadQueue(w.config.Namespace)
-	w.answered(queue.DeadLetter(ctx, w.config.Broker, d, source, dead, reason.Error()))
+	w.bury(ctx, d, message.JobsQueue(w.config.Namespace, w.config.Host), reason)
 	if envelope == nil {
 		return
 	}
 	if job, err := envelope.Job(); err == nil {
 		w.refuse(job.Run, job.ReplyTo, reason.Error())
 	}
+}
+
+// bury dead-letters a delivery. Where that is impossible for another reason than
+// the worker's end, the delivery is dropped, with its reason in the log: kept,
+// it would take the place of what is good.
+func (w *Worker) bury(ctx context.Context, d *queue.Delivery, source string, reason error) {
+	dead := message.DeadQueue(w.config.Namespace)
+	err := queue.DeadLetter(ctx, w.config.Broker, d, source, dead, reason.Error())
+	if errors.Is(err, queue.ErrNoQueue) { // somebody has deleted it
+		if err = w.Declare(ctx); err == nil {
+			err = queue.DeadLetter(ctx, w.config.Broker, d, source, dead, reason.Error())
+		}
+	}
+	if err == nil || errors.Is(err, queue.ErrClosed) || ctx.Err() != nil {
+		w.answered(err)
+		return
+	}
+	w.slog.Error("a message that was refused can't be dead-lettered, and is dropped", "queue", source, "reason", reason, "error", err)
+	w.answered(d.Ack(ctx))
 }
 
 // refuse tells a publisher, outside any log, that a job was not taken.

@@ -114,7 +114,7 @@ func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) 
 	if err != nil {
 		w.refused.Add(1)
 		w.slog.Warn("control refused", "reason", err)
-		w.answered(queue.DeadLetter(ctx, w.config.Broker, d, source, message.DeadQueue(w.config.Namespace), err.Error()))
+		w.bury(ctx, d, source, err)
 		return
 	}
 	w.answered(d.Ack(ctx))

@@ -6,7 +6,6 @@ package faults
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -252,12 +251,22 @@ func tree(t *testing.T, dir string, except ...string) []string {
 	t.Helper()
 	var all []string
 	check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || slices.Contains(except, path) {
-			return errors.Join(err, map[bool]error{true: fs.SkipDir}[err == nil])
+		if err != nil {
+			return err
+		}
+		if slices.Contains(except, path) {
+			return fs.SkipDir
 		}
 		info, err := d.Info()
-		all = append(all, fmt.Sprintf("%s %s %d", path, info.Mode(), map[bool]int64{false: info.Size()}[d.IsDir()]))
-		return err
+		if err != nil {
+			return err
+		}
+		entry := path + " " + info.Mode().String()
+		if !d.IsDir() {
+			entry += fmt.Sprintf(" %d bytes", info.Size())
+		}
+		all = append(all, entry)
+		return nil
 	}))
 	return all
 }

@@ -87,10 +87,11 @@ func TestFaultPublishersThatWantTheSameHostsFollowOneAnother(t *testing.T) {
 	for _, test := range []struct {
 		transport          string
 		publishers, rounds int
-	}{{"mem", 2, 130}, {"mem", 5, 70}, {"amqp", 2, 10}, {"amqp", 5, 5}} {
-		t.Run(fmt.Sprintf("%s, %d", test.transport, test.publishers), func(t *testing.T) {
+		seed               uint64
+	}{{"mem", 2, 65, 1}, {"mem", 2, 65, 2}, {"mem", 5, 35, 3}, {"mem", 5, 35, 4}, {"amqp", 2, 10, 5}, {"amqp", 5, 5, 6}} {
+		t.Run(fmt.Sprintf("%s, %d, seed %d", test.transport, test.publishers, test.seed), func(t *testing.T) {
 			t.Parallel()
-			c := newContest(t, test.transport, test.publishers, uint64(test.publishers))
+			c := newContest(t, test.transport, test.publishers, test.seed)
 			for n := range test.rounds {
 				if c.round(n); t.Failed() {
 					return
