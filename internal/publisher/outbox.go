@@ -76,7 +76,7 @@ func (o *outbox) send(ctx context.Context, c message.Control) {
 	o.serial++
 	address := message.Address{
 		Purpose: message.PurposeControl, Namespace: o.p.config.Namespace, Host: o.host, Run: o.run,
-		Serial: o.serial, Expires: time.Now().Add(controlExpiry),
+		Serial: o.serial, Expires: o.clock.Now().Add(controlExpiry), // a step of the wall clock must not age it
 	}
 	if c.Probe != nil {
 		c.Probe.SentAt = o.clock.Now()

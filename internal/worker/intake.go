@@ -32,7 +32,7 @@ func (w *Worker) intake(ctx context.Context, consumer queue.Consumer) {
 // acknowledged at once, whatever becomes of it; what can't be accepted is
 // dead-lettered with its reason.
 func (w *Worker) accept(ctx context.Context, d *queue.Delivery) {
-	envelope, err := message.OpenEnvelope(d.Body, w.config.Trust, time.Now().Add(w.config.Skew))
+	envelope, err := message.OpenEnvelope(d.Body, w.config.Trust, w.now())
 	if err == nil {
 		err = envelope.For(w.config.Namespace, w.config.Host)
 	}
@@ -107,8 +107,7 @@ func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
 	info := w.here(w.desk.busy())
 	if c.Probe != nil {
 		probe := *c.Probe
-		probe.TakenAt = taken.Round(0).Add(w.config.Skew)
-		probe.AnswerAt = time.Now().Round(0).Add(w.config.Skew)
+		probe.TakenAt, probe.AnswerAt = taken.Round(0).Add(w.skew()), w.now()
 		info.Probe = &probe
 	}
 	w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: info, Time: time.Now()}, 5*time.Second)

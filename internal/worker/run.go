@@ -82,7 +82,7 @@ type (
 // newRun makes the run of a job whose log is in dir/log.
 func (w *Worker) newRun(job *message.Job, dir string, log *runlog.Log) *run {
 	r := &run{
-		w: w, job: job, dir: dir, log: log, mail: newMailbox(), clock: clock.New(w.config.Skew),
+		w: w, job: job, dir: dir, log: log, mail: newMailbox(), clock: clock.New(w.skew()),
 		slog: w.slog.With("run", job.Run, "experiment", job.Experiment),
 	}
 	r.journal = newJournal(job, r.clock, log, func(err error) {

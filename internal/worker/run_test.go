@@ -327,7 +327,7 @@ func TestUncommitLetsTheElderIn(t *testing.T) {
 func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.serve(func(c *Config) { c.Skew = 10 * time.Minute })
+	s.serve(func(c *Config) { c.Skew = func() time.Duration { return 10 * time.Minute } })
 	job := s.job(stay)
 	s.ready(job)
 	sent := time.Now()

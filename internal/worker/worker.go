@@ -48,8 +48,9 @@ type Config struct {
 	Lease   time.Duration
 	Version string
 	Log     *slog.Logger
-	// Skew is added to the host's clock, to play a host whose clock is wrong.
-	Skew time.Duration
+	// Skew, if any, is added to what the host's wall clock shows whenever it is
+	// read, to play a host whose clock is wrong or is stepped.
+	Skew func() time.Duration
 }
 
 // A Worker serves one host.
@@ -182,6 +183,17 @@ func (w *Worker) forget(r *run) error {
 	w.mu.Unlock()
 	return err
 }
+
+// skew is how wrong the host's wall clock is made to be at the moment.
+func (w *Worker) skew() time.Duration {
+	if w.config.Skew == nil {
+		return 0
+	}
+	return w.config.Skew()
+}
+
+// now is what the host's wall clock shows, without a monotonic reading.
+func (w *Worker) now() time.Time { return time.Now().Round(0).Add(w.skew()) }
 
 // send publishes an unlogged event, for as long as it is of interest.
 func (w *Worker) send(to string, e message.Event, within time.Duration) {

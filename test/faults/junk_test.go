@@ -130,7 +130,6 @@ func (y *junkyard) kinds() []func(message.Address) ([]byte, error) {
 	}
 }
 
-
 // badJob is signed, and bad as no publisher of ours would make it.
 func (y *junkyard) badJob() ([]byte, error) {
 	a := y.address(message.PurposeJob)
