@@ -1,0 +1,176 @@
+package worker
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+)
+
+// A pid in the journal may by now be anybody's. What a crash has left is known by
+// the environment that it was started with, and by nothing else.
+func TestFaultPidThatBelongsToSomebodyElseIsNotSignalled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	job := s.job("true")
+	other := s.job("true")
+	strangers := map[string]*exec.Cmd{}
+	for name, env := range map[string][]string{
+		"nothing of ours":             nil,
+		"another run on this host":    marks(other),
+		"this run on another host":    {"DOWNBEAT_RUN=" + job.Run, "DOWNBEAT_HOST=bravo"},
+		"this run's id in a variable": {"NOTE=DOWNBEAT_RUN=" + job.Run, "DOWNBEAT_HOST=" + testHost},
+		"the beginning of its id":     {"DOWNBEAT_RUN=" + job.Run[:25], "DOWNBEAT_HOST=" + testHost},
+	} {
+		strangers[name], _ = background(t, env...)
+	}
+	strangers["another environment since"] = reborn(t, marks(job)...)
+	left, leftEnded := background(t, marks(job)...)
+
+	log := s.log(job)
+	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
+	for _, p := range strangers {
+		check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Process: 0, PID: p.Process.Pid}}}))
+	}
+	check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Process: 0, PID: left.Process.Pid}}}))
+	check(t, log.Close())
+	s.serve(nil)
+	if done := s.finish(job); done.Swept != 1 {
+		t.Errorf("%d processes were ended, want the one that was left", done.Swept)
+	}
+	within(t, leftEnded, "what the crash has left goes on")
+	for name, p := range strangers {
+		if err := p.Process.Signal(syscall.Signal(0)); err != nil {
+			t.Errorf("%s: ended: %v", name, err)
+		}
+	}
+}
+
+// reborn starts a process with that environment, which then becomes another
+// program without it.
+func reborn(t *testing.T, env ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", "exec env -i sleep 1000")
+	cmd.Env = append(os.Environ(), env...)
+	check(t, cmd.Start())
+	t.Cleanup(func() {
+		check(t, cmd.Process.Kill())
+		_ = cmd.Wait() // killed
+	})
+	eventually(t, "the process has become sleep", func() bool {
+		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "cmdline"))
+		check(t, err)
+		return strings.HasPrefix(string(line), "sleep")
+	})
+	return cmd
+}
+
+// A job that comes again after the worker was started anew is not run again, be
+// its run over or not.
+func TestFaultJobDeliveredAgainAfterARestartIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	first := s.serve(nil)
+	trace := filepath.Join(t.TempDir(), "trace")
+	over, running := s.job("echo over >>"+trace), s.job("echo running >>"+trace+"; "+stay)
+	bodies := [][]byte{s.send(over)}
+	s.await(over, message.Ready)
+	s.commit(over)
+	s.run(over)
+	s.finish(over)
+	bodies = append(bodies, s.send(running))
+	s.await(running, message.Ready)
+	s.commit(running)
+	s.run(running)
+	s.awaitOutput(running, 0, "here\n")
+	first.stop() // the run is not acknowledged: it stays in the journal
+
+	second := s.serve(nil)
+	for _, body := range bodies {
+		s.publish(body)
+		s.publish(body)
+	}
+	next := s.job("true")
+	s.start(next)
+	s.finish(next)
+	if got, err := os.ReadFile(trace); err != nil || string(got) != "over\nrunning\n" {
+		t.Errorf("the processes left %q (%v), want each once", got, err)
+	}
+	if got := second.w.Stats().Taken; got != 1 {
+		t.Errorf("%d jobs were taken, want the next alone", got)
+	}
+}
+
+// Whatever a run that is over is told does nothing, and is found in the log.
+func TestFaultControlForARunThatIsOverIsIgnored(t *testing.T) {
+	t.Parallel()
+	var log lines
+	s := newSite(t)
+	s.serve(func(c *Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	over, current := s.job("true"), s.job(stay)
+	s.start(over)
+	s.finish(over)
+	s.start(current)
+	controls := []message.Control{
+		{Kind: message.Keepalive, Ack: 1, Resend: true},
+		{Kind: message.Commit},
+		{Kind: message.Uncommit},
+		{Kind: message.Start, At: time.Now()},
+		{Kind: message.Stop, Cause: message.StopAbort},
+	}
+	before := len(s.of(over).events)
+	for _, c := range controls {
+		s.tell(over, c)
+	}
+	s.tell(current, message.Control{Kind: message.Keepalive})
+	s.await(current, message.Heartbeat) // controls are taken in their order
+	for _, c := range controls {
+		if want := "control=" + string(c.Kind); !log.has("control ignored: the run is not here", "run="+over.Run, want) {
+			t.Errorf("the log does not tell of the %s", c.Kind)
+		}
+	}
+	if got := len(s.of(over).events); got != before {
+		t.Errorf("%d more events have come of the run that is over", got-before)
+	}
+}
+
+// A log in memory.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// has reports whether there is a line with all of that in it.
+func (l *lines) has(parts ...string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+next:
+	for line := range strings.Lines(l.text.String()) {
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				continue next
+			}
+		}
+		return true
+	}
+	return false
+}
