@@ -80,6 +80,9 @@ func (c *Control) Check() error {
 	bad := func(what string) error {
 		return fmt.Errorf("%w: control %.20q: %s", ErrMalformed, string(c.Kind), what)
 	}
+	if c.GraceMS < 0 || c.GraceMS > maxMS {
+		return bad(fmt.Sprintf("grace_ms is %d", c.GraceMS))
+	}
 	switch c.Kind {
 	case Hello, Cancel:
 		if c.ReplyTo == "" {
@@ -94,9 +97,6 @@ func (c *Control) Check() error {
 		case StopRule, StopTimeout, StopFailure, StopAbort, StopLease:
 		default:
 			return bad(fmt.Sprintf("unknown cause %.20q", string(c.Cause)))
-		}
-		if c.GraceMS < 0 {
-			return bad(fmt.Sprintf("grace_ms is %d", c.GraceMS))
 		}
 	case Keepalive, Commit, Uncommit:
 	default:

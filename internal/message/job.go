@@ -83,11 +83,11 @@ func (j *Job) Check() error {
 		return bad("reply_to is empty")
 	case len(j.Processes) == 0:
 		return bad("no processes")
-	case j.LeaseMS <= 0:
+	case j.LeaseMS <= 0 || j.LeaseMS > maxMS:
 		return bad("lease_ms is %d", j.LeaseMS)
 	case j.WindowBytes <= 0:
 		return bad("window_bytes is %d", j.WindowBytes)
-	case j.GraceMS < 0:
+	case j.GraceMS < 0 || j.GraceMS > maxMS:
 		return bad("grace_ms is %d", j.GraceMS)
 	}
 	seen := make(map[string]bool, len(j.Processes))
@@ -102,7 +102,7 @@ func (j *Job) Check() error {
 		if len(p.Argv) == 0 || p.Argv[0] == "" {
 			return bad("process %s has no command", p.Name)
 		}
-		if p.DelayMS < 0 {
+		if p.DelayMS < 0 || p.DelayMS > maxMS {
 			return bad("process %s: delay_ms is %d", p.Name, p.DelayMS)
 		}
 	}

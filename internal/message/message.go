@@ -14,6 +14,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"time"
 )
 
 // Version is the protocol version that this build speaks. A message of another
@@ -37,6 +39,9 @@ var (
 	ErrExpired   = errors.New("message has expired")
 	ErrMisdirect = errors.New("message is addressed to somebody else")
 )
+
+// maxMS is the longest duration in milliseconds that a [time.Duration] holds.
+const maxMS = math.MaxInt64 / int64(time.Millisecond)
 
 // decode unmarshals data into v; what names the message for the error.
 func decode(data []byte, v any, what string) error {

@@ -216,11 +216,13 @@ func normalSteps(steps []StepRecord) []StepRecord {
 	return normal
 }
 
+// utc is the time as JSON can hold it: one that is out of its range, as only a
+// broken clock shows it, is left out like one that was never reached.
 func utc(t time.Time) time.Time {
-	if t.IsZero() {
+	if t = t.UTC(); t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
 		return time.Time{}
 	}
-	return t.UTC()
+	return t
 }
 
 // complete reports whether the run in root has its record.

@@ -92,7 +92,7 @@ var transports = map[string]func(*lab) func() queue.Broker{
 func newLab(t *testing.T, transport string) *lab {
 	t.Helper()
 	id := strings.ToLower(message.NewPublisher())
-	l := &lab{t: t, namespace: "faults-" + id, state: scratch(t), lease: 20 * time.Second, log: slog.New(slog.DiscardHandler)}
+	l := &lab{t: t, namespace: "faults-" + id, state: scratch(t), lease: time.Minute, log: slog.New(slog.DiscardHandler)}
 	open := transports[transport](l)
 	l.connect = func() queue.Broker {
 		b := open()

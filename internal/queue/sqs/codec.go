@@ -202,7 +202,7 @@ func parse(text string) (piece, error) {
 	if len(fields) == 7 {
 		p.set, p.index, p.count = fields[4], numbers[5], numbers[6]
 	}
-	if p.index >= p.count || p.count > maxPieces {
+	if p.index >= p.count || p.count > maxPieces || p.ttl/time.Millisecond != time.Duration(numbers[1]) {
 		return piece{}, errForeign
 	}
 	return p, nil
