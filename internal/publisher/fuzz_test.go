@@ -39,6 +39,7 @@ func FuzzEventsOfAHost(f *testing.F) {
 		out := newResults(t, t.TempDir(), dp)
 		r, err := l.p.newRun(Spec{Datapoint: dp, Results: out, Observer: &watcher{}})
 		check(t, err)
+		defer close(r.over)
 		r.stage, r.releaseAt = running, r.clock.Now()
 		for i, data := range [][]byte{first, second, third} {
 			a := arrival{host: "alpha", seq: uint64(i + 1), size: len(data), at: time.Now()}

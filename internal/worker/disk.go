@@ -16,6 +16,9 @@ import (
 // sooner, and expired jobs are refused anyhow.
 const seenFor = 48 * time.Hour
 
+// tidyEvery is how often a worker that runs on and on forgets what is older.
+const tidyEvery = time.Hour
+
 // markSeen remembers a run whose directory is about to be removed.
 func (w *Worker) markSeen(run string) error {
 	if err := os.WriteFile(filepath.Join(w.seenDir(), run), nil, 0o600); err != nil {

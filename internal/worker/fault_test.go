@@ -146,6 +146,23 @@ func TestFaultControlForARunThatIsOverIsIgnored(t *testing.T) {
 	}
 }
 
+// A worker that is never started anew does not remember runs for ever.
+func TestRunsOfLongAgoAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.serve(nil)
+	old := filepath.Join(v.w.seenDir(), s.job("true").Run)
+	check(t, os.WriteFile(old, nil, 0o600))
+	check(t, os.Chtimes(old, time.Time{}, time.Now().Add(-seenFor-time.Minute)))
+	job := s.job("true")
+	s.start(job)
+	s.finish(job)
+	eventually(t, "the old run is forgotten", func() bool { return !v.w.seen(filepath.Base(old)) })
+	if !v.w.seen(job.Run) {
+		t.Error("the new run is forgotten, too")
+	}
+}
+
 // A log in memory.
 type lines struct {
 	mu   sync.Mutex

@@ -61,10 +61,11 @@ type Worker struct {
 	desk   desk
 	lock   *os.File
 
-	mu    sync.Mutex
-	runs  map[string]*run
-	loops sync.WaitGroup
-	watch watch
+	mu     sync.Mutex
+	runs   map[string]*run
+	tidied time.Time // when the runs remembered on the disk were last looked through
+	loops  sync.WaitGroup
+	watch  watch
 	// stopped are runs whose stop came before their job.
 	stopped stoppedRuns
 
@@ -180,7 +181,14 @@ func (w *Worker) forget(r *run) error {
 	}
 	w.mu.Lock()
 	delete(w.runs, r.job.Run)
+	due := time.Since(w.tidied) > tidyEvery
+	if due {
+		w.tidied = time.Now()
+	}
 	w.mu.Unlock()
+	if due {
+		w.dropOld(w.seenDir(), seenFor)
+	}
 	return err
 }
 
