@@ -203,18 +203,38 @@ func (r *run) finish() {
 	r.complete(done)
 }
 
-// complete journals the last event. Where the log can't take it, the publisher
-// is told outside the log, and that something is missing.
+// complete journals the last event. Where the log can't take it, or can't be
+// read any more, the publisher is told outside the log, and that something is
+// missing.
 func (r *run) complete(done *message.DoneInfo) {
 	err := r.journal.event(message.Event{Kind: message.Done, Done: done})
+	if err == nil {
+		err = r.mute
+	}
 	if err != nil {
-		done.Outcome, done.Reason = message.HostLost, fmt.Sprintf("output is missing: %v", err)
-		r.reply(message.Event{Kind: message.Done, Done: done})
+		r.confess(done, err)
 	}
 	r.end()
 	if err != nil {
 		r.to(Over)
 	}
+}
+
+// confess tells the publisher that something is missing, and why.
+func (r *run) confess(done *message.DoneInfo, err error) {
+	done.Outcome, done.Reason = message.HostLost, fmt.Sprintf("output is missing: %v", err)
+	r.reply(message.Event{Kind: message.Done, Done: done})
+}
+
+// fallMute ends the run because its log can't be read back.
+func (r *run) fallMute(err error) {
+	r.mute = err
+	if r.state == Finished {
+		r.confess(&message.DoneInfo{}, err)
+		r.to(Over)
+		return
+	}
+	r.drop(stopping{cause: message.StopFailure, reason: "the run log can't be read back: " + err.Error(), at: time.Now(), own: true})
 }
 
 // end frees the host: from here on the run only waits for the publisher to

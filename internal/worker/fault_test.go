@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -144,6 +145,66 @@ func TestFaultControlForARunThatIsOverIsIgnored(t *testing.T) {
 	if got := len(s.of(over).events); got != before {
 		t.Errorf("%d more events have come of the run that is over", got-before)
 	}
+}
+
+// A log that a bad disk has changed is not sent, nor is the rest kept for ever: the
+// publisher is told at once, be the run over or not.
+func TestFaultLogThatCannotBeReadBackIsReported(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script string
+		events uint64
+	}{
+		"running": {"echo one; sleep 0.2; echo two; exec sleep 1000", 5},
+		"over":    {"echo one; sleep 0.2; echo two", 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			v := s.serve(nil)
+			job := s.job(test.script)
+			job.WindowBytes = 1 // so that what follows waits in the log
+			s.ready(job)
+			s.ack(job)
+			s.commit(job)
+			s.ack(job)
+			s.tell(job, message.Control{Kind: message.Start, At: time.Now()})
+			s.ackUntil(job, message.Started)
+			spoil(t, s, job, v.w.lookup(job.Run), test.events)
+			done := s.ackUntil(job, message.Done).Done
+			if want := "output is missing: run log is damaged"; done.Outcome != message.HostLost || !strings.Contains(done.Reason, want) {
+				t.Errorf("done %+v, want lost (%s)", done, want)
+			}
+			s.removed(job)
+		})
+	}
+}
+
+// ackUntil acknowledges everything that comes until there is an event of that kind.
+func (s *site) ackUntil(job *message.Job, kind message.EventKind) *message.Event {
+	s.t.Helper()
+	of := s.of(job)
+	for !slices.ContainsFunc(of.events, func(e *message.Event) bool { return e.Kind == kind }) {
+		s.tell(job, message.Control{Kind: message.Keepalive, Ack: of.complete()})
+		check(s.t, s.receive())
+	}
+	return s.await(job, kind)
+}
+
+// spoil waits until that many events are in the log, and then changes what
+// the process wrote last.
+func spoil(t *testing.T, s *site, job *message.Job, r *run, events uint64) {
+	t.Helper()
+	eventually(t, "the events are in the log", func() bool { return r.log.Last() >= events })
+	path := filepath.Join(s.runDir(job), logDir, "00000000000000000001.log")
+	data, err := os.ReadFile(path)
+	check(t, err)
+	at := bytes.LastIndex(data, []byte("two\n"))
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	check(t, err)
+	_, err = f.WriteAt([]byte("TWO"), int64(at))
+	check(t, err)
+	check(t, f.Close())
 }
 
 // A worker that is never started anew does not remember runs for ever.

@@ -42,6 +42,7 @@ type run struct {
 	refusal error             // if that is a refusal: why
 	left    *message.DoneInfo // of a run that a worker has left that died: how it ends
 	noticed bool              // the stopping event is journaled
+	mute    error             // why no event can be sent any more
 	leaving bool              // the worker is shutting down
 	lease   *time.Timer
 	replies sync.WaitGroup // unlogged events under way
@@ -77,6 +78,8 @@ type (
 	released struct{ err error }
 	announce struct{} // it is time to report what has begun
 	dropped  struct{ stopping }
+	// unreadable: the log can't be read back, so no event can be sent any more.
+	unreadable struct{ err error }
 )
 
 // newRun makes the run of a job whose log is in dir/log.
@@ -91,6 +94,7 @@ func (w *Worker) newRun(job *message.Job, dir string, log *runlog.Log) *run {
 	r.sender = newSender(w.config.Broker, job.ReplyTo, int(job.WindowBytes), log, r.slog, func() {
 		r.mail.post(dropped{stopping{cause: message.StopLease, reason: "the publisher is gone: its queue has been deleted", at: time.Now(), own: true}})
 	})
+	r.sender.onUnreadable = func(err error) { r.mail.post(unreadable{err}) }
 	return r
 }
 
@@ -192,6 +196,8 @@ func (r *run) readMail(ctx context.Context) {
 			r.exited(m)
 		case dropped:
 			r.drop(m.stopping)
+		case unreadable:
+			r.fallMute(m.err)
 		}
 	}
 }

@@ -31,6 +31,9 @@ type sender struct {
 	log    *runlog.Log
 	slog   *slog.Logger
 	onGone func() // called once when the publisher's queue is gone
+	// onUnreadable is called once when the log can't be read back: nothing more
+	// can be sent then.
+	onUnreadable func(error)
 
 	mu       sync.Mutex
 	acked    uint64
@@ -68,6 +71,7 @@ func (s *sender) run(ctx context.Context) {
 		*buf = record
 		if err != nil && !errors.Is(err, runlog.ErrTrimmed) {
 			s.slog.Error("the run log can't be read back", "error", err)
+			s.onUnreadable(err)
 			return
 		}
 		if err == nil && !ok {
