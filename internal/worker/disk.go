@@ -80,6 +80,7 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 	if err != nil {
 		return errors.Join(err, sweepErr, log.Close())
 	}
+	r.recovered = true
 	if ended {
 		r.state = Finished
 		r.dropWork()

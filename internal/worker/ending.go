@@ -37,6 +37,10 @@ func (r *run) control(c *message.Control, taken time.Time) {
 }
 
 func (r *run) keepalive(c *message.Control, taken time.Time) {
+	if r.recovered && r.state == Finished && c.Ack > r.log.Last() {
+		r.forgetful()
+		return
+	}
 	r.sender.ack(c.Ack, c.Resend)
 	info := &message.HeartbeatInfo{Last: r.log.Last()}
 	if c.Probe != nil {
@@ -45,6 +49,17 @@ func (r *run) keepalive(c *message.Control, taken time.Time) {
 		info.Probe = &probe
 	}
 	r.reply(message.Event{Kind: message.Heartbeat, Heartbeat: info})
+}
+
+// forgetful ends a run whose publisher has more than the log that was found at the
+// worker's start: the machine went down with it, and the log's end was not on the
+// disk. Its numbers would be taken for old ones now.
+func (r *run) forgetful() {
+	r.slog.Warn("the end of the run log was lost")
+	r.reply(message.Event{Kind: message.Done, Done: &message.DoneInfo{
+		Outcome: message.HostLost, Reason: fmt.Sprintf("%s went down in mid-run, and the end of its run log with it", r.job.Host),
+	}})
+	r.to(Over)
 }
 
 // commit keeps the held processes for this run, whatever comes. Where the host

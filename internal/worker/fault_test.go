@@ -207,6 +207,26 @@ func spoil(t *testing.T, s *site, job *message.Job, r *run, events uint64) {
 	check(t, f.Close())
 }
 
+// A power failure can take the end of a log that was sent and acknowledged. What is
+// logged after it would pass for something old, so the publisher is told otherwise.
+func TestFaultLogThatLostItsEndIsReported(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	job := s.job("true")
+	log := s.log(job)
+	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
+	check(t, j.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{}}))
+	check(t, log.Close())
+	s.serve(nil)
+	s.await(job, message.Done)
+	s.tell(job, message.Control{Kind: message.Keepalive, Ack: 40})
+	done := s.await(job, message.Done)
+	if want := "alpha went down in mid-run, and the end of its run log with it"; done.Seq != 0 || done.Done.Outcome != message.HostLost || done.Done.Reason != want {
+		t.Errorf("done %d: %+v, want unlogged, lost (%s)", done.Seq, done.Done, want)
+	}
+	s.removed(job)
+}
+
 // A worker that is never started anew does not remember runs for ever.
 func TestRunsOfLongAgoAreForgotten(t *testing.T) {
 	t.Parallel()

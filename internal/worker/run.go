@@ -43,9 +43,11 @@ type run struct {
 	left    *message.DoneInfo // of a run that a worker has left that died: how it ends
 	noticed bool              // the stopping event is journaled
 	mute    error             // why no event can be sent any more
-	leaving bool              // the worker is shutting down
-	lease   *time.Timer
-	replies sync.WaitGroup // unlogged events under way
+	// recovered: the log was found at the worker's start.
+	recovered bool
+	leaving   bool // the worker is shutting down
+	lease     *time.Timer
+	replies   sync.WaitGroup // unlogged events under way
 }
 
 // stopping says why, when and how a run is to be stopped.
