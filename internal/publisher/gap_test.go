@@ -13,7 +13,7 @@ import (
 
 // An event that never comes, from a host that answers, ends the run within a
 // bounded time, and what is missing is named: host, process, lines.
-func TestFaultEventThatNeverComesIsNamed(t *testing.T) {
+func TestEventThatNeverComesIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		lose func(*scripted) // logs without sending, and sends what comes after
@@ -70,7 +70,7 @@ func TestFaultEventThatNeverComesIsNamed(t *testing.T) {
 }
 
 // A host that answers and does not do what it is asked for is given up by name.
-func TestFaultHostThatAnswersAndDoesNothingIsLost(t *testing.T) {
+func TestHostThatAnswersAndDoesNothingIsLost(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		come func(alpha, bravo *scripted)

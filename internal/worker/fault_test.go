@@ -20,7 +20,7 @@ import (
 
 // A pid in the journal may by now be anybody's. What a crash has left is known by
 // the environment that it was started with, and by nothing else.
-func TestFaultPidThatBelongsToSomebodyElseIsNotSignalled(t *testing.T) {
+func TestPidThatBelongsToSomebodyElseIsNotSignalled(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	job := s.job("true")
@@ -78,7 +78,7 @@ func reborn(t *testing.T, env ...string) *exec.Cmd {
 
 // A job that comes again after the worker was started anew is not run again, be
 // its run over or not.
-func TestFaultJobDeliveredAgainAfterARestartIsNotRunAgain(t *testing.T) {
+func TestJobDeliveredAgainAfterARestartIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	first := s.serve(nil)
@@ -113,7 +113,7 @@ func TestFaultJobDeliveredAgainAfterARestartIsNotRunAgain(t *testing.T) {
 }
 
 // Whatever a run that is over is told does nothing, and is found in the log.
-func TestFaultControlForARunThatIsOverIsIgnored(t *testing.T) {
+func TestControlForARunThatIsOverIsIgnored(t *testing.T) {
 	t.Parallel()
 	var log lines
 	s := newSite(t)
@@ -149,7 +149,7 @@ func TestFaultControlForARunThatIsOverIsIgnored(t *testing.T) {
 
 // A log that a bad disk has changed is not sent, nor is the rest kept for ever: the
 // publisher is told at once, be the run over or not.
-func TestFaultLogThatCannotBeReadBackIsReported(t *testing.T) {
+func TestLogThatCannotBeReadBackIsReported(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		script string
@@ -209,7 +209,7 @@ func spoil(t *testing.T, s *site, job *message.Job, r *run, events uint64) {
 
 // A power failure can take the end of a log that was sent and acknowledged. What is
 // logged after it would pass for something old, so the publisher is told otherwise.
-func TestFaultLogThatLostItsEndIsReported(t *testing.T) {
+func TestLogThatLostItsEndIsReported(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	job := s.job("true")

@@ -43,7 +43,7 @@ func comparable(r results.Record) results.Record {
 
 // Messages that come twice, late, out of order, or not at all as far as they are
 // sent again, make no difference to what comes of a run.
-func TestFaultMessagesTwiceLateAndOutOfOrderMakeNoDifference(t *testing.T) {
+func TestMessagesTwiceLateAndOutOfOrderMakeNoDifference(t *testing.T) {
 	t.Parallel()
 	for transport, seeds := range map[string]uint64{"mem": 6, "amqp": 2} {
 		t.Run(transport, func(t *testing.T) {

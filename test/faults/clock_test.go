@@ -27,7 +27,7 @@ stop: {when: third}
 
 // A host's clock that is wrong, and another's that jumps in mid-run, neither move
 // the release and the stop nor the order of lines; how wrong they are is reported.
-func TestFaultClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
+func TestClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "mem")
 	var bravo atomic.Int64

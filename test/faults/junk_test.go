@@ -217,7 +217,7 @@ func (y *junkyard) forPublisher(n int) [][]byte {
 // A thousand bad messages on every queue are each refused, with the reason where
 // there is somebody to ask, and disturb neither the run that goes on meanwhile nor
 // the next; nothing is written where it doesn't belong.
-func TestFaultBadMessagesAreRefusedOneByOne(t *testing.T) {
+func TestBadMessagesAreRefusedOneByOne(t *testing.T) {
 	t.Parallel()
 	for transport, n := range map[string]int{"mem": 1000, "amqp": 300} {
 		t.Run(transport, func(t *testing.T) {

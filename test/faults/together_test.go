@@ -82,7 +82,7 @@ func (c *contest) round(n int) {
 
 // Publishers that want overlapping hosts all come to their end, and no host ever
 // has two runs at once.
-func TestFaultPublishersThatWantTheSameHostsFollowOneAnother(t *testing.T) {
+func TestPublishersThatWantTheSameHostsFollowOneAnother(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		transport          string
