@@ -102,7 +102,30 @@ func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 			}
 		}
 	}
+	brought(w, dp)
 	fmt.Fprintf(w, "\nIt ends %s.\n", strings.Join(endings(dp), ", or "))
+}
+
+// brought prints which files would be brought home, hosts of the same together.
+func brought(w io.Writer, dp *experiment.Datapoint) {
+	hosts := make(map[string][]string) // by patterns
+	var order []string
+	for _, h := range dp.Hosts {
+		patterns := strings.Join(dp.Collect[h.Name], " ")
+		if patterns == "" {
+			continue
+		}
+		if hosts[patterns] == nil {
+			order = append(order, patterns)
+		}
+		hosts[patterns] = append(hosts[patterns], h.Name)
+	}
+	for i, patterns := range order {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s would be collected from %s.\n", patterns, strings.Join(hosts[patterns], " "))
+	}
 }
 
 // endings says in words when a run of the datapoint is over.
@@ -150,8 +173,9 @@ type checkedPoint struct {
 }
 
 type checkedHost struct {
-	Host    string `json:"host"`
-	Address string `json:"address"`
+	Host    string   `json:"host"`
+	Address string   `json:"address"`
+	Collect []string `json:"collect"`
 }
 
 type checkedProcess struct {
@@ -176,7 +200,7 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 		},
 	}
 	for _, h := range dp.Hosts {
-		c.Hosts = append(c.Hosts, checkedHost{h.Name, h.Address})
+		c.Hosts = append(c.Hosts, checkedHost{h.Name, h.Address, append([]string{}, dp.Collect[h.Name]...)})
 	}
 	for _, p := range dp.Processes {
 		c.Processes = append(c.Processes, checkedProcess{p.Host, p.Process, p.OKExit})

@@ -158,7 +158,7 @@ func (p *progress) update() {
 	if !p.shown {
 		return
 	}
-	var waiting, ready, busy []string
+	var waiting, ready, busy, ended []string
 	for _, h := range p.dp.Hosts {
 		switch p.phases[h.Name] {
 		case publisher.Asked, publisher.Waiting:
@@ -167,11 +167,18 @@ func (p *progress) update() {
 			ready = append(ready, h.Name)
 		case publisher.Started:
 			busy = append(busy, h.Name)
+		case publisher.Ended:
+			ended = append(ended, h.Name)
+			if detail := p.detail[h.Name]; detail != "" {
+				ended[len(ended)-1] += " (" + detail + ")"
+			}
 		}
 	}
 	total := len(p.dp.Processes)
 	text := p.dp.Name + p.view.place + "  "
 	switch {
+	case len(busy) == 0 && len(ended) > 0:
+		text += "collecting files from " + strings.Join(ended, " ")
 	case p.running == 0 && len(waiting) > 0:
 		text += fmt.Sprintf("%d of %d hosts ready, waiting for %s", len(ready), len(p.dp.Hosts), strings.Join(waiting, " "))
 	case p.running == 0:

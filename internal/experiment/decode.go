@@ -14,13 +14,14 @@ import (
 var (
 	topFields = []string{
 		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace",
+		"collect",
 	}
 	hostFields    = []string{"address"}
 	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell"}
-	groupFields   = append([]string{"on", "count"}, commandFields...)
+	groupFields   = append([]string{"on", "count", "collect"}, commandFields...)
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
 	laterFields   = []string{
-		"files", "collect", "metrics", "setup", "teardown", "require", "pty",
+		"files", "metrics", "setup", "teardown", "require", "pty",
 	}
 )
 
@@ -39,6 +40,7 @@ func (d *decoder) decode(root *node) {
 	fields := d.fields(root, "", topFields)
 	d.name(fields["name"])
 	d.plan(fields)
+	d.file.collect = d.patterns(fields["collect"], "collect")
 	d.hosts(root, fields["hosts"])
 	d.groups(fields["groups"])
 	d.limits(fields)
@@ -223,6 +225,7 @@ func (d *decoder) group(index int, p pair, path string) {
 	if count := fields["count"]; count != nil {
 		c.count = d.count(count, path+".count")
 	}
+	c.collect = d.patterns(fields["collect"], path+".collect")
 	d.file.commands = append(d.file.commands, c)
 }
 

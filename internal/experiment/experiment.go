@@ -60,6 +60,7 @@ type File struct {
 	timeout        *text         // these three are nil where they are no templates
 	after          *text
 	grace          *text
+	collect        []*text
 	defaultAddress func(host string) string
 }
 
@@ -104,6 +105,8 @@ type Datapoint struct {
 	Processes []Process // in the order of their ranks
 	Stop      StopRule
 	Timeout   time.Duration
+	// Collect are the patterns of the files that are brought home, by host.
+	Collect map[string][]string `json:",omitempty"`
 }
 
 // A Process is one process of a run and the host it is on.
@@ -141,6 +144,7 @@ func (d *Datapoint) Jobs() []message.Job {
 			Experiment: d.Name,
 			Datapoint:  d.Index,
 			GraceMS:    d.Stop.Grace.Milliseconds(),
+			Collect:    d.Collect[h.Name],
 		}
 		at[h.Name] = &jobs[i]
 	}

@@ -29,6 +29,9 @@ const (
 	Exited EventKind = "exited"
 	// Stopping: the processes still there have been sent TERM.
 	Stopping EventKind = "stopping"
+	// Ended: no process of the run is left on the host, and another run may
+	// have it. It is sent where files are collected, which begins now.
+	Ended EventKind = "ended"
 	// Done: nothing of the run is left on the host. It carries the totals
 	// of everything sent and is the last event of the host.
 	Done EventKind = "done"
@@ -132,6 +135,8 @@ type DoneInfo struct {
 	Reason  string `json:"reason,omitempty"`
 	// Totals has one entry for each process of the job, in the job's order.
 	Totals []Total `json:"totals"`
+	// Files sums up what was collected; nil where nothing was to be.
+	Files *FileTotals `json:"files,omitempty"`
 	// Swept counts the processes that had to be killed beyond those of the
 	// job: descendants that had left their group.
 	Swept int `json:"swept,omitempty"`
@@ -151,6 +156,16 @@ type Total struct {
 	StdoutBytes uint64 `json:"stdout_bytes"`
 	StderrLines uint64 `json:"stderr_lines"`
 	StderrBytes uint64 `json:"stderr_bytes"`
+}
+
+// FileTotals is everything that was sent of a host's files.
+type FileTotals struct {
+	Files uint64 `json:"files"` // whole ones
+	Bytes uint64 `json:"bytes"` // of those
+	// Missing counts the files that match but could not be sent; see [FileMissing].
+	Missing uint64 `json:"missing,omitempty"`
+	// BrokenOff says why not all files were looked at, if so.
+	BrokenOff string `json:"broken_off,omitempty"`
 }
 
 // HeartbeatInfo answers a keepalive.
@@ -213,7 +228,7 @@ func (e *Event) complete() bool {
 		return e.Refused != nil
 	case Ready:
 		return e.Ready != nil
-	case Committed:
+	case Committed, Ended:
 		return true
 	case Started:
 		return len(e.Started) > 0

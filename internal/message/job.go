@@ -19,6 +19,9 @@ type Job struct {
 	Experiment string    `json:"experiment"`
 	Datapoint  int       `json:"datapoint"`
 	Processes  []Process `json:"processes"`
+	// Collect are the patterns of the files that are brought home from the
+	// run's directory on the host; see [CheckPattern].
+	Collect []string `json:"collect,omitempty"`
 	// LeaseMS is how long the worker goes on without a word from the
 	// publisher before it stops the run, in milliseconds.
 	LeaseMS int64 `json:"lease_ms"`
@@ -84,6 +87,11 @@ func (j *Job) Check() error {
 		return bad("window_bytes is %d", j.WindowBytes)
 	case j.GraceMS < 0:
 		return bad("grace_ms is %d", j.GraceMS)
+	}
+	for _, pattern := range j.Collect {
+		if err := CheckPattern(pattern); err != nil {
+			return bad("collect: %v", err)
+		}
 	}
 	seen := make(map[string]bool, len(j.Processes))
 	for i, p := range j.Processes {

@@ -22,6 +22,8 @@ func (r *run) watch(h *host, now time.Time) {
 		r.inquire(h)
 	case h.phase != Asked && now.Sub(h.heard) > r.p.config.Lease:
 		r.lose(h, fmt.Sprintf("no word from %s for %s: the host, its worker or its network is gone", h.name, r.p.config.Lease))
+	case h.phase == Ended && now.Sub(h.moved) > completeWithin:
+		r.lose(h, fmt.Sprintf("nothing has come of the files of %s for %s", h.name, completeWithin))
 	case r.stage == stopping && r.overdue(h, now):
 		r.lose(h, fmt.Sprintf("%s did not complete within %s after it was told to stop", h.name, completeWithin))
 	}
@@ -195,4 +197,9 @@ func (r *run) lacking(h *host, done *message.DoneInfo) string {
 }
 
 // close ends one host's part.
-func (r *run) close(h *host) { r.advance(h, Completed, h.reason) }
+func (r *run) close(h *host) {
+	if lacking := r.closeHaul(h); lacking != "" && h.outcome == "" {
+		h.outcome, h.reason = results.HostLost, lacking
+	}
+	r.advance(h, Completed, h.reason)
+}

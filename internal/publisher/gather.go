@@ -27,9 +27,12 @@ func (r *run) arrive(a arrival) {
 		if !ok || h.over() {
 			break
 		}
-		if a.output != nil {
+		switch {
+		case a.output != nil:
 			r.output(h, a.output)
-		} else {
+		case a.artifact != nil:
+			r.artifact(h, a.artifact)
+		default:
 			r.apply(h, a.event)
 		}
 	}
@@ -97,6 +100,8 @@ func (r *run) apply(h *host, e *message.Event) {
 	case message.Refused:
 		h.refused = e.Refused
 		r.refuse(h)
+	case message.Ended:
+		r.advance(h, Ended, "")
 	case message.Done:
 		r.finish(h, e.Done)
 	}

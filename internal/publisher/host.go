@@ -8,15 +8,18 @@ import (
 	"downbeat/internal/results"
 )
 
-// An arrival is one event or output batch, as it came: perhaps twice, perhaps
+// An arrival is one event or batch, as it came: perhaps twice, perhaps
 // before another that was sent earlier.
 type arrival struct {
 	host   string
 	seq    uint64 // 0: unlogged
 	event  *message.Event
 	output *message.Output
-	size   int
-	at     time.Time // local, with monotonic reading
+	// artifact is still packed: what waits for its turn takes no more memory
+	// than the window allows.
+	artifact *message.Artifact
+	size     int
+	at       time.Time // local, with monotonic reading
 }
 
 // A host is one host's part in a run, as seen from the publisher.
@@ -41,6 +44,7 @@ type host struct {
 	asked     bool      // the broker has been asked why it doesn't answer
 	stoppedAt time.Time // of its stopping event, on the publisher's clock
 
+	haul haul
 	inbox
 	keepaliveAt time.Time // when the next is due
 	probing     int       // quick probes still to be sent

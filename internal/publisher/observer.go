@@ -35,10 +35,11 @@ const (
 	Ready                  // its processes are held
 	Committed              // and kept for this run
 	Started                // and released
+	Ended                  // no process of the run is left there; its files are on their way
 	Completed              // nothing of the run is left there, and all it reported is here
 )
 
-var phaseNames = [...]string{"asked", "waiting", "ready", "committed", "started", "completed"}
+var phaseNames = [...]string{"asked", "waiting", "ready", "committed", "started", "ended", "completed"}
 
 // String names the phase.
 func (p Phase) String() string { return phaseNames[p] }

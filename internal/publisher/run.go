@@ -82,6 +82,7 @@ type run struct {
 	resultsErr error
 	repeatAt   time.Time // when what has shown no effect is sent again
 	endedTold  bool      // Spec.Ended has been called
+	unpacked   []byte    // of the batch of files being taken
 }
 
 // A process is one process's part in a run.
@@ -253,7 +254,7 @@ func (r *run) loop(ctx context.Context) {
 
 // tellEnded tells, once, that the hosts are free.
 func (r *run) tellEnded() {
-	if r.endedTold || r.spec.Ended == nil || !r.allOver() {
+	if r.endedTold || r.spec.Ended == nil || !r.all(Ended) {
 		return
 	}
 	r.endedTold = true
@@ -301,7 +302,7 @@ func (r *run) step(now time.Time) {
 			r.stage = running
 		}
 	}
-	if r.stage >= starting && r.stage < stopping {
+	if r.stage >= starting && r.stage < stopping && !r.all(Ended) {
 		r.applyRule(now)
 	}
 	r.repeat(now)
@@ -370,7 +371,7 @@ func (r *run) repeat(now time.Time) {
 	r.repeatAt = now.Add(repeatEvery)
 	for _, h := range r.hosts {
 		switch {
-		case h.over():
+		case h.phase >= Ended:
 		case r.stage == gathering && h.phase == Committed:
 			h.outbox.put(message.Control{Kind: message.Uncommit})
 		case r.stage == committing && h.phase == Ready:

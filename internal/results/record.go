@@ -101,8 +101,12 @@ type HostRecord struct {
 	Bytes uint64 `json:"bytes"`
 	// Swept counts the descendants that had to be killed outside their
 	// process groups.
-	Swept int      `json:"swept"`
-	Files []string `json:"files"` // what was collected, below <host>/files
+	Swept int `json:"swept"`
+	// Files are the paths of what was collected, below <host>/files; Collected
+	// says more of each, and Missing what should have been.
+	Files     []string      `json:"files"`
+	Collected []FileRecord  `json:"collected"`
+	Missing   []MissingFile `json:"missing"`
 }
 
 // A ProcessRecord is one process's part in a run.
@@ -161,6 +165,8 @@ func (r Record) Normal() Record {
 	hosts := make([]HostRecord, len(r.Hosts))
 	for i, h := range r.Hosts {
 		h.Files = append([]string{}, h.Files...)
+		h.Collected = append([]FileRecord{}, h.Collected...)
+		h.Missing = append([]MissingFile{}, h.Missing...)
 		hosts[i] = h
 	}
 	processes := make([]ProcessRecord, len(r.Processes))

@@ -77,6 +77,13 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 	if err != nil {
 		return errors.Join(err, sweepErr, log.Close())
 	}
+	if done := readEnded(dir); done != nil && !tail.ended && sweepErr == nil {
+		w.slog.Info("collecting the files of a run that was left behind", "run", id)
+		r.state = Collecting
+		r.mail.post(collectAnew{done})
+		w.start(ctx, r)
+		return nil
+	}
 	r.state = Finished
 	if !tail.ended {
 		reason := fmt.Sprintf("the worker on %s died in mid-run", job.Host)
@@ -121,6 +128,9 @@ func (j *journal) replay() (tail, error) {
 			return t, err
 		}
 		buf = record
+		if message.IsArtifact(record) {
+			continue
+		}
 		if message.IsOutput(record) {
 			o, err := message.DecodeOutput(record)
 			if err != nil {

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,10 +14,13 @@ import (
 // reported at its end; what is not acknowledged by then is sent at its next start.
 const drainTime = 5 * time.Second
 
+// errLeaving is why a worker that is told to shut down breaks things off.
+var errLeaving = errors.New("the worker on this host is shutting down")
+
 // control does what the publisher asks for. Each is idempotent, since a
 // publisher that hears nothing asks again.
 func (r *run) control(c *message.Control, taken time.Time) {
-	if !r.leaving || r.state < Finished {
+	if !r.leaving || r.state < Collecting {
 		r.lease.Reset(r.leaseFor())
 	}
 	switch c.Kind {
@@ -124,8 +128,8 @@ func (r *run) exited(m exited) {
 
 // drop ends the run for that reason, from whatever state it is in.
 func (r *run) drop(s stopping) {
-	if r.state >= Finished {
-		if s.cause == message.StopLease && r.state == Finished {
+	if r.state >= Collecting {
+		if s.cause == message.StopLease && r.state != Over {
 			r.to(Over)
 		}
 		return
@@ -166,7 +170,8 @@ func (r *run) noteStop() {
 	})
 }
 
-// finish closes the account once no process is left.
+// finish closes the account once no process is left, but for the files that are
+// still to be collected.
 func (r *run) finish() {
 	done := &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, len(r.job.Processes))}
 	if r.stop != nil && r.stop.own {
@@ -187,6 +192,10 @@ func (r *run) finish() {
 			}
 		}
 	}
+	if len(r.job.Collect) > 0 && !r.state.held() {
+		r.beginCollecting(done, false)
+		return
+	}
 	r.complete(done)
 }
 
@@ -204,8 +213,8 @@ func (r *run) complete(done *message.DoneInfo) {
 	}
 }
 
-// end frees the host: from here on the run only waits for the publisher to
-// acknowledge the rest.
+// end frees the host, if that was not done before: from here on the run only
+// waits for the publisher to acknowledge the rest.
 func (r *run) end() {
 	r.to(Finished)
 	r.w.desk.leave(r)
@@ -228,7 +237,11 @@ func (r *run) settled() bool { return r.sender.allAcked() }
 // expire is called when the publisher has been silent for the lease, or the
 // time to drain is over.
 func (r *run) expire() {
-	if r.state == Finished {
+	switch {
+	case r.state == Collecting && r.leaving:
+		r.collect.stop(errLeaving)
+		return
+	case r.state >= Collecting:
 		r.to(Over)
 		return
 	}
@@ -241,9 +254,9 @@ func (r *run) expire() {
 // leave ends the run because the worker is told to shut down.
 func (r *run) leave() {
 	r.leaving = true
-	if r.state == Finished {
+	if r.state >= Collecting {
 		r.lease.Reset(drainTime)
 		return
 	}
-	r.drop(stopping{cause: message.StopAbort, reason: "the worker on this host is shutting down", at: time.Now(), own: true})
+	r.drop(stopping{cause: message.StopAbort, reason: errLeaving.Error(), at: time.Now(), own: true})
 }

@@ -43,6 +43,7 @@ type run struct {
 	leaving bool // the worker is shutting down
 	lease   *time.Timer
 	replies sync.WaitGroup // unlogged events under way
+	collect gathering
 }
 
 // stopping says why, when and how a run is to be stopped.
@@ -124,6 +125,7 @@ func (r *run) loop(ctx context.Context) {
 		}
 	}
 	r.lease.Stop()
+	r.collect.stop(nil)
 	stopSending()
 	sender.Wait()
 	r.replies.Wait()
@@ -151,7 +153,7 @@ func (r *run) stopped() <-chan struct{} {
 }
 
 func (r *run) done() <-chan struct{} {
-	if r.set == nil || r.state.held() || r.state >= Finished {
+	if r.set == nil || r.state.held() || r.state >= Collecting {
 		return nil
 	}
 	return r.set.Done()
@@ -184,6 +186,10 @@ func (r *run) readMail(ctx context.Context) {
 			r.exited(m)
 		case dropped:
 			r.drop(m.stopping)
+		case collectAnew:
+			r.beginCollecting(m.done, true)
+		case collected:
+			r.collected(m)
 		}
 	}
 }

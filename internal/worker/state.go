@@ -8,27 +8,29 @@ import (
 // State is where a run stands on this host.
 //
 //	waiting ⇄ preparing ⇄ ready ⇄ committed → armed → running → stopping
-//	   │          │         │         │          │        │        │
-//	   └──────────┴─────────┴─────────┴──────────┴────────┴────────┴→ finished → over
+//	   │          │         │         │          ├────────┼────────┼→ collecting ┐
+//	   └──────────┴─────────┴─────────┴──────────┴────────┴────────┴─────────────┴→ finished → over
 //
-// Up to committed nothing of the run has executed an instruction; from finished
-// on nothing of it is left but what the publisher has not acknowledged.
+// Up to committed nothing of the run has executed an instruction; from collecting
+// on no process of it is left, and another run may have the host; from finished on
+// there is nothing but what the publisher has not acknowledged.
 type State uint8
 
 // The states.
 const (
-	Waiting   State = iota // journaled; another run has the host
-	Preparing              // it has the host; its processes are being prepared
-	Ready                  // every process is held; an older run may still take the host
-	Committed              // held, and kept for this run
-	Armed                  // the instant of the release is known
-	Running                // released
-	Stopping               // TERM has been or is about to be sent
-	Finished               // no process is left; its events are on their way
-	Over                   // the publisher has everything, or is gone
+	Waiting    State = iota // journaled; another run has the host
+	Preparing               // it has the host; its processes are being prepared
+	Ready                   // every process is held; an older run may still take the host
+	Committed               // held, and kept for this run
+	Armed                   // the instant of the release is known
+	Running                 // released
+	Stopping                // TERM has been or is about to be sent
+	Collecting              // no process is left; its files are being read
+	Finished                // nothing is left; its events are on their way
+	Over                    // the publisher has everything, or is gone
 )
 
-var stateNames = [...]string{"waiting", "preparing", "ready", "committed", "armed", "running", "stopping", "finished", "over"}
+var stateNames = [...]string{"waiting", "preparing", "ready", "committed", "armed", "running", "stopping", "collecting", "finished", "over"}
 
 // String names the state.
 func (s State) String() string {
@@ -40,14 +42,15 @@ func (s State) String() string {
 
 // follows lists the states that may come after each.
 var follows = map[State][]State{
-	Waiting:   {Preparing, Finished},
-	Preparing: {Ready, Waiting, Finished},
-	Ready:     {Committed, Waiting, Finished},
-	Committed: {Ready, Armed, Finished},
-	Armed:     {Running, Stopping, Finished},
-	Running:   {Stopping, Finished},
-	Stopping:  {Finished},
-	Finished:  {Over},
+	Waiting:    {Preparing, Finished},
+	Preparing:  {Ready, Waiting, Finished},
+	Ready:      {Committed, Waiting, Finished},
+	Committed:  {Ready, Armed, Finished},
+	Armed:      {Running, Stopping, Collecting, Finished},
+	Running:    {Stopping, Collecting, Finished},
+	Stopping:   {Collecting, Finished},
+	Collecting: {Finished, Over},
+	Finished:   {Over},
 }
 
 // next checks a transition: it returns the state to go to, or an error where no
