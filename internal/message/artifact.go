@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"sync"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 )
 
 // PieceKind says what a piece of an artifact batch is.
@@ -58,38 +57,20 @@ type Artifact struct {
 
 // An artifact batch on the wire: "DBA", the version, then the run and the host
 // (each a length and bytes), the sequence number, the coding of the pieces (0
-// plain, 1 zstd), their size before it, the pieces to the end, and a CRC-32C of
-// all that (4 bytes, little endian). A piece is its kind and then, of a begin:
+// plain, 1 S2, of which Snappy is a part), their size before it, the pieces to the end,
+// and a CRC-32C of all that (4 bytes, little endian). A piece is its kind and then, of a begin:
 // path, permissions and the time of its last change (nanoseconds since 1970,
 // zigzag); of data: a length and bytes; of an end: the size and the 32 bytes of
 // the hash; of a missing one: path and reason. Numbers are varints.
 const (
 	artifactMagic = "DBA"
 	codedPlain    = 0
-	codedZstd     = 1
+	codedS2       = 1
 )
 
 // MaxPieces is how much the pieces of one batch may take before compression, in
 // bytes.
 const MaxPieces = 512 << 10
-
-// coder compresses and decompresses batches; both halves are safe for
-// concurrent use, and made when first needed.
-var coder = sync.OnceValue(func() (c struct {
-	*zstd.Encoder
-	*zstd.Decoder
-},
-) {
-	var err error
-	c.Encoder, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
-	if err == nil {
-		c.Decoder, err = zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxPieces), zstd.WithDecoderLowmem(true))
-	}
-	if err != nil {
-		panic(err) // options that are constant
-	}
-	return c
-})
 
 // Pieces builds the wire form of an [Artifact] piece by piece in buffers that it
 // uses again after Reset.
@@ -128,9 +109,9 @@ func (p *Pieces) Add(piece Piece) {
 // Pack compresses the pieces, where that makes them smaller. It is what takes
 // time about a batch.
 func (p *Pieces) Pack() Packed {
-	p.packed = coder().EncodeAll(p.raw, p.packed[:0])
+	p.packed = s2.Encode(p.packed[:cap(p.packed)], p.raw)
 	if len(p.packed) < len(p.raw) {
-		return Packed{p.packed, codedZstd, len(p.raw)}
+		return Packed{p.packed, codedS2, len(p.raw)}
 	}
 	return Packed{p.raw, codedPlain, len(p.raw)}
 }
@@ -179,7 +160,7 @@ func DecodeArtifact(data []byte) (*Artifact, error) {
 	switch {
 	case r.bad:
 		return nil, fmt.Errorf("%w: artifact batch ends in the middle", ErrMalformed)
-	case a.coding > codedZstd:
+	case a.coding > codedS2:
 		return nil, fmt.Errorf("%w: artifact batch: unknown coding %d", ErrMalformed, a.coding)
 	case a.rawSize > MaxPieces:
 		return nil, fmt.Errorf("%w: artifact batch of %d bytes, at most %d are taken", ErrTooLarge, a.rawSize, MaxPieces)
@@ -191,15 +172,22 @@ func DecodeArtifact(data []byte) (*Artifact, error) {
 // back to be used again. The pieces point into it.
 func (a *Artifact) Pieces(buf []byte) ([]Piece, []byte, error) {
 	raw := a.packed
-	if a.coding == codedZstd {
+	size := len(raw)
+	if a.coding == codedS2 {
 		var err error
-		if buf, err = coder().DecodeAll(a.packed, buf[:0]); err != nil {
+		if size, err = s2.DecodedLen(a.packed); err != nil {
+			return nil, buf, fmt.Errorf("%w: artifact batch: %w", ErrMalformed, err)
+		}
+	}
+	if uint64(size) != a.rawSize { // which is within bounds
+		return nil, buf, fmt.Errorf("%w: artifact batch: %d bytes of pieces, should be %d", ErrMalformed, size, a.rawSize)
+	}
+	if a.coding == codedS2 {
+		var err error
+		if buf, err = s2.Decode(buf[:cap(buf)], a.packed); err != nil {
 			return nil, buf, fmt.Errorf("%w: artifact batch: %w", ErrMalformed, err)
 		}
 		raw = buf
-	}
-	if uint64(len(raw)) != a.rawSize {
-		return nil, buf, fmt.Errorf("%w: artifact batch: %d bytes of pieces, should be %d", ErrMalformed, len(raw), a.rawSize)
 	}
 	r := reader{rest: raw}
 	var pieces []Piece

@@ -133,6 +133,9 @@ func (r *run) closeHaul(h *host) (lacking string) {
 		}
 		h.haul.missing = append(h.haul.missing, results.NewMissingFile("", "not all files have come: "+reason))
 	}
+	if reason == "" {
+		reason = "it was not sent to its end"
+	}
 	r.miss(h, r.spec.Results.Collection(h.name), reason)
 	return lacking
 }

@@ -26,6 +26,8 @@ func sample() results.Record {
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
 			ClockOffsetUS: 12, ClockErrorUS: 310, Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
+			Collected: []results.FileRecord{{Path: "server.jsonl", Bytes: 12, SHA256: "5f2c", Mode: "0644", ModifiedAt: time.Date(2026, 11, 23, 9, 30, 59, 123456789, time.UTC)}},
+			Missing:   []results.MissingFile{results.NewMissingFile("core", "it is a named pipe")},
 		}},
 		Processes: []results.ProcessRecord{{
 			Host: "nevis", Process: "server.0", Group: "server", Index: 4, Rank: 5, PID: 4711,

@@ -177,22 +177,22 @@ func (c *collection) open(name string, kind fs.FileMode) (*os.File, fs.FileInfo,
 	if kind&fs.ModeSymlink != 0 {
 		link = "a link to "
 	} else if what := irregular(kind); what != "" {
-		return nil, nil, fmt.Errorf("is %s", what)
+		return nil, nil, fmt.Errorf("it is %s", what)
 	}
 	f, err := c.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case err == nil:
 	case link != "" && errors.Is(err, fs.ErrNotExist):
-		return nil, nil, errors.New("is a link to what is not there")
+		return nil, nil, errors.New("it is a link to what is not there")
 	case link != "":
-		return nil, nil, errors.New("is a link that is not followed: it leads out of the run's directory, or to itself")
+		return nil, nil, errors.New("it is a link that is not followed: it leads out of the run's directory, or to itself")
 	default:
-		return nil, nil, fmt.Errorf("can't be read: %w", plain(err))
+		return nil, nil, fmt.Errorf("it can't be read: %w", plain(err))
 	}
 	info, err := f.Stat()
 	if err == nil {
 		if what := irregular(info.Mode()); what != "" {
-			err = fmt.Errorf("is %s%s", link, what)
+			err = fmt.Errorf("it is %s%s", link, what)
 		}
 	}
 	if err != nil {
