@@ -163,6 +163,8 @@ func (p *progress) update() {
 		switch p.phases[h.Name] {
 		case publisher.Asked, publisher.Waiting:
 			waiting = append(waiting, h.Name)
+		case publisher.Fetching:
+			waiting = append(waiting, h.Name+", which is fetching "+p.detail[h.Name])
 		case publisher.Ready, publisher.Committed:
 			ready = append(ready, h.Name)
 		case publisher.Started:

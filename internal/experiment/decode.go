@@ -14,14 +14,14 @@ import (
 var (
 	topFields = []string{
 		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace",
-		"collect",
+		"files", "collect",
 	}
 	hostFields    = []string{"address"}
 	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell"}
 	groupFields   = append([]string{"on", "count", "collect"}, commandFields...)
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
 	laterFields   = []string{
-		"files", "metrics", "setup", "teardown", "require", "pty",
+		"metrics", "setup", "teardown", "require", "pty",
 	}
 )
 
@@ -43,6 +43,7 @@ func (d *decoder) decode(root *node) {
 	d.file.collect = d.patterns(fields["collect"], "collect")
 	d.hosts(root, fields["hosts"])
 	d.groups(fields["groups"])
+	d.files(fields["files"])
 	d.limits(fields)
 	if len(d.file.commands) == 0 && len(d.errors) == 0 {
 		d.add(root.pos, "", "give hosts commands, or add groups", "there is no process to run")

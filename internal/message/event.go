@@ -36,6 +36,8 @@ const (
 	// of everything sent and is the last event of the host.
 	Done EventKind = "done"
 
+	// Want asks for a part of a file that the job names (unlogged).
+	Want EventKind = "want"
 	// Heartbeat answers a keepalive (unlogged).
 	Heartbeat EventKind = "heartbeat"
 	// Here answers a hello (unlogged).
@@ -64,6 +66,7 @@ type Event struct {
 	Exited    *ExitedInfo    `json:"exited,omitempty"`
 	Stopping  *StoppingInfo  `json:"stopping,omitempty"`
 	Done      *DoneInfo      `json:"done,omitempty"`
+	Want      *WantInfo      `json:"want,omitempty"`
 	Heartbeat *HeartbeatInfo `json:"heartbeat,omitempty"`
 	Here      *HereInfo      `json:"here,omitempty"`
 	Cancelled *CancelledInfo `json:"cancelled,omitempty"`
@@ -238,6 +241,8 @@ func (e *Event) complete() bool {
 		return e.Stopping != nil
 	case Done:
 		return e.Done != nil
+	case Want:
+		return e.Want != nil
 	case Heartbeat:
 		return e.Heartbeat != nil
 	case Here:

@@ -22,6 +22,8 @@ type Job struct {
 	// Collect are the patterns of the files that are brought home from the
 	// run's directory on the host; see [CheckPattern].
 	Collect []string `json:"collect,omitempty"`
+	// Files are put into the run's directory on the host before anything else.
+	Files []File `json:"files,omitempty"`
 	// LeaseMS is how long the worker goes on without a word from the
 	// publisher before it stops the run, in milliseconds.
 	LeaseMS int64 `json:"lease_ms"`
@@ -91,6 +93,11 @@ func (j *Job) Check() error {
 	for _, pattern := range j.Collect {
 		if err := CheckPattern(pattern); err != nil {
 			return bad("collect: %v", err)
+		}
+	}
+	for i := range j.Files {
+		if err := j.Files[i].check(); err != nil {
+			return bad("files: %v", err)
 		}
 	}
 	seen := make(map[string]bool, len(j.Processes))

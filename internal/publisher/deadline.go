@@ -15,7 +15,7 @@ func (r *run) watch(h *host, now time.Time) {
 		r.keepalive(h, now)
 	}
 	switch {
-	case h.phase == Asked && !h.readyBy.IsZero() && now.After(h.readyBy):
+	case (h.phase == Asked || h.phase == Fetching) && !h.readyBy.IsZero() && now.After(h.readyBy):
 		r.decline(h, results.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, r.p.absent(h.name)))
 	case h.phase == Asked && !h.asked && now.Sub(r.clock.Local(r.enqueuedAt)) > inquireAfter:
 		h.asked = true

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"sync/atomic"
 	"time"
 
 	"downbeat/internal/clock"
@@ -29,13 +30,14 @@ type host struct {
 	processes []int // the job's processes, as the datapoint counts them
 	outbox    *outbox
 
-	phase   Phase
-	refused *message.RefusedInfo
-	done    *message.DoneInfo
-	outcome results.HostOutcome // set early where the publisher decides: lost, not ready
-	reason  string
-	ready   *message.ReadyInfo
-	behind  string
+	phase      Phase
+	refused    *message.RefusedInfo
+	done       *message.DoneInfo
+	outcome    results.HostOutcome // set early where the publisher decides: lost, not ready
+	reason     string
+	ready      *message.ReadyInfo
+	behind     string
+	waitsSince time.Time // on its own clock: when it last said that it waits
 
 	clock     clock.Offset
 	heard     time.Time // when anything last came from it
@@ -44,7 +46,8 @@ type host struct {
 	asked     bool      // the broker has been asked why it doesn't answer
 	stoppedAt time.Time // of its stopping event, on the publisher's clock
 
-	haul haul
+	haul     haul
+	shipping atomic.Bool // chunks are being sent to it
 	inbox
 	keepaliveAt time.Time // when the next is due
 	probing     int       // quick probes still to be sent

@@ -32,6 +32,7 @@ type Phase uint8
 const (
 	Asked     Phase = iota // the job is on the queue
 	Waiting                // another run has the host
+	Fetching               // it is being sent files that it lacks
 	Ready                  // its processes are held
 	Committed              // and kept for this run
 	Started                // and released
@@ -39,7 +40,7 @@ const (
 	Completed              // nothing of the run is left there, and all it reported is here
 )
 
-var phaseNames = [...]string{"asked", "waiting", "ready", "committed", "started", "ended", "completed"}
+var phaseNames = [...]string{"asked", "waiting", "fetching", "ready", "committed", "started", "ended", "completed"}
 
 // String names the phase.
 func (p Phase) String() string { return phaseNames[p] }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"downbeat/internal/clock"
@@ -83,6 +84,8 @@ type run struct {
 	repeatAt   time.Time // when what has shown no effect is sent again
 	endedTold  bool      // Spec.Ended has been called
 	unpacked   []byte    // of the batch of files being taken
+	shipping   sync.WaitGroup
+	sending    context.Context //nolint:containedctx // of all that is sent for the run
 }
 
 // A process is one process's part in a run.
@@ -113,6 +116,7 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	p.runs[r.dp.Run] = r
 	p.mu.Unlock()
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.sending = sending
 	err = r.enqueue(sending)
 	if err == nil {
 		r.loop(ctx)
@@ -126,6 +130,7 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	for _, h := range r.hosts {
 		h.outbox.wait()
 	}
+	r.shipping.Wait()
 	if err != nil {
 		return results.Record{}, errors.Join(err, spec.Results.Abandon())
 	}
@@ -422,6 +427,12 @@ func (r *run) faulted(f fault) {
 	if n, ok := errors.AsType[notice](f.err); ok {
 		if h.phase == Asked {
 			r.observe(h, string(n))
+		}
+		return
+	}
+	if s, ok := errors.AsType[*shipError](f.err); ok {
+		if !h.over() && h.phase < Ready {
+			r.decline(h, results.HostRefused, fmt.Sprintf("%s can't have its files: %v", h.name, s))
 		}
 		return
 	}

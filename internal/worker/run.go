@@ -44,6 +44,7 @@ type run struct {
 	lease   *time.Timer
 	replies sync.WaitGroup // unlogged events under way
 	collect gathering
+	chunks  chan *message.Chunk // of files that were asked for
 }
 
 // stopping says why, when and how a run is to be stopped.
@@ -82,6 +83,7 @@ type (
 func (w *Worker) newRun(job *message.Job, dir string, log *runlog.Log) *run {
 	r := &run{
 		w: w, job: job, dir: dir, log: log, mail: newMailbox(), clock: clock.New(w.config.Skew),
+		chunks: make(chan *message.Chunk, 2*partBytes/message.MaxChunk),
 		slog: w.slog.With("run", job.Run, "experiment", job.Experiment),
 	}
 	r.journal = newJournal(job, r.clock, log, func(err error) {
@@ -211,6 +213,10 @@ func (r *run) prepare(ctx context.Context) {
 		return
 	}
 	go func() {
+		if err := r.supply(ctx); err != nil {
+			r.mail.post(prepared{err: err})
+			return
+		}
 		set, err := r.w.config.Runner.Prepare(ctx, spec)
 		r.mail.post(prepared{set, err})
 	}()
