@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"downbeat/internal/message"
@@ -56,7 +57,11 @@ func (d *decoder) files(n *node) {
 	}
 	for _, p := range d.pairs(n, "files") {
 		field := "files." + p.key
-		if err := message.CheckTarget(p.key); err != nil {
+		err := message.CheckTarget(p.key)
+		if err == nil && strings.Contains(p.key, "{{") {
+			err = fmt.Errorf("%q is no template: the same file is there in each datapoint, from where a template says", p.key)
+		}
+		if err != nil {
 			d.add(p.pos, "files", "", "%v", err)
 			continue
 		}

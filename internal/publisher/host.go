@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"sync/atomic"
 	"time"
 
 	"downbeat/internal/clock"
@@ -46,8 +45,8 @@ type host struct {
 	asked     bool      // the broker has been asked why it doesn't answer
 	stoppedAt time.Time // of its stopping event, on the publisher's clock
 
-	haul     haul
-	shipping atomic.Bool // chunks are being sent to it
+	haul   haul
+	wishes chan wish // for parts of files; nil where it had none
 	inbox
 	keepaliveAt time.Time // when the next is due
 	probing     int       // quick probes still to be sent

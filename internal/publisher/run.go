@@ -432,6 +432,7 @@ func (r *run) faulted(f fault) {
 	}
 	if s, ok := errors.AsType[*shipError](f.err); ok {
 		if !h.over() && h.phase < Ready {
+			h.outbox.put(message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: s.Error()})
 			r.decline(h, results.HostRefused, fmt.Sprintf("%s can't have its files: %v", h.name, s))
 		}
 		return

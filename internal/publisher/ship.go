@@ -49,16 +49,36 @@ func (r *run) want(h *host, e *message.Event) {
 		r.p.slog.Warn("a host wants a file that is not its own", "host", h.name, "sha256", w.SHA256)
 		return
 	}
-	if !h.shipping.CompareAndSwap(false, true) {
-		return // it will ask again if that was not what it lacked
+	if h.wishes == nil {
+		h.wishes = make(chan wish, 1)
+		r.shipping.Go(func() { r.grant(h.name, h.wishes) })
 	}
-	wish := *w
-	r.shipping.Go(func() {
-		defer h.shipping.Store(false)
-		if err := r.ship(r.sending, h.name, source, &wish); err != nil && r.sending.Err() == nil {
-			r.fault(h.name, err)
+	select {
+	case <-h.wishes: // what it wants now counts
+	default:
+	}
+	h.wishes <- wish{source, *w}
+}
+
+// A wish is a part of a file that a host lacks.
+type wish struct {
+	source string
+	message.WantInfo
+}
+
+// grant sends what a host wants, from a goroutine of its own like all that a
+// broker may hold up, until the run is over.
+func (r *run) grant(host string, wishes <-chan wish) {
+	for {
+		select {
+		case w := <-wishes:
+			if err := r.ship(r.sending, host, w); err != nil && r.sending.Err() == nil {
+				r.fault(host, err)
+			}
+		case <-r.sending.Done():
+			return
 		}
-	})
+	}
 }
 
 // sourceOf is where the content of that hash is read.
@@ -72,10 +92,10 @@ func (r *run) sourceOf(h *host, w *message.WantInfo) string {
 }
 
 // ship sends a part of a file in chunks. They may get lost.
-func (r *run) ship(ctx context.Context, host, source string, w *message.WantInfo) error {
-	f, err := os.Open(source)
+func (r *run) ship(ctx context.Context, host string, w wish) error {
+	f, err := os.Open(w.source)
 	if err != nil {
-		return &shipError{source, err}
+		return &shipError{w.source, err}
 	}
 	defer f.Close()
 	chunk := message.Chunk{Run: r.dp.Run}
@@ -91,7 +111,7 @@ func (r *run) ship(ctx context.Context, host, source string, w *message.WantInfo
 			err = errChanged
 		}
 		if err != nil {
-			return &shipError{source, err}
+			return &shipError{w.source, err}
 		}
 		chunk.Data = buf[:n]
 		m := queue.Message{Body: chunk.Encode(), TTL: r.p.config.Lease}

@@ -397,6 +397,12 @@ func gone(t *testing.T, pids []int) {
 	}
 }
 
+// chunk sends a part of a file, as publishers do when asked.
+func (s *site) chunk(c *message.Chunk) {
+	s.t.Helper()
+	check(s.t, s.broker.Publish(s.t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: c.Encode()}))
+}
+
 // deadLetter waits for the next dead letter and returns it.
 func (s *site) deadLetter() *queue.Delivery {
 	s.t.Helper()

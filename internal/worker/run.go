@@ -84,7 +84,7 @@ func (w *Worker) newRun(job *message.Job, dir string, log *runlog.Log) *run {
 	r := &run{
 		w: w, job: job, dir: dir, log: log, mail: newMailbox(), clock: clock.New(w.config.Skew),
 		chunks: make(chan *message.Chunk, 2*partBytes/message.MaxChunk),
-		slog: w.slog.With("run", job.Run, "experiment", job.Experiment),
+		slog:   w.slog.With("run", job.Run, "experiment", job.Experiment),
 	}
 	r.journal = newJournal(job, r.clock, log, func(err error) {
 		r.mail.post(dropped{stopping{cause: message.StopFailure, reason: "the run log can't be written: " + err.Error(), at: time.Now(), own: true}})
