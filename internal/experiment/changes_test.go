@@ -36,6 +36,8 @@ func TestChangesAreTold(t *testing.T) {
 		{"./run", "./run -v", `process alpha/g.0: the command is "./run -v", was "./run"; process bravo/g.1: the command is "./run -v", was "./run"`},
 		{"[alpha, bravo], count: 2", "alpha, delay: 1s", "the hosts are alpha, were alpha, bravo; process alpha/g.0: the delay is 1s, was 0s; process bravo/g.1 is gone"},
 		{"run: ./run", "run: ./run, env: {A: b}", "process alpha/g.0: the environment is another; process bravo/g.1: the environment is another"},
+		{"name: x", "name: x\ncollect: a", "what is collected from alpha is [a], was []; what is collected from bravo is [a], was []"},
+		{"name: x", "name: x\nfiles: {c: {text: x, on: alpha}}", "what is shipped to alpha is another: c"},
 		{"name: x", "name: x\ntimeout: 5s", "the timeout is 5s, was 1h0m0s"},
 		{"name: x", "name: x\nstop: {when: g, after: 2s, grace: 3s, on_failure: false}", "stop.when is [g], was []; stop.after is 2s, was 0s; the grace is 3s, was 10s; stop.on_failure is false, was true"},
 	} {
@@ -54,7 +56,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout"}},
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Collect", "Files"}},
 		{Process{}, []string{"Host", "Process", "OKExit"}},
 		{message.Process{}, []string{"Name", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "DelayMS"}},
 		{StopRule{}, []string{"When", "After", "Grace", "OnFailure"}},
