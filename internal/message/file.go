@@ -34,7 +34,7 @@ func CheckTarget(target string) error {
 	case slices.Contains(elements, ".."):
 		return fmt.Errorf("%.80q leads out of the run's directory", target)
 	case slices.Contains(elements, ""), slices.Contains(elements, "."):
-		return fmt.Errorf("%.80q has an element that is empty or .", target)
+		return fmt.Errorf("%.80q has an element that is empty or a dot", target)
 	case strings.ContainsRune(target, 0):
 		return fmt.Errorf("%.80q contains a NUL byte", target)
 	case len(target) > maxPattern:

@@ -72,9 +72,22 @@ func TestFilesOfAJobAreChecked(t *testing.T) {
 		}
 	}
 	for _, f := range []File{
-		{Path: ""}, {Path: "/a"}, {Path: "../a"}, {Path: "a/../b"}, {Path: "a//b"}, {Path: "a/"}, {Path: "./a"}, {Path: "a\x00"}, {Path: strings.Repeat("a/", 4000) + "a"},
-		{Path: "a", Mode: 0o4755}, {Path: "a", Bytes: 1}, {Path: "a", SHA256: "../../etc/passwd"}, {Path: "a", SHA256: strings.ToUpper(hash)},
-		{Path: "a", SHA256: hash[1:]}, {Path: "a", SHA256: hash, Bytes: -1}, {Path: "a", SHA256: hash, Text: "x"},
+		{Path: ""},
+		{Path: "/a"},
+		{Path: "../a"},
+		{Path: "a/../b"},
+		{Path: "a//b"},
+		{Path: "a/"},
+		{Path: "./a"},
+		{Path: "a\x00"},
+		{Path: strings.Repeat("a/", 4000) + "a"},
+		{Path: "a", Mode: 0o4755},
+		{Path: "a", Bytes: 1},
+		{Path: "a", SHA256: "../../etc/passwd"},
+		{Path: "a", SHA256: strings.ToUpper(hash)},
+		{Path: "a", SHA256: hash[1:]},
+		{Path: "a", SHA256: hash, Bytes: -1},
+		{Path: "a", SHA256: hash, Text: "x"},
 	} {
 		j := testJob()
 		j.Files = []File{f}

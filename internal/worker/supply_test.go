@@ -192,9 +192,9 @@ func TestCacheDropsWhatWasNotUsedForLongest(t *testing.T) {
 		check(t, os.Chtimes(filepath.Join(c.dir, hash), at, at))
 		return hash
 	}
-	old, used, recent := add("aaaaaaaaaa", 3*time.Hour), add("bbbbbbbbbb", 2*time.Hour), ""
+	old, used := add("aaaaaaaaaa", 3*time.Hour), add("bbbbbbbbbb", 2*time.Hour)
 	check(t, c.copyTo(new(bytes.Buffer), old)) // which is no longer the oldest
-	recent = add("cccccccccc", 0)
+	recent := add("cccccccccc", 0)
 	for hash, want := range map[string]bool{old: true, used: false, recent: true} {
 		if c.has(hash) != want {
 			t.Errorf("%.8s is there: %t, want %t", hash, !want, want)
