@@ -241,7 +241,7 @@ func TestLargeAndManyFilesComeWhole(t *testing.T) {
 func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	noise := make([]byte, 900<<10)
+	noise := make([]byte, 600<<10)
 	state := uint32(1)
 	for i := range noise {
 		state = state*1664525 + 1013904223
