@@ -2,7 +2,7 @@
 // machine in one run: every figure is the median of several rounds in which the
 // two take turns, with its range.
 //
-//	go run ./bench [-rounds 7] [skew] [wall] [idle] [output] [sqs]
+//	go run ./bench [-rounds 7] [skew] [wall] [idle] [output] [collect] [sqs]
 //
 // sqs compares with an SQS emulator, which scripts/install-deps installs.
 //
@@ -42,12 +42,12 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	names := flag.Args()
 	if len(names) == 0 {
-		names = []string{"skew", "wall", "idle", "output", "sqs"}
+		names = []string{"skew", "wall", "idle", "output", "collect", "sqs"}
 	}
-	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "output": output, "sqs": overSQS}
+	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "output": output, "collect": collect, "sqs": overSQS}
 	for _, name := range names {
 		if all[name] == nil {
-			return fmt.Errorf("no measurement %q: there are skew, wall, idle, output and sqs", name)
+			return fmt.Errorf("no measurement %q: there are skew, wall, idle, output, collect and sqs", name)
 		}
 	}
 	b, err := newBed(ctx, *rounds)
@@ -77,6 +77,8 @@ type bed struct {
 	env      []string // beside DOWNBEAT_*
 	stop     func() error
 	workers  []*exec.Cmd
+
+	published time.Duration // CPU time of all calls of publish
 }
 
 var hosts = []string{"alpha", "bravo", "charlie", "delta"}
@@ -173,7 +175,9 @@ func (b *bed) publish(ctx context.Context, file string) error {
 	}
 	defer report.Close()
 	cmd.Stderr = report
-	if err := cmd.Run(); err != nil {
+	err = cmd.Run()
+	b.published += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if err != nil {
 		text, _ := os.ReadFile(report.Name())
 		return fmt.Errorf("publish %s: %w\n%s", filepath.Base(file), err, text)
 	}

@@ -99,6 +99,8 @@ func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 		}
 		describeSteps(w, dp.Teardown, h.Name)
 	}
+	shipped(w, dp)
+	brought(w, dp)
 	fmt.Fprintf(w, "\nIt ends %s.\n", strings.Join(endings(dp), ", or "))
 }
 
@@ -124,6 +126,51 @@ func describePlace(w io.Writer, env map[string]string, dir string, pty bool) {
 	}
 	if pty {
 		fmt.Fprintf(w, "    on a terminal\n")
+	}
+}
+
+// shipped prints which files would be put into the run's directory of each host.
+func shipped(w io.Writer, dp *experiment.Datapoint) {
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, h := range dp.Hosts {
+		files := dp.Files[h.Name]
+		if i == 0 && len(dp.Files) > 0 {
+			fmt.Fprintln(out)
+		}
+		for j, f := range files {
+			if j == most && len(files) > most+1 {
+				fmt.Fprintf(out, "... and %d more files would be shipped to %s\n", len(files)-most, h.Name)
+				break
+			}
+			size, from := uint64(f.Bytes), f.Source //nolint:gosec // no size is negative
+			if from == "" {
+				size, from = uint64(len(f.Text)), "the file's text"
+			}
+			fmt.Fprintf(out, "%s/%s\t%s\tmode %04o\twould be shipped from %s\n", h.Name, f.Path, terminal.Size(size), f.Mode, from)
+		}
+	}
+	_ = out.Flush() // as for all that is printed here
+}
+
+// brought prints which files would be brought home, hosts of the same together.
+func brought(w io.Writer, dp *experiment.Datapoint) {
+	hosts := make(map[string][]string) // by patterns
+	var order []string
+	for _, h := range dp.Hosts {
+		patterns := strings.Join(dp.Collect[h.Name], " ")
+		if patterns == "" {
+			continue
+		}
+		if hosts[patterns] == nil {
+			order = append(order, patterns)
+		}
+		hosts[patterns] = append(hosts[patterns], h.Name)
+	}
+	for i, patterns := range order {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s would be collected from %s.\n", patterns, strings.Join(hosts[patterns], " "))
 	}
 }
 
@@ -167,6 +214,15 @@ type checked struct {
 	Datapoints []checkedPoint   `json:"datapoints"` // all of them, in the order in which they would run
 }
 
+// plainFiles is what a job has of them.
+func plainFiles(files []experiment.ShippedFile) []message.File {
+	plain := make([]message.File, len(files))
+	for i, f := range files {
+		plain[i] = f.File
+	}
+	return plain
+}
+
 type checkedPoint struct {
 	Datapoint  int            `json:"datapoint"`
 	Repetition int            `json:"repetition"`
@@ -174,8 +230,10 @@ type checkedPoint struct {
 }
 
 type checkedHost struct {
-	Host    string `json:"host"`
-	Address string `json:"address"`
+	Host    string         `json:"host"`
+	Address string         `json:"address"`
+	Collect []string       `json:"collect"`
+	Files   []message.File `json:"files"`
 }
 
 type checkedProcess struct {
@@ -206,7 +264,7 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 	}
 	c.Setup, c.Teardown = checkedSteps(dp.Setup), checkedSteps(dp.Teardown)
 	for _, h := range dp.Hosts {
-		c.Hosts = append(c.Hosts, checkedHost{h.Name, h.Address})
+		c.Hosts = append(c.Hosts, checkedHost{h.Name, h.Address, append([]string{}, dp.Collect[h.Name]...), plainFiles(dp.Files[h.Name])})
 	}
 	for _, p := range dp.Processes {
 		c.Processes = append(c.Processes, checkedProcess{p.Host, p.Process, p.OKExit})

@@ -166,11 +166,13 @@ func (p *progress) update() {
 	if !p.shown {
 		return
 	}
-	var waiting, ready, busy, steps []string
+	var waiting, ready, busy, steps, ended []string
 	for _, h := range p.dp.Hosts {
 		switch p.phases[h.Name] {
 		case publisher.Asked, publisher.Waiting:
 			waiting = append(waiting, h.Name)
+		case publisher.Fetching:
+			waiting = append(waiting, h.Name+", which is fetching "+p.detail[h.Name])
 		case publisher.SettingUp:
 			steps = append(steps, h.Name+": setup")
 		case publisher.Withdrawing, publisher.TearingDown:
@@ -179,12 +181,19 @@ func (p *progress) update() {
 			ready = append(ready, h.Name)
 		case publisher.Started:
 			busy = append(busy, h.Name)
+		case publisher.Ended:
+			ended = append(ended, h.Name)
+			if detail := p.detail[h.Name]; detail != "" {
+				ended[len(ended)-1] += " (" + detail + ")"
+			}
 		case publisher.Completed:
 		}
 	}
 	total := len(p.dp.Processes)
 	text := p.dp.Name + p.view.place + "  "
 	switch {
+	case len(busy) == 0 && len(ended) > 0:
+		text += "collecting files from " + strings.Join(ended, " ")
 	case p.running == 0 && len(ready) < len(p.dp.Hosts):
 		text += fmt.Sprintf("%d of %d hosts ready", len(ready), len(p.dp.Hosts))
 		if len(waiting) > 0 {

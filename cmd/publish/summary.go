@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	b.WriteByte('\n')
 	a.togetherness(&b, r)
 	troubles(&b, r, dir)
+	missing(&b, r)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
 	a.say("%s", b.String())
 }
@@ -60,6 +62,20 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 	}
 	fmt.Fprintf(b, ", clocks known to ±%s%s\n", micros(r.ClockErrorUS), unheld)
 	fmt.Fprintf(b, "  %s, %s of output\n", terminal.Count(lines, "line"), terminal.Size(bytes))
+	if files, size := collected(r); files > 0 {
+		fmt.Fprintf(b, "  %s collected, %s\n", terminal.Count(files, "file"), terminal.Size(size))
+	}
+}
+
+// collected counts the files that came home, and their bytes.
+func collected(r results.Record) (files, size uint64) {
+	for _, h := range r.Hosts {
+		for _, f := range h.Collected {
+			files++
+			size += f.Bytes
+		}
+	}
+	return files, size
 }
 
 func micros(us int64) string { return terminal.Duration(time.Duration(us) * time.Microsecond) }
@@ -108,6 +124,35 @@ func stepTroubles(r results.Record, dir string) []string {
 		}
 	}
 	return lines
+}
+
+// missing lists the files that should have been collected and were not.
+func missing(b *strings.Builder, r results.Record) {
+	var lines []string
+	for _, h := range r.Hosts {
+		for _, m := range h.Missing {
+			name := h.Host
+			if m.Path != "" {
+				name += "/" + printable(m.Path)
+			}
+			lines = append(lines, fmt.Sprintf("  warning: %s was not collected: %s\n", name, m.Reason))
+		}
+	}
+	for i, line := range lines {
+		if i == most && len(lines) > most+1 {
+			fmt.Fprintf(b, "  ... and %d more files that were not collected; see run.json\n", len(lines)-most)
+			return
+		}
+		b.WriteString(line)
+	}
+}
+
+// printable gives a path that others chose as a terminal can take it.
+func printable(path string) string {
+	if quoted := strconv.Quote(path); quoted != `"`+path+`"` {
+		return quoted
+	}
+	return path
 }
 
 // lastWords is what a process that failed wrote last to standard error.

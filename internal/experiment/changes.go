@@ -41,7 +41,31 @@ func (d *Datapoint) Changes(before *Datapoint) []string {
 		say("the timeout is %s, was %s", d.Timeout, before.Timeout)
 	}
 	list = append(list, d.Stop.changes(before.Stop)...)
+	for _, h := range d.Hosts {
+		if now, was := d.Collect[h.Name], before.Collect[h.Name]; !slices.Equal(now, was) {
+			say("what is collected from %s is %v, was %v", h.Name, now, was)
+		}
+		if names := changedFiles(d.Files[h.Name], before.Files[h.Name]); len(names) > 0 {
+			say("what is shipped to %s is another: %s", h.Name, strings.Join(names, ", "))
+		}
+	}
 	return list
+}
+
+// changedFiles names the shipped files that are new, gone, or not the same.
+func changedFiles(now, was []ShippedFile) []string {
+	old := make(map[string]ShippedFile, len(was))
+	for _, f := range was {
+		old[f.Path] = f
+	}
+	var names []string
+	for _, f := range now {
+		if before, ok := old[f.Path]; !ok || before.File != f.File {
+			names = append(names, f.Path)
+		}
+		delete(old, f.Path)
+	}
+	return append(names, slices.Sorted(maps.Keys(old))...)
 }
 
 // changes says what differs between two processes of one name.

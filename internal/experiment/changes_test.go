@@ -38,6 +38,8 @@ func TestChangesAreTold(t *testing.T) {
 		{"run: ./run", "run: ./run, env: {A: b}", "process alpha/g.0: the environment is another; process bravo/g.1: the environment is another"},
 		{"count: 2", "count: 2, pty: true", "process alpha/g.0: pty is true, was false; process bravo/g.1: pty is true, was false"},
 		{"name: x", "name: x\nsetup: {run: a, on: alpha}", "alpha/setup.0 is new"},
+		{"name: x", "name: x\ncollect: a", "what is collected from alpha is [a], was []; what is collected from bravo is [a], was []"},
+		{"name: x", "name: x\nfiles: {c: {text: x, on: alpha}}", "what is shipped to alpha is another: c"},
 		{"name: x", "name: x\ntimeout: 5s", "the timeout is 5s, was 1h0m0s"},
 		{"name: x", "name: x\nstop: {when: g, after: 2s, grace: 3s, on_failure: false}", "stop.when is [g], was []; stop.after is 2s, was 0s; the grace is 3s, was 10s; stop.on_failure is false, was true"},
 	} {
@@ -74,7 +76,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Setup", "Teardown"}},
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Collect", "Files"}},
 		{Process{}, []string{"Host", "Process", "OKExit"}},
 		{message.Process{}, []string{"Name", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "DelayMS", "Pty"}},
 		{Step{}, []string{"Host", "Step"}},

@@ -29,6 +29,7 @@ type command struct {
 	count      *text  // nil: one on each host
 	group      string // "" in the small form
 	groupIndex int    // in File.Groups
+	collect    []*text
 	// Of the small form: the command's index on its host, and how many
 	// there are.
 	base, of int

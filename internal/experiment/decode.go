@@ -14,14 +14,15 @@ import (
 var (
 	topFields = []string{
 		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace", "setup", "teardown",
+		"files", "collect",
 	}
 	hostFields    = []string{"address"}
 	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell", "pty"}
-	groupFields   = append([]string{"on", "count"}, commandFields...)
+	groupFields   = append([]string{"on", "count", "collect"}, commandFields...)
 	stepFields    = []string{"run", "on", "env", "dir", "timeout", "ok_exit", "shell", "pty"}
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
 	laterFields   = []string{
-		"files", "collect", "metrics", "require",
+		"metrics", "require",
 	}
 )
 
@@ -41,9 +42,11 @@ func (d *decoder) decode(root *node) {
 	fields := d.fields(root, "", topFields)
 	d.name(fields["name"])
 	d.plan(fields)
+	d.file.collect = d.patterns(fields["collect"], "collect")
 	d.hosts(root, fields["hosts"])
 	d.groups(fields["groups"])
 	d.file.setup, d.file.teardown = d.steps(fields["setup"], message.SetupName), d.steps(fields["teardown"], message.TeardownName)
+	d.files(fields["files"])
 	d.limits(fields)
 	if len(d.file.commands) == 0 && len(d.errors) == 0 {
 		d.add(root.pos, "", "give hosts commands, or add groups", "there is no process to run")
@@ -226,6 +229,7 @@ func (d *decoder) group(index int, p pair, path string) {
 	if count := fields["count"]; count != nil {
 		c.count = d.count(count, path+".count")
 	}
+	c.collect = d.patterns(fields["collect"], path+".collect")
 	d.file.commands = append(d.file.commands, c)
 }
 

@@ -66,12 +66,22 @@ func TestDocsAreTrue(t *testing.T) {
 	if len(blocks) < 3 {
 		t.Fatalf("found %d examples", len(blocks))
 	}
+	dir := t.TempDir() // with what the examples ship
+	for _, name := range []string{"build/server", "conf/fast.json", "conf/safe.json", "datasets/small/a"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, b := range blocks {
 		text := b[2]
 		if !strings.Contains(text, "hosts") { // a group alone
 			text = "hosts: {alpha: , bravo: , charlie: }\ngroups:\n  " + strings.ReplaceAll(text, "\n", "\n  ")
 		}
-		mustExpand(t, "file.md."+b[1], text)
+		mustExpand(t, filepath.Join(dir, "file.md."+b[1]), text)
 	}
 	// The errors it shows are those of such a file.
 	const sample = "{\n\n\n\n\n\n  \"hosts\": {\"nevis\": null},\n  \"groups\": {\n\n    \"client\":\n    {\n      \"on\": \"nevs\",\n" +

@@ -84,6 +84,9 @@ type expansion struct {
 	runBytes int
 	stop     StopRule
 	timeout  time.Duration
+
+	collected map[string][]string // patterns by host
+	shipped   map[string][]ShippedFile
 }
 
 // A placed process has its host and its numbers, and in the end its command.
@@ -110,7 +113,7 @@ func newExpansion(f *File, r *report, run string) *expansion {
 }
 
 func (x *expansion) expand() (*Datapoint, error) {
-	for _, step := range []func(){x.place, x.name, x.limits, x.fill} {
+	for _, step := range []func(){x.place, x.name, x.limits, x.fill, x.collect, x.ship} {
 		step()
 		if err := x.err(); err != nil {
 			return nil, err
@@ -120,6 +123,12 @@ func (x *expansion) expand() (*Datapoint, error) {
 	d := &Datapoint{
 		Name: f.Name, Index: x.point.Index, Repetition: x.point.Repetition, Parameters: x.point.Parameters,
 		Run: x.run, Stop: x.stop, Timeout: x.timeout,
+	}
+	if len(x.collected) > 0 {
+		d.Collect = x.collected
+	}
+	if len(x.shipped) > 0 {
+		d.Files = x.shipped
 	}
 	d.Stop.When = slices.Clone(f.Stop.When)
 	busy := make(map[string]bool)

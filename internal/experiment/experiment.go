@@ -62,6 +62,9 @@ type File struct {
 	timeout        *text         // these three are nil where they are no templates
 	after          *text
 	grace          *text
+	files          []*shipment
+	sources        sources
+	collect        []*text
 	defaultAddress func(host string) string
 }
 
@@ -110,6 +113,10 @@ type Datapoint struct {
 	Teardown []Step `json:",omitempty"`
 	Stop     StopRule
 	Timeout  time.Duration
+	// Collect are the patterns of the files that are brought home, by host.
+	Collect map[string][]string `json:",omitempty"`
+	// Files are those that are shipped, by host.
+	Files map[string][]ShippedFile `json:",omitempty"`
 }
 
 // A Process is one process of a run and the host it is on.
@@ -147,6 +154,10 @@ func (d *Datapoint) Jobs() []message.Job {
 			Experiment: d.Name,
 			Datapoint:  d.Index,
 			GraceMS:    d.Stop.Grace.Milliseconds(),
+			Collect:    d.Collect[h.Name],
+		}
+		for _, f := range d.Files[h.Name] {
+			jobs[i].Files = append(jobs[i].Files, f.File)
 		}
 		at[h.Name] = &jobs[i]
 	}

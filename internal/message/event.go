@@ -36,10 +36,15 @@ const (
 	// TearingDown: no process is left, and the steps of the teardown are being
 	// run. It comes at the end, and before each time that the host is given back.
 	TearingDown EventKind = "tearing_down"
+	// Ended: no process of the run is left on the host, and another run may
+	// have it. It is sent where files are collected, which begins now.
+	Ended EventKind = "ended"
 	// Done: nothing of the run is left on the host. It carries the totals
 	// of everything sent and is the last event of the host.
 	Done EventKind = "done"
 
+	// Want asks for a part of a file that the job names (unlogged).
+	Want EventKind = "want"
 	// Heartbeat answers a keepalive (unlogged).
 	Heartbeat EventKind = "heartbeat"
 	// Here answers a hello (unlogged).
@@ -69,6 +74,7 @@ type Event struct {
 	Stopping  *StoppingInfo  `json:"stopping,omitempty"`
 	Step      *StepInfo      `json:"step,omitempty"`
 	Done      *DoneInfo      `json:"done,omitempty"`
+	Want      *WantInfo      `json:"want,omitempty"`
 	Heartbeat *HeartbeatInfo `json:"heartbeat,omitempty"`
 	Here      *HereInfo      `json:"here,omitempty"`
 	Cancelled *CancelledInfo `json:"cancelled,omitempty"`
@@ -143,6 +149,8 @@ type DoneInfo struct {
 	// Totals has one entry for each process and then each step of the job, in
 	// the order of their numbers.
 	Totals []Total `json:"totals"`
+	// Files sums up what was collected; nil where nothing was to be.
+	Files *FileTotals `json:"files,omitempty"`
 	// Swept counts the processes that had to be killed beyond those of the
 	// job: descendants that had left their group.
 	Swept int `json:"swept,omitempty"`
@@ -162,6 +170,16 @@ type Total struct {
 	StdoutBytes uint64 `json:"stdout_bytes"`
 	StderrLines uint64 `json:"stderr_lines"`
 	StderrBytes uint64 `json:"stderr_bytes"`
+}
+
+// FileTotals is everything that was sent of a host's files.
+type FileTotals struct {
+	Files uint64 `json:"files"` // whole ones
+	Bytes uint64 `json:"bytes"` // of those
+	// Missing counts the files that match but could not be sent; see [FileMissing].
+	Missing uint64 `json:"missing,omitempty"`
+	// BrokenOff says why not all files were looked at, if so.
+	BrokenOff string `json:"broken_off,omitempty"`
 }
 
 // HeartbeatInfo answers a keepalive.
@@ -224,7 +242,7 @@ func (e *Event) complete() bool {
 		return e.Refused != nil
 	case Ready:
 		return e.Ready != nil
-	case Committed, SettingUp, TearingDown:
+	case Committed, SettingUp, TearingDown, Ended:
 		return true
 	case Stepped:
 		return e.Step != nil
@@ -236,6 +254,8 @@ func (e *Event) complete() bool {
 		return e.Stopping != nil
 	case Done:
 		return e.Done != nil
+	case Want:
+		return e.Want != nil
 	case Heartbeat:
 		return e.Heartbeat != nil
 	case Here:

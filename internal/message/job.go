@@ -22,6 +22,11 @@ type Job struct {
 	// Setup and Teardown are what goes before and comes after the processes.
 	Setup    []Step `json:"setup,omitempty"`
 	Teardown []Step `json:"teardown,omitempty"`
+	// Collect are the patterns of the files that are brought home from the
+	// run's directory on the host; see [CheckPattern].
+	Collect []string `json:"collect,omitempty"`
+	// Files are put into the run's directory on the host before anything else.
+	Files []File `json:"files,omitempty"`
 	// LeaseMS is how long the worker goes on without a word from the
 	// publisher before it stops the run, in milliseconds.
 	LeaseMS int64 `json:"lease_ms"`
@@ -89,6 +94,16 @@ func (j *Job) Check() error {
 		return bad("window_bytes is %d", j.WindowBytes)
 	case j.GraceMS < 0 || j.GraceMS > maxMS:
 		return bad("grace_ms is %d", j.GraceMS)
+	}
+	for _, pattern := range j.Collect {
+		if err := CheckPattern(pattern); err != nil {
+			return bad("collect: %v", err)
+		}
+	}
+	for i := range j.Files {
+		if err := j.Files[i].check(); err != nil {
+			return bad("files: %v", err)
+		}
 	}
 	seen := make(map[string]bool, len(j.Processes))
 	for i, p := range j.Processes {

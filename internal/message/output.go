@@ -166,12 +166,21 @@ func (r *reader) skip(n int) {
 }
 
 func (r *reader) uint64() uint64 {
-	if len(r.rest) < 8 {
-		r.bad, r.rest = true, nil
+	v := r.take(8)
+	if r.bad {
 		return 0
 	}
-	v := binary.LittleEndian.Uint64(r.rest)
-	r.rest = r.rest[8:]
+	return binary.LittleEndian.Uint64(v)
+}
+
+// take takes n bytes off.
+func (r *reader) take(n int) []byte {
+	if n > len(r.rest) {
+		r.bad, r.rest = true, nil
+		return nil
+	}
+	v := r.rest[:n:n]
+	r.rest = r.rest[n:]
 	return v
 }
 

@@ -17,7 +17,7 @@ func (r *run) watch(h *host, now time.Time) {
 	switch unmet := r.unmet(h, now); {
 	case unmet != "":
 		r.lose(h, unmet)
-	case h.phase == Asked && !h.readyBy.IsZero() && now.After(h.readyBy):
+	case (h.phase == Asked || h.phase == Fetching) && !h.readyBy.IsZero() && now.After(h.readyBy):
 		r.decline(h, results.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, r.p.absent(h.name)))
 	case h.phase == SettingUp && r.stage != stopping && now.After(h.readyBy):
 		r.slow(h)
@@ -26,6 +26,8 @@ func (r *run) watch(h *host, now time.Time) {
 		r.inquire(h)
 	case h.phase != Asked && now.Sub(h.heard) > r.p.config.Lease:
 		r.lose(h, fmt.Sprintf("no word from %s for %s: the host, its worker or its network is gone", h.name, r.p.config.Lease))
+	case h.phase == Ended && now.Sub(h.moved) > completeWithin:
+		r.lose(h, fmt.Sprintf("nothing has come of the files of %s for %s", h.name, completeWithin))
 	case r.stage == stopping && r.overdue(h, now):
 		r.lose(h, fmt.Sprintf("%s did not complete within %s after it was told to stop", h.name, r.patience(h)))
 	}
@@ -216,4 +218,9 @@ func (r *run) lacking(h *host, totals []message.Total) string {
 }
 
 // close ends one host's part.
-func (r *run) close(h *host) { r.advance(h, Completed, h.reason) }
+func (r *run) close(h *host) {
+	if lacking := r.closeHaul(h); lacking != "" && h.outcome == "" {
+		h.outcome, h.reason = results.HostLost, lacking
+	}
+	r.advance(h, Completed, h.reason)
+}

@@ -99,7 +99,7 @@ func (r *run) linesInGap(h *host) []string {
 			for _, s := range a.output.Segments {
 				note(before, s.Process, s.Stream, position{s.Offset, s.Line})
 			}
-		} else if a.event.Kind == message.Done {
+		} else if a.event != nil && a.event.Kind == message.Done {
 			for i, t := range a.event.Done.Totals {
 				note(before, i, message.Stdout, position{t.StdoutBytes, t.StdoutLines})
 				note(before, i, message.Stderr, position{t.StderrBytes, t.StderrLines})

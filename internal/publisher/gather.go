@@ -26,9 +26,12 @@ func (r *run) arrive(a arrival) {
 		if !ok || h.over() {
 			break
 		}
-		if a.output != nil {
+		switch {
+		case a.output != nil:
 			r.output(h, a.output)
-		} else {
+		case a.artifact != nil:
+			r.artifact(h, a.artifact)
+		default:
 			r.apply(h, a.event)
 		}
 	}
@@ -43,6 +46,8 @@ func (r *run) unlogged(h *host, a arrival) {
 	switch e := a.event; e.Kind {
 	case message.Heartbeat:
 		r.heartbeat(h, e.Heartbeat, a.at)
+	case message.Want:
+		r.want(h, e)
 	case message.Refused:
 		h.refused = e.Refused
 		r.refuse(h)
@@ -75,7 +80,7 @@ func (r *run) ours(h *host, t time.Time) time.Time {
 func (r *run) apply(h *host, e *message.Event) {
 	switch e.Kind {
 	case message.Waiting:
-		r.waiting(h, e.Waiting)
+		r.waiting(h, e.Waiting, e.Time)
 	case message.Ready:
 		h.ready, h.readyAt = e.Ready, time.Now()
 		r.advance(h, Ready, e.Ready.Hold)
@@ -102,6 +107,8 @@ func (r *run) apply(h *host, e *message.Event) {
 	case message.Refused:
 		h.refused = e.Refused
 		r.refuse(h)
+	case message.Ended:
+		r.advance(h, Ended, "")
 	case message.Done:
 		r.finish(h, e.Done)
 	}
@@ -114,8 +121,8 @@ func (r *run) advance(h *host, phase Phase, detail string) {
 
 // waiting notes that another run has the host. If the others have been asked to
 // keep their processes for this run, they are told to let go again.
-func (r *run) waiting(h *host, info *message.WaitingInfo) {
-	h.readyBy, h.behind = time.Time{}, info.Behind
+func (r *run) waiting(h *host, info *message.WaitingInfo, at time.Time) {
+	h.readyBy, h.behind, h.waitsSince = time.Time{}, info.Behind, at
 	if r.stage == committing {
 		r.stage, r.repeatAt = gathering, time.Time{}
 	}

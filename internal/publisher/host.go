@@ -8,15 +8,18 @@ import (
 	"downbeat/internal/results"
 )
 
-// An arrival is one event or output batch, as it came: perhaps twice, perhaps
+// An arrival is one event or batch, as it came: perhaps twice, perhaps
 // before another that was sent earlier.
 type arrival struct {
 	host   string
 	seq    uint64 // 0: unlogged
 	event  *message.Event
 	output *message.Output
-	size   int
-	at     time.Time // local, with monotonic reading
+	// artifact is still packed: what waits for its turn takes no more memory
+	// than the window allows.
+	artifact *message.Artifact
+	size     int
+	at       time.Time // local, with monotonic reading
 }
 
 // A host is one host's part in a run, as seen from the publisher.
@@ -27,13 +30,14 @@ type host struct {
 	steps     []int // its steps, in the same way
 	outbox    *outbox
 
-	phase   Phase
-	refused *message.RefusedInfo
-	done    *message.DoneInfo
-	outcome results.HostOutcome // set early where the publisher decides: lost, not ready
-	reason  string
-	ready   *message.ReadyInfo
-	behind  string
+	phase      Phase
+	refused    *message.RefusedInfo
+	done       *message.DoneInfo
+	outcome    results.HostOutcome // set early where the publisher decides: lost, not ready
+	reason     string
+	ready      *message.ReadyInfo
+	behind     string
+	waitsSince time.Time // on its own clock: when it last said that it waits
 
 	setup, teardown []results.StepRecord // what has been run of them
 	setupTime       time.Duration        // what the setup may take, and getting ready after it
@@ -47,6 +51,8 @@ type host struct {
 	// owingSince is since when it has not done what it was asked for; see unmet.
 	owingSince time.Time
 
+	haul   haul
+	wishes chan wish // for parts of files; nil where it had none
 	inbox
 	keepaliveAt time.Time // when the next is due
 	probing     int       // quick probes still to be sent

@@ -36,17 +36,19 @@ type Phase uint8
 const (
 	Asked       Phase = iota // the job is on the queue
 	Waiting                  // another run has the host
+	Fetching                 // it is being sent files that it lacks
 	SettingUp                // its setup is being run
 	Withdrawing              // its teardown is being run, though nothing was released there
 	Ready                    // its processes are held
 	Committed                // and kept for this run
 	Started                  // and released
 	TearingDown              // they are over, and its teardown is being run
+	Ended                    // no process of the run is left there; its files are on their way
 	Completed                // nothing of the run is left there, and all it reported is here
 )
 
 var phaseNames = [...]string{
-	"asked", "waiting", "setting_up", "withdrawing", "ready", "committed", "started", "tearing_down", "completed",
+	"asked", "waiting", "fetching", "setting_up", "withdrawing", "ready", "committed", "started", "tearing_down", "ended", "completed",
 }
 
 // String names the phase.

@@ -121,6 +121,14 @@ func (p *Publisher) route(ctx context.Context, d *queue.Delivery) error {
 		p.deliver(ctx, o.Run, arrival{host: o.Host, seq: o.Seq, output: o, size: len(d.Body), at: d.ReceivedAt})
 		return nil
 	}
+	if message.IsArtifact(d.Body) {
+		a, err := message.DecodeArtifact(d.Body)
+		if err != nil {
+			return err
+		}
+		p.deliver(ctx, a.Run, arrival{host: a.Host, seq: a.Seq, artifact: a, size: len(d.Body), at: d.ReceivedAt})
+		return nil
+	}
 	var kind struct {
 		Purpose message.Purpose `json:"purpose"`
 	}

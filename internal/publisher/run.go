@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"downbeat/internal/clock"
@@ -83,6 +84,9 @@ type run struct {
 	resultsErr error
 	repeatAt   time.Time // when what has shown no effect is sent again
 	endedTold  bool      // Spec.Ended has been called
+	unpacked   []byte    // of the batch of files being taken
+	shipping   sync.WaitGroup
+	sending    context.Context //nolint:containedctx // of all that is sent for the run
 }
 
 // A process is one process's part in a run.
@@ -112,6 +116,7 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	p.runs[r.dp.Run] = r
 	p.mu.Unlock()
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.sending = sending
 	err = r.enqueue(sending)
 	if err == nil {
 		r.loop(ctx)
@@ -125,6 +130,7 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	for _, h := range r.hosts {
 		h.outbox.wait()
 	}
+	r.shipping.Wait()
 	if err != nil {
 		return results.Record{}, errors.Join(err, spec.Results.Abandon())
 	}
@@ -254,7 +260,7 @@ func (r *run) loop(ctx context.Context) {
 
 // tellEnded tells, once, that the hosts are free.
 func (r *run) tellEnded() {
-	if r.endedTold || r.spec.Ended == nil || !r.allOver() {
+	if r.endedTold || r.spec.Ended == nil || !r.all(Ended) {
 		return
 	}
 	r.endedTold = true
@@ -302,7 +308,7 @@ func (r *run) step(now time.Time) {
 			r.stage = running
 		}
 	}
-	if r.stage >= starting && r.stage < stopping {
+	if r.stage >= starting && r.stage < stopping && !r.all(Ended) {
 		r.applyRule(now)
 	}
 	r.repeat(now)
@@ -371,7 +377,7 @@ func (r *run) repeat(now time.Time) {
 	r.repeatAt = now.Add(repeatEvery)
 	for _, h := range r.hosts {
 		switch {
-		case h.over():
+		case h.phase >= Ended:
 		case r.stage == gathering && h.phase == Committed:
 			h.outbox.put(message.Control{Kind: message.Uncommit})
 		case r.stage == committing && h.phase == Ready:
@@ -422,6 +428,13 @@ func (r *run) faulted(f fault) {
 	if n, ok := errors.AsType[notice](f.err); ok {
 		if h.phase == Asked {
 			r.observe(h, string(n))
+		}
+		return
+	}
+	if s, ok := errors.AsType[*shipError](f.err); ok {
+		if !h.over() && h.phase < Ready {
+			h.outbox.put(message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: s.Error()})
+			r.decline(h, results.HostRefused, fmt.Sprintf("%s can't have its files: %v", h.name, s))
 		}
 		return
 	}

@@ -29,6 +29,7 @@ type scripted struct {
 
 	jobs     chan *message.Job
 	controls chan *message.Control // all but keepalives
+	chunks   chan *message.Chunk   // of files
 	resends  chan uint64           // what keepalives with Resend acknowledge
 
 	job        *message.Job        // once taken
@@ -48,6 +49,7 @@ func newScripted(t *testing.T, broker *mem.Broker, host string) *scripted {
 	s := &scripted{
 		t: t, host: host, broker: broker, clock: clock.New(hostSkew), trust: message.Trust{Unsigned: true},
 		jobs: make(chan *message.Job, 4), controls: make(chan *message.Control, 64), resends: make(chan uint64, 64),
+		chunks: make(chan *message.Chunk, 100),
 	}
 	s.consume(queue.Spec{Name: message.JobsQueue(testNamespace, host), Group: message.JobsGroup(testNamespace)}, s.onJobs)
 	s.consume(queue.Spec{Name: message.ControlQueue(testNamespace, host)}, s.onControl)
@@ -65,6 +67,16 @@ func (s *scripted) consume(spec queue.Spec, take func(*message.Envelope, *queue.
 			d, err := consumer.Receive(context.Background())
 			if err != nil {
 				return
+			}
+			if message.IsChunk(d.Body) {
+				c, err := message.DecodeChunk(d.Body)
+				if err != nil {
+					s.t.Error(err)
+				} else {
+					s.chunks <- c
+				}
+				_ = d.Ack(context.Background()) // in memory it can't fail
+				continue
 			}
 			envelope, err := message.OpenEnvelope(d.Body, s.trust, time.Now())
 			if err == nil {

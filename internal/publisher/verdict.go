@@ -177,6 +177,7 @@ func (r *run) hostRecord(h *host) results.HostRecord {
 		rec.Lines += got.StdoutLines + got.StderrLines
 		rec.Bytes += got.StdoutBytes + got.StderrBytes
 	}
+	r.collected(h, &rec)
 	if rec.Outcome == "" {
 		rec.Outcome, rec.Reason = r.hostOutcome(h)
 	}

@@ -109,7 +109,11 @@ type HostRecord struct {
 	// had its setup and teardown more than once.
 	Setup    []StepRecord `json:"setup"`
 	Teardown []StepRecord `json:"teardown"`
-	Files    []string     `json:"files"` // what was collected, below <host>/files
+	// Files are the paths of what was collected, below <host>/files; Collected
+	// says more of each, and Missing what should have been.
+	Files     []string      `json:"files"`
+	Collected []FileRecord  `json:"collected"`
+	Missing   []MissingFile `json:"missing"`
 }
 
 // A ProcessRecord is one process's part in a run.
@@ -194,6 +198,8 @@ func (r Record) Normal() Record {
 		h.Files = append([]string{}, h.Files...)
 		h.Setup, h.Teardown = normalSteps(h.Setup), normalSteps(h.Teardown)
 		h.StoppedAt = utc(h.StoppedAt)
+		h.Collected = append([]FileRecord{}, h.Collected...)
+		h.Missing = append([]MissingFile{}, h.Missing...)
 		hosts[i] = h
 	}
 	processes := make([]ProcessRecord, len(r.Processes))

@@ -26,6 +26,8 @@ func sample() results.Record {
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
 			ClockOffsetUS: 12, ClockErrorUS: 310, StoppedAt: after(50 * time.Second), Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
+			Collected: []results.FileRecord{{Path: "server.jsonl", Bytes: 12, SHA256: "5f2c", Mode: "0644", ModifiedAt: time.Date(2026, 11, 23, 9, 30, 59, 123456789, time.UTC)}},
+			Missing:   []results.MissingFile{results.NewMissingFile("core", "it is a named pipe")},
 			Setup: []results.StepRecord{{
 				Name: "setup.0", Argv: []string{"./prepare"}, Outcome: results.ProcessFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
 				StartedAt: epoch, EndedAt: after(time.Second), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3,

@@ -24,6 +24,7 @@ type Run struct {
 	root       *os.Root
 	files      *files
 	processes  []processFiles
+	collected  map[string]*Collection // by host
 	err        error
 	closed     bool
 }
@@ -258,6 +259,9 @@ func (r *Run) close() error {
 		return nil
 	}
 	r.closed = true
+	for _, c := range r.collected {
+		c.close()
+	}
 	err := r.files.close()
 	if cerr := r.root.Close(); err == nil {
 		err = cerr

@@ -81,9 +81,17 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 		return errors.Join(err, sweepErr, log.Close())
 	}
 	r.recovered = true
-	if ended {
+	done := readEnded(dir)
+	switch {
+	case ended:
 		r.state = Finished
 		r.dropWork()
+		w.start(ctx, r)
+		return nil
+	case done != nil && sweepErr == nil:
+		w.slog.Info("collecting the files of a run that was left behind", "run", id)
+		r.state = Collecting
+		r.mail.post(collectAnew{done})
 		w.start(ctx, r)
 		return nil
 	}
@@ -137,6 +145,9 @@ func (j *journal) replay() (ended bool, err error) {
 			return ended, err
 		}
 		buf = record
+		if message.IsArtifact(record) {
+			continue
+		}
 		if message.IsOutput(record) {
 			o, err := message.DecodeOutput(record)
 			if err != nil {

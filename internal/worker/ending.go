@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -12,10 +13,13 @@ import (
 // reported at its end; what is not acknowledged by then is sent at its next start.
 const drainTime = 5 * time.Second
 
+// errLeaving is why a worker that is told to shut down breaks things off.
+var errLeaving = errors.New("the worker on this host is shutting down")
+
 // control does what the publisher asks for. Each is idempotent, since a
 // publisher that hears nothing asks again.
 func (r *run) control(c *message.Control, taken time.Time) {
-	if !r.leaving || r.state < Finished {
+	if !r.leaving || r.state < Collecting {
 		r.lease.Reset(r.leaseFor())
 	}
 	switch c.Kind {
@@ -37,7 +41,7 @@ func (r *run) control(c *message.Control, taken time.Time) {
 }
 
 func (r *run) keepalive(c *message.Control, taken time.Time) {
-	if r.recovered && r.state == Finished && c.Ack > r.log.Last() {
+	if r.recovered && r.state >= Collecting && c.Ack > r.log.Last() {
 		r.forgetful()
 		return
 	}
@@ -138,11 +142,11 @@ func (r *run) exited(m exited) {
 
 // drop ends the run for that reason, from whatever state it is in.
 func (r *run) drop(s stopping) {
-	if r.left != nil && r.state < Finished || r.state == TearingDown && r.after != thenYield {
+	if r.left != nil && r.state < Collecting || r.state == TearingDown && r.after != thenYield {
 		return // it is ending, and how is known
 	}
-	if r.state >= Finished {
-		if s.cause == message.StopLease && r.state == Finished {
+	if r.state >= Collecting {
+		if s.cause == message.StopLease && r.state != Over {
 			r.to(Over)
 		}
 		return
@@ -194,7 +198,8 @@ func (r *run) noteStop() {
 	})
 }
 
-// finish closes the account once nothing is left.
+// finish closes the account once nothing is left but files that are still to be
+// collected.
 func (r *run) finish() {
 	if r.left != nil {
 		r.left.Totals = r.totals()
@@ -214,6 +219,10 @@ func (r *run) finish() {
 				StderrLines: t.StderrLines, StderrBytes: t.StderrBytes,
 			}
 		}
+	}
+	if len(r.job.Collect) > 0 && r.set != nil {
+		r.beginCollecting(done, false)
+		return
 	}
 	r.complete(done)
 }
@@ -244,16 +253,19 @@ func (r *run) confess(done *message.DoneInfo, err error) {
 // fallMute ends the run because its log can't be read back.
 func (r *run) fallMute(err error) {
 	r.mute = err
-	if r.state == Finished {
+	switch r.state {
+	case Finished:
 		r.confess(&message.DoneInfo{}, err)
 		r.to(Over)
-		return
+	case Collecting:
+		r.collect.stop(err)
+	default:
+		r.drop(stopping{cause: message.StopFailure, reason: "the run log can't be read back: " + err.Error(), at: time.Now(), own: true})
 	}
-	r.drop(stopping{cause: message.StopFailure, reason: "the run log can't be read back: " + err.Error(), at: time.Now(), own: true})
 }
 
-// end frees the host: from here on the run only waits for the publisher to
-// acknowledge the rest.
+// end frees the host, if that was not done before: from here on the run only
+// waits for the publisher to acknowledge the rest.
 func (r *run) end() {
 	r.to(Finished)
 	r.w.desk.leave(r)
@@ -284,7 +296,11 @@ func (r *run) settled() bool { return r.sender.allAcked() }
 // expire is called when the publisher has been silent for the lease, or the
 // time to drain is over.
 func (r *run) expire() {
-	if r.state == Finished {
+	switch {
+	case r.state == Collecting && r.leaving:
+		r.collect.stop(errLeaving)
+		return
+	case r.state >= Collecting:
 		r.to(Over)
 		return
 	}
@@ -297,9 +313,9 @@ func (r *run) expire() {
 // leave ends the run because the worker is told to shut down.
 func (r *run) leave() {
 	r.leaving = true
-	if r.state == Finished {
+	if r.state >= Collecting {
 		r.lease.Reset(drainTime)
 		return
 	}
-	r.drop(stopping{cause: message.StopAbort, reason: "the worker on this host is shutting down", at: time.Now(), own: true})
+	r.drop(stopping{cause: message.StopAbort, reason: errLeaving.Error(), at: time.Now(), own: true})
 }

@@ -41,8 +41,9 @@ type site struct {
 type heard struct {
 	events []*message.Event // logged or not, that were not awaited yet
 	logged map[uint64]bool
-	last   uint64            // the newest of logged
-	output map[string]string // by process and stream
+	last   uint64                     // the newest of logged
+	output map[string]string          // by process and stream
+	pieces map[uint64][]message.Piece // of files, by number
 	serial uint64
 }
 
@@ -226,7 +227,7 @@ func (s *site) of(job *message.Job) *heard { return s.ofRun(job.Run) }
 func (s *site) ofRun(run string) *heard {
 	of := s.heard[run]
 	if of == nil {
-		of = &heard{logged: make(map[uint64]bool), output: make(map[string]string)}
+		of = &heard{logged: make(map[uint64]bool), output: make(map[string]string), pieces: make(map[uint64][]message.Piece)}
 		s.heard[run] = of
 	}
 	return of
@@ -246,6 +247,15 @@ func (s *site) receive() error {
 		o, err := message.DecodeOutput(d.Body)
 		check(s.t, err)
 		s.ofRun(o.Run).take(o)
+		return nil
+	}
+	if message.IsArtifact(d.Body) {
+		a, err := message.DecodeArtifact(d.Body)
+		check(s.t, err)
+		pieces, _, err := a.Pieces(nil)
+		check(s.t, err)
+		of := s.ofRun(a.Run)
+		of.logged[a.Seq], of.pieces[a.Seq] = true, pieces
 		return nil
 	}
 	e, err := message.DecodeEvent(d.Body)
@@ -385,6 +395,12 @@ func gone(t *testing.T, pids []int) {
 			t.Errorf("process %d is still there (%v)", pid, err)
 		}
 	}
+}
+
+// chunk sends a part of a file, as publishers do when asked.
+func (s *site) chunk(c *message.Chunk) {
+	s.t.Helper()
+	check(s.t, s.broker.Publish(s.t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: c.Encode()}))
 }
 
 // deadLetter waits for the next dead letter and returns it.

@@ -37,6 +37,7 @@ type journal struct {
 	flushed time.Time  // when the latest batch was
 	streams []position // process*2+stream; steps count on after the processes
 	failed  error
+	packet  []byte // of an artifact batch
 }
 
 // position is how much of a stream has been journaled.
@@ -126,6 +127,20 @@ func (j *journal) totals() []message.Total {
 		}
 	}
 	return totals
+}
+
+// artifact appends a batch of files, and returns how large it is. Where the log
+// can't take it, it can still take what is smaller.
+func (j *journal) artifact(p message.Packed) (seq uint64, size int, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.flush()
+	if j.failed != nil {
+		return 0, 0, j.failed
+	}
+	seq = j.log.Last() + 1
+	j.packet = p.Append(j.packet[:0], j.run, j.host, seq)
+	return seq, len(j.packet), j.log.Try(j.packet)
 }
 
 // delay is how long a batch that begins now waits for more.

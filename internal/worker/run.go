@@ -48,6 +48,8 @@ type run struct {
 	leaving   bool // the worker is shutting down
 	lease     *time.Timer
 	replies   sync.WaitGroup // unlogged events under way
+	collect   gathering
+	chunks    chan *message.Chunk // of files that were asked for
 }
 
 // stopping says why, when and how a run is to be stopped.
@@ -88,7 +90,8 @@ type (
 func (w *Worker) newRun(job *message.Job, dir string, log *runlog.Log) *run {
 	r := &run{
 		w: w, job: job, dir: dir, log: log, mail: newMailbox(), clock: clock.New(w.skew()),
-		slog: w.slog.With("run", job.Run, "experiment", job.Experiment),
+		chunks: make(chan *message.Chunk, 2*partBytes/message.MaxChunk),
+		slog:   w.slog.With("run", job.Run, "experiment", job.Experiment),
 	}
 	r.journal = newJournal(job, r.clock, log, func(err error) {
 		r.mail.post(dropped{stopping{cause: message.StopFailure, reason: "the run log can't be written: " + err.Error(), at: time.Now(), own: true}})
@@ -132,6 +135,7 @@ func (r *run) loop(ctx context.Context) {
 		}
 	}
 	r.lease.Stop()
+	r.collect.stop(nil)
 	stopSending()
 	sender.Wait()
 	r.replies.Wait()
@@ -200,6 +204,10 @@ func (r *run) readMail(ctx context.Context) {
 			r.drop(m.stopping)
 		case unreadable:
 			r.fallMute(m.err)
+		case collectAnew:
+			r.beginCollecting(m.done, true)
+		case collected:
+			r.collected(m)
 		}
 	}
 }
@@ -224,12 +232,14 @@ func (r *run) enter(ctx context.Context) {
 		r.refuse(err)
 		return
 	}
-	if len(r.job.Setup)+len(r.job.Teardown) > 0 {
+	if r.hasSteps() {
 		r.setup(ctx)
 		return
 	}
 	r.prepare(ctx)
 }
+
+func (r *run) hasSteps() bool { return len(r.job.Setup)+len(r.job.Teardown) > 0 }
 
 // prepare begins to prepare the processes; the result comes by mail.
 func (r *run) prepare(ctx context.Context) {
@@ -240,6 +250,12 @@ func (r *run) prepare(ctx context.Context) {
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	spec := r.spec()
 	go func() {
+		if !r.hasSteps() { // else the setup has found them there
+			if err := r.supply(ctx); err != nil {
+				r.mail.post(prepared{err: err})
+				return
+			}
+		}
 		set, err := r.w.config.Runner.Prepare(ctx, spec)
 		r.mail.post(prepared{set, err})
 	}()
@@ -272,7 +288,7 @@ func (r *run) reportReady() {
 // refuse ends a run whose setup has failed, or whose processes can't be prepared.
 func (r *run) refuse(err error) {
 	info := &message.RefusedInfo{Reason: err.Error()}
-	if len(r.job.Setup)+len(r.job.Teardown) > 0 {
+	if r.hasSteps() {
 		info.Totals = r.totals()
 	}
 	if prepare, ok := errors.AsType[*runner.PrepareError](err); ok {

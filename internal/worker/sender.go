@@ -41,12 +41,13 @@ type sender struct {
 	unacked  int   // their sum
 	progress time.Time
 	wake     chan struct{}
+	moved    chan struct{} // closed when acked moves on
 }
 
 func newSender(broker queue.Broker, to string, window int, log *runlog.Log, logger *slog.Logger, onGone func()) *sender {
 	return &sender{
 		broker: broker, to: to, window: window, log: log, slog: logger, onGone: onGone,
-		progress: time.Now(), wake: make(chan struct{}, 1),
+		progress: time.Now(), wake: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 }
 
@@ -160,6 +161,8 @@ func (s *sender) ack(seq uint64, resend bool) {
 		s.sizes = s.sizes[done:]
 		s.acked = seq
 		s.progress = time.Now()
+		close(s.moved)
+		s.moved = make(chan struct{})
 		if err := s.log.Trim(seq); err != nil {
 			s.slog.Warn("acknowledged output stays on the disk", "error", err)
 		}
@@ -172,6 +175,14 @@ func (s *sender) ack(seq uint64, resend bool) {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+// ackedUpTo gives the number up to which the publisher has everything, and a
+// channel that is closed when that changes.
+func (s *sender) ackedUpTo() (uint64, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked, s.moved
 }
 
 // allAcked reports whether the publisher has the whole log.

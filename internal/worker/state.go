@@ -13,15 +13,17 @@ import (
 //	   │ └──────────────────↗│         │         │          │        │        │
 //	   │           ├─────────┴─────────┴─────────┴──────────┴────────┴────────┤
 //	   │           ↓                                                          ↓
-//	   │      tearing down ─────────────────────────────────────────────→ finished → over
+//	   │      tearing down ──────────────────────────────────────→ collecting → finished → over
 //	   └──────────────────────────────────────────────────────────────────────↗
 //
 // A run without setup and teardown goes past these two states. From each other
 // one the way back to waiting, and the way to finished, leads through tearing
-// down where there is a teardown and the host was the run's.
+// down where there is a teardown and the host was the run's; and on through
+// collecting where files are collected and the processes were released.
 //
-// Up to committed no process of the run has executed an instruction; from finished
-// on nothing of it is left but what the publisher has not acknowledged.
+// Up to committed no process of the run has executed an instruction; from collecting
+// on none is left, and another run may have the host; from finished on there is
+// nothing but what the publisher has not acknowledged.
 type State uint8
 
 // The states.
@@ -35,12 +37,13 @@ const (
 	Running                  // released
 	Stopping                 // TERM has been or is about to be sent
 	TearingDown              // no process is left; the steps of its teardown are being run
+	Collecting               // nothing is left running; its files are being read
 	Finished                 // nothing is left; its events are on their way
 	Over                     // the publisher has everything, or is gone
 )
 
 var stateNames = [...]string{
-	"waiting", "setting up", "preparing", "ready", "committed", "armed", "running", "stopping", "tearing down", "finished", "over",
+	"waiting", "setting up", "preparing", "ready", "committed", "armed", "running", "stopping", "tearing down", "collecting", "finished", "over",
 }
 
 // String names the state.
@@ -59,10 +62,11 @@ var follows = map[State][]State{
 	Preparing:   {Ready, Waiting, TearingDown, Finished},
 	Ready:       {Committed, Waiting, TearingDown, Finished},
 	Committed:   {Ready, Armed, TearingDown, Finished},
-	Armed:       {Running, Stopping, TearingDown, Finished},
-	Running:     {Stopping, TearingDown, Finished},
-	Stopping:    {TearingDown, Finished},
-	TearingDown: {Waiting, Finished},
+	Armed:       {Running, Stopping, TearingDown, Collecting, Finished},
+	Running:     {Stopping, TearingDown, Collecting, Finished},
+	Stopping:    {TearingDown, Collecting, Finished},
+	TearingDown: {Waiting, Collecting, Finished},
+	Collecting:  {Finished, Over},
 	Finished:    {Over},
 }
 

@@ -10,10 +10,11 @@ func TestEveryTransitionIsAsDrawn(t *testing.T) {
 		{Preparing, Ready}: true, {Preparing, Waiting}: true, {Preparing, TearingDown}: true, {Preparing, Finished}: true,
 		{Ready, Committed}: true, {Ready, Waiting}: true, {Ready, TearingDown}: true, {Ready, Finished}: true,
 		{Committed, Ready}: true, {Committed, Armed}: true, {Committed, TearingDown}: true, {Committed, Finished}: true,
-		{Armed, Running}: true, {Armed, Stopping}: true, {Armed, TearingDown}: true, {Armed, Finished}: true,
-		{Running, Stopping}: true, {Running, TearingDown}: true, {Running, Finished}: true,
-		{Stopping, TearingDown}: true, {Stopping, Finished}: true,
-		{TearingDown, Waiting}: true, {TearingDown, Finished}: true,
+		{Armed, Running}: true, {Armed, Stopping}: true, {Armed, TearingDown}: true, {Armed, Collecting}: true, {Armed, Finished}: true,
+		{Running, Stopping}: true, {Running, TearingDown}: true, {Running, Collecting}: true, {Running, Finished}: true,
+		{Stopping, TearingDown}: true, {Stopping, Collecting}: true, {Stopping, Finished}: true,
+		{TearingDown, Waiting}: true, {TearingDown, Collecting}: true, {TearingDown, Finished}: true,
+		{Collecting, Finished}: true, {Collecting, Over}: true,
 		{Finished, Over}: true,
 	}
 	for from := Waiting; from <= Over; from++ {

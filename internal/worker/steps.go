@@ -29,7 +29,8 @@ const (
 	thenYield                   // it waits for the host again
 )
 
-// setup begins to run the steps of the setup; how they ended comes by mail. A
+// setup puts the job's files into the run's directory, and then begins to run
+// the steps of the setup; how they ended comes by mail. A
 // run that has a teardown and no setup goes through here too: from here on the
 // teardown is owed, also by a worker that finds the journal after a crash.
 func (r *run) setup(ctx context.Context) {
@@ -40,10 +41,16 @@ func (r *run) setup(ctx context.Context) {
 	if !r.to(SettingUp) {
 		return
 	}
-	r.event(message.Event{Kind: message.SettingUp})
 	// As prepare: a worker that shuts down cancels it by itself.
 	ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	go func() { r.mail.post(setUp{r.perform(ctx, r.job.Setup, len(r.job.Processes), false)}) }()
+	go func() {
+		err := r.supply(ctx)
+		if err == nil {
+			r.event(message.Event{Kind: message.SettingUp})
+			err = r.perform(ctx, r.job.Setup, len(r.job.Processes), false)
+		}
+		r.mail.post(setUp{err})
+	}()
 }
 
 // setUp goes on after the setup, which may have become unwanted.

@@ -94,6 +94,11 @@ func receive(ctx context.Context, c queue.Consumer, within time.Duration) (*queu
 
 // control answers one delivery of the control queue.
 func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) {
+	if message.IsChunk(d.Body) {
+		w.chunk(d.Body)
+		w.answered(d.Ack(ctx))
+		return
+	}
 	taken := d.ReceivedAt
 	envelope, err := message.OpenEnvelope(d.Body, w.config.Trust, w.now())
 	if errors.Is(err, message.ErrExpired) && w.validForRun(envelope) {
@@ -141,6 +146,22 @@ func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) 
 func (w *Worker) validForRun(envelope *message.Envelope) bool {
 	r := w.lookup(envelope.Run)
 	return r != nil && r.clock.Now().Before(envelope.Expires)
+}
+
+// chunk hands a part of a file to the run that asked for it. One that finds no
+// room is asked for again; one that nobody asked for is nothing.
+func (w *Worker) chunk(body []byte) {
+	c, err := message.DecodeChunk(body)
+	if err != nil {
+		w.slog.Warn("part of a file ignored", "reason", err)
+		return
+	}
+	if r := w.lookup(c.Run); r != nil {
+		select {
+		case r.chunks <- c:
+		default:
+		}
+	}
 }
 
 // A replayWindow tells serial numbers that are new from those seen before. It

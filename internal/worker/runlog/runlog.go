@@ -189,10 +189,33 @@ func (l *Log) Append(record []byte) error {
 		l.failed = fmt.Errorf("append to run log: %w", err)
 		return l.failed
 	}
+	l.appendedOne()
+	return nil
+}
+
+// Try is Append for what the run can do without: where the record can't be
+// written, the log goes on as if it had not been tried.
+func (l *Log) Try(record []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	if err := l.append(record); err != nil {
+		if s := l.segments[len(l.segments)-1]; s.file.Truncate(s.size) != nil {
+			l.failed = fmt.Errorf("append to run log: %w", err)
+		}
+		return fmt.Errorf("append to run log: %w", err)
+	}
+	l.appendedOne()
+	return nil
+}
+
+// appendedOne counts a record, and wakes those who wait for one.
+func (l *Log) appendedOne() {
 	l.next++
 	close(l.appended)
 	l.appended = make(chan struct{})
-	return nil
 }
 
 func (l *Log) append(record []byte) error {

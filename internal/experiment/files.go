@@ -1,0 +1,337 @@
+package experiment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"downbeat/internal/message"
+)
+
+// What can be shipped to one host, at most.
+const (
+	maxShipped      = 5000
+	maxShippedBytes = 4 << 30
+)
+
+// A ShippedFile is one that is put into the run's directory on a host.
+type ShippedFile struct {
+	message.File
+	// Source is where its content is read here; empty for one with text.
+	Source string `json:"-"`
+}
+
+// A shipment is what the file says of one target.
+type shipment struct {
+	whole  *text // the place
+	target string
+	from   *text // one of these two is set
+	text   *text
+	mode   uint32 // 0: that of the source, or 0644
+	on     []string
+}
+
+var (
+	shipmentFields = []string{"from", "text", "mode", "on"}
+	textKeys       = append([]string{"host", "address"}, limitKeys...)
+)
+
+// files reads what is shipped: a map of targets, each with where it comes from.
+func (d *decoder) files(n *node) {
+	if n == nil {
+		return
+	}
+	if n.kind != mapNode {
+		d.add(n.pos, "files", "such as {bin/server: ./server, server.conf: {text: \"port 7000\\n\"}}", "must be a map, not %s", n.kind)
+		return
+	}
+	for _, p := range d.pairs(n, "files") {
+		field := "files." + p.key
+		err := message.CheckTarget(p.key)
+		if err == nil && strings.Contains(p.key, "{{") {
+			err = fmt.Errorf("%q is no template: the same file is there in each datapoint, from where a template says", p.key)
+		}
+		if err != nil {
+			d.add(p.pos, "files", "", "%v", err)
+			continue
+		}
+		s := &shipment{whole: &text{at: p.pos, field: field}, target: p.key}
+		if p.value.kind == mapNode {
+			d.shipment(s, p.value, field)
+		} else {
+			s.from = d.source(p.value, field)
+		}
+		d.file.files = append(d.file.files, s)
+	}
+}
+
+func (d *decoder) shipment(s *shipment, n *node, field string) {
+	fields := d.fields(n, field, shipmentFields)
+	from, content := fields["from"], fields["text"]
+	switch {
+	case from != nil && content != nil:
+		d.add(content.pos, field, "", `give "from" or "text", not both`)
+	case from != nil:
+		s.from = d.source(from, field+".from")
+	case content != nil:
+		s.text = d.text(content, field+".text", textKeys)
+	default:
+		d.add(n.pos, field, `such as from: ./server`, `"from" is missing: it is the file to ship`)
+	}
+	if m := fields["mode"]; m != nil {
+		mode, err := strconv.ParseUint(m.text, 8, 32)
+		if (m.kind != stringNode && m.kind != numberNode) || err != nil || mode > 0o777 || mode == 0 {
+			d.add(m.pos, field+".mode", `such as "0755"`, "must be permissions in octal")
+		}
+		s.mode = uint32(mode) //nolint:gosec // at most 0777
+	}
+	if on := fields["on"]; on != nil {
+		s.on = d.names(on, field+".on", "host", hostNames(d.file.Hosts))
+	}
+}
+
+func (d *decoder) source(n *node, field string) *text {
+	t := d.text(n, field, limitKeys)
+	if t != nil && t.src == "" {
+		d.add(n.pos, field, "", "the path is empty")
+		return nil
+	}
+	return t
+}
+
+// Sources remembers what files hold. Each is read once for an experiment, so that
+// all its datapoints are measured with the same.
+type sources struct {
+	mu    sync.Mutex
+	known map[string]source
+}
+
+type source struct {
+	size int64
+	mode uint32
+	sum  string
+	err  error
+}
+
+func (s *sources) read(name string) source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if got, ok := s.known[name]; ok {
+		return got
+	}
+	got := readSource(name)
+	if s.known == nil {
+		s.known = make(map[string]source)
+	}
+	s.known[name] = got
+	return got
+}
+
+func readSource(name string) source {
+	// Nothing that would have to be waited for.
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		return source{err: err}
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return source{err: err}
+	}
+	defer f.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, f)
+	if err != nil {
+		return source{err: err}
+	}
+	return source{size: size, mode: uint32(info.Mode().Perm()), sum: hex.EncodeToString(sum.Sum(nil))}
+}
+
+// base is the directory from which paths of the file are seen.
+func (f *File) base() string {
+	if f.Path == displayName("-") {
+		return "."
+	}
+	return filepath.Dir(f.Path)
+}
+
+// ship says which files go to which host.
+func (x *expansion) ship() {
+	busy := make(map[string]bool)
+	for _, p := range x.all {
+		busy[p.Host] = true
+	}
+	x.shipped = make(map[string][]ShippedFile)
+	for _, s := range x.file.files {
+		var files []ShippedFile
+		if s.from != nil {
+			files = x.sourceFiles(s)
+		}
+		for _, h := range x.file.Hosts {
+			if !busy[h.Name] || s.on != nil && !slices.Contains(s.on, h.Name) {
+				continue
+			}
+			if s.text != nil {
+				files = x.textFile(s, h)
+			}
+			x.shipped[h.Name] = append(x.shipped[h.Name], files...)
+		}
+	}
+	x.checkShipped()
+}
+
+// textFile is a file that the experiment's own text makes, for that host.
+func (x *expansion) textFile(s *shipment, h Host) []ShippedFile {
+	data := x.data()
+	data["host"], data["address"] = h.Name, x.file.address(h)
+	content, ok := x.evaluate(s.text, textKeys, data)
+	if !ok {
+		return nil
+	}
+	x.jobBytes[h.Name] += len(content)
+	x.runBytes += len(content)
+	mode := s.mode
+	if mode == 0 {
+		mode = 0o644
+	}
+	return []ShippedFile{{File: message.File{Path: s.target, Mode: mode, Text: content}}}
+}
+
+// sourceFiles are the file that a source names, or all in the directory that it
+// names.
+func (x *expansion) sourceFiles(s *shipment) []ShippedFile {
+	name, ok := x.evaluate(s.from, limitKeys, x.data())
+	if !ok {
+		return nil
+	}
+	if name == "" {
+		return nil // a template that says: not this time
+	}
+	name = filepath.FromSlash(name)
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(x.file.base(), name)
+	}
+	info, err := os.Stat(name)
+	if err == nil && info.IsDir() {
+		return x.directory(s, name)
+	}
+	if f, ok := x.sourceFile(s, s.target, name); ok {
+		return []ShippedFile{f}
+	}
+	return nil
+}
+
+func (x *expansion) directory(s *shipment, dir string) (files []ShippedFile) {
+	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if len(files) == maxShipped {
+			return fmt.Errorf("there are more than %d files in it", maxShipped)
+		}
+		below, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		f, ok := x.sourceFile(s, path.Join(s.target, filepath.ToSlash(below)), name)
+		if !ok {
+			return fs.SkipAll
+		}
+		files = append(files, f)
+		return nil
+	})
+	if err != nil {
+		x.fail(s.from, sourceProblem(dir, err))
+	}
+	if len(files) == 0 {
+		x.fail(s.from, &textError{fmt.Sprintf("there is no file in the directory %s", dir), ""})
+	}
+	return files
+}
+
+func (x *expansion) sourceFile(s *shipment, target, name string) (ShippedFile, bool) {
+	content := x.file.sources.read(name)
+	if content.err != nil {
+		x.fail(s.from, sourceProblem(name, content.err))
+		return ShippedFile{}, false
+	}
+	mode := s.mode
+	if mode == 0 {
+		mode = content.mode
+	}
+	return ShippedFile{message.File{Path: target, Mode: mode, Bytes: content.size, SHA256: content.sum}, name}, true
+}
+
+// sourceProblem words why a file can't be shipped, with the path looked at.
+func sourceProblem(name string, err error) error {
+	if full, absErr := filepath.Abs(name); absErr == nil {
+		name = full
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return &textError{"there is no file " + name, "paths are seen from the directory of the experiment file"}
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	return &textError{fmt.Sprintf("%s can't be shipped: %v", name, err), ""}
+}
+
+// checkShipped reports what would be too much, or in the same place.
+func (x *expansion) checkShipped() {
+	for _, h := range x.file.Hosts {
+		files := x.shipped[h.Name]
+		at := make(map[string]bool, len(files))
+		total := int64(0)
+		for _, f := range files {
+			if at[f.Path] {
+				x.problem(x.placeOf(f.Path), &textError{fmt.Sprintf("two files would be at %s on host %s", f.Path, h.Name), "a directory that is shipped holds one of them"})
+				return
+			}
+			at[f.Path] = true
+			total += f.Bytes
+			x.jobBytes[h.Name] += len(f.Path) + 150
+		}
+		for _, f := range files {
+			for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
+				if at[dir] {
+					x.problem(x.placeOf(f.Path), &textError{fmt.Sprintf("%s would be a file and a directory on host %s", dir, h.Name), ""})
+					return
+				}
+			}
+		}
+		first := &text{field: "files"}
+		switch {
+		case len(files) > maxShipped:
+			x.problem(first, &textError{fmt.Sprintf("%d files for host %s, at most %d are shipped", len(files), h.Name, maxShipped), "ship an archive"})
+		case total > maxShippedBytes:
+			x.problem(first, &textError{fmt.Sprintf("%d MB for host %s, at most %d GiB are shipped", total/1_000_000, h.Name, maxShippedBytes>>30), "install it there beforehand"})
+		case x.jobBytes[h.Name] > maxJob:
+			x.problem(first, &textError{fmt.Sprintf("commands and files of host %s are too much for one job: more than %d MiB", h.Name, maxJob>>20), "ship texts as files of their own"})
+		default:
+			continue
+		}
+		return
+	}
+}
+
+// placeOf finds which entry of the file made a target.
+func (x *expansion) placeOf(target string) *text {
+	for _, s := range slices.Backward(x.file.files) {
+		if s.target == target || len(target) > len(s.target) && target[:len(s.target)+1] == s.target+"/" {
+			return s.whole
+		}
+	}
+	return &text{field: "files"}
+}

@@ -1,0 +1,153 @@
+package publisher
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/results"
+)
+
+// A haul is what has come of a host's files.
+type haul struct {
+	got     message.FileTotals
+	missing []results.MissingFile
+	dropped bool // the file that is coming can't be stored
+	shownAt time.Time
+}
+
+// artifact takes a batch of a host's files. What can't be understood, or comes
+// in an order that makes no sense, is a fault of the worker's, or of somebody
+// who pretends to be one.
+func (r *run) artifact(h *host, a *message.Artifact) {
+	if len(h.job.Collect) == 0 {
+		r.p.slog.Warn("files that were not asked for are ignored", "host", h.name)
+		return
+	}
+	pieces, buf, err := a.Pieces(r.unpacked)
+	r.unpacked = buf
+	if err != nil {
+		r.lose(h, fmt.Sprintf("the files of %s can't be read: %v", h.name, err))
+		return
+	}
+	for _, p := range pieces {
+		r.piece(h, r.spec.Results.Collection(h.name), p)
+	}
+	if now := time.Now(); now.Sub(h.haul.shownAt) > showEvery && h.phase == Ended {
+		h.haul.shownAt = now
+		r.observe(h, describeHaul(h.haul.got))
+	}
+}
+
+// showEvery is how often a person is told how far the files have come.
+const showEvery = 500 * time.Millisecond
+
+func describeHaul(t message.FileTotals) string {
+	return fmt.Sprintf("%d files, %.1f MB", t.Files, float64(t.Bytes)/1e6)
+}
+
+func (r *run) piece(h *host, c *results.Collection, p message.Piece) {
+	var err error
+	switch p.Kind {
+	case message.FileBegin:
+		h.haul.dropped = false
+		r.miss(h, c, "it was not sent to its end")
+		err = c.Begin(p.Path, p.Mode, p.ModTime)
+		if errors.Is(err, results.ErrNoPlace) {
+			h.haul.dropped = true
+			h.haul.missing = append(h.haul.missing, results.NewMissingFile(p.Path, err.Error()))
+			return
+		}
+	case message.FileData:
+		if !h.haul.dropped && c.Open() != "" {
+			err = c.Write(p.Data)
+		}
+	case message.FileEnd:
+		err = r.fileEnd(h, c, p)
+	case message.FileMissing:
+		err = c.Discard()
+		h.haul.got.Missing++
+		h.haul.missing = append(h.haul.missing, results.NewMissingFile(p.Path, p.Reason))
+	case message.FilesAnew:
+		err = c.Anew()
+		h.haul = haul{shownAt: h.haul.shownAt}
+	}
+	if err != nil {
+		r.broken(err)
+	}
+}
+
+// fileEnd closes a file. One that can't be stored was received all the same.
+func (r *run) fileEnd(h *host, c *results.Collection, p message.Piece) error {
+	if !h.haul.dropped {
+		name := c.Open()
+		if name == "" {
+			return nil
+		}
+		err := c.End(p.Size, p.Sum)
+		if errors.Is(err, results.ErrNoPlace) {
+			h.haul.missing = append(h.haul.missing, results.NewMissingFile(name, err.Error()))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	h.haul.dropped = false
+	h.haul.got.Files++
+	h.haul.got.Bytes += p.Size
+	return nil
+}
+
+// miss gives up the file that has begun and not ended, if there is one.
+func (r *run) miss(h *host, c *results.Collection, reason string) {
+	name := c.Open()
+	if name == "" {
+		return
+	}
+	h.haul.missing = append(h.haul.missing, results.NewMissingFile(name, reason))
+	if err := c.Discard(); err != nil {
+		r.broken(err)
+	}
+}
+
+// closeHaul says what is missing of a host's files once no more will come, and
+// gives the reason why that is a loss if the worker can't explain it.
+func (r *run) closeHaul(h *host) (lacking string) {
+	if len(h.job.Collect) == 0 || h.phase < Started {
+		return ""
+	}
+	reason := h.reason
+	if h.done != nil && h.done.Files != nil {
+		sent := *h.done.Files
+		if reason = sent.BrokenOff; reason != "" {
+			h.haul.missing = append(h.haul.missing, results.NewMissingFile("", "collecting was broken off: "+reason))
+		}
+		if got := h.haul.got; got.Files != sent.Files || got.Bytes != sent.Bytes {
+			lacking = fmt.Sprintf("files of %s are missing: %d of %d files with %d of %d bytes have come", h.name, got.Files, sent.Files, got.Bytes, sent.Bytes)
+		}
+	} else {
+		if reason == "" {
+			reason = "its worker says nothing of them"
+		}
+		h.haul.missing = append(h.haul.missing, results.NewMissingFile("", "not all files have come: "+reason))
+	}
+	if reason == "" {
+		reason = "it was not sent to its end"
+	}
+	r.miss(h, r.spec.Results.Collection(h.name), reason)
+	return lacking
+}
+
+// collected enters a host's files into its record.
+func (r *run) collected(h *host, rec *results.HostRecord) {
+	if len(h.job.Collect) == 0 {
+		return
+	}
+	rec.Collected = r.spec.Results.Collection(h.name).Files()
+	for _, f := range rec.Collected {
+		rec.Files = append(rec.Files, f.Path)
+	}
+	rec.Missing = h.haul.missing
+}

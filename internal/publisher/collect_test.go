@@ -1,0 +1,185 @@
+package publisher
+
+import (
+	"crypto/sha256"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/results"
+)
+
+// pieces sends a batch of files.
+func (s *scripted) pieces(pieces ...message.Piece) {
+	s.t.Helper()
+	var p message.Pieces
+	for _, piece := range pieces {
+		p.Add(piece)
+	}
+	s.mu.Lock()
+	s.seq++
+	data := p.Pack().Append(nil, s.job.Run, s.host, s.seq)
+	s.sent = append(s.sent, data)
+	s.mu.Unlock()
+	s.publish(data)
+}
+
+// file is the pieces of a whole file.
+func file(path, content string) []message.Piece {
+	return []message.Piece{
+		{Kind: message.FileBegin, Path: path, Mode: 0o644, ModTime: time.Unix(1_763_900_000, 0)},
+		{Kind: message.FileData, Data: []byte(content)},
+		{Kind: message.FileEnd, Size: uint64(len(content)), Sum: sha256.Sum256([]byte(content))},
+	}
+}
+
+// collecting takes a run that collects from alpha to where its process has ended.
+func collecting(l *lab) (*scripted, *ending) {
+	l.t.Helper()
+	alpha := l.worker("alpha")
+	dp := l.datapoint(proc("alpha", "a", 0))
+	dp.Collect = map[string][]string{"alpha": {"**"}}
+	run := l.start(dp)
+	release(alpha)
+	if !slices.Equal(alpha.job.Collect, dp.Collect["alpha"]) {
+		l.t.Errorf("the job asks for %q, want %q", alpha.job.Collect, dp.Collect["alpha"])
+	}
+	alpha.exit(0, 0)
+	alpha.event(message.Event{Kind: message.Ended})
+	l.seen("alpha", Ended)
+	return alpha, run
+}
+
+// sent closes a host's account, files included.
+func (s *scripted) account(files message.FileTotals) {
+	s.t.Helper()
+	s.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: s.totals, Files: &files}})
+}
+
+func TestFilesComeIntoTheResults(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha, run := collecting(l)
+	big := strings.Repeat("0123456789", 30_000)
+	alpha.pieces(message.Piece{Kind: message.FileMissing, Path: "pipe", Reason: "it is a named pipe"}, message.Piece{Kind: message.FileBegin, Path: "b/big"})
+	alpha.pieces(message.Piece{Kind: message.FileData, Data: []byte(big[:100_000])})
+	alpha.pieces(message.Piece{Kind: message.FileData, Data: []byte(big[100_000:])})
+	alpha.pieces(append([]message.Piece{{Kind: message.FileEnd, Size: 300_000, Sum: sha256.Sum256([]byte(big))}}, file("a", "")...)...)
+	alpha.account(message.FileTotals{Files: 2, Bytes: 300_000, Missing: 1})
+	got := run.wait()
+	h := hostOf(t, got, "alpha")
+	if got.Outcome != results.RunSucceeded || !slices.Equal(h.Files, []string{"a", "b/big"}) || len(h.Collected) != 2 || h.Collected[1].Bytes != 300_000 {
+		t.Errorf("outcome %s (%s), files %q, %+v", got.Outcome, got.Reason, h.Files, h.Collected)
+	}
+	if len(h.Missing) != 1 || h.Missing[0].Path != "pipe" || h.Missing[0].Reason != "it is a named pipe" {
+		t.Errorf("missing %+v, want the pipe", h.Missing)
+	}
+	if l.contents("alpha/files/b/big") != big || l.contents("alpha/files/a") != "" {
+		t.Error("the files are not as they were")
+	}
+}
+
+func TestWorkerThatCollectsAnewReplacesWhatHadCome(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha, run := collecting(l)
+	alpha.pieces(file("old", "x")...)
+	alpha.pieces(message.Piece{Kind: message.FileBegin, Path: "half"}, message.Piece{Kind: message.FileData, Data: []byte("ha")})
+	alpha.pieces(append([]message.Piece{{Kind: message.FilesAnew}}, file("half", "half")...)...)
+	alpha.account(message.FileTotals{Files: 1, Bytes: 4})
+	got := run.wait()
+	if h := hostOf(t, got, "alpha"); got.Outcome != results.RunSucceeded || !slices.Equal(h.Files, []string{"half"}) || len(h.Missing) > 0 {
+		t.Errorf("outcome %s (%s), files %q, missing %+v; want half alone", got.Outcome, got.Reason, h.Files, h.Missing)
+	}
+	if got := l.contents("alpha/files/half"); got != "half" {
+		t.Errorf("half holds %q", got)
+	}
+}
+
+// Events are not signed: a worker's word is not to be trusted with paths.
+func TestFilesOfAWorkerThatLies(t *testing.T) {
+	t.Parallel()
+	garbled := file("x", "content")
+	garbled[2].Sum[0] ^= 1
+	tests := map[string]struct {
+		pieces  []message.Piece
+		totals  message.FileTotals
+		outcome results.RunOutcome
+		missing string // of the first that is
+	}{
+		"a path that leads out":    {file("../../../evil", "x"), message.FileTotals{Files: 1, Bytes: 1}, results.RunSucceeded, "can't be stored: its path leads out"},
+		"an absolute path":         {file("/tmp/downbeat-evil", "x"), message.FileTotals{Files: 1, Bytes: 1}, results.RunSucceeded, "can't be stored: its path leads out"},
+		"a wrong hash":             {garbled, message.FileTotals{Files: 1, Bytes: 7}, results.RunLost, "can't be stored: it has 7 bytes with the hash"},
+		"totals that do not fit":   {file("x", "content"), message.FileTotals{Files: 2, Bytes: 9}, results.RunLost, ""},
+		"a file without end":       {file("x", "content")[:2], message.FileTotals{}, results.RunSucceeded, ""},
+		"data and ends of nothing": {[]message.Piece{{Kind: message.FileData, Data: []byte("x")}, {Kind: message.FileEnd}}, message.FileTotals{Files: 1}, results.RunLost, ""},
+		"the same file twice":      {append(file("x", "1"), file("x", "2")...), message.FileTotals{Files: 2, Bytes: 2}, results.RunSucceeded, "can't be stored: there is a file of that name already"},
+		"broken off":               {nil, message.FileTotals{BrokenOff: "the disk takes no more"}, results.RunSucceeded, "collecting was broken off: the disk takes no more"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, nil)
+			alpha, run := collecting(l)
+			if tt.pieces != nil {
+				alpha.pieces(tt.pieces...)
+			}
+			alpha.account(tt.totals)
+			got := run.wait()
+			h := hostOf(t, got, "alpha")
+			if got.Outcome != tt.outcome {
+				t.Errorf("outcome %s (%s), want %s", got.Outcome, got.Reason, tt.outcome)
+			}
+			if tt.missing != "" && (len(h.Missing) == 0 || !strings.Contains(h.Missing[0].Reason, tt.missing)) {
+				t.Errorf("missing %+v, want %q", h.Missing, tt.missing)
+			}
+			if got.Outcome == results.RunLost && !strings.Contains(h.Reason, "files of alpha are missing: ") {
+				t.Errorf("reason %q does not tell of files", h.Reason)
+			}
+			for _, path := range []string{filepath.Join(l.results.Dir(), "..", "evil"), filepath.Join(l.results.Dir(), "evil"), "/tmp/downbeat-evil"} {
+				if _, err := os.Lstat(path); err == nil {
+					t.Errorf("%s was written", path)
+				}
+			}
+		})
+	}
+}
+
+func TestFilesOfAHostThatFallsSilentAreMissing(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, func(c *Config) { c.Lease = patience / 20 })
+	alpha, run := collecting(l)
+	alpha.pieces(append(file("whole", "x"), file("half", "content")[:2]...)...)
+	alpha.mute()
+	got := run.wait()
+	h := hostOf(t, got, "alpha")
+	if got.Outcome != results.RunLost || !slices.Equal(h.Files, []string{"whole"}) || len(h.Missing) != 2 || h.Missing[1].Path != "half" {
+		t.Errorf("outcome %s, files %q, missing %+v; want lost, with whole, and without half", got.Outcome, h.Files, h.Missing)
+	}
+	if _, err := os.Stat(filepath.Join(l.results.Dir(), "alpha", "files", "half")); err == nil {
+		t.Error("half a file is in the results")
+	}
+}
+
+// Collecting takes the time it takes: the file's time-out is about processes.
+func TestTimeoutDoesNotCoverCollecting(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha := l.worker("alpha")
+	dp := l.datapoint(proc("alpha", "a", 0))
+	dp.Collect, dp.Timeout = map[string][]string{"alpha": {"**"}}, 100*time.Millisecond
+	run := l.start(dp)
+	release(alpha)
+	alpha.exit(0, 0)
+	alpha.event(message.Event{Kind: message.Ended})
+	l.seen("alpha", Ended)
+	alpha.expectNothing()
+	alpha.account(message.FileTotals{})
+	if got := run.wait(); got.Outcome != results.RunSucceeded {
+		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
+	}
+}

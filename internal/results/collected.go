@@ -1,0 +1,277 @@
+package results
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+)
+
+// FilesDir is the directory below a host's in which its collected files are.
+const FilesDir = "files"
+
+// A FileRecord is one file that was collected from a host.
+type FileRecord struct {
+	// Path is below the host's files, with slashes. Where it is not UTF-8,
+	// PathBase64 has its bytes.
+	Path       string `json:"path"`
+	PathBase64 []byte `json:"path_base64,omitempty"`
+	Bytes      uint64 `json:"bytes"`
+	SHA256     string `json:"sha256"`
+	// Mode are its permissions on the host, such as "0644", and ModifiedAt is
+	// when it was last changed, on the clock of the host's own files.
+	Mode       string    `json:"mode"`
+	ModifiedAt time.Time `json:"modified_at"`
+}
+
+// A MissingFile is one that should have been collected and was not.
+type MissingFile struct {
+	// Path is empty where the reason is about more than one file.
+	Path       string `json:"path"`
+	PathBase64 []byte `json:"path_base64,omitempty"`
+	Reason     string `json:"reason"`
+}
+
+// NewMissingFile says why the file at a path is missing.
+func NewMissingFile(path, reason string) MissingFile {
+	m := MissingFile{Reason: reason}
+	m.Path, m.PathBase64 = recordPath(path)
+	return m
+}
+
+// recordPath gives a path as a record has it.
+func recordPath(p string) (text string, raw []byte) {
+	if utf8.ValidString(p) {
+		return p, nil
+	}
+	return strings.ToValidUTF8(p, string(utf8.RuneError)), []byte(p)
+}
+
+// ErrNoPlace is wrapped by errors about a file that can't be stored under its
+// name. The run goes on without it.
+var ErrNoPlace = errors.New("can't be stored")
+
+// A Collection takes the files of one host, one after the other: Begin, Write
+// and End, or Discard. Like the run's methods, its methods must not be called
+// concurrently, and an error that is not [ErrNoPlace] is final for the run.
+type Collection struct {
+	run   *Run
+	host  string
+	root  *os.Root // of the host's files, once there is one
+	dir   string   // that was made last
+	files []FileRecord
+
+	current *os.File
+	path    string
+	record  FileRecord
+	sum     hash.Hash
+}
+
+// Collection takes the files of a host that has processes in the run.
+func (r *Run) Collection(host string) *Collection {
+	if r.collected == nil {
+		r.collected = make(map[string]*Collection)
+	}
+	c := r.collected[host]
+	if c == nil {
+		c = &Collection{run: r, host: host}
+		r.collected[host] = c
+	}
+	return c
+}
+
+// Begin makes the next file. Whatever the path is, nothing outside of the host's
+// files is touched.
+func (c *Collection) Begin(name string, mode fs.FileMode, modified time.Time) error {
+	if err := c.run.usable(); err != nil {
+		return err
+	}
+	if c.current != nil {
+		return c.fail(fmt.Errorf("%q is begun before %q has ended", name, c.path))
+	}
+	if err := checkFilePath(name); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoPlace, err)
+	}
+	if err := c.open(); err != nil {
+		return c.fail(err)
+	}
+	f, err := c.create(name, mode)
+	if err != nil {
+		return err
+	}
+	c.current, c.path, c.sum = f, name, sha256.New()
+	c.record = FileRecord{Mode: fmt.Sprintf("%04o", mode.Perm()), ModifiedAt: modified.UTC().Round(0)}
+	c.record.Path, c.record.PathBase64 = recordPath(name)
+	return nil
+}
+
+// open makes the directory of the host's files.
+func (c *Collection) open() error {
+	if c.root != nil {
+		return nil
+	}
+	dir := path.Join(c.host, FilesDir)
+	err := c.run.root.Mkdir(dir, 0o777)
+	if err == nil {
+		c.root, err = c.run.root.OpenRoot(dir)
+	}
+	return err
+}
+
+// create makes a file that is not there yet, and the directories above it.
+func (c *Collection) create(name string, mode fs.FileMode) (*os.File, error) {
+	var f *os.File
+	var err error
+	if dir := path.Dir(name); dir != c.dir {
+		err = c.root.MkdirAll(dir, 0o777)
+		c.dir = dir
+	}
+	if err == nil {
+		// Who may execute it stays; it has to be readable, whatever it was.
+		f, err = c.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666|mode&0o111)
+	}
+	switch {
+	case err == nil:
+		return f, nil
+	case errors.Is(err, fs.ErrExist):
+		return nil, fmt.Errorf("%w: there is a file of that name already (this file system may ignore case)", ErrNoPlace)
+	case isBroken(err):
+		return nil, c.fail(err)
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoPlace, err)
+}
+
+// isBroken tells what is wrong with the disk from what is wrong with a name.
+func isBroken(err error) bool {
+	for _, broken := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkFilePath refuses paths that don't stay below where they are seen from.
+// [os.Root] would too; this says what is wrong.
+func checkFilePath(name string) error {
+	elements := strings.Split(name, "/")
+	switch {
+	case strings.ContainsRune(name, 0):
+		return errors.New("its path contains a NUL byte")
+	case slices.Contains(elements, ".."), slices.Contains(elements, "."), slices.Contains(elements, ""):
+		return errors.New("its path leads out of the run's directory, or is none")
+	}
+	return nil
+}
+
+// Write appends to the file that was begun.
+func (c *Collection) Write(data []byte) error {
+	if err := c.run.usable(); err != nil {
+		return err
+	}
+	if c.current == nil {
+		return c.fail(errors.New("bytes of no file"))
+	}
+	if _, err := c.current.Write(data); err != nil {
+		return c.fail(err)
+	}
+	c.sum.Write(data)
+	c.record.Bytes += uint64(len(data))
+	return nil
+}
+
+// End closes the file, which has to be that large and hash to sum.
+func (c *Collection) End(size uint64, sum [sha256.Size]byte) error {
+	if err := c.run.usable(); err != nil {
+		return err
+	}
+	if c.current == nil {
+		return c.fail(errors.New("the end of no file"))
+	}
+	if got := [sha256.Size]byte(c.sum.Sum(nil)); c.record.Bytes != size || got != sum {
+		err := fmt.Errorf("%w: it has %d bytes with the hash %x, and was announced with %d and %x", ErrNoPlace, c.record.Bytes, got, size, sum)
+		return errors.Join(err, c.Discard())
+	}
+	err := c.current.Close()
+	c.current = nil
+	if err != nil {
+		return c.fail(err)
+	}
+	_ = c.root.Chtimes(c.path, time.Now(), c.record.ModifiedAt) // it is in the record
+	c.record.SHA256 = hex.EncodeToString(sum[:])
+	c.files = append(c.files, c.record)
+	return nil
+}
+
+// Discard removes the file that was begun, if any.
+func (c *Collection) Discard() error {
+	if c.current == nil {
+		return nil
+	}
+	err := c.current.Close()
+	c.current = nil
+	if err = errors.Join(err, c.root.Remove(c.path)); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// Anew removes all files of the host: they will come again.
+func (c *Collection) Anew() error {
+	if err := c.Discard(); err != nil {
+		return err
+	}
+	c.files, c.dir = nil, ""
+	if c.root == nil {
+		return nil
+	}
+	err := c.root.Close()
+	c.root = nil
+	if err = errors.Join(err, c.run.root.RemoveAll(path.Join(c.host, FilesDir))); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// Open is the path of the file that was begun and has not ended, or empty.
+func (c *Collection) Open() string {
+	if c.current == nil {
+		return ""
+	}
+	return c.path
+}
+
+// Files are those that have come, sorted by path.
+func (c *Collection) Files() []FileRecord {
+	slices.SortFunc(c.files, func(a, b FileRecord) int { return strings.Compare(a.Path, b.Path) })
+	return c.files
+}
+
+// fail makes an error the run's last.
+func (c *Collection) fail(err error) error {
+	c.run.err = advise(fmt.Errorf("store the files of %s in %s: %w", c.host, c.run.dir, err))
+	return c.run.err
+}
+
+func (c *Collection) close() {
+	if c.current != nil {
+		_ = c.current.Close() // the run is not complete anyhow
+		c.current = nil
+	}
+	if c.root != nil {
+		_ = c.root.Close()
+		c.root = nil
+	}
+}

@@ -1,0 +1,188 @@
+package worker
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// Supplying: before a run's processes are prepared, the files that its job names
+// are put into its directory. What is not in the cache is asked for part by part.
+
+const (
+	// partBytes is how much is asked for at a time.
+	partBytes = 16 * message.MaxChunk
+	// askAgain is how long a chunk may take to come.
+	askAgain = 3 * time.Second
+	// maxAsks is how often a part is asked for without any of it coming.
+	maxAsks = 10
+)
+
+// supply puts the job's files into the run's directory.
+func (r *run) supply(ctx context.Context) error {
+	if len(r.job.Files) == 0 {
+		return nil
+	}
+	root, err := os.OpenRoot(filepath.Join(r.dir, workDir))
+	if err != nil {
+		return fmt.Errorf("open the run's directory: %w", err)
+	}
+	defer func() { _ = root.Close() }() // its files are closed
+	for i := range r.job.Files {
+		f := &r.job.Files[i]
+		if err := r.supplyFile(ctx, root, f); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fileProblem(f.Path, err)
+		}
+	}
+	return nil
+}
+
+// supplyFile puts one file in its place. An entry of the cache that is damaged is
+// as good as none.
+func (r *run) supplyFile(ctx context.Context, root *os.Root, f *message.File) error {
+	if f.SHA256 == "" {
+		return place(root, f, func(w io.Writer) error {
+			_, err := io.WriteString(w, f.Text)
+			return err
+		})
+	}
+	c := r.w.cache()
+	for {
+		fetched := !c.has(f.SHA256)
+		if fetched {
+			if err := r.fetch(ctx, c, f); err != nil {
+				return err
+			}
+		}
+		err := place(root, f, func(w io.Writer) error { return c.copyTo(w, f.SHA256) })
+		if !errors.Is(err, errNotCached) {
+			return err
+		}
+		if fetched {
+			return errors.New("it was fetched and is damaged: is the worker's disk in order?")
+		}
+		if err := root.Remove(f.Path); err != nil {
+			return err
+		}
+	}
+}
+
+// place makes the file, which must not be there, and the directories above it.
+func place(root *os.Root, f *message.File, write func(io.Writer) error) error {
+	if dir := path.Dir(f.Path); dir != "." {
+		if err := root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	out, err := root.OpenFile(f.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	err = write(out)
+	if err == nil {
+		err = out.Chmod(fs.FileMode(f.Mode))
+	}
+	return errors.Join(err, out.Close())
+}
+
+// fetch asks the publisher for a file's content until the cache has it.
+func (r *run) fetch(ctx context.Context, c cache, f *message.File) error {
+	out, err := c.create()
+	if err != nil {
+		return err
+	}
+	if err := r.fetchTo(ctx, out, f); err != nil {
+		return errors.Join(err, out.Close(), os.Remove(out.Name()))
+	}
+	err = c.commit(out, f.SHA256)
+	if errors.Is(err, errOtherContent) {
+		return fmt.Errorf("%w: it was changed after the experiment began", errOtherContent)
+	}
+	return err
+}
+
+func (r *run) fetchTo(ctx context.Context, out io.WriterAt, f *message.File) error {
+	for offset := int64(0); offset < f.Bytes; offset += partBytes {
+		p := part{offset: offset, size: min(partBytes, f.Bytes-offset), have: make(map[int64]bool)}
+		if err := r.fetchPart(ctx, out, f, &p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A part is what is asked for at once, in chunks that come in any order.
+type part struct {
+	offset, size int64
+	have         map[int64]bool // by offset
+}
+
+// first is the first chunk that lacks; the part's end where none does.
+func (p *part) first() int64 {
+	at := p.offset
+	for at < p.offset+p.size && p.have[at] {
+		at += message.MaxChunk
+	}
+	return min(at, p.offset+p.size)
+}
+
+// take writes a chunk of the part, and reports whether it is one that lacked.
+func (p *part) take(out io.WriterAt, c *message.Chunk) (bool, error) {
+	end := p.offset + p.size
+	if c.Offset < p.offset || c.Offset >= end || (c.Offset-p.offset)%message.MaxChunk != 0 || p.have[c.Offset] ||
+		int64(len(c.Data)) != min(message.MaxChunk, end-c.Offset) {
+		return false, nil
+	}
+	p.have[c.Offset] = true
+	_, err := out.WriteAt(c.Data, c.Offset)
+	return true, err
+}
+
+func (r *run) fetchPart(ctx context.Context, out io.WriterAt, f *message.File, p *part) error {
+	end := p.offset + p.size
+	for asks := 0; asks < maxAsks; asks++ {
+		at := p.first()
+		r.reply(message.Event{Kind: message.Want, Want: &message.WantInfo{
+			SHA256: f.SHA256, Offset: at, Bytes: end - at, Path: f.Path, Done: at, Total: f.Bytes,
+		}})
+		patience := time.NewTimer(askAgain)
+		for waiting := true; waiting && p.first() < end; {
+			select {
+			case c := <-r.chunks:
+				if hex.EncodeToString(c.Sum[:]) != f.SHA256 {
+					continue // of a file before
+				}
+				took, err := p.take(out, c)
+				if err != nil {
+					return err
+				}
+				if took {
+					asks = 0
+					patience.Reset(askAgain)
+				}
+			case <-patience.C:
+				waiting = false
+			case <-ctx.Done():
+				patience.Stop()
+				return context.Cause(ctx)
+			}
+		}
+		patience.Stop()
+		if p.first() == end {
+			return nil
+		}
+	}
+	return fmt.Errorf("the publisher does not send it: nothing has come for %s", maxAsks*askAgain)
+}
