@@ -13,6 +13,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/queue/queuetest/proxy"
 )
 
 // While connections are cut again and again, publisher and consumer go on, no
@@ -20,7 +21,7 @@ import (
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct)
+	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
 	c, err := b.Consume(t.Context(), q, 10)
@@ -48,7 +49,7 @@ func TestCutConnections(t *testing.T) {
 				return
 			case <-time.After(time.Millisecond):
 				if confirmed.Load() > int64(cuts*n/5) {
-					p.cut()
+					p.Cut()
 					cuts++
 				}
 			}
@@ -66,8 +67,8 @@ func TestCutConnections(t *testing.T) {
 	close(done)
 	publishing.Wait()
 	cutting.Wait()
-	if p.connections() < 4 {
-		t.Errorf("only %d connections were made: nothing was cut", p.connections())
+	if p.Connections() < 4 {
+		t.Errorf("only %d connections were made: nothing was cut", p.Connections())
 	}
 }
 
@@ -75,15 +76,15 @@ func TestCutConnections(t *testing.T) {
 // connections; the password is not.
 func TestLossIsLogged(t *testing.T) {
 	t.Parallel()
-	p, url := newProxy(t, rabbittest.URL(t))
+	p, url := proxy.New(t, rabbittest.URL(t))
 	log := newJournal(t)
 	b, err := amqp.Open(t.Context(), url, queue.Options{Log: slog.New(log)})
 	must(t, err)
 	closing(t, b)
-	p.down()
+	p.Down()
 	eventually(t, "it is logged", func() bool { return log.count("connection lost, reconnecting") > 0 })
 	eventually(t, "it is tried again", func() bool { return log.count("reconnecting failed") >= 3 })
-	p.up()
+	p.Up()
 	eventually(t, "the return is logged", func() bool { return log.count("connected again") > 0 })
 	if lost, back := log.count("connection lost, reconnecting"), log.count("connected again"); lost != 1 || back != 1 {
 		t.Errorf("loss was logged %d times, return %d times, want 1 and 1", lost, back)
@@ -95,7 +96,7 @@ func TestLossIsLogged(t *testing.T) {
 func TestAckAfterReconnect(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct)
+	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
 	ctx := within(t, patience)
@@ -106,7 +107,7 @@ func TestAckAfterReconnect(t *testing.T) {
 	must(t, err)
 	one, err := c.Receive(ctx)
 	must(t, err)
-	p.cut()
+	p.Cut()
 	again, err := c.Receive(ctx)
 	must(t, err)
 	if !again.Redelivered || string(again.Body) != "one" {
@@ -126,10 +127,10 @@ func TestAckAfterReconnect(t *testing.T) {
 func TestDown(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct)
+	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
-	p.down()
+	p.Down()
 	for what, method := range map[string]func(context.Context) error{
 		"publish":   func(ctx context.Context) error { return b.Publish(ctx, q, queue.Message{}) },
 		"broadcast": func(ctx context.Context) error { return b.Broadcast(ctx, q, queue.Message{}) },
@@ -148,16 +149,16 @@ func TestDown(t *testing.T) {
 	}
 	result := make(chan error, 1)
 	go func() { result <- b.Publish(t.Context(), q, queue.Message{Body: []byte("waited")}) }()
-	p.up()
+	p.Up()
 	must(t, <-result)
 }
 
 // Close returns while the broker is away, and ends whoever waits with ErrClosed.
 func TestCloseWhileDown(t *testing.T) {
 	t.Parallel()
-	p, url := newProxy(t, rabbittest.URL(t))
+	p, url := proxy.New(t, rabbittest.URL(t))
 	b := open(t, url)
-	p.down()
+	p.Down()
 	result := make(chan error, 1)
 	go func() { result <- b.Publish(t.Context(), "any", queue.Message{}) }()
 	must(t, b.Close())
@@ -182,11 +183,11 @@ func fill(ctx context.Context, b queue.Broker, q string) <-chan error {
 func TestPublishStalled(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct)
+	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
 	must(t, b.Publish(t.Context(), q, queue.Message{})) // so that the next one only has to write
-	p.stall()
+	p.Stall()
 	results := fill(within(t, 300*time.Millisecond), b, q)
 	soon := within(t, 10*time.Second) // before the heartbeat would do it, too
 	for range cap(results) {
@@ -208,19 +209,19 @@ func TestPublishStalled(t *testing.T) {
 func TestPublishUnconfirmed(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct)
+	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
 	must(t, b.Publish(t.Context(), q, queue.Message{}))
-	before := p.connections()
-	p.stall()
+	before := p.Connections()
+	p.Stall()
 	if err := b.Publish(within(t, 50*time.Millisecond), q, queue.Message{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the context's error", err)
 	}
-	p.flow()
+	p.Flow()
 	must(t, b.Publish(within(t, patience), q, queue.Message{}))
-	if p.connections() != before {
-		t.Errorf("there were %d connections, now %d", before, p.connections())
+	if p.Connections() != before {
+		t.Errorf("there were %d connections, now %d", before, p.Connections())
 	}
 }
 
@@ -229,7 +230,7 @@ func TestPublishUnconfirmed(t *testing.T) {
 func TestCloseStalled(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct+"?heartbeat=60") // which is not what frees it
+	p, url := proxy.New(t, direct+"?heartbeat=60") // which is not what frees it
 	b := open(t, url)
 	q := declared(t, b, direct, queue.Spec{})
 	c, err := b.Consume(t.Context(), q, 1)
@@ -237,7 +238,7 @@ func TestCloseStalled(t *testing.T) {
 	must(t, b.Publish(t.Context(), q, queue.Message{}))
 	d, err := c.Receive(t.Context())
 	must(t, err)
-	p.stallAll()
+	p.StallAll()
 	results := fill(t.Context(), b, q)
 	must(t, d.Ack(t.Context()))
 	closed := make(chan error, 1)
@@ -259,10 +260,10 @@ func TestCloseStalled(t *testing.T) {
 func TestStalledExchange(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct)
+	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
-	p.stall()
+	p.Stall()
 	for what, method := range map[string]func(context.Context) error{
 		"declare": func(ctx context.Context) error { return b.Declare(ctx, queue.Spec{Name: q}) },
 		"inspect": func(ctx context.Context) error { _, err := b.Inspect(ctx, q); return err },
@@ -272,7 +273,7 @@ func TestStalledExchange(t *testing.T) {
 			t.Errorf("%s: got %v, want the context's error", what, err)
 		}
 	}
-	p.flow()
+	p.Flow()
 	ctx := within(t, patience)
 	must(t, b.Publish(ctx, q, queue.Message{}))
 	// The abandoned consumer is gone again, once its subscription has come.
@@ -288,7 +289,7 @@ func TestStalledExchange(t *testing.T) {
 func TestHeartbeat(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct+"?heartbeat=2")
+	p, url := proxy.New(t, direct+"?heartbeat=2")
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
 	ctx := within(t, patience)
@@ -298,7 +299,7 @@ func TestHeartbeat(t *testing.T) {
 	d, err := c.Receive(ctx)
 	must(t, err)
 	must(t, d.Ack(ctx))
-	p.stall()
+	p.Stall()
 	// One is stuck in the write, which must not keep the loss from being seen.
 	results := fill(ctx, b, q)
 	for range cap(results) {
@@ -313,9 +314,9 @@ func TestHeartbeat(t *testing.T) {
 func TestHeartbeatUnused(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct+"?heartbeat=2")
+	p, url := proxy.New(t, direct+"?heartbeat=2")
 	b := closing(t, open(t, url))
-	p.stall()
+	p.Stall()
 	ctx := within(t, patience)
 	if err := b.Publish(ctx, "amqptest.nobody", queue.Message{}); !errors.Is(err, queue.ErrNoQueue) {
 		t.Errorf("publish: got %v, want ErrNoQueue", err)
@@ -330,7 +331,7 @@ func TestHeartbeatUnused(t *testing.T) {
 func TestLostQueueIsDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)
-	p, url := newProxy(t, direct)
+	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	other := closing(t, open(t, direct))
 	group := "amqptest.group." + t.Name()
@@ -338,9 +339,9 @@ func TestLostQueueIsDeclaredAgain(t *testing.T) {
 	ctx := within(t, patience)
 	c, err := b.Consume(ctx, q, 1)
 	must(t, err)
-	p.down()
+	p.Down()
 	must(t, other.Delete(ctx, q))
-	p.up()
+	p.Up()
 	must(t, b.Broadcast(ctx, group, queue.Message{Body: []byte("again")}))
 	d, err := c.Receive(ctx)
 	must(t, err)

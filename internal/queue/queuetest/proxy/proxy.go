@@ -1,4 +1,6 @@
-package amqp_test
+// Package proxy stands between a client and a broker and does what networks do:
+// it hangs up, refuses, and falls silent.
+package proxy
 
 import (
 	"io"
@@ -8,8 +10,8 @@ import (
 	"testing"
 )
 
-// A proxy stands between a Broker and RabbitMQ and does what networks do.
-type proxy struct {
+// A Proxy forwards connections to a broker. Its methods may be called concurrently.
+type Proxy struct {
 	t        testing.TB
 	listener net.Listener
 	target   string
@@ -31,30 +33,36 @@ type pair struct {
 	stalled, cut   bool
 }
 
-// newProxy listens until the test ends and forwards to the broker at rawURL;
-// it returns the URL that leads through it.
-func newProxy(t testing.TB, rawURL string) (*proxy, string) {
+// New listens on loopback until the test ends and forwards to the broker at
+// rawURL; it returns the URL that leads through it.
+func New(t testing.TB, rawURL string) (*Proxy, string) {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return On(t, listener, rawURL)
+}
+
+// On is New with a listener, which it closes.
+func On(t testing.TB, listener net.Listener, rawURL string) (*Proxy, string) {
 	t.Helper()
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{t: t, listener: listener, target: u.Host, pairs: make(map[*pair]struct{})}
+	p := &Proxy{t: t, listener: listener, target: u.Host, pairs: make(map[*pair]struct{})}
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
-		p.cut()
+		p.Cut()
 		p.wg.Wait()
 	})
 	u.Host = listener.Addr().String()
 	return p, u.String()
 }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
@@ -64,7 +72,7 @@ func (p *proxy) accept() {
 	}
 }
 
-func (p *proxy) serve(client net.Conn) {
+func (p *Proxy) serve(client net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.refuse {
@@ -124,7 +132,7 @@ func (c *pair) stall(stalled bool) {
 	c.flows.Broadcast()
 }
 
-func (p *proxy) each(f func(*pair)) {
+func (p *Proxy) each(f func(*pair)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.pairs {
@@ -132,43 +140,45 @@ func (p *proxy) each(f func(*pair)) {
 	}
 }
 
-// cut hangs up on all connections; new ones are taken.
-func (p *proxy) cut() { p.each((*pair).hangUp) }
+// Cut hangs up on all connections; new ones are taken.
+func (p *Proxy) Cut() { p.each((*pair).hangUp) }
 
-// down hangs up on all connections and refuses new ones, until up.
-func (p *proxy) down() {
+// Down hangs up on all connections and refuses new ones, until Up.
+func (p *Proxy) Down() {
 	p.mu.Lock()
 	p.refuse = true
 	p.mu.Unlock()
-	p.cut()
+	p.Cut()
 }
 
-func (p *proxy) up() {
+// Up takes connections again.
+func (p *Proxy) Up() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refuse = false
 }
 
-// stall stops the connections that there are; new ones work.
-func (p *proxy) stall() { p.each(func(c *pair) { c.stall(true) }) }
+// Stall stops the connections that there are; new ones work.
+func (p *Proxy) Stall() { p.each(func(c *pair) { c.stall(true) }) }
 
-// stallAll stops all connections, also new ones, until flow.
-func (p *proxy) stallAll() {
+// StallAll stops all connections, also new ones, until Flow.
+func (p *Proxy) StallAll() {
 	p.mu.Lock()
 	p.stalled = true
 	p.mu.Unlock()
-	p.stall()
+	p.Stall()
 }
 
-func (p *proxy) flow() {
+// Flow lets all connections go on.
+func (p *Proxy) Flow() {
 	p.mu.Lock()
 	p.stalled = false
 	p.mu.Unlock()
 	p.each(func(c *pair) { c.stall(false) })
 }
 
-// connections is how many have been made so far.
-func (p *proxy) connections() int {
+// Connections is how many have been made so far.
+func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made
