@@ -227,11 +227,11 @@ func (r *run) finish() {
 	r.complete(done)
 }
 
-// complete journals the last event. Where the log can't take it, or can't be
-// read any more, the publisher is told outside the log, and that something is
-// missing.
+// complete journals the last event. Where the log can't take even that, or
+// can't be read any more, the publisher is told outside the log, and that
+// something is missing.
 func (r *run) complete(done *message.DoneInfo) {
-	err := r.journal.event(message.Event{Kind: message.Done, Done: done})
+	err := r.journal.last(done)
 	if err == nil {
 		err = r.mute
 	}

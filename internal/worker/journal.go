@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"fmt"
 	"sync"
 	"time"
 
@@ -37,7 +38,9 @@ type journal struct {
 	flushed time.Time  // when the latest batch was
 	streams []position // process*2+stream; steps count on after the processes
 	failed  error
-	packet  []byte // of an artifact batch
+	packet  []byte          // of an artifact batch
+	missing bool            // output was dropped since
+	late    []message.Event // that the log has not taken since
 }
 
 // position is how much of a stream has been journaled.
@@ -69,32 +72,61 @@ func newJournal(job *message.Job, c *clock.Clock, log *runlog.Log, onError func(
 	return j
 }
 
-// event completes e with what the journal knows and appends it.
+// event completes e with what the journal knows and appends it. What the log
+// doesn't take is kept, for last.
 func (j *journal) event(e message.Event) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.flush()
-	if j.failed != nil {
-		return j.failed
-	}
-	e.Run, e.Host, e.Seq = j.run, j.host, j.log.Last()+1
 	if e.Time.IsZero() {
 		e.Time = j.clock.Now()
 	}
-	data, err := e.Encode()
+	err := j.failed
 	if err == nil {
-		err = j.log.Append(data)
+		err = j.append(e, j.log.Append)
 	}
 	if err != nil {
 		j.fail(err)
+		j.late = append(j.late, e)
 	}
 	return err
+}
+
+func (j *journal) append(e message.Event, to func([]byte) error) error {
+	e.Run, e.Host, e.Seq = j.run, j.host, j.log.Last()+1
+	data, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	return to(data)
+}
+
+// last appends the run's last event. Where the log has taken no more before, it
+// goes, with the events since, into the room that the log keeps for that; and it
+// tells that output is missing, if that is so.
+func (j *journal) last(done *message.DoneInfo) error {
+	err := j.event(message.Event{Kind: message.Done, Done: done})
+	if err == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.missing {
+		done.Outcome, done.Reason = message.HostLost, fmt.Sprintf("output is missing: %v", err)
+	}
+	for _, e := range j.late {
+		if err := j.append(e, j.log.AppendReserved); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // output appends what was read from a stream at that time.
 func (j *journal) output(process int, stream runner.Stream, at time.Time, data []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.missing = j.missing || j.failed != nil
 	for len(data) > 0 && j.failed == nil {
 		if !j.open {
 			j.batch.Reset(j.run, j.host, j.log.Last()+1, j.clock.At(at))
@@ -166,6 +198,7 @@ func (j *journal) flush() {
 	j.flushed = time.Now()
 	j.timer.Stop()
 	if err := j.log.Append(j.batch.Bytes()); err != nil {
+		j.missing = true
 		j.fail(err)
 	}
 }

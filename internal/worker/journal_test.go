@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,5 +115,49 @@ func TestLogThatTakesNoMoreIsReportedOnce(t *testing.T) {
 	}
 	if len(failures) > 0 {
 		t.Error("it is reported again")
+	}
+}
+
+func TestLastEventTellsWhatIsMissingOfALogThatTookNoMore(t *testing.T) {
+	t.Parallel()
+	j, failures := newTestJournal(t)
+	j.output(0, runner.Stdout, time.Now(), []byte("kept\n"))
+	check(t, j.event(message.Event{Kind: message.Committed}))
+	j.fail(syscall.ENOSPC)
+	if err := within(t, failures, "nobody is told"); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error %v, want that of the log", err)
+	}
+	j.output(0, runner.Stdout, time.Now(), []byte("lost\n"))
+	if err := j.event(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{ExitCode: 7}}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("error %v, want that of the log", err)
+	}
+
+	check(t, j.last(&message.DoneInfo{Outcome: message.HostDone}))
+
+	got := records(t, j)
+	if len(got) != 4 {
+		t.Fatalf("%d records, want a batch and three events", len(got))
+	}
+	exited, err := message.DecodeEvent(got[2])
+	check(t, err)
+	done, err := message.DecodeEvent(got[3])
+	check(t, err)
+	if exited.Seq != 3 || exited.Exited == nil || exited.Exited.ExitCode != 7 {
+		t.Errorf("event 3 is %+v, want the exit", exited)
+	}
+	if done.Seq != 4 || done.Done == nil || done.Done.Outcome != message.HostLost || !strings.Contains(done.Done.Reason, "output is missing: no space left") {
+		t.Errorf("event 4 is %+v %+v, want that output is missing", done, done.Done)
+	}
+}
+
+func TestLogThatTookNoMoreOfEventsAloneMissesNothing(t *testing.T) {
+	t.Parallel()
+	j, _ := newTestJournal(t)
+	j.fail(syscall.ENOSPC)
+	check(t, j.last(&message.DoneInfo{Outcome: message.HostStopped, Reason: "the disk is full"}))
+	done, err := message.DecodeEvent(records(t, j)[0])
+	check(t, err)
+	if done.Done.Outcome != message.HostStopped {
+		t.Errorf("outcome %s, want it as it was", done.Done.Outcome)
 	}
 }

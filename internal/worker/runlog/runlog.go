@@ -6,7 +6,8 @@
 // events in the order of their sequence numbers. A record is a length and a
 // CRC-32C (4 bytes each, little endian) and the bytes. Segments that the
 // publisher has acknowledged are deleted, so the log takes as much disk as is
-// on its way and not as much as the run has printed.
+// on its way and not as much as the run has printed. Beside them lies a reserve,
+// which is given up where the disk is full: see [Log.AppendReserved].
 package runlog
 
 import (
@@ -27,6 +28,10 @@ const (
 	headerLen  = 8
 	suffix     = ".log"
 	segmentLen = 16 << 20 // a segment that has grown beyond this is closed
+	// reserveLen is the room that is kept for what has to be told when the disk
+	// is full: some hundred lifecycle events.
+	reserveLen  = 128 << 10
+	reserveName = "reserve"
 	// maxRecord bounds what a damaged length can make a reader allocate.
 	maxRecord = 64 << 20
 )
@@ -67,6 +72,9 @@ func Create(dir string, job []byte) (*Log, error) {
 	}
 	if err == nil {
 		err = l.rotate()
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, reserveName), make([]byte, reserveLen), 0o600)
 	}
 	if err == nil {
 		err = errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
@@ -189,7 +197,7 @@ func (l *Log) Append(record []byte) error {
 		l.failed = fmt.Errorf("append to run log: %w", err)
 		return l.failed
 	}
-	l.appendedOne()
+	l.announce()
 	return nil
 }
 
@@ -207,12 +215,31 @@ func (l *Log) Try(record []byte) error {
 		}
 		return fmt.Errorf("append to run log: %w", err)
 	}
-	l.appendedOne()
+	l.announce()
 	return nil
 }
 
-// appendedOne counts a record, and wakes those who wait for one.
-func (l *Log) appendedOne() {
+// AppendReserved is Append for what has to be told of a log that takes no more:
+// it uses the room that was kept for that. What Append has refused is missing then,
+// without a gap in the numbers.
+func (l *Log) AppendReserved(record []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(l.failed, os.ErrClosed) {
+		return l.failed
+	}
+	if err := os.Remove(filepath.Join(l.dir, reserveName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("use the run log's reserve: %w", err)
+	}
+	if err := l.append(record); err != nil {
+		return fmt.Errorf("append to run log: %w", err)
+	}
+	l.announce()
+	return nil
+}
+
+// announce counts a record that is whole, and wakes who waits for one.
+func (l *Log) announce() {
 	l.next++
 	close(l.appended)
 	l.appended = make(chan struct{})
@@ -286,9 +313,7 @@ func (l *Log) Trim(upTo uint64) error {
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed == nil {
-		l.failed = os.ErrClosed
-	}
+	l.failed = os.ErrClosed
 	var errs []error
 	for _, s := range l.segments {
 		errs = append(errs, s.file.Close())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -91,6 +92,39 @@ func TestReopenedLogGoesOn(t *testing.T) {
 }
 
 // A worker that is killed can leave any prefix of what it was writing.
+// A disk that is full leaves room for what has to be told then, once.
+func TestReserveTakesWhatAppendRefuses(t *testing.T) {
+	t.Parallel()
+	l, dir := mustCreate(t)
+	appendAll(t, l, "one")
+	if info, err := os.Stat(filepath.Join(dir, reserveName)); err != nil || info.Size() != reserveLen {
+		t.Fatalf("the reserve: %v, %v", info, err)
+	}
+	l.failed = syscall.ENOSPC
+	if err := l.Append([]byte("lost")); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("append: got %v, want that the disk is full", err)
+	}
+
+	for _, record := range []string{"two", "three"} {
+		if err := l.AppendReserved([]byte(record)); err != nil {
+			t.Error(err)
+		}
+	}
+
+	if got, want := readAll(t, l.Reader(1)), []string{"1:one", "2:two", "3:three"}; !equal(got, want) {
+		t.Errorf("read %q, want %q", got, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, reserveName)); err == nil {
+		t.Error("the reserve was not given up")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.AppendReserved([]byte("four")); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a log that is closed: got %v", err)
+	}
+}
+
 func TestTornTailIsCutOff(t *testing.T) {
 	t.Parallel()
 	l, dir := mustCreate(t)
