@@ -138,10 +138,11 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 		return results.Record{}, errors.Join(ErrUnwanted, spec.Results.Discard())
 	}
 	record := r.record()
-	if err := spec.Results.Finish(record); err != nil {
-		return record, errors.Join(r.resultsErr, err)
+	err = spec.Results.Finish(record)
+	if r.resultsErr != nil {
+		err = r.resultsErr // which is what Finish would say again
 	}
-	return record, r.resultsErr
+	return record, err
 }
 
 func (p *Publisher) newRun(spec Spec) (*run, error) {
