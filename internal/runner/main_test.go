@@ -93,6 +93,9 @@ func children() map[string]func(args []string) int {
 			spawn(&syscall.SysProcAttr{Setsid: true}, args[0])
 			return 0
 		},
+		// tracer: starts another that it traces and leaves stopped at its exec,
+		// names both, and stays.
+		"tracer": func([]string) int { return tracer() },
 		// end: ends at once and well.
 		"end": func([]string) int { return 0 },
 		// until: goes on until the file named by $UNTIL is there.

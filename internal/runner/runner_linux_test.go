@@ -305,6 +305,26 @@ func TestAProcessThatIsSuspendedCanActOnTERM(t *testing.T) {
 	}
 }
 
+// A process that is traced already, by another of its set, is ended like any
+// other, though it is stopped and hears no TERM.
+func TestAProcessThatIsTracedByAnotherIsEnded(t *testing.T) {
+	t.Parallel()
+	for name, options := range ways {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := prepare(t, newRunner(t, options), role(t, "tracer"))
+			tr.release(t)
+			traced := tr.awaitReady(t, 0, 2)
+			eventually(t, "it is stopped for its tracer", func() bool { return stateOf(t, traced[0]) == 't' })
+			tr.Stop(time.Now(), 50*time.Millisecond)
+			tr.end(t)
+			for _, pid := range traced {
+				gone(t, pid)
+			}
+		})
+	}
+}
+
 func TestAStrangerThatHoldsTheOutputIsNotWaitedForForEver(t *testing.T) {
 	t.Parallel()
 	tr := prepare(t, newRunner(t, Options{}), role(t, "polite"))
