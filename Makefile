@@ -24,6 +24,10 @@ build: ## build worker, publish and pproc into bin/
 test: install-deps bin/withbrokers ## run all tests, on a private RabbitMQ node and SQS emulator (PKG=, TESTFLAGS=, RACE=)
 	bin/withbrokers -- go test $(RACE) $(TESTFLAGS) $(PKG)
 
+.PHONY: test-faults
+test-faults: install-deps bin/withbrokers ## run the tests that docs/faults.md names; they are part of make test, too (TESTFLAGS=, RACE=)
+	bin/withbrokers -- go test $(RACE) $(TESTFLAGS) -run="^($$(grep -o '\bTest[A-Za-z]*' docs/faults.md | sort -u | paste -sd'|')|TestEmbedded|TestAMQP)$$" $(PKG)
+
 .PHONY: test-compose
 test-compose: install-deps ## run the image, docker-compose.yml and the systemd unit, on a private Docker engine; needs root (COMPOSE='docker compose')
 	@scripts/install-deps docker.io docker-compose iptables mmdebstrap

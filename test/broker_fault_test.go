@@ -1,0 +1,295 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+
+	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/results"
+)
+
+// What a broker of one's own is needed for: it takes no messages for a while,
+// and it is killed and started again. One follows the other on one node.
+func TestBrokerFaults(t *testing.T) {
+	t.Parallel()
+	rabbittest.NeedServer(t)
+	node, err := rabbittest.Start(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := node.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	//nolint:paralleltest // one after the other on one node
+	t.Run("blocked", func(t *testing.T) { testBrokerBlocked(t, node) })
+	//nolint:paralleltest // one after the other on one node
+	t.Run("killed", func(t *testing.T) { testBrokerKilled(t, node) })
+}
+
+// counting prints line after line until it is [lab.enough], and notes beside it
+// how far it is.
+const counting = `{shell: true, run: 'i=0; until [ -e "$LAB/enough" ]; do i=$((i+1)); echo line $i; echo $i >"$LAB/$DOWNBEAT_HOST"; sleep 0.01; done'}`
+
+// count is an experiment with counting on two hosts.
+const count = "name: count\nhosts: {alpha: [" + counting + "], bravo: [" + counting + "]}\n"
+
+// reached is how far counting is on a host.
+func (l *lab) reached(host string) int {
+	var n int
+	data, _ := os.ReadFile(l.path(host))
+	_, _ = fmt.Sscan(string(data), &n)
+	return n
+}
+
+// awaitMore waits until counting has gone on for a while on a host.
+func (l *lab) awaitMore(host string) {
+	l.t.Helper()
+	before := l.reached(host)
+	eventually(l.t, host+" counts on", func() bool { return l.reached(host) >= before+50 })
+}
+
+// enough ends counting.
+func (l *lab) enough() {
+	l.t.Helper()
+	l.write("enough", "")
+}
+
+// wantCounted checks that every line of counting has come, once and in order.
+func (l *lab) wantCounted(hosts ...string) {
+	l.t.Helper()
+	for _, host := range hosts {
+		n := l.reached(host)
+		var want bytes.Buffer
+		for i := range n {
+			fmt.Fprintf(&want, "line %d\n", i+1)
+		}
+		if got := l.output("results/count/latest/0001/" + host + "/0.out"); n == 0 || !bytes.Equal(got, want.Bytes()) {
+			l.t.Errorf("%d bytes and %d lines of %s have come, want the %d bytes of %d lines",
+				len(got), bytes.Count(got, []byte("\n")), host, want.Len(), n)
+		}
+	}
+}
+
+// A broker that takes no messages disturbs no process: workers keep what is
+// printed on their disks, and it comes when the broker takes messages again.
+func testBrokerBlocked(t *testing.T, node *rabbittest.Node) {
+	l := newLab(t, node.URL())
+	alpha, bravo := l.worker("alpha", "DOWNBEAT_LEASE="+awhile), l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	l.write("count.yaml", count)
+	p := l.publish("--lease="+awhile, "count.yaml")
+	l.awaitMore("alpha")
+	l.awaitMore("bravo")
+
+	unblock := block(t, node)
+	for _, worker := range []*program{alpha, bravo} {
+		worker.await("the broker takes no messages at the moment")
+	}
+	l.awaitMore("alpha")
+	l.awaitMore("bravo")
+	l.enough()
+	for _, worker := range []*program{alpha, bravo} {
+		worker.await("to=finished") // to the end, with nobody to take it
+	}
+	if p.over() {
+		t.Errorf("publish has ended while the broker was blocked:\n%s", &p.stderr)
+	}
+	unblock()
+
+	p.wait(0, "count: succeeded")
+	l.wantCounted("alpha", "bravo")
+	l.nothingLeft()
+}
+
+// block raises the node's memory alarm, until the returned function is called
+// or the test ends.
+func block(t *testing.T, node *rabbittest.Node) (unblock func()) {
+	t.Helper()
+	set := func(watermark string) {
+		if err := node.Ctl(context.Background(), "set_vm_memory_high_watermark", watermark); err != nil {
+			t.Error(err)
+		}
+	}
+	set("0.00001")
+	unblock = sync.OnceFunc(func() { set("0.4") })
+	t.Cleanup(unblock)
+	return unblock
+}
+
+// A phase is a run that is held in it while the broker is killed, in a lab of its own.
+type phase struct {
+	name  string
+	enter func(l *lab) *program
+	// down is called while the broker is away, up when it is there again.
+	down, up func(l *lab, publish *program)
+}
+
+// awhile is a lease that no restart outlasts.
+const awhile = "5m"
+
+var phases = []phase{
+	{name: "job queued on one host, ready on the other", enter: enterQueued, up: leaveQueued},
+	{name: "running", enter: enterRunning, down: countOn, up: leaveRunning},
+	{name: "stopping", enter: enterStopping, up: leaveStopping},
+	{name: "completing", enter: enterCompleting, up: leaveCompleting},
+	{name: "running with a lease that is over before the broker is back", enter: enterShort, down: endShort, up: leaveShort},
+}
+
+// A broker that is killed and started again, in whatever phase of a run,
+// costs time and nothing else; a run whose lease is over by then is lost. One
+// death is the same to all of them.
+func testBrokerKilled(t *testing.T, node *rabbittest.Node) {
+	labs, publishers := make([]*lab, len(phases)), make([]*program, len(phases))
+	for i, phase := range phases {
+		labs[i] = newLab(t, node.URL())
+		publishers[i] = phase.enter(labs[i])
+	}
+	if err := node.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for i, phase := range phases {
+		if phase.down != nil {
+			phase.down(labs[i], publishers[i])
+		}
+	}
+	if err := node.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, phase := range phases {
+		t.Run(phase.name, func(t *testing.T) {
+			labs[i].t, publishers[i].t = t, t
+			phase.up(labs[i], publishers[i])
+			labs[i].nothingLeft()
+		})
+	}
+}
+
+func enterQueued(l *lab) *program {
+	bravo := l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	bravo.signal(syscall.SIGTERM)
+	bravo.wait(0)
+	l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	l.write("count.yaml", count)
+	p := l.publish("--output=json", "--ready-timeout="+awhile, "--lease="+awhile, "count.yaml")
+	p.await(`"event":"ready"`, "no worker is connected")
+	return p
+}
+
+func leaveQueued(l *lab, publish *program) {
+	if l.reached("alpha") > 0 {
+		l.t.Error("alpha has begun without bravo")
+	}
+	l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	l.awaitMore("alpha")
+	l.awaitMore("bravo")
+	l.enough()
+	publish.wait(0)
+	l.wantCounted("alpha", "bravo")
+}
+
+func enterRunning(l *lab) *program {
+	l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	l.write("count.yaml", count)
+	p := l.publish("--lease="+awhile, "count.yaml")
+	l.awaitOutput("results/count/latest/0001/alpha/0.out", "line 20\n")
+	l.awaitOutput("results/count/latest/0001/bravo/0.out", "line 20\n")
+	return p
+}
+
+func countOn(l *lab, _ *program) {
+	l.awaitMore("alpha")
+	l.awaitMore("bravo")
+}
+
+func leaveRunning(l *lab, publish *program) {
+	l.awaitMore("alpha")
+	l.enough()
+	publish.wait(0, "count: succeeded")
+	l.wantCounted("alpha", "bravo")
+}
+
+// enterStopping: the stop has come, and the process has more to say before it
+// follows it.
+func enterStopping(l *lab) *program {
+	l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	l.write("stop.yaml", `
+name: stop
+hosts: {alpha: , bravo: }
+groups:
+  server: {on: alpha, shell: true, run: 'trap "echo asked; touch $LAB/asked" TERM; touch $LAB/armed; until [ -e $LAB/leave ]; do sleep 0.05; done; echo leaving'}
+  client: {on: bravo, shell: true, run: 'until [ -e $LAB/armed ]; do sleep 0.05; done'}
+stop: {when: client, grace: 5m}
+`)
+	p := l.publish("--lease="+awhile, "stop.yaml")
+	eventually(l.t, "the server has been asked to stop", func() bool {
+		_, err := os.Stat(l.path("asked"))
+		return err == nil
+	})
+	return p
+}
+
+func leaveStopping(l *lab, publish *program) {
+	l.write("leave", "")
+	publish.wait(0, "stop: succeeded")
+	if got, want := string(l.output("results/stop/latest/0001/alpha/server.0.out")), "asked\nleaving\n"; got != want {
+		l.t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// enterCompleting: nothing of the run is left, and all that it printed is on
+// its way, for the publisher takes nothing.
+func enterCompleting(l *lab) *program {
+	alpha := l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	l.write("flood.yaml", "name: flood\nhosts: {alpha: [{shell: true, run: 'echo up; until [ -e $LAB/go ]; do sleep 0.05; done; seq 5000000'}]}\n")
+	p := l.publish("--lease="+awhile, "--quiet", "flood.yaml")
+	l.awaitOutput("results/flood/latest/0001/alpha/0.out", "up\n")
+	p.signal(syscall.SIGSTOP)
+	l.write("go", "")
+	alpha.await("to=finished")
+	return p
+}
+
+func leaveCompleting(l *lab, publish *program) {
+	publish.signal(syscall.SIGCONT)
+	publish.wait(0, "flood: succeeded")
+	want := []byte("up\n")
+	for i := range 5_000_000 {
+		want = append(strconv.AppendInt(want, int64(i+1), 10), '\n')
+	}
+	if got := l.output("results/flood/latest/0001/alpha/0.out"); !bytes.Equal(got, want) {
+		l.t.Errorf("%d bytes have come, want the %d of seq", len(got), len(want))
+	}
+}
+
+const shortLease = "3s"
+
+func enterShort(l *lab) *program {
+	l.worker("alpha", "DOWNBEAT_LEASE="+shortLease)
+	l.write("long.yaml", "name: long\nhosts: {alpha: [\"sh -c 'echo up; exec sleep 600'\"]}\n")
+	p := l.publish("--lease="+shortLease, "long.yaml")
+	l.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
+	return p
+}
+
+func endShort(l *lab, publish *program) {
+	publish.wait(1, "long: lost", "no word from alpha for 3s")
+	l.nothingLeft()
+}
+
+func leaveShort(l *lab, _ *program) {
+	if got := l.record("results/long/latest/0001"); got.Outcome != results.RunLost || got.Processes[0].Outcome != results.ProcessLost {
+		l.t.Errorf("the run is %s and its process %s, want both lost", got.Outcome, got.Processes[0].Outcome)
+	}
+	l.write("short.yaml", "name: short\nhosts: {alpha: [echo again]}\n")
+	again := l.publish("--ready-timeout="+awhile, "short.yaml")
+	again.wait(0, "short: succeeded")
+}

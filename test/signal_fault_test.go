@@ -1,0 +1,262 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"downbeat/internal/results"
+)
+
+// interruptions are what a person or a service manager sends, and the status
+// that publish ends with.
+var interruptions = map[string]struct {
+	signal syscall.Signal
+	status int
+	reason string
+}{
+	"interrupted": {syscall.SIGINT, 130, "interrupted"},
+	"terminated":  {syscall.SIGTERM, 143, "told to terminate"},
+}
+
+// deaf says that it is there and takes no notice of TERM.
+const deaf = `{shell: true, run: 'trap "" TERM; touch "$LAB/up"; echo up; while :; do sleep 0.1; done'}`
+
+// grace is an experiment that is stopped as soon as its server is there, which
+// then takes the whole grace.
+const grace = `
+name: x
+hosts: {alpha: , bravo: }
+groups:
+  server: {on: alpha, shell: true, run: 'trap "" TERM; touch "$LAB/up"; echo up; while :; do sleep 0.1; done'}
+  client: {on: bravo, shell: true, run: 'until [ -e "$LAB/up" ]; do sleep 0.1; done'}
+stop: {when: client, grace: 2s}
+`
+
+// A moment is a phase of an experiment, on the embedded queue, in which publish
+// is interrupted.
+type moment struct {
+	name, file string
+	reached    func(l *lab, publish *program)
+	run        string // the run that is broken off; empty if there is none
+	process    string // one on alpha, that has printed "up"
+	outcome    results.ProcessOutcome
+}
+
+var moments = []moment{
+	{
+		name: "running", file: `{name: x, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"], bravo: ["sleep 600"]}}`,
+		reached: func(l *lab, _ *program) { l.awaitOutput("results/x/latest/0001/alpha/0.out", "up\n") },
+		run:     "0001", process: "0", outcome: results.ProcessStopped,
+	},
+	{
+		name: "stopping, in the grace", file: grace,
+		reached: func(_ *lab, p *program) { p.await(`"event":"stopping"`) },
+		run:     "0001", process: "server.0", outcome: results.ProcessKilled,
+	},
+	{
+		name: "pausing between two datapoints", file: `{name: x, matrix: {n: [1, 2]}, pause: 5m, hosts: {alpha: ["echo {{.n}}"]}}`,
+		reached: func(_ *lab, p *program) { p.await(`"event":"run"`) },
+	},
+	{
+		name:    "trying again",
+		file:    `{name: x, retries: 1, hosts: {alpha: [{shell: true, run: '[ -e "$LAB/tried" ] || { touch "$LAB/tried"; exit 3; }; echo up; exec sleep 600'}]}}`,
+		reached: func(l *lab, _ *program) { l.awaitOutput("results/x/latest/0001.attempt2/alpha/0.out", "up\n") },
+		run:     "0001.attempt2", process: "0", outcome: results.ProcessStopped,
+	},
+}
+
+// A publisher that is interrupted, in whatever phase, stops everything, keeps
+// the results up to there, and marks them.
+func TestInterruptedPublisher(t *testing.T) {
+	t.Parallel()
+	for name, i := range interruptions {
+		for _, m := range moments {
+			t.Run(name+" "+m.name, func(t *testing.T) {
+				t.Parallel()
+				l := newLabOn(t, "mem:", "downbeat")
+				l.write("x.yaml", m.file)
+				p := l.publish("--output=json", "x.yaml")
+				m.reached(l, p)
+
+				p.signal(i.signal)
+
+				p.wait(i.status)
+				l.nothingLeft()
+				if m.run == "" {
+					l.wantRuns("results/x/latest", "0001-n=1")
+					return
+				}
+				dir := filepath.Join("results/x/latest", m.run)
+				r := l.record(dir)
+				if r.Outcome != results.RunAborted || r.Reason != i.reason {
+					t.Errorf("the run %s: %q, want aborted: %q", r.Outcome, r.Reason, i.reason)
+				}
+				if r.Processes[0].Outcome != m.outcome {
+					t.Errorf("alpha's process is %s, want %s", r.Processes[0].Outcome, m.outcome)
+				}
+				if got := string(l.output(filepath.Join(dir, "alpha", m.process+".out"))); got != "up\n" {
+					t.Errorf("alpha's process has printed %q, want that it is up", got)
+				}
+			})
+		}
+	}
+}
+
+// wantRuns checks that an experiment has these complete runs, and no other.
+func (l *lab) wantRuns(dir string, want ...string) {
+	l.t.Helper()
+	all, err := filepath.Glob(l.path(dir, "0*"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if len(all) != len(want) {
+		l.t.Errorf("there are runs %q, want %q", all, want)
+	}
+	for _, run := range want {
+		if got := l.record(filepath.Join(dir, run)); got.Outcome != results.RunSucceeded {
+			l.t.Errorf("%s has %s", run, got.Outcome)
+		}
+	}
+}
+
+// A publisher that is interrupted while it waits for a host lets the others go:
+// nothing has been executed there.
+func TestInterruptedPublisherThatWaitsForAHost(t *testing.T) {
+	t.Parallel()
+	for name, i := range interruptions {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newSharedLab(t)
+			l.worker("alpha")
+			bravo := l.worker("bravo")
+			bravo.signal(syscall.SIGTERM)
+			bravo.wait(0)
+			l.write("x.yaml", `{name: x, hosts: {alpha: [{shell: true, run: 'touch "$LAB/trace"'}], bravo: ["true"]}}`)
+			p := l.publish("--output=json", "--ready-timeout="+awhile, "x.yaml")
+			p.await(`"event":"ready"`, "no worker is connected")
+
+			p.signal(i.signal)
+
+			p.wait(i.status)
+			l.nothingLeft()
+			if r := l.record("results/x/latest/0001"); r.Outcome != results.RunAborted || r.Processes[0].Outcome != results.ProcessNotStarted {
+				t.Errorf("the run %s and alpha's process %s, want aborted and not_started", r.Outcome, r.Processes[0].Outcome)
+			}
+			if _, err := os.Stat(l.path("trace")); err == nil {
+				t.Error("alpha's process has been executed")
+			}
+		})
+	}
+}
+
+// A second ^C makes publish leave at once. What it had received is kept, as a
+// run that is not complete; workers stop the run as they were told to, and the
+// embedded ones at that very moment.
+func TestSecondInterruption(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		lab   func(t *testing.T) *lab
+		grace string
+	}{
+		"embedded": {func(t *testing.T) *lab { return newLabOn(t, "mem:", "downbeat") }, awhile},
+		"workers": {func(t *testing.T) *lab {
+			l := newSharedLab(t)
+			l.worker("alpha")
+			return l
+		}, "2s"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := tt.lab(t)
+			l.write("x.yaml", `{name: x, stop: {grace: `+tt.grace+`}, hosts: {alpha: [`+deaf+`]}}`)
+			p := l.publish("x.yaml")
+			l.awaitOutput("results/x/latest/0001/alpha/0.out", "up\n")
+
+			p.signal(syscall.SIGINT)
+			p.await("stopping: interrupted")
+			p.signal(syscall.SIGINT)
+
+			p.wait(130, "leaving at once; workers stop the run by themselves when its lease is over")
+			l.nothingLeft()
+			if _, err := os.Stat(l.path("results/x/latest/0001", results.RecordFile)); err == nil {
+				t.Error("the run that was left has a record")
+			}
+		})
+	}
+}
+
+// A worker that is told to leave ends its run first, in whatever phase, and
+// tells the publisher why.
+func TestInterruptedWorker(t *testing.T) {
+	t.Parallel()
+	const leaving = "the worker on this host is shutting down"
+	tests := map[string]struct {
+		signal  syscall.Signal
+		file    string
+		away    bool // bravo's worker is not there
+		reached func(l *lab, p *program)
+	}{
+		"ready": {
+			signal: syscall.SIGINT, file: `{name: x, hosts: {alpha: ["sleep 600"], bravo: ["sleep 600"]}}`, away: true,
+			reached: func(_ *lab, p *program) { p.await(`"event":"ready"`, "no worker is connected") },
+		},
+		"running": {
+			signal: syscall.SIGINT, file: `{name: x, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"], bravo: ["sleep 600"]}}`,
+			reached: func(l *lab, _ *program) { l.awaitOutput("results/x/latest/0001/alpha/0.out", "up\n") },
+		},
+		"stopping": {
+			signal: syscall.SIGTERM, file: grace,
+			reached: func(_ *lab, p *program) { p.await(`"event":"stopping"`) },
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newSharedLab(t)
+			alpha, bravo := l.worker("alpha"), l.worker("bravo")
+			if tt.away {
+				bravo.signal(syscall.SIGTERM)
+				bravo.wait(0)
+			}
+			l.write("x.yaml", tt.file)
+			p := l.publish("--output=json", "--ready-timeout="+awhile, "x.yaml")
+			tt.reached(l, p)
+
+			alpha.signal(tt.signal)
+
+			alpha.wait(0, leaving)
+			<-p.ended
+			l.nothingLeft()
+			if name == "stopping" { // the run was being ended already, and well
+				return
+			}
+			p.wait(1)
+			if r := l.record("results/x/latest/0001"); r.Outcome != results.RunLost || r.Reason != "alpha: "+leaving {
+				t.Errorf("the run %s: %q", r.Outcome, r.Reason)
+			}
+		})
+	}
+}
+
+// A second signal ends a worker at once, and its processes with it; started
+// again, it reports the run as lost.
+func TestSecondInterruptionOfAWorker(t *testing.T) {
+	t.Parallel()
+	l := newSharedLab(t)
+	alpha := l.worker("alpha")
+	l.write("x.yaml", `{name: x, stop: {grace: `+awhile+`}, hosts: {alpha: [`+deaf+`]}}`)
+	p := l.publish("--lease="+awhile, "x.yaml")
+	l.awaitOutput("results/x/latest/0001/alpha/0.out", "up\n")
+
+	alpha.signal(syscall.SIGTERM)
+	alpha.await("stopping the run")
+	alpha.signal(syscall.SIGTERM)
+
+	alpha.wait(-int(syscall.SIGTERM))
+	l.nothingLeft()
+	l.worker("alpha")
+	p.wait(1, "the worker on alpha died in mid-run")
+}
