@@ -132,7 +132,7 @@ type phase struct {
 }
 
 // awhile is a lease that no restart outlasts.
-const awhile = "5m"
+const awhile = "30m"
 
 var phases = []phase{
 	{name: "job queued on one host, ready on the other", enter: enterQueued, up: leaveQueued},
@@ -227,7 +227,7 @@ hosts: {alpha: , bravo: }
 groups:
   server: {on: alpha, shell: true, run: 'trap "echo asked; touch $LAB/asked" TERM; touch $LAB/armed; until [ -e $LAB/leave ]; do sleep 0.05; done; echo leaving'}
   client: {on: bravo, shell: true, run: 'until [ -e $LAB/armed ]; do sleep 0.05; done'}
-stop: {when: client, grace: 5m}
+stop: {when: client, grace: 30m}
 `)
 	p := l.publish("--lease="+awhile, "stop.yaml")
 	eventually(l.t, "the server has been asked to stop", func() bool {
