@@ -14,14 +14,17 @@ import (
 var (
 	topFields = []string{
 		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace", "setup", "teardown",
+		"metrics", "require",
 	}
 	hostFields    = []string{"address"}
 	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell", "pty"}
 	groupFields   = append([]string{"on", "count"}, commandFields...)
 	stepFields    = []string{"run", "on", "env", "dir", "timeout", "ok_exit", "shell", "pty"}
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
+	metricFields  = []string{"file", "output", "format", "field", "where", "pattern", "group", "host", "reduce", "scale", "unit"}
+	reduceFields  = []string{"lines", "processes"}
 	laterFields   = []string{
-		"files", "collect", "metrics", "require",
+		"files", "collect",
 	}
 )
 
@@ -45,6 +48,8 @@ func (d *decoder) decode(root *node) {
 	d.groups(fields["groups"])
 	d.file.setup, d.file.teardown = d.steps(fields["setup"], message.SetupName), d.steps(fields["teardown"], message.TeardownName)
 	d.limits(fields)
+	d.metrics(fields["metrics"])
+	d.require(fields["require"])
 	if len(d.file.commands) == 0 && len(d.errors) == 0 {
 		d.add(root.pos, "", "give hosts commands, or add groups", "there is no process to run")
 	}

@@ -59,7 +59,9 @@ type File struct {
 	setup          []*step
 	teardown       []*step
 	combinations   [][]Parameter // one without any, where there is no matrix
-	timeout        *text         // these three are nil where they are no templates
+	metrics        []*metric
+	require        []requirement
+	timeout        *text // these three are nil where they are no templates
 	after          *text
 	grace          *text
 	defaultAddress func(host string) string
@@ -110,6 +112,10 @@ type Datapoint struct {
 	Teardown []Step `json:",omitempty"`
 	Stop     StopRule
 	Timeout  time.Duration
+	// Metrics and Require judge a run. They don't change what it does, so they
+	// are no part of the definition.
+	Metrics []Metric      `json:"-"`
+	Require []Requirement `json:"-"`
 }
 
 // A Process is one process of a run and the host it is on.
