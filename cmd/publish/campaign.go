@@ -28,6 +28,8 @@ type campaign struct {
 	troubles  []trouble // the datapoints that did not succeed
 	first     error     // what the first of them ends the program with
 	lasted    pace
+	sought    []experiment.Metric // of the latest datapoint
+	finds     finds
 }
 
 // A task is an attempt at a datapoint.
@@ -117,6 +119,7 @@ func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	c.finds.add(record)
 	again := c.retry(ctx, f.task, record.Outcome)
 	c.tasks = c.remaining(ctx, f.task, record.Outcome, record.Run)
 	if again {
@@ -182,6 +185,7 @@ func (c *campaign) note(point experiment.Point, r results.Record, err error) {
 
 // conclude sums several datapoints up.
 func (c *campaign) conclude() {
+	defer c.neverFound()
 	if len(c.points) < 2 {
 		return
 	}

@@ -24,6 +24,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	}
 	b.WriteByte('\n')
 	a.togetherness(&b, r)
+	metrics(&b, r)
 	troubles(&b, r, dir)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
 	a.say("%s", b.String())

@@ -54,7 +54,7 @@ func (m *Metric) String() string {
 	var b strings.Builder
 	switch {
 	case m.Pattern != nil:
-		fmt.Fprintf(&b, "lines that match %q", m.Pattern)
+		fmt.Fprintf(&b, "lines that match %s", m.Pattern)
 	default:
 		fmt.Fprintf(&b, "field %q", m.Field)
 	}
@@ -194,7 +194,7 @@ func (d *decoder) selection(m *metric, fields map[string]*node) {
 		return
 	}
 	if pattern != nil {
-		m.pattern = d.pattern(m, pattern, path+".pattern")
+		m.pattern = d.expression(m, pattern, path+".pattern")
 		for name, n := range map[string]*node{"format": format, "where": where} {
 			if n != nil {
 				d.add(n.pos, path+"."+name, "remove it", "%s goes with a field, not with a pattern", name)
@@ -229,7 +229,7 @@ func (d *decoder) impliedFormat(m *metric) {
 	}
 }
 
-func (d *decoder) pattern(m *metric, n *node, path string) *text {
+func (d *decoder) expression(m *metric, n *node, path string) *text {
 	t := d.text(n, path, limitKeys)
 	if t != nil && t.constant() {
 		if _, err := compilePattern(t.src, m.Inner()); err != nil {
