@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
+
 	"downbeat/internal/message"
 )
 
@@ -255,12 +257,11 @@ func compilePattern(src string, r Reduction) (*regexp.Regexp, error) {
 
 // checkGlob checks a pattern of files below a run's directory.
 func checkGlob(glob string) error {
-	_, err := path.Match(glob, "")
 	switch {
 	case glob == "":
 		return &textError{"is empty", ""}
-	case err != nil:
-		return &textError{fmt.Sprintf("%q is no pattern of files", glob), `*, ? and [a-z] are special; put \ in front of one that is not meant so`}
+	case !doublestar.ValidatePattern(glob):
+		return &textError{fmt.Sprintf("%q is no pattern of files: a bracket or brace is not closed", glob), ""}
 	case strings.HasPrefix(glob, "/"):
 		return &textError{fmt.Sprintf("%q is not below the run's directory", glob), "give the path from there"}
 	case slices.Contains(strings.Split(glob, "/"), ".."):

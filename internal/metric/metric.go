@@ -14,6 +14,9 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"slices"
+
+	"github.com/bmatcuk/doublestar/v4"
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/results"
@@ -72,21 +75,17 @@ func (s *search) files(source experiment.Source) {
 		s.miss.note(noSource, "%s: %v", dir, err)
 		return
 	}
-	names, err := fs.Glob(below, source.File)
+	names, err := doublestar.Glob(below, source.File, doublestar.WithFilesOnly())
 	if err != nil {
 		s.miss.note(noSource, "%s: %v", source.File, err)
 		return
 	}
-	found := false
-	for _, name := range names {
-		if info, err := fs.Stat(below, name); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		found = true
-		s.read(path.Join(dir, name))
-	}
-	if !found {
+	if len(names) == 0 {
 		s.miss.note(noSource, "no file collected from %s matches %q", source.Host, source.File)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		s.read(path.Join(dir, name))
 	}
 }
 

@@ -31,7 +31,7 @@ func (m *miss) note(near int, format string, args ...any) {
 // why says why nothing was found.
 func (s *search) why() string {
 	switch {
-	case s.left.lines > 0:
+	case s.left.count > 0:
 		return s.left.String()
 	case len(s.metric.Sources) == 0:
 		return "no process is of these groups and on these hosts"
@@ -41,14 +41,14 @@ func (s *search) why() string {
 	return s.miss.text
 }
 
-// left is what could not be understood.
+// left are the lines and files that could not be understood.
 type left struct {
-	lines int
+	count int
 	first string
 }
 
 func (l *left) note(place string, line int, format string, args ...any) {
-	if l.lines++; l.lines > 1 {
+	if l.count++; l.count > 1 {
 		return
 	}
 	if line > 0 {
@@ -59,13 +59,13 @@ func (l *left) note(place string, line int, format string, args ...any) {
 
 // String tells of it; empty if there was none.
 func (l *left) String() string {
-	switch l.lines {
+	switch l.count {
 	case 0:
 		return ""
 	case 1:
-		return "a line was left out: " + l.first
+		return "left out: " + l.first
 	}
-	return fmt.Sprintf("%d lines were left out: %s, and so on", l.lines, l.first)
+	return fmt.Sprintf("left out: %s, and %d more", l.first, l.count-1)
 }
 
 // listed names a few columns.

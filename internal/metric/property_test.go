@@ -203,7 +203,7 @@ func TestBrokenFile(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader("=1\n=2\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
 	m := numbers
 	got, note := scanAll(&m, broken)
-	if want := "a line was left out: h/0.out can't be read: unexpected EOF"; got != 3 || note != want {
+	if want := "left out: h/0.out can't be read: unexpected EOF"; got != 3 || note != want {
 		t.Errorf("got %v, %q, want 3, %q", got, note, want)
 	}
 }
@@ -228,7 +228,7 @@ func TestLinksStayInside(t *testing.T) {
 	}
 	defer root.Close()
 	m := experiment.Metric{Format: experiment.CSV, Field: "v", Processes: experiment.Sum, Scale: 1, Sources: []experiment.Source{{Host: "alpha", File: "*.csv"}}}
-	if v, note := Take(root.FS(), &m); !math.IsNaN(v) || !strings.Contains(note, "no file") {
+	if v, note := Take(root.FS(), &m); !math.IsNaN(v) || !strings.Contains(note, "a.csv can't be read: path escapes") {
 		t.Errorf("got %v, %q", v, note)
 	}
 }

@@ -40,10 +40,10 @@ func TestTables(t *testing.T) {
 		{"tabs", "a\tb c\n1\t2\n\t4\n", experiment.Metric{Field: "b c", Format: experiment.TSV}, 6, ""},
 		{"tabs and a quote", "a\tb\n5\"\t2\n", experiment.Metric{Field: "b", Format: experiment.TSV}, 2, ""},
 		{"no numbers", "b\n12 ms\n\"1,234\"\n0x10\ninf\nNaN\n1e999\ntrue\n7\n", experiment.Metric{Field: "b"}, 7,
-			`7 lines were left out: alpha/0.out:2 "12 ms" is no number, and so on`},
+			`left out: alpha/0.out:2 "12 ms" is no number, and 6 more`},
 		{"counted all the same", "b\n12 ms\nx\n\n", experiment.Metric{Field: "b", Processes: experiment.Count}, 2, ""},
-		{"cut off", "a,b\n1,2\n3,4\n5,6,7\n\"5", experiment.Metric{Field: "b"}, 6, `2 lines were left out: alpha/0.out:4 does not have the header's 2 cells, and so on`},
-		{"quote out of place", "a,b\n1,2\n\"3,4\n5,6\n", experiment.Metric{Field: "b"}, 8, `a line was left out: alpha/0.out:3 is no row of a table: a quote is out of place`},
+		{"cut off", "a,b\n1,2\n3,4\n5,6,7\n\"5", experiment.Metric{Field: "b"}, 6, `left out: alpha/0.out:4 does not have the header's 2 cells, and 1 more`},
+		{"quote out of place", "a,b\n1,2\n\"3,4\n5,6\n", experiment.Metric{Field: "b"}, 8, `left out: alpha/0.out:3 is no row of a table: a quote is out of place`},
 		{"no column", redis, experiment.Metric{Field: "throughput"}, none,
 			`alpha/0.out has no line with the columns "throughput"; its first has "test", "rps", "avg_latency_ms", "p99 latency, ms"`},
 		{"no column of the condition", "a,b\n1,2\n", experiment.Metric{Field: "b", Where: set}, none,
@@ -87,10 +87,10 @@ func TestJSON(t *testing.T) {
 		{"a document", "{\n \"a\": {\n  \"b\": 4\n }\n}\n", experiment.Metric{Field: "a.b", Format: experiment.JSON}, 4, ""},
 		{"a list", `[{"a": 1}, {"a": 2}, 5]`, experiment.Metric{Field: "a", Format: experiment.JSON}, 3, ""},
 		{"a document that is lines", lines, experiment.Metric{Field: "t", Format: experiment.JSON}, 3, ""},
-		{"a number too large for a float", `{"t": 1e999}`, experiment.Metric{Field: "t"}, none, `a line was left out: alpha/0.out:1 "1e999" is no number`},
+		{"a number too large for a float", `{"t": 1e999}`, experiment.Metric{Field: "t"}, none, `left out: alpha/0.out:1 "1e999" is no number`},
 		{"no numbers", `{"t": true}` + "\n" + `{"t": [1]}` + "\n" + `{"t": "12 ms"}` + "\n" + `{"t": 1}`, experiment.Metric{Field: "t"}, 1,
-			`3 lines were left out: alpha/0.out:1 "true" is no number, and so on`},
-		{"broken", lines + `{"t": 3` + "\n" + `{"t": 4}`, experiment.Metric{Field: "t"}, 7, "a line was left out: alpha/0.out:3 is not JSON"},
+			`left out: alpha/0.out:1 "true" is no number, and 2 more`},
+		{"broken", lines + `{"t": 3` + "\n" + `{"t": 4}`, experiment.Metric{Field: "t"}, 7, "left out: alpha/0.out:3 is not JSON"},
 		{"other lines", "starting\n[1/2] warming up\n" + lines + "3\n", experiment.Metric{Field: "t"}, 3, ""},
 		{"no field", lines, experiment.Metric{Field: "p99"}, none, `alpha/0.out has no field "p99"; the first row has "latency", "ok", "t"`},
 		{"no row", lines, experiment.Metric{Field: "t", Where: []experiment.Condition{{Field: "ok", Value: "maybe"}}}, none, `alpha/0.out has no row where ok is "maybe"`},
@@ -121,7 +121,7 @@ func TestPatterns(t *testing.T) {
 	}{
 		{"group", `([0-9.]+) req/s`, experiment.Sum, 19.5, ""},
 		{"end of line", `^([0-9.]+) req/s$`, experiment.Sum, 12.5, ""},
-		{"no number", `(\S+) req/s`, experiment.Sum, 19.5, `a line was left out: alpha/0.out:4 "fast" is no number`},
+		{"no number", `(\S+) req/s`, experiment.Sum, 19.5, `left out: alpha/0.out:4 "fast" is no number`},
 		{"group that is no part of it", `ERROR|([0-9]+) req`, experiment.Max, 7, ""},
 		{"count", `ERROR`, experiment.Count, 1, ""},
 		{"count of none", `PANIC`, experiment.Count, 0, ""},
@@ -182,6 +182,8 @@ func TestFiles(t *testing.T) {
 		{"client.*.csv", experiment.Last, 8, ""},
 		{"client.0.csv", experiment.Sum, 9, ""},
 		{"*/client.csv", experiment.Sum, 4, ""},
+		{"**/client*.csv", experiment.Sum, 15, ""},
+		{"client.{1,2}.csv", experiment.Sum, 2, ""},
 		{"dir.csv", experiment.Sum, none, `no file collected from alpha matches "dir.csv"`},
 		{"server.csv", experiment.Sum, none, `no file collected from alpha matches "server.csv"`},
 		{"../client.9.csv", experiment.Sum, none, `no file collected from alpha matches "../client.9.csv"`},
@@ -200,8 +202,8 @@ func TestFilesHaveNoOtherLines(t *testing.T) {
 	t.Parallel()
 	tree := run(map[string]string{"alpha/files/a.jsonl": "{\"v\": 1}\nhello\n", "alpha/files/a.csv": "a,v\n1,2\nhello\n"})
 	for format, note := range map[experiment.Format]string{
-		experiment.JSONL: "a line was left out: alpha/files/a.jsonl:2 is not JSON",
-		experiment.CSV:   "a line was left out: alpha/files/a.csv:3 does not have the header's 2 cells",
+		experiment.JSONL: "left out: alpha/files/a.jsonl:2 is not JSON",
+		experiment.CSV:   "left out: alpha/files/a.csv:3 does not have the header's 2 cells",
 	} {
 		m := experiment.Metric{Sources: inFiles("a." + string(format))[:1], Format: format, Field: "v", Processes: experiment.Count}
 		checkTake(t, tree, m, 1, note)
@@ -225,8 +227,8 @@ func TestLongLines(t *testing.T) {
 	}{
 		{100 << 10, 6, ""},
 		{1 << 20, 6, ""},
-		{1<<20 + 1, 5, "a line was left out: alpha/0.out:2 is longer than 1 MiB"},
-		{5 << 20, 5, "a line was left out: alpha/0.out:2 is longer than 1 MiB"},
+		{1<<20 + 1, 5, "left out: alpha/0.out:2 is longer than 1 MiB"},
+		{5 << 20, 5, "left out: alpha/0.out:2 is longer than 1 MiB"},
 	} {
 		long := "v=1" + strings.Repeat("x", tt.size-3)
 		for _, end := range []string{"\n", "\r\n"} {
