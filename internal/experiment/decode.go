@@ -28,6 +28,9 @@ var (
 	}
 )
 
+// schemaField names the schema of the file, for editors; it means nothing here.
+const schemaField = "$schema"
+
 // A decoder turns the tree into a [File] and reports all that is wrong with it.
 type decoder struct {
 	*report
@@ -41,7 +44,10 @@ func (d *decoder) decode(root *node) {
 		d.add(root.pos, "", `begin with "name" and "hosts"`, "an experiment must be a map, not %s", root.kind)
 		return
 	}
-	fields := d.fields(root, "", topFields)
+	fields := d.fields(root, "", append([]string{schemaField}, topFields...))
+	if n := fields[schemaField]; n != nil {
+		d.str(n, schemaField)
+	}
 	d.name(fields["name"])
 	d.plan(fields)
 	d.hosts(root, fields["hosts"])
