@@ -114,7 +114,7 @@ func (b *schemaBuilder) describe(section, place, name string) string {
 		row[i] = plainText(row[i])
 	}
 	text = row[3]
-	if row[2] != "" && row[2] != "none" && row[2] != "required" && !strings.HasPrefix(row[2], "see ") {
+	if row[2] != "" && row[2] != "none" && row[2] != "required" && row[2] != "one of the two" && !strings.HasPrefix(row[2], "see ") {
 		text += " (default: " + row[2] + ")"
 	}
 	return strings.ToUpper(text[:1]) + text[1:]

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // maxDocument is the largest JSON text that is taken as a whole, in bytes.
@@ -30,11 +32,13 @@ func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff"
 
 // jsonDocument takes the values of a text: of its rows, if it is a list.
 func (s *search) jsonDocument(whole []byte, into *reducer) {
-	var rows []json.RawMessage
-	if json.Unmarshal(whole, &rows) != nil || rows == nil {
-		rows = []json.RawMessage{whole}
+	text := gjson.ParseBytes(whole)
+	if !text.IsArray() {
+		s.row++
+		s.jsonRow(text, into)
+		return
 	}
-	for _, row := range rows {
+	for _, row := range text.Array() {
 		s.row++
 		s.jsonRow(row, into)
 	}
@@ -54,90 +58,74 @@ func (s *search) jsonLine(line []byte, into *reducer) {
 	case !json.Valid(line):
 		s.left.note(s.place, s.row, "is not JSON")
 	default:
-		s.jsonRow(line, into)
+		s.jsonRow(gjson.ParseBytes(line), into)
 	}
 }
 
-func (s *search) jsonRow(row json.RawMessage, into *reducer) {
+func (s *search) jsonRow(row gjson.Result, into *reducer) {
 	m := s.metric
 	for _, c := range m.Where {
-		v, ok := lookUp(row, c.Field)
-		if !ok {
+		v := lookUp(row, c.Field)
+		if !v.Exists() {
 			s.lacks(row, c.Field)
 			return
 		}
-		if text, ok := scalar(v); !ok || !same(text, c.Value) {
+		if !same(scalar(v), c.Value) {
 			s.miss.note(noMatch, "%s has no row where %s is %q", s.place, c.Field, c.Value)
 			return
 		}
 	}
-	v, ok := lookUp(row, m.Field)
-	if !ok {
+	switch v := lookUp(row, m.Field); {
+	case !v.Exists():
 		s.lacks(row, m.Field)
-		return
-	}
-	switch text, ok := scalar(v); {
-	case ok:
-		s.value(text, into)
-	case string(v) == "null":
+	case v.Type == gjson.Null:
 		s.miss.note(noValue, "%s has nothing but null for %q", s.place, m.Field)
 	default:
-		s.left.note(s.place, s.row, "%s is no number", quoted(string(v)))
+		s.value(scalar(v), into)
 	}
 }
 
 // lacks notes that a row does not have a field, and which it has.
-func (s *search) lacks(row json.RawMessage, field string) {
+func (s *search) lacks(row gjson.Result, field string) {
 	if s.miss.near >= noField {
 		return
 	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(row, &object) != nil {
-		s.miss.note(noField, "%s has no %q: a row is %s", s.place, field, quoted(string(row)))
+	if !row.IsObject() {
+		s.miss.note(noField, "%s has no %q: a row is %s", s.place, field, quoted(row.Raw))
 		return
 	}
-	s.miss.note(noField, "%s has no field %q; the first row has %s", s.place, field, listed(slices.Sorted(maps.Keys(object))))
+	s.miss.note(noField, "%s has no field %q; the first row has %s", s.place, field, listed(slices.Sorted(maps.Keys(row.Map()))))
 }
 
 // lookUp follows a path such as latency.p99 or jobs.0.iops. A key that has dots
 // itself comes first.
-func lookUp(data json.RawMessage, path string) (json.RawMessage, bool) {
+func lookUp(v gjson.Result, path string) gjson.Result {
 	head, rest, more := strings.Cut(path, ".")
-	switch data[0] {
-	case '{':
-		var object map[string]json.RawMessage
-		if json.Unmarshal(data, &object) != nil {
-			return nil, false
+	var whole, first gjson.Result
+	i := 0
+	v.ForEach(func(key, value gjson.Result) bool {
+		if v.IsArray() {
+			key.Str = strconv.Itoa(i)
+			i++
 		}
-		if v, ok := object[path]; ok {
-			return v, true
+		switch key.Str {
+		case path:
+			whole = value
+		case head:
+			first = value
 		}
-		data = object[head]
-	case '[':
-		var list []json.RawMessage
-		i, err := strconv.Atoi(head)
-		if err != nil || json.Unmarshal(data, &list) != nil || i < 0 || i >= len(list) {
-			return nil, false
-		}
-		data = list[i]
-	default:
-		return nil, false
+		return !whole.Exists()
+	})
+	if whole.Exists() || !more || !first.IsObject() && !first.IsArray() {
+		return whole
 	}
-	if data == nil || !more {
-		return data, data != nil
-	}
-	return lookUp(data, rest)
+	return lookUp(first, rest)
 }
 
-// scalar gives a string, a number, true or false as text.
-func scalar(v json.RawMessage) (string, bool) {
-	switch v[0] {
-	case '{', '[', 'n':
-		return "", false
-	case '"':
-		var s string
-		err := json.Unmarshal(v, &s)
-		return s, err == nil
+// scalar gives a string, a number, true or false as text, and the rest as JSON.
+func scalar(v gjson.Result) string {
+	if v.Type == gjson.String {
+		return v.Str
 	}
-	return string(v), true
+	return v.Raw
 }
