@@ -198,6 +198,25 @@ var numbers = experiment.Metric{
 	Sources: []experiment.Source{{Host: "h", Process: "0"}}, Pattern: regexp.MustCompile(`=(-?\d+)`), Processes: experiment.Sum, Scale: 1,
 }
 
+// What is kept of a line that is too long does not grow with it.
+func TestLongLinesStayOutOfMemory(t *testing.T) {
+	t.Parallel()
+	l := newLines(io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\nend")))
+	for _, want := range []bool{true, false} {
+		if !l.next() || l.tooLong != want {
+			t.Errorf("a line of %d bytes: too long is %v, want %v", len(l.text), l.tooLong, want)
+		}
+	}
+	if cap(l.long) > 2*maxLine {
+		t.Errorf("%d bytes are kept of a line of 64 MiB", cap(l.long))
+	}
+}
+
+// zeros is an endless file.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
 // A file whose reading fails in the middle is told, with what came before it.
 func TestBrokenFile(t *testing.T) {
 	t.Parallel()

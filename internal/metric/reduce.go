@@ -68,6 +68,6 @@ func percentile(values []float64, percent float64) float64 {
 	if below+1 >= len(values) {
 		return values[len(values)-1]
 	}
-	part := rank - float64(below)
-	return values[below]*(1-part) + values[below+1]*part
+	part, low, high := rank-float64(below), values[below], values[below+1]
+	return min(max(low*(1-part)+high*part, low), high) // rounding leads out of this span
 }

@@ -29,6 +29,7 @@ func TestTables(t *testing.T) {
 		{"without a last newline", "a,b\n1,2\n3,4", experiment.Metric{Field: "b"}, 6, ""},
 		{"CRLF, BOM and blank lines", "\ufeffa,b\r\n\r\n1,2\r\n3,4\r\n", experiment.Metric{Field: "a"}, 4, ""},
 		{"blanks", "a , b\n 1 , 2 \n", experiment.Metric{Field: "b"}, 2, ""},
+		{"blanks and quotes", "\"a\", \"b\"\n\"1\", \"2\"\n", experiment.Metric{Field: "b"}, 2, ""},
 		{"quoted", redis, experiment.Metric{Field: "p99 latency, ms", Processes: experiment.Max}, 6.247, ""},
 		{"row", redis, experiment.Metric{Field: "rps", Where: set}, 58139.53, ""},
 		{"row by number", "n,v\n4.0,1\n8,2\n", experiment.Metric{Field: "v", Where: []experiment.Condition{{Field: "n", Value: "4"}}}, 1, ""},
