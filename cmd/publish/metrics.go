@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
+	"downbeat/internal/experiment"
 	"downbeat/internal/results"
 )
 
@@ -96,4 +98,48 @@ func (c *campaign) addEarlier() {
 			c.finds.add(record)
 		}
 	}
+}
+
+// describeMetrics prints, for check, what a run of the datapoint is judged by.
+func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
+	if len(dp.Metrics) > 0 {
+		fmt.Fprintln(w, "\nMetrics:")
+	}
+	for i := range dp.Metrics {
+		m := &dp.Metrics[i]
+		by := string(m.Processes)
+		if m.Lines != "" {
+			by = fmt.Sprintf("%s of each, then %s", m.Lines, m.Processes)
+		}
+		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.Name, m, sources(m.Sources), by)
+	}
+	var required []string
+	for _, r := range dp.Require {
+		required = append(required, r.Name+" "+r.Text)
+	}
+	if len(required) > 0 {
+		fmt.Fprintf(w, "\nRequired: %s.\n", strings.Join(required, ", "))
+	}
+}
+
+// sources says where a metric is searched for.
+func sources(of []experiment.Source) string {
+	switch {
+	case len(of) == 0:
+		return "nothing: no process is of these groups and on these hosts"
+	case of[0].File == "" && of[0].Stderr:
+		return "the standard error of " + processes(len(of))
+	case of[0].File == "":
+		return "the standard output of " + processes(len(of))
+	}
+	var files []string
+	for _, s := range of {
+		if !slices.Contains(files, s.File) {
+			files = append(files, s.File)
+		}
+	}
+	if len(files) > most {
+		files = append(files[:most], fmt.Sprintf("and %d more", len(files)-most))
+	}
+	return strings.Join(files, ", ")
 }

@@ -12,9 +12,7 @@ import (
 )
 
 // schemaFile is what editors use. It is made here of the tables by which files
-// are decoded, and of the descriptions in docs/file.md:
-//
-//	go test ./internal/experiment -run TestSchema -update
+// are decoded, and of the descriptions in docs/file.md, by `make schema`.
 var schemaFile = filepath.Join(root, "docs", "experiment.schema.json")
 
 // TestSchema: docs/experiment.schema.json is up to date.
@@ -34,7 +32,7 @@ func TestSchema(t *testing.T) {
 	}
 	got, err := os.ReadFile(schemaFile)
 	if err != nil || !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("%s is out of date (%v): go test ./internal/experiment -run TestSchema -update", schemaFile, err)
+		t.Errorf("%s is out of date (%v): make schema", schemaFile, err)
 	}
 }
 
