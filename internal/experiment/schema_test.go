@@ -3,6 +3,7 @@ package experiment
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,9 +77,7 @@ func (b *schemaBuilder) object(section, place string, fields []string, required 
 			continue
 		}
 		described := schema{"description": b.describe(section, place, name)}
-		for k, v := range s {
-			described[k] = v
-		}
+		maps.Copy(described, s)
 		if key == "stop" {
 			described["properties"] = b.object("### The end of a run", "stop", stopFields)["properties"]
 		}
@@ -133,7 +132,8 @@ func plainText(cell string) string {
 
 func (b *schemaBuilder) command() schema {
 	return schema{"anyOf": []schema{
-		{"type": "string", "minLength": 1}, argumentList,
+		{"type": "string", "minLength": 1},
+		argumentList,
 		b.object("### Commands", "command", commandFields, "run"),
 	}}
 }

@@ -111,7 +111,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, wrong := range []string{
-		"nmae: x", "name: a b", "name: 5", "repeat: 0", "repeat: 1.5", "retries: 101", "order: backwards", "pause: soon", "pause: 5", "timeout: 5 s", "seed: -1",
+		"naem: x", "name: a b", "name: 5", "repeat: 0", "repeat: 1.5", "retries: 101", "order: backwards", "pause: soon", "pause: 5", "timeout: 5 s", "seed: -1",
 		"matrix: {n: []}", "matrix: {n: 3}", "matrix: {a-b: [1]}", "matrix: {n: [[1]]}", "matrix: {n: [1, 1]}", "matrix: {include: {n: 1}}", "matrix: {exclude: [{}]}",
 		"stop: client", "stop: {wen: c}", "stop: {when: []}", "stop: {on_failure: 1}", "grace: -1s",
 		"require: [perl]", "require: {start_skew: 5ms}", "require: {start_skew: 5}", "require: {start_skew: '== 5ms'}", "require: {start_skew: []}",
@@ -133,7 +133,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		checkRefused(t, s, fine+wrong)
 	}
 	for _, hosts := range []string{
-		"{}", "[a]", "{a: []}", "{a: 5}", "{a: {adress: x}}", "{'a b': }", "{a: [5]}", "{a: [[]]}", "{a: [{name: x}]}", "{a: [{run: x, count: 3}]}",
+		"{}", "[a]", "{a: []}", "{a: 5}", "{a: {addres: x}}", "{'a b': }", "{a: [5]}", "{a: [[]]}", "{a: [{name: x}]}", "{a: [{run: x, count: 3}]}",
 		"{a: [{run: x, ok_exit: 256}]}", "{a: [{run: x, ok_exit: []}]}", "{a: [{run: x, env: {DOWNBEAT_RUN: x}}]}", "{a: [{run: x, shell: 1}]}", "{a: [{run: x, delay: 5}]}",
 	} {
 		checkRefused(t, s, "hosts: "+hosts)

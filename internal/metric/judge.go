@@ -29,7 +29,7 @@ func Judge(dir string, dp *experiment.Datapoint, rec *results.Record) {
 func take(dir string, metrics []experiment.Metric, rec *results.Record) {
 	root, err := os.OpenRoot(dir) // a collected link leads nowhere else
 	if err == nil {
-		defer root.Close()
+		defer func() { _ = root.Close() }() // only read
 	}
 	for i := range metrics {
 		if err != nil {
@@ -81,7 +81,7 @@ func unmet(requirements []experiment.Requirement, rec *results.Record) []string 
 
 // measured gives what a requirement is about, as a number and for people.
 func measured(name string, rec *results.Record) (float64, string) {
-	us := int64(0)
+	var us int64
 	switch name {
 	case experiment.StartSkew:
 		us = rec.StartSkewUS

@@ -66,7 +66,7 @@ func (t *table) line(line []byte) {
 		s.miss.note(noRow, "%s has no row below its header", s.place)
 	case t.field < 0 && s.miss.near >= noField: // one that is told is enough
 	case t.field < 0:
-		s.miss.note(noField, "%s has no line with the columns %s; its first has %s", s.place, listed(t.columns()), listed(cells))
+		s.miss.note(noField, "%s has no header with %s; its first line has %s", s.place, listed(t.columns()), listed(cells))
 	case len(cells) == 1 && len(t.header) > 1 && s.isOutput():
 		// Something else that the process had to say.
 	case len(cells) != len(t.header):
