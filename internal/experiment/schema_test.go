@@ -53,6 +53,7 @@ func newSchema(t *testing.T) schema {
 		"command": b.command(),
 		"group":   b.object("### Groups", "groups", groupFields, "on", "run"),
 		"metric":  b.metric(),
+		"step":    b.object("### Setup and teardown", "step", stepFields, "run"),
 	}
 	return s
 }
@@ -100,7 +101,7 @@ func (b *schemaBuilder) describe(section, place, name string) string {
 		b.t.Fatalf("docs/file.md has no section %q", section)
 	}
 	row := regexp.MustCompile("(?m)^\\| `(?:" + place + "\\.)?" + regexp.QuoteMeta(name) + "` \\|([^|\n]*)\\|([^|\n]*)\\|([^|\n]*)\\|$").FindStringSubmatch(text)
-	if row == nil && section == "### Groups" {
+	if row == nil && (section == "### Groups" || section == "### Setup and teardown") {
 		return b.describe("### Commands", "", name)
 	}
 	if row == nil {
@@ -170,9 +171,15 @@ var (
 	reduction    = schema{"anyOf": []schema{
 		{"enum": reductionNames}, {"type": "string", "pattern": `^p[0-9]{1,2}(\.[0-9]+)?$`},
 	}}
-	steps = oneOrMany(schema{"anyOf": []schema{
-		{"type": "string", "minLength": 1}, argumentList, {"type": "object", "required": []string{"run"}},
-	}})
+	steps = schema{"anyOf": []schema{
+		{"type": "string", "minLength": 1},
+		ref("step"),
+		{"type": "array", "minItems": 1, "maxItems": maxFileSteps, "items": schema{"anyOf": []schema{
+			{"type": "string", "minLength": 1},
+			argumentList,
+			ref("step"),
+		}}},
+	}}
 )
 
 // oneOrMany is a value or a list of them.
@@ -232,6 +239,9 @@ var fieldSchemas = map[string]schema{
 	"groups.on":    oneOrMany(nameSchema),
 	"groups.count": {"anyOf": []schema{{"type": "integer", "minimum": 1, "maximum": MaxProcesses}, {"type": "string", "pattern": `^\s*[0-9]+\s*$|` + templated}}},
 
+	"step.on":      oneOrMany(nameSchema),
+	"step.timeout": limit,
+
 	"command.run":   commandLine,
 	"command.shell": {"type": "boolean"},
 	"command.pty":   {"type": "boolean"},
@@ -265,7 +275,7 @@ var fieldSchemas = map[string]schema{
 // can't have, but those that are refused for the time being.
 func TestSchemaKnowsNoMoreThanTheFile(t *testing.T) {
 	t.Parallel()
-	known := slices.Concat(topFields, groupFields, commandFields, metricFields, laterFields)
+	known := slices.Concat(topFields, groupFields, commandFields, stepFields, metricFields, laterFields)
 	for key := range fieldSchemas {
 		place, name, ok := strings.Cut(key, ".")
 		if !ok {

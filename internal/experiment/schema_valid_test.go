@@ -114,6 +114,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		"naem: x", "name: a b", "name: 5", "repeat: 0", "repeat: 1.5", "retries: 101", "order: backwards", "pause: soon", "pause: 5", "timeout: 5 s", "seed: -1",
 		"matrix: {n: []}", "matrix: {n: 3}", "matrix: {a-b: [1]}", "matrix: {n: [[1]]}", "matrix: {n: [1, 1]}", "matrix: {include: {n: 1}}", "matrix: {exclude: [{}]}",
 		"stop: client", "stop: {wen: c}", "stop: {when: []}", "stop: {on_failure: 1}", "grace: -1s",
+		"setup: 5", "setup: []", "setup: [[]]", "teardown: {on: a}", "setup: {run: x, timeuot: 3s}", "setup: {run: x, delay: 3s}", "setup: [{run: x, timeout: 5}]",
 		"require: [perl]", "require: {start_skew: 5ms}", "require: {start_skew: 5}", "require: {start_skew: '== 5ms'}", "require: {start_skew: []}",
 		"metrics: []", "metrics: {m: {}}",
 		"metrics: {m: {output: stdout, format: csv, field: x}}",
