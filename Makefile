@@ -73,6 +73,10 @@ microbench: install-deps bin/withbrokers ## run the Go benchmarks of the package
 fuzz: ## run each fuzz test for a while (FUZZTIME=10s)
 	scripts/fuzz $(FUZZTIME)
 
+.PHONY: schema
+schema: ## write docs/experiment.schema.json anew, after a change to the file's fields or docs/file.md
+	go test ./internal/experiment -count=1 -run='^TestSchema$$' -update
+
 .PHONY: install-deps
 install-deps: ## install what the tests need and is missing here, from Debian's packages and npm
 	@scripts/install-deps

@@ -30,6 +30,8 @@ type campaign struct {
 	first     error     // what the first of them ends the program with
 	lasted    pace
 	reporter  *reporter
+	sought    []experiment.Metric // of the latest datapoint
+	finds     finds
 }
 
 // A task is an attempt at a datapoint.
@@ -120,6 +122,7 @@ func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
 		return false, err
 	}
 	c.reporter.update()
+	c.finds.add(record)
 	again := c.retry(ctx, f.task, record.Outcome)
 	c.tasks = c.remaining(ctx, f.task, record.Outcome, record.Run)
 	if again {
@@ -185,6 +188,7 @@ func (c *campaign) note(point experiment.Point, r results.Record, err error) {
 
 // conclude sums several datapoints up.
 func (c *campaign) conclude() {
+	defer c.neverFound()
 	if len(c.points) < 2 {
 		return
 	}

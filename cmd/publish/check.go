@@ -102,6 +102,7 @@ func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 	shipped(w, dp)
 	brought(w, dp)
 	fmt.Fprintf(w, "\nIt ends %s.\n", strings.Join(endings(dp), ", or "))
+	describeMetrics(w, dp)
 }
 
 // describeSteps prints the commands of a setup or teardown on a host.

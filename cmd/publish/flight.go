@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"downbeat/internal/metric"
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
@@ -58,7 +59,9 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 	spec := publisher.Spec{
 		Datapoint: dp, Attempt: t.attempt, Since: t.since, Definition: definition, Results: run, Observer: f.observer,
 		Gate: f.gate, Ended: func(o results.RunOutcome) { f.ended <- o },
+		Judge: func(r *results.Record) { metric.Judge(f.dir, dp, r) },
 	}
+	c.sought = dp.Metrics
 	ctx, f.cancel = context.WithCancelCause(ctx)
 	go func() {
 		defer close(f.over)

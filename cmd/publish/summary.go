@@ -25,6 +25,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	}
 	b.WriteByte('\n')
 	a.togetherness(&b, r)
+	metrics(&b, r)
 	troubles(&b, r, dir)
 	missing(&b, r)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)

@@ -76,7 +76,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Collect", "Files"}},
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Collect", "Files", "Metrics", "Require"}}, // the last two are no part of it
 		{Process{}, []string{"Host", "Process", "OKExit"}},
 		{message.Process{}, []string{"Name", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "DelayMS", "Pty"}},
 		{Step{}, []string{"Host", "Step"}},

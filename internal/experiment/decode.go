@@ -9,22 +9,23 @@ import (
 	"downbeat/internal/message"
 )
 
-// What the file may say, by place. Fields of later versions are refused by
-// name wherever they stand.
+// What the file may say, by place.
 var (
 	topFields = []string{
 		"name", "hosts", "matrix", "repeat", "order", "seed", "pause", "retries", "groups", "stop", "timeout", "grace", "setup", "teardown",
-		"files", "collect",
+		"files", "collect", "metrics", "require",
 	}
 	hostFields    = []string{"address"}
 	commandFields = []string{"run", "name", "env", "dir", "delay", "ok_exit", "shell", "pty"}
 	groupFields   = append([]string{"on", "count", "collect"}, commandFields...)
 	stepFields    = []string{"run", "on", "env", "dir", "timeout", "ok_exit", "shell", "pty"}
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
-	laterFields   = []string{
-		"metrics", "require",
-	}
+	metricFields  = []string{"file", "output", "format", "field", "where", "pattern", "group", "host", "reduce", "scale", "unit"}
+	reduceFields  = []string{"lines", "processes"}
 )
+
+// schemaField names the schema of the file, for editors; it means nothing here.
+const schemaField = "$schema"
 
 // A decoder turns the tree into a [File] and reports all that is wrong with it.
 type decoder struct {
@@ -39,7 +40,10 @@ func (d *decoder) decode(root *node) {
 		d.add(root.pos, "", `begin with "name" and "hosts"`, "an experiment must be a map, not %s", root.kind)
 		return
 	}
-	fields := d.fields(root, "", topFields)
+	fields := d.fields(root, "", append([]string{schemaField}, topFields...))
+	if n := fields[schemaField]; n != nil {
+		d.str(n, schemaField)
+	}
 	d.name(fields["name"])
 	d.plan(fields)
 	d.file.collect = d.patterns(fields["collect"], "collect")
@@ -48,6 +52,9 @@ func (d *decoder) decode(root *node) {
 	d.file.setup, d.file.teardown = d.steps(fields["setup"], message.SetupName), d.steps(fields["teardown"], message.TeardownName)
 	d.files(fields["files"])
 	d.limits(fields)
+	d.metrics(fields["metrics"])
+	d.require(fields["require"])
+	d.uncollected()
 	if len(d.file.commands) == 0 && len(d.errors) == 0 {
 		d.add(root.pos, "", "give hosts commands, or add groups", "there is no process to run")
 	}
@@ -88,8 +95,6 @@ func (d *decoder) fields(n *node, path string, known []string) map[string]*node 
 		switch {
 		case slices.Contains(known, p.key):
 			found[p.key] = p.value
-		case slices.Contains(laterFields, p.key):
-			d.add(p.pos, path, "", "%s is not supported yet", p.key)
 		default:
 			d.add(p.pos, path, d.didYouMean(p.key, known), "unknown field %q", p.key)
 		}

@@ -31,7 +31,7 @@ func TestDocsAreComplete(t *testing.T) {
 		words[w] = true
 	}
 	var want []string
-	for _, fields := range [][]string{topFields, hostFields, groupFields, stepFields, laterFields} {
+	for _, fields := range [][]string{topFields, hostFields, groupFields, stepFields, metricFields, reduceFields, shipmentFields} {
 		want = append(want, fields...)
 	}
 	for _, field := range stopFields {
@@ -59,14 +59,10 @@ func TestDocsAreComplete(t *testing.T) {
 	}
 }
 
-// TestDocsAreTrue: the examples of docs/file.md are right.
-func TestDocsAreTrue(t *testing.T) {
-	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```(json|yaml)\n(.*?)```").FindAllStringSubmatch(readDocs(t), -1)
-	if len(blocks) < 3 {
-		t.Fatalf("found %d examples", len(blocks))
-	}
-	dir := t.TempDir() // with what the examples ship
+// shippedByDocs is a directory with what the examples of docs/file.md ship.
+func shippedByDocs(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
 	for _, name := range []string{"build/server", "conf/fast.json", "conf/safe.json", "datasets/small/a"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -76,6 +72,17 @@ func TestDocsAreTrue(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// TestDocsAreTrue: the examples of docs/file.md are right.
+func TestDocsAreTrue(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)```(json|yaml)\n(.*?)```").FindAllStringSubmatch(readDocs(t), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("found %d examples", len(blocks))
+	}
+	dir := shippedByDocs(t)
 	for _, b := range blocks {
 		text := b[2]
 		if !strings.Contains(text, "hosts") { // a group alone

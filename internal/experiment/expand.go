@@ -131,6 +131,7 @@ func (x *expansion) expand() (*Datapoint, error) {
 		d.Files = x.shipped
 	}
 	d.Stop.When = slices.Clone(f.Stop.When)
+	d.Metrics, d.Require = x.metrics(), x.require()
 	busy := make(map[string]bool)
 	for _, p := range x.all {
 		busy[p.Host] = true

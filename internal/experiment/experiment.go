@@ -59,7 +59,9 @@ type File struct {
 	setup          []*step
 	teardown       []*step
 	combinations   [][]Parameter // one without any, where there is no matrix
-	timeout        *text         // these three are nil where they are no templates
+	metrics        []*metric
+	require        []requirement
+	timeout        *text // these three are nil where they are no templates
 	after          *text
 	grace          *text
 	files          []*shipment
@@ -117,6 +119,10 @@ type Datapoint struct {
 	Collect map[string][]string `json:",omitempty"`
 	// Files are those that are shipped, by host.
 	Files map[string][]ShippedFile `json:",omitempty"`
+	// Metrics and Require judge a run. They don't change what it does, so they
+	// are no part of the definition.
+	Metrics []Metric      `json:"-"`
+	Require []Requirement `json:"-"`
 }
 
 // A Process is one process of a run and the host it is on.

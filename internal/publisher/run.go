@@ -34,6 +34,9 @@ type Spec struct {
 	// process of the run is left on any host and the next run can have them.
 	// How it ended is as far as is known by then.
 	Ended func(results.RunOutcome)
+	// Judge, if any, completes the record once all that the run left is in its
+	// files, and before the record is written. It may change the outcome.
+	Judge func(*results.Record)
 }
 
 // ErrUnwanted is what Run returns when ctx ended while the gate was closed:
@@ -138,6 +141,9 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 		return results.Record{}, errors.Join(ErrUnwanted, spec.Results.Discard())
 	}
 	record := r.record()
+	if err := spec.Results.Flush(); err == nil && spec.Judge != nil { // Finish returns that error too
+		spec.Judge(&record)
+	}
 	err = spec.Results.Finish(record)
 	if r.resultsErr != nil {
 		err = r.resultsErr // which is what Finish would say again

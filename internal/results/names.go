@@ -56,6 +56,15 @@ func outPath(host, process string) string   { return path.Join(host, process+".o
 func errPath(host, process string) string   { return path.Join(host, process+".err") }
 func timesPath(host, process string) string { return path.Join(host, process+".times") }
 
+// OutputPath is where the bytes that a process wrote to a stream lie, seen from
+// the run's directory.
+func OutputPath(host, process string, stderr bool) string {
+	if stderr {
+		return errPath(host, process)
+	}
+	return outPath(host, process)
+}
+
 // naturalLess orders names as people do: web.2 before web.10.
 func naturalLess(a, b string) bool {
 	for a != "" && b != "" {

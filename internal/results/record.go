@@ -76,12 +76,16 @@ type Record struct {
 	// StartSkewUS is the time between the first and the last start of a
 	// process in microseconds, StopSkewUS that between the first and the
 	// last host's TERM. ClockErrorUS bounds how wrong each can be.
-	StartSkewUS  int64              `json:"start_skew_us"`
-	StopSkewUS   int64              `json:"stop_skew_us"`
-	ClockErrorUS int64              `json:"clock_error_us"`
-	Metrics      map[string]float64 `json:"metrics"`
-	Hosts        []HostRecord       `json:"hosts"`
-	Processes    []ProcessRecord    `json:"processes"`
+	StartSkewUS  int64   `json:"start_skew_us"`
+	StopSkewUS   int64   `json:"stop_skew_us"`
+	ClockErrorUS int64   `json:"clock_error_us"`
+	Metrics      Metrics `json:"metrics"`
+	// Units are those of the metrics that have one, and MetricNotes say, for
+	// people, why a metric found nothing or what it had to leave out.
+	Units       map[string]string `json:"units,omitempty"`
+	MetricNotes map[string]string `json:"metric_notes,omitempty"`
+	Hosts       []HostRecord      `json:"hosts"`
+	Processes   []ProcessRecord   `json:"processes"`
 }
 
 // A HostRecord is one host's part in a run.
@@ -188,7 +192,7 @@ func (r Record) Normal() Record {
 		r.Parameters = map[string]any{}
 	}
 	if r.Metrics == nil {
-		r.Metrics = map[string]float64{}
+		r.Metrics = Metrics{}
 	}
 	for _, t := range []*time.Time{&r.EnqueuedAt, &r.ReleasedAt, &r.EndedAt} {
 		*t = utc(*t)

@@ -44,7 +44,7 @@ func datapointRow(rec Record) row {
 		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt),
 		intCell(rec.StartSkewUS), intCell(rec.StopSkewUS), intCell(rec.ClockErrorUS))
 	for name, value := range rec.Metrics {
-		r[column{metricColumn, name}] = jsonCell(value)
+		r[column{metricColumn, name}] = metricCell(value)
 	}
 	return r
 }

@@ -1,0 +1,131 @@
+package metric
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// maxDocument is the largest JSON text that is taken as a whole, in bytes.
+const maxDocument = 16 << 20
+
+// document reads a stream that is one text of JSON. One that is not, or is too
+// large, comes back as rest, to be read by lines.
+func document(r io.Reader) (whole []byte, rest io.Reader, err error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if text := trimBOM(data); len(data) <= maxDocument && json.Valid(text) {
+		return text, nil, nil
+	}
+	return nil, io.MultiReader(bytes.NewReader(data), r), nil
+}
+
+func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }
+
+// jsonDocument takes the values of a text: of its rows, if it is a list.
+func (s *search) jsonDocument(whole []byte, into *reducer) {
+	text := gjson.ParseBytes(whole)
+	if !text.IsArray() {
+		s.row++
+		s.jsonRow(text, into)
+		return
+	}
+	for _, row := range text.Array() {
+		s.row++
+		s.jsonRow(row, into)
+	}
+}
+
+// jsonLine takes the value of a line.
+func (s *search) jsonLine(line []byte, into *reducer) {
+	if s.row == 1 {
+		line = trimBOM(line)
+	}
+	line = bytes.TrimSpace(line)
+	switch {
+	case len(line) == 0:
+	case s.isOutput() && line[0] != '{':
+		// Something else that the process had to say.
+		s.miss.note(noLine, "no line of %s is an object of JSON", s.place)
+	case !json.Valid(line):
+		s.left.note(s.place, s.row, "is not JSON")
+	default:
+		s.jsonRow(gjson.ParseBytes(line), into)
+	}
+}
+
+func (s *search) jsonRow(row gjson.Result, into *reducer) {
+	m := s.metric
+	for _, c := range m.Where {
+		v := lookUp(row, c.Field)
+		if !v.Exists() {
+			s.lacks(row, c.Field)
+			return
+		}
+		if !same(scalar(v), c.Value) {
+			s.miss.note(noMatch, "%s has no row where %s is %q", s.place, c.Field, c.Value)
+			return
+		}
+	}
+	switch v := lookUp(row, m.Field); {
+	case !v.Exists():
+		s.lacks(row, m.Field)
+	case v.Type == gjson.Null:
+		s.miss.note(noValue, "%s has nothing but null for %q", s.place, m.Field)
+	default:
+		s.value(scalar(v), into)
+	}
+}
+
+// lacks notes that a row does not have a field, and which it has.
+func (s *search) lacks(row gjson.Result, field string) {
+	if s.miss.near >= noField {
+		return
+	}
+	if !row.IsObject() {
+		s.miss.note(noField, "%s has no %q: a row is %s", s.place, field, quoted(row.Raw))
+		return
+	}
+	s.miss.note(noField, "%s has no field %q; the first row has %s", s.place, field, listed(slices.Sorted(maps.Keys(row.Map()))))
+}
+
+// lookUp follows a path such as latency.p99 or jobs.0.iops. A key that has dots
+// itself comes first.
+func lookUp(v gjson.Result, path string) gjson.Result {
+	head, rest, more := strings.Cut(path, ".")
+	var whole, first gjson.Result
+	i := 0
+	v.ForEach(func(key, value gjson.Result) bool {
+		if v.IsArray() {
+			key.Str = strconv.Itoa(i)
+			i++
+		}
+		switch key.Str {
+		case path:
+			whole = value
+		case head:
+			first = value
+		}
+		return !whole.Exists()
+	})
+	if whole.Exists() || !more || !first.IsObject() && !first.IsArray() {
+		return whole
+	}
+	return lookUp(first, rest)
+}
+
+// scalar gives a string, a number, true or false as text, and the rest as JSON.
+func scalar(v gjson.Result) string {
+	if v.Type == gjson.String {
+		return v.Str
+	}
+	return v.Raw
+}

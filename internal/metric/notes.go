@@ -1,0 +1,84 @@
+package metric
+
+import (
+	"fmt"
+	"strings"
+)
+
+// How near a search came to a value: the nearest miss is the likely reason why
+// nothing was found.
+const (
+	noSource = iota + 1
+	noLine
+	noField
+	noRow
+	noMatch
+	noValue
+)
+
+// A miss is the first of the nearest.
+type miss struct {
+	near int
+	text string
+}
+
+func (m *miss) note(near int, format string, args ...any) {
+	if near > m.near {
+		m.near, m.text = near, fmt.Sprintf(format, args...)
+	}
+}
+
+// why says why nothing was found.
+func (s *search) why() string {
+	switch {
+	case s.left.count > 0:
+		return s.left.String()
+	case len(s.metric.Sources) == 0:
+		return "no process is of these groups and on these hosts"
+	case s.miss.text == "":
+		return "nothing was found"
+	}
+	return s.miss.text
+}
+
+// left are the lines and files that could not be understood.
+type left struct {
+	count int
+	first string
+}
+
+func (l *left) note(place string, line int, format string, args ...any) {
+	if l.count++; l.count > 1 {
+		return
+	}
+	if line > 0 {
+		place = fmt.Sprintf("%s:%d", place, line)
+	}
+	l.first = place + " " + fmt.Sprintf(format, args...)
+}
+
+// String tells of it; empty if there was none.
+func (l *left) String() string {
+	switch l.count {
+	case 0:
+		return ""
+	case 1:
+		return "left out: " + l.first
+	}
+	return fmt.Sprintf("left out: %s, and %d more", l.first, l.count-1)
+}
+
+// listed names a few columns.
+func listed(names []string) string {
+	const most = 12
+	more := ""
+	if len(names) > most {
+		more = fmt.Sprintf(" and %d more", len(names)-most)
+		names = names[:most]
+	}
+	quotes := make([]string, len(names))
+	for i, name := range names {
+		quotes[i] = quoted(strings.TrimSpace(name))
+	}
+	return strings.Join(quotes, ", ") + more
+}
