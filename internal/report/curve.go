@@ -59,11 +59,11 @@ func (c *curve) Plot(area draw.Canvas, p *plot.Plot) {
 }
 
 func (c *curve) bar(area draw.Canvas, x, low, high vg.Length) {
-	const cap = 2
+	const whisker = 2
 	s := draw.LineStyle{Color: c.line.Color, Width: 0.8}
 	area.StrokeLine2(s, x, low, x, high)
-	area.StrokeLine2(s, x-cap, low, x+cap, low)
-	area.StrokeLine2(s, x-cap, high, x+cap, high)
+	area.StrokeLine2(s, x-whisker, low, x+whisker, low)
+	area.StrokeLine2(s, x-whisker, high, x+whisker, high)
 }
 
 // sample draws a piece of the curve for the legend.

@@ -46,8 +46,10 @@ func unfold(l processLog) []line {
 func TestProcessLog(t *testing.T) {
 	t.Parallel()
 	excerpt := results.Excerpt{Head: []results.ExcerptLine{
-		{Time: base.Add(time.Second), Text: []byte("one")}, {Time: base.Add(3 * time.Second), Text: []byte("t\xffo"), Stderr: true},
-		{Text: nil}, {Time: base.Add(2 * time.Second), Text: []byte("four"), Stderr: true},
+		{Time: base.Add(time.Second), Text: []byte("one")},
+		{Time: base.Add(3 * time.Second), Text: []byte("t\xffo"), Stderr: true},
+		{Text: nil},
+		{Time: base.Add(2 * time.Second), Text: []byte("four"), Stderr: true},
 	}}
 	got := unfold(newProcessLog(excerpt, base, false))
 	want := []line{{"one", 1e6, false}, {"t\uFFFDo", 3e6, true}, {"", 3e6, false}, {"four", 2e6, true}}

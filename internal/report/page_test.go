@@ -145,8 +145,15 @@ func TestFilter(t *testing.T) {
 		key, text string
 		want      int
 	}{
-		{"p.mode", "linear", 17}, {"p.mode", "!linear", 16}, {"p.clients", ">=8", 12}, {"p.clients", "2..4", 15},
-		{"p.clients", "=1", 6}, {"outcome", "failed", 3}, {"reason", "lagoon", 3}, {"m.throughput", ">1e9", 0}, {"attempt", "2", 3},
+		{"p.mode", "linear", 17},
+		{"p.mode", "!linear", 16},
+		{"p.clients", ">=8", 12},
+		{"p.clients", "2..4", 15},
+		{"p.clients", "=1", 6},
+		{"outcome", "failed", 3},
+		{"reason", "lagoon", 3},
+		{"m.throughput", ">1e9", 0},
+		{"attempt", "2", 3},
 	} {
 		field := fmt.Sprintf(`#table input[data-key=%q]`, c.key)
 		p.write(field, c.text)

@@ -44,8 +44,14 @@ var palette = []color.RGBA{
 
 // marks tell series apart where colours can't, as in print.
 var marks = []draw.GlyphDrawer{
-	draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{},
-	draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.PlusGlyph{},
+	draw.CircleGlyph{},
+	draw.BoxGlyph{},
+	draw.PyramidGlyph{},
+	draw.RingGlyph{},
+	draw.SquareGlyph{},
+	draw.TriangleGlyph{},
+	draw.CrossGlyph{},
+	draw.PlusGlyph{},
 }
 
 // dashes change once all colours are used.
@@ -65,7 +71,7 @@ func (f *figure) svg() ([]byte, error) {
 	canvas := vgsvg.New(plotWidth, height)
 	whole := draw.New(canvas)
 	whole.SetColor(paper)
-	whole.Fill(whole.Rectangle.Path())
+	whole.Fill(whole.Path())
 	f.plot().Draw(draw.Crop(whole, 2, -8, legend.height()+2, -6))
 	legend.draw(draw.Crop(whole, 0, 0, 2, 0))
 	return f.document(canvas)
@@ -99,7 +105,7 @@ func (a *axis) prepare(to *plot.Axis) {
 		to.Scale = plot.LogScale{}
 	}
 	to.Padding = 4
-	to.LineStyle.Color, to.Tick.LineStyle.Color = ink, ink
+	to.Color, to.Tick.Color = ink, ink
 	to.Tick.Length = 5
 	to.Label.Text = clean(a.text(), 60)
 	to.Label.Padding = 3

@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"downbeat/internal/results"
@@ -88,11 +89,11 @@ func (r *run) took() time.Duration {
 // A datapoint is named by its values and the number of the repetition. The number
 // of the datapoint itself won't do: it is another one once the file was edited.
 func (r *run) datapoint() string {
-	key := number(float64(r.record.Repetition))
+	key := []string{number(float64(r.record.Repetition))}
 	for _, name := range slices.Sorted(maps.Keys(r.record.Parameters)) {
-		key += "\x00" + name + "\x00" + show(r.record.Parameters[name])
+		key = append(key, name, show(r.record.Parameters[name]))
 	}
-	return key
+	return strings.Join(key, "\x00")
 }
 
 // supersede finds the runs that a later one of the same datapoint has replaced.

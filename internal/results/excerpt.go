@@ -45,7 +45,7 @@ func ReadExcerpt(dir string, p Process, limit int64, tick func(at time.Time, std
 	if err != nil {
 		return fail(err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only read
 	x := excerpter{root: root, process: p, ends: ends{half: limit / 2}, tick: tick}
 	for stream := range x.sizes {
 		if x.sizes[stream], err = sizeOf(root, x.path(stream)); err != nil {
