@@ -8,12 +8,12 @@ import (
 	"downbeat/internal/results"
 )
 
-// Output kept of each process, in bytes. It is halved until the page is small enough.
+// Output kept of each process, in bytes. It is lowered until the page is small enough.
 const (
 	mostOutput  = 64 << 10
 	leastOutput = 256 // below this it says nothing any more, and none is kept
 	// outputOfAll bounds what is read for a report of many runs.
-	outputOfAll = 24 << 20
+	outputOfAll = 20 << 20
 	// troubleFactor is how much more is kept of a process that did not end well:
 	// its last words are what a person looks for.
 	troubleFactor = 4

@@ -88,7 +88,7 @@ func TestShorten(t *testing.T) {
 	})
 }
 
-// Outputs are halved until the page fits, those of processes in trouble last.
+// Outputs are shortened until the page fits, those of processes in trouble last.
 func TestFit(t *testing.T) {
 	t.Parallel()
 	long := results.Excerpt{}

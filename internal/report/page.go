@@ -106,7 +106,7 @@ func (r *Report) writePage(figures []drawing) error {
 	return replaceFile(r.dir, PageFile, func(w io.Writer) error { return writePage(w, p, sorted) })
 }
 
-// fit halves what is kept of the outputs until everything about the runs fits.
+// fit lowers what is kept of the outputs, a quarter each time, until everything about the runs fits.
 func (r *Report) fit(room int, sorted []*run) error {
 	const perRun = 800 // its square and the elements around its blobs
 	for {
@@ -117,7 +117,7 @@ func (r *Report) fit(room int, sorted []*run) error {
 		if size <= room || r.limit == 0 {
 			return nil
 		}
-		if r.limit /= 2; r.limit < leastOutput {
+		if r.limit = r.limit / 4 * 3; r.limit < leastOutput {
 			r.limit = 1 // nothing: no line has less than its newline
 		}
 		for _, run := range sorted {
