@@ -105,21 +105,30 @@ func (x *excerpter) path(stream int) string {
 // scan finds the ends of the output. What is left of a stream when the times are
 // over is one more piece.
 func (x *excerpter) scan() {
-	var last [2]int64
-	times := newTimesDecoder(&pieceReader{root: x.root, path: timesPath(x.process.Host, x.process.Name)}, windowSize)
+	last := x.scanTimes()
+	for stream := range x.sizes {
+		rest := x.sizes[stream] - x.known[stream]
+		x.add(piece{segment: segment{stderr: stream == 1, at: last[stream], size: rest}})
+	}
+}
+
+// scanTimes finds the pieces that have a time, and the last time of each stream.
+func (x *excerpter) scanTimes() (last [2]int64) {
+	f, err := x.root.Open(timesPath(x.process.Host, x.process.Name))
+	if err != nil {
+		return last
+	}
+	defer func() { _ = f.Close() }() // only read
+	times := newTimesDecoder(f, 2*timesSize)
 	for {
 		s, err := times.read()
 		if err != nil {
-			break
+			return last
 		}
 		p := piece{segment: s}
 		last[p.stream()] = s.at
 		x.tick(time.Unix(0, s.at), s.stderr)
 		x.add(p)
-	}
-	for stream := range x.sizes {
-		rest := x.sizes[stream] - x.known[stream]
-		x.add(piece{segment: segment{stderr: stream == 1, at: last[stream], size: rest}})
 	}
 }
 
