@@ -50,7 +50,7 @@ func (a *app) resume(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.tellChanges(file, before, left); err != nil {
+	if err := a.tellChanges(before, left); err != nil {
 		return err
 	}
 	if len(left) == 0 {
@@ -123,7 +123,7 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 
 // tellChanges says what in the file makes datapoints run again, or for the first
 // time.
-func (a *app) tellChanges(file, before *experiment.File, left []experiment.Point) error {
+func (a *app) tellChanges(before *experiment.File, left []experiment.Point) error {
 	if before == nil {
 		return nil
 	}

@@ -136,7 +136,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		checkRefused(t, s, fine+wrong)
 	}
 	for _, hosts := range []string{
-		"{}", "[a]", "{a: []}", "{a: 5}", "{a: {addres: x}}", "{'a b': }", "{a: [5]}", "{a: [[]]}", "{a: [{name: x}]}", "{a: [{run: x, count: 3}]}",
+		"{}", "[a]", "{a: []}", "{a: 5}", "{a: {place: x}}", "{'a b': }", "{a: [5]}", "{a: [[]]}", "{a: [{name: x}]}", "{a: [{run: x, count: 3}]}",
 		"{a: [{run: x, ok_exit: 256}]}", "{a: [{run: x, ok_exit: []}]}", "{a: [{run: x, env: {DOWNBEAT_RUN: x}}]}", "{a: [{run: x, shell: 1}]}", "{a: [{run: x, delay: 5}]}",
 	} {
 		checkRefused(t, s, "hosts: "+hosts)

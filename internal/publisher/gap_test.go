@@ -76,8 +76,10 @@ func TestHostThatAnswersAndDoesNothingIsLost(t *testing.T) {
 		come func(alpha, bravo *scripted)
 		want string
 	}{
-		"no commit": {func(alpha, bravo *scripted) { offer(alpha, bravo); bravo.committed() },
-			"alpha did not say that it keeps its processes for the run within 8s, though it answers"},
+		"no commit": {
+			func(alpha, bravo *scripted) { offer(alpha, bravo); bravo.committed() },
+			"alpha did not say that it keeps its processes for the run within 8s, though it answers",
+		},
 		"no start": {func(alpha, bravo *scripted) {
 			hold(alpha, bravo)
 			bravo.started(bravo.expect(message.Start).At)

@@ -3,6 +3,7 @@
 package soak
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"bufio"
 
 	"downbeat/internal/queue/queuetest/daemon"
 )

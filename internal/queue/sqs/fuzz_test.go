@@ -16,7 +16,9 @@ func FuzzText(f *testing.F) {
 	}
 	for _, m := range []queue.Message{
 		{Body: []byte("hello"), TTL: time.Minute, Persistent: true, Header: map[string]string{"reason": "none"}},
-		{Body: make([]byte, 20_000)}, {Body: []byte{0, 255}}, {},
+		{Body: make([]byte, 20_000)},
+		{Body: []byte{0, 255}},
+		{},
 	} {
 		p, err := c.pack(m)
 		if err != nil {
