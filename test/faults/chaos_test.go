@@ -26,8 +26,8 @@ stop: {when: [count, odd, late], grace: 500ms}
 timeout: 60s
 `
 
-// comparable is what must not differ between two runs of the same.
-func comparable(r results.Record) results.Record {
+// lasting is what must not differ between two runs of the same.
+func lasting(r results.Record) results.Record {
 	r.Run, r.EnqueuedAt, r.ReleasedAt, r.EndedAt = "", time.Time{}, time.Time{}, time.Time{}
 	r.StartSkewUS, r.StopSkewUS, r.ClockErrorUS = 0, 0, 0
 	for i := range r.Hosts {
@@ -77,5 +77,5 @@ func chaoticRun(t *testing.T, transport string, seed uint64, odds chaos.Odds) (r
 		l.serve(l.config(host, chaos.New(l.connect(), 4*seed+uint64(i), odds)))
 	}
 	record, dir := run(t, l.publisher(chaos.New(l.connect(), 4*seed+3, odds)), busy)
-	return comparable(record), files(t, dir)
+	return lasting(record), files(t, dir)
 }

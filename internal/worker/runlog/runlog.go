@@ -170,7 +170,7 @@ func segmentNames(dir string) ([]uint64, error) {
 		if !ok {
 			continue
 		}
-		first, err := strconv.ParseUint(name, 10, 64)
+		first, err := strconv.ParseUint(name, 10, 63) // so that counting on does not begin anew
 		if err != nil {
 			return nil, fmt.Errorf("%w: unexpected file %q", ErrDamaged, e.Name())
 		}
