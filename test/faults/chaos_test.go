@@ -32,7 +32,7 @@ func lasting(r results.Record) results.Record {
 	r.StartSkewUS, r.StopSkewUS, r.ClockErrorUS = 0, 0, 0
 	for i := range r.Hosts {
 		h := &r.Hosts[i]
-		h.ClockOffsetUS, h.ClockErrorUS, h.Swept = 0, 0, 0
+		h.ClockOffsetUS, h.ClockErrorUS, h.Swept, h.StoppedAt = 0, 0, 0, time.Time{}
 	}
 	for i := range r.Processes {
 		p := &r.Processes[i]
