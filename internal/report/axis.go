@@ -38,7 +38,23 @@ func newAxis(name string) axis {
 	return axis{label: name}
 }
 
-func metricAxis(name string) axis { return newAxis(name) }
+// metricAxis is a metric's, with the unit that the runs' records give it.
+func metricAxis(name string, runs []*run) axis {
+	if unit := unitOf(name, runs); unit != "" {
+		return axis{label: name, unit: unit}
+	}
+	return newAxis(name)
+}
+
+// unitOf is the unit of a metric as the experiment's file has it, if it does.
+func unitOf(metric string, runs []*run) string {
+	for _, r := range runs {
+		if unit := r.record.Units[metric]; unit != "" {
+			return printable(unit)
+		}
+	}
+	return ""
+}
 
 func skewAxis() axis { return axis{label: "skew", unit: "µs"} }
 

@@ -82,7 +82,7 @@ func axes(all []*parameter) []*parameter {
 func overParameter(metric string, p *parameter, all []*parameter, constant []string, runs []*run, of int) *figure {
 	f := &figure{
 		file: metric + "-over-" + p.name, title: metric + " over " + p.name,
-		x: parameterAxis(p), y: metricAxis(metric), joined: p.numeric,
+		x: parameterAxis(p), y: metricAxis(metric, runs), joined: p.numeric,
 	}
 	groups := group(runs, p, all)
 	quartiles := true
@@ -201,7 +201,7 @@ func join(a, b string) string {
 // overOrder plots a metric over the runs as they came, where there is nothing
 // else to plot it over.
 func overOrder(metric string, runs []*run, of int) *figure {
-	f := &figure{file: metric, title: metric + " in the order of the runs", x: orderAxis(len(runs)), y: metricAxis(metric), plain: true}
+	f := &figure{file: metric, title: metric + " in the order of the runs", x: orderAxis(len(runs)), y: metricAxis(metric, runs), plain: true}
 	var t trace
 	for n, r := range runs {
 		v := r.metrics[metric]

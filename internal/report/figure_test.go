@@ -239,3 +239,22 @@ func TestDrawAnything(t *testing.T) {
 		}
 	}
 }
+
+// A metric has the unit that the experiment's file gives it, in plots and table.
+func TestUnitsOfMetrics(t *testing.T) {
+	t.Parallel()
+	first := &run{name: "1", complete: true, record: results.Record{Metrics: results.Metrics{"rate_ms": 1, "p99_ms": 1}}}
+	second := &run{name: "2", complete: true, record: results.Record{
+		Metrics: results.Metrics{"rate_ms": 2, "p99_ms": 2}, Units: map[string]string{"rate_ms": "op/s"}, MetricNotes: map[string]string{"p99_ms": "why"},
+	}}
+	runs := []*run{first, second}
+	for metric, want := range map[string]string{"rate_ms": "rate_ms (op/s)", "p99_ms": "p99 (ms)"} {
+		if a := metricAxis(metric, runs); a.text() != want {
+			t.Errorf("the axis of %s says %q, want %q", metric, a.text(), want)
+		}
+	}
+	i := newIndex(time.Now(), runs, nil)
+	if len(i.Units) != 1 || i.Units["rate_ms"] != "op/s" || i.Rows[1].Notes["p99_ms"] != "why" {
+		t.Errorf("the index has units %v and notes %v", i.Units, i.Rows[1].Notes)
+	}
+}

@@ -9,7 +9,9 @@ type index struct {
 	Written    string   `json:"written"`
 	Parameters []string `json:"parameters"`
 	Metrics    []string `json:"metrics"`
-	Rows       []row    `json:"rows"`
+	// Units are those of the metrics that have one.
+	Units map[string]string `json:"units,omitempty"`
+	Rows  []row             `json:"rows"`
 }
 
 // A row is a run in the table of the page. What it lacks is left out, so that the
@@ -32,6 +34,8 @@ type row struct {
 	StopSkew   *int64             `json:"stop_skew_us,omitempty"`
 	ClockError *int64             `json:"clock_error_us,omitempty"`
 	Metrics    map[string]float64 `json:"metrics,omitempty"`
+	// Notes say of metrics why they are not there, or what is not in them.
+	Notes map[string]string `json:"notes,omitempty"`
 }
 
 func newIndex(written time.Time, sorted []*run, superseded map[*run]bool) index {
@@ -39,7 +43,13 @@ func newIndex(written time.Time, sorted []*run, superseded map[*run]bool) index 
 		Written:    written.Format(time.RFC3339),
 		Parameters: append([]string{}, names(sorted, func(r *run) []string { return keys(r.record.Parameters) })...),
 		Metrics:    append([]string{}, names(sorted, func(r *run) []string { return keys(r.record.Metrics) })...),
+		Units:      map[string]string{},
 		Rows:       []row{},
+	}
+	for _, metric := range i.Metrics {
+		if unit := unitOf(metric, sorted); unit != "" {
+			i.Units[metric] = unit
+		}
 	}
 	for n, r := range sorted {
 		i.Rows = append(i.Rows, newRow(n+1, r, superseded[r]))
@@ -52,6 +62,7 @@ func newRow(n int, r *run, superseded bool) row {
 	row := row{
 		N: n, Link: r.link(), Run: rec.Run, Dir: r.name, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
 		Parameters: rec.Parameters, Outcome: r.outcome(), Reason: rec.Reason, Superseded: superseded, Metrics: r.metrics,
+		Notes: rec.MetricNotes,
 	}
 	if !rec.ReleasedAt.IsZero() {
 		took := r.took().Microseconds()

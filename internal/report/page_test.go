@@ -104,9 +104,9 @@ func TestSort(t *testing.T) {
 	sort := func(order string) []string {
 		p.do(click(`#table th[data-key="m.throughput"] button`))
 		p.await(fmt.Sprintf(`(document.querySelector('#table th[data-key="m.throughput"]').getAttribute("aria-sort") ?? "") === %q`, order))
-		return p.column("throughput")
+		return p.column("throughput (op/s)")
 	}
-	before := p.column("throughput")
+	before := p.column("throughput (op/s)")
 	up, down := numbers(t, sort("ascending")), numbers(t, sort("descending"))
 	if len(up) != 30 || !slices.IsSorted(up) {
 		t.Errorf("ascending: %v", up)

@@ -6,6 +6,12 @@ const rowByLink = new Map(rows.map((row) => [row.link, row]));
 const unpacked = new Map(); // the newest few, by the id of their element
 const unpackedMost = 8;
 
+// withUnit is the name of a metric as a heading.
+function withUnit(metric) {
+  const unit = index.units?.[metric];
+  return unit ? `${metric} (${unit})` : metric;
+}
+
 // unpack reads the blob in an element; undefined where there is none.
 async function unpack(id) {
   if (unpacked.has(id)) return unpacked.get(id);

@@ -8,6 +8,12 @@ function fact(title, value, wide) {
   return make("div", { class: wide && "wide" }, make("dt", {}, title), make("dd", {}, value));
 }
 
+function metricText(row, name) {
+  const value = row.metrics?.[name];
+  if (value !== undefined) return numberText(value);
+  return row.run ? "not found" : undefined;
+}
+
 function showFacts(row) {
   const outcome = make("span", { class: "word " + row.outcome }, words(row.outcome));
   byId("run-title").textContent = `Run ${row.n}` + (row.datapoint ? `: datapoint ${row.datapoint}, repetition ${row.repetition}, attempt ${row.attempt}` : "");
@@ -18,7 +24,8 @@ function showFacts(row) {
       fact("start skew", row.start_skew_us !== undefined && row.took_us ? `${durationText(row.start_skew_us)} ± ${durationText(row.clock_error_us)}` : undefined),
       fact("stop skew", row.stop_skew_us ? `${durationText(row.stop_skew_us)} ± ${durationText(row.clock_error_us)}` : undefined),
       ...Object.entries(row.parameters ?? {}).map(([name, value]) => fact(visible(name), visible(valueText(value)))),
-      ...index.metrics.map((name) => fact(visible(name), row.metrics?.[name] === undefined ? (row.run ? "not found" : undefined) : numberText(row.metrics[name]))),
+      ...index.metrics.map((name) => fact(visible(withUnit(name)), metricText(row, name))),
+      ...Object.entries(row.notes ?? {}).map(([name, note]) => fact("about " + visible(name), visible(note), true)),
       fact("run", row.run),
       fact("released", row.released),
       fact("directory", visible(row.dir)),

@@ -15,7 +15,7 @@ const columns = [
   { key: "start_skew", title: "start skew (µs)", value: (r) => r.start_skew_us },
   { key: "stop_skew", title: "stop skew (µs)", value: (r) => r.stop_skew_us },
   { key: "clock_error", title: "clock error (±µs)", value: (r) => r.clock_error_us },
-  ...index.metrics.map((name) => ({ key: "m." + name, title: name, value: (r) => r.metrics?.[name] })),
+  ...index.metrics.map((name) => ({ key: "m." + name, title: withUnit(name), value: (r) => r.metrics?.[name] })),
   { key: "reason", title: "reason", value: (r) => r.reason || undefined, reason: true },
   { key: "run", title: "run", value: (r) => r.run || undefined },
   { key: "directory", title: "directory", value: (r) => r.dir },

@@ -187,7 +187,7 @@ func (t *take) record(at time.Time, attempt int) results.Record {
 	_, r.StopSkewUS = spread(stops)
 	r.EndedAt = stop.Add(300 * time.Millisecond)
 	if !t.failed && !t.NoMetrics {
-		r.Metrics = t.metrics()
+		r.Metrics, r.Units = t.metrics(), map[string]string{"throughput": "op/s"}
 	}
 	return r
 }
