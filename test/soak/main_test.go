@@ -44,16 +44,18 @@ func run(m *testing.M) int {
 		return 1
 	}
 	var err error
-	if root, err = os.MkdirTemp("", "downbeat-soak-"); err != nil {
-		return fail(err)
-	}
-	defer func() { _ = os.RemoveAll(root) }()
 	if *keep != "" {
-		root = *keep
-		if err := os.Mkdir(root, 0o700); err != nil {
+		if root, err = filepath.Abs(*keep); err == nil {
+			err = os.Mkdir(root, 0o700)
+		}
+		if err != nil {
 			return fail(err)
 		}
 	} else {
+		if root, err = os.MkdirTemp("", "downbeat-soak-"); err != nil {
+			return fail(err)
+		}
+		defer func() { _ = os.RemoveAll(root) }()
 		if guard, err = daemon.NewGuard(root); err != nil {
 			return fail(err)
 		}
