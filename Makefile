@@ -7,6 +7,8 @@ RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # More flags for go test, as in: make test TESTFLAGS='-run=Release -v'
 TESTFLAGS ?=
 PKG ?= ./...
+# Many tests wait for a lease to end or a broker to start: so more at a time than there are cores.
+PARALLEL ?= 4
 BENCHFLAGS ?=
 FUZZTIME ?= 10s
 # More flags for the soak, as in: make soak SOAKFLAGS='-soak.datapoints=50 -soak.seed=7'
@@ -22,7 +24,7 @@ build: ## build worker, publish and pproc into bin/
 
 .PHONY: test
 test: install-deps bin/withbrokers ## run all tests, on a private RabbitMQ node and SQS emulator (PKG=, TESTFLAGS=, RACE=)
-	bin/withbrokers -- go test $(RACE) $(TESTFLAGS) $(PKG)
+	bin/withbrokers -- go test $(RACE) -parallel=$(PARALLEL) -timeout=20m $(TESTFLAGS) $(PKG)
 
 .PHONY: test-faults
 test-faults: install-deps bin/withbrokers ## run the tests that docs/faults.md names; they are part of make test, too (TESTFLAGS=, RACE=)

@@ -88,7 +88,7 @@ func TestPublishersThatWantTheSameHostsFollowOneAnother(t *testing.T) {
 		transport          string
 		publishers, rounds int
 		seed               uint64
-	}{{"mem", 2, 65, 1}, {"mem", 2, 65, 2}, {"mem", 5, 35, 3}, {"mem", 5, 35, 4}, {"amqp", 2, 10, 5}, {"amqp", 5, 5, 6}} {
+	}{{"mem", 2, 75, 1}, {"mem", 2, 75, 2}, {"mem", 5, 20, 3}, {"mem", 5, 15, 4}, {"amqp", 2, 10, 5}, {"amqp", 5, 5, 6}} {
 		t.Run(fmt.Sprintf("%s, %d, seed %d", test.transport, test.publishers, test.seed), func(t *testing.T) {
 			t.Parallel()
 			c := newContest(t, test.transport, test.publishers, test.seed)
