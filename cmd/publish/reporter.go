@@ -49,6 +49,7 @@ func (r *reporter) run() {
 		select {
 		case <-time.After(settleTime):
 		case <-r.leave:
+			return
 		}
 		_ = r.report.Write() // what keeps it from being made is told at the end
 	}
