@@ -77,7 +77,7 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 
 	s.send(job)
 	s.await(job, message.SettingUp)
-	first := s.await(job, message.Stepped).Step
+	first := s.step(job, 1)
 	s.await(job, message.Ready)
 	tr.want(t, "setup.0", "setup.1")
 	s.commit(job)
@@ -88,8 +88,7 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 	if first.Step != 1 || first.Outcome != message.StepSucceeded || first.ExitCode != 0 || first.StartedAt.IsZero() || first.EndedAt.Before(first.StartedAt) {
 		t.Errorf("the first step: %+v", first)
 	}
-	s.await(job, message.Stepped)
-	failed := s.await(job, message.Stepped).Step
+	failed := s.step(job, 3)
 	if failed.Step != 3 || failed.Outcome != message.StepFailed || failed.ExitCode != 4 || !strings.HasPrefix(failed.Reason, "exited with status 4 after ") {
 		t.Errorf("the teardown that failed: %+v", failed)
 	}
@@ -153,7 +152,7 @@ func TestSetupThatDoesNotSucceedIsRefusedAndTornDown(t *testing.T) {
 			}
 			job.Setup = append(job.Setup, steps("setup", "", tr.add("setup.1"))[1])
 			s.send(job)
-			if step := s.await(job, message.Stepped).Step; step.Step != 1 || step.Outcome != tt.outcome {
+			if step := s.step(job, 1); step.Outcome != tt.outcome {
 				t.Errorf("the step: %+v, want it %s", step, tt.outcome)
 			}
 			refused := s.await(job, message.Refused).Refused
@@ -231,7 +230,7 @@ func TestStopInSetupEndsItAndTearsDown(t *testing.T) {
 	s.tell(job, message.Control{Kind: message.Keepalive}) // a setup doesn't keep it from answering
 	s.await(job, message.Heartbeat)
 	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
-	if step := s.await(job, message.Stepped).Step; step.Outcome != message.StepStopped || step.Signal != "SIGTERM" {
+	if step := s.step(job, 1); step.Outcome != message.StepStopped || step.Signal != "SIGTERM" {
 		t.Errorf("the step: %+v, want it stopped by TERM", step)
 	}
 	if done := s.finish(job); done.Outcome != message.HostDone {
@@ -252,7 +251,7 @@ func TestElderRunTakesTheHostFromASetup(t *testing.T) {
 	s.send(younger)
 	tr.has(t, "setup")
 	s.send(elder)
-	if step := s.await(younger, message.Stepped).Step; step.Outcome != message.StepStopped {
+	if step := s.step(younger, 1); step.Outcome != message.StepStopped {
 		t.Errorf("the step: %+v, want it stopped", step)
 	}
 	s.await(younger, message.TearingDown)
@@ -315,6 +314,16 @@ func TestStopWhileGivingWayEndsTheRun(t *testing.T) {
 	tr.want(t, "setup", "teardown")
 }
 
+// step waits for the end of that step; ends may come in any order.
+func (s *site) step(job *message.Job, number int) *message.StepInfo {
+	s.t.Helper()
+	for {
+		if e := s.await(job, message.Stepped); e.Step.Step == number {
+			return e.Step
+		}
+	}
+}
+
 func TestTeardownThatHangsIsEnded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -324,8 +333,7 @@ func TestTeardownThatHangsIsEnded(t *testing.T) {
 	job.Teardown[0].TimeoutMS, job.GraceMS = 200, 200
 	job.Teardown = append(job.Teardown, steps("teardown", "", tr.add("last"))[1])
 	s.start(job)
-	s.await(job, message.Stepped)
-	if step := s.await(job, message.Stepped).Step; step.Outcome != message.StepTimedOut || step.Signal != "SIGKILL" {
+	if step := s.step(job, 2); step.Outcome != message.StepTimedOut || step.Signal != "SIGKILL" {
 		t.Errorf("the step: %+v, want it killed", step)
 	}
 	s.finish(job)
