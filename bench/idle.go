@@ -7,47 +7,55 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
-// idle measures what an experiment loses between its datapoints: from the last
-// exit of one to the first start of the next.
+// idle measures what an experiment loses between its datapoints, from the last
+// exit of one to the first start of the next: without files to be brought home,
+// and with one from each host.
 func idle(ctx context.Context, b *bed) error {
-	file, err := b.file("idle", "/bin/true")
+	if err := os.WriteFile(b.path("content"), measurements(collectEach), 0o600); err != nil {
+		return err
+	}
+	plain, err := b.gaps(ctx, "idle", nil)
 	if err != nil {
 		return err
 	}
-	gaps, err := b.gaps(ctx, file)
+	with, err := b.gaps(ctx, "idle-collecting", []string{"out"})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("idle between datapoints of %d processes, ms: %s\n", processes, gaps)
+	fmt.Printf("idle between datapoints of %d processes, ms: %s, with %d x %d MB of JSON lines collected %s\n",
+		processes, plain, len(hosts), collectEach/1_000_000, with)
 	return nil
 }
 
-// gaps runs a file's datapoint again and again, and gives the time between each
-// two of them.
-func (b *bed) gaps(ctx context.Context, file string) (series, error) {
-	data, err := os.ReadFile(file)
+// gaps runs a datapoint of as many processes as in the other measurements again
+// and again, one on each host leaving a file, and gives the time between each two.
+func (b *bed) gaps(ctx context.Context, name string, patterns []string) (series, error) {
+	machines := make(map[string]any)
+	for _, h := range hosts {
+		commands := []string{"cp " + b.path("content") + " out"}
+		for range processes/len(hosts) - 1 {
+			commands = append(commands, "/bin/true")
+		}
+		machines[h] = commands
+	}
+	experiment := map[string]any{"name": name, "hosts": machines, "repeat": b.rounds + 1}
+	if patterns != nil {
+		experiment["collect"] = patterns
+	}
+	data, err := json.Marshal(experiment)
 	if err != nil {
 		return nil, err
 	}
-	var experiment map[string]any
-	if err := json.Unmarshal(data, &experiment); err != nil {
-		return nil, err
-	}
-	experiment["repeat"] = b.rounds + 1
-	if data, err = json.Marshal(experiment); err != nil {
-		return nil, err
-	}
+	file := b.path(name + ".json")
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		return nil, err
 	}
 	if err := b.publish(ctx, file); err != nil {
 		return nil, err
 	}
-	name := strings.TrimSuffix(filepath.Base(file), ".json")
 	records, err := filepath.Glob(filepath.Join(b.path("results"), name, "latest", "*", "run.json"))
 	if err != nil {
 		return nil, err
