@@ -107,7 +107,7 @@ func oneFile(_ *cobra.Command, args []string) error {
 }
 
 func (a *app) define(f *pflag.FlagSet) {
-	f.StringVar(&a.flags.queue, "queue", embedded, "`URL` of the queue: amqp://..., amqps://..., or mem: for the embedded one (also $DOWNBEAT_QUEUE_URL)")
+	f.StringVar(&a.flags.queue, "queue", embedded, "`URL` of the queue: amqp://..., amqps://..., sqs://REGION, or mem: for the embedded one (also $DOWNBEAT_QUEUE_URL)")
 	f.StringVar(&a.flags.namespace, "namespace", "downbeat", "`NAME` that prefixes all queues")
 	f.StringVar(&a.flags.results, "results", "results", "`DIR` to put results into")
 	f.StringVar(&a.flags.key, "key", "", "`FILE` with the private key to sign with (see publish keygen)")
