@@ -55,7 +55,7 @@ func TestEndIsToldOnceWhenNoHostHasAProcessLeft(t *testing.T) {
 	bravo.exit(0, 7)
 	select {
 	case <-ended:
-		t.Error("told while a host was not done")
+		t.Fatal("told while a host was not done")
 	default:
 	}
 	bravo.done(message.HostDone)
