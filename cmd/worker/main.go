@@ -22,13 +22,27 @@ func main() {
 	if runner.GuardMain(os.Args) {
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	// The second signal ends the program as signals do, and the runner's guard what
-	// it has started; the next start then reports the run as lost.
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go obey(signals, cancel)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
 	os.Exit(status)
+}
+
+// obey leaves at the first signal. The second ends the program as signals do,
+// and the runner's guard what it has started; the next start then reports the
+// run as lost. That holds before anything is seen of the first: who then sends
+// the second must not send it in vain.
+func obey(signals chan os.Signal, leave func()) {
+	<-signals
+	signal.Stop(signals)
+	select {
+	case second := <-signals: // it came before Stop
+		_ = syscall.Kill(os.Getpid(), second.(syscall.Signal))
+	default:
+		leave()
+	}
 }
 
 // Exit statuses.

@@ -150,7 +150,7 @@ func (f *fake) do(r *http.Request, action string, in *request) (out object, code
 	case "GetQueueAttributes":
 		return object{"Attributes": q.all(name)}, ""
 	case "ListQueueTags":
-		return object{"Tags": q.tags}, ""
+		return object{"Tags": maps.Clone(q.tags)}, "" // it is encoded when the lock is free again
 	case "TagQueue":
 		maps.Copy(q.tags, in.Tags)
 	case "SendMessage":
