@@ -29,12 +29,15 @@ func (w *Worker) markSeen(run string) error {
 
 // seen reports whether the run was on this host before.
 func (w *Worker) seen(run string) bool {
-	for _, dir := range []string{w.seenDir(), w.runsDir()} {
-		if _, err := os.Lstat(filepath.Join(dir, run)); err == nil {
-			return true
-		}
-	}
-	return false
+	return w.over(run) || exists(filepath.Join(w.runsDir(), run))
+}
+
+// over reports whether the run was here and has left.
+func (w *Worker) over(run string) bool { return exists(filepath.Join(w.seenDir(), run)) }
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // recover takes up what a worker that died has left: it ends the processes of

@@ -138,7 +138,7 @@ func TestControlForARunThatIsOverIsIgnored(t *testing.T) {
 	s.tell(current, message.Control{Kind: message.Keepalive})
 	s.await(current, message.Heartbeat) // controls are taken in their order
 	for _, c := range controls {
-		if want := "control=" + string(c.Kind); !log.has("control ignored: the run is not here", "run="+over.Run, want) {
+		if want := "control=" + string(c.Kind); !log.has("control ignored: the run is over", "run="+over.Run, want) {
 			t.Errorf("the log does not tell of the %s", c.Kind)
 		}
 	}

@@ -61,7 +61,7 @@ func (w *Worker) take(ctx context.Context, d *queue.Delivery, job *message.Job) 
 		w.answered(d.Ack(ctx))
 		return
 	}
-	if w.stopped.has(job.Run) {
+	if w.stopped(job.Run) {
 		w.slog.Info("the run was stopped before its job came, and is not begun", "run", job.Run)
 		w.answered(d.Ack(ctx))
 		return

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"crypto/ed25519"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,52 @@ func TestJobWhoseStopCameFirstIsNotBegun(t *testing.T) {
 	s.awaitHere() // so are jobs: the late one has been answered
 	if v.w.lookup(late.Run) != nil || len(s.of(late).events) > 0 {
 		t.Errorf("the job was begun: %v", s.of(late).events)
+	}
+}
+
+// A run's first controls may be faster than its job, too: it gets them with it.
+func TestControlsThatCameBeforeTheirJobAreKeptForIt(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	running, late := s.job("true"), s.job("true")
+	s.ready(running) // with a run here, controls are taken
+	for id := range 2 {
+		s.tell(late, message.Control{Kind: message.Keepalive, Probe: &message.Probe{ID: id + 1}})
+	}
+	s.tell(running, message.Control{Kind: message.Keepalive})
+	s.await(running, message.Heartbeat) // controls are taken in their order: those of the late run are here
+	s.send(late)
+	answered := map[int]bool{}
+	for range 2 {
+		e := s.await(late, message.Heartbeat)
+		answered[e.Heartbeat.Probe.ID] = true
+	}
+	if !answered[1] || !answered[2] {
+		t.Errorf("the probes answered are %v, want both", answered)
+	}
+}
+
+// What is kept for jobs that never come stays little: the oldest goes first.
+func TestControlsKeptForJobsAreBounded(t *testing.T) {
+	t.Parallel()
+	var l earlyList
+	stop := controlled{control: &message.Control{Kind: message.Stop}}
+	keepalive := controlled{control: &message.Control{Kind: message.Keepalive}}
+	for n := range maxEarlyRuns + 1 {
+		l.add(fmt.Sprint(n), earlyControl{stop, 1})
+	}
+	for n := range uint64(maxEarlyControls + 5) {
+		l.add("last", earlyControl{keepalive, n})
+	}
+	if l.stopped("0") || l.stopped("1") || !l.stopped("2") || l.stopped("last") {
+		t.Errorf("kept are %d runs, not the last %d", len(l.runs), maxEarlyRuns)
+	}
+	if got := l.take("last"); len(got) != maxEarlyControls || got[0].serial != 0 {
+		t.Errorf("%d controls are kept for a run, want the first %d", len(got), maxEarlyControls)
+	}
+	if got := l.take("last"); got != nil || len(l.runs) != maxEarlyRuns-1 {
+		t.Error("what was taken is still there")
 	}
 }
 

@@ -126,18 +126,31 @@ func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) 
 		return
 	}
 	w.answered(d.Ack(ctx))
-	r := w.lookup(envelope.Run)
-	switch {
-	case r == nil:
-		w.slog.Debug("control ignored: the run is not here", "run", envelope.Run, "control", c.Kind)
-		if c.Kind == message.Stop {
-			w.stopped.add(envelope.Run)
-		}
-	case !r.serials.fresh(envelope.Serial):
-		w.slog.Warn("control ignored: it was here before", "run", envelope.Run, "control", c.Kind, "serial", envelope.Serial)
+	w.forward(envelope.Run, earlyControl{controlled{c, taken}, envelope.Serial})
+}
+
+// forward hands a control to its run, or keeps it until the run's job comes.
+func (w *Worker) forward(run string, c earlyControl) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch r := w.runs[run]; {
+	case r != nil:
+		w.pass(r, c)
+	case w.over(run):
+		w.slog.Debug("control ignored: the run is over", "run", run, "control", c.control.Kind)
 	default:
-		r.mail.post(controlled{c, taken})
+		w.early.add(run, c)
 	}
+}
+
+// pass hands a control to its run, unless it was here before. The worker's mutex
+// is held.
+func (w *Worker) pass(r *run, c earlyControl) {
+	if !r.serials.fresh(c.serial) {
+		w.slog.Warn("control ignored: it was here before", "run", r.job.Run, "control", c.control.Kind, "serial", c.serial)
+		return
+	}
+	r.mail.post(c.controlled)
 }
 
 // validForRun reports whether a control that has expired by the wall clock is
@@ -165,7 +178,8 @@ func (w *Worker) chunk(body []byte) {
 }
 
 // A replayWindow tells serial numbers that are new from those seen before. It
-// remembers the last replaySpan; what is older counts as seen.
+// remembers the last replaySpan; what is older counts as seen. It is for whoever
+// holds the worker's mutex.
 type replayWindow struct {
 	newest uint64
 	seen   [replaySpan]bool // by serial modulo replaySpan
@@ -173,8 +187,7 @@ type replayWindow struct {
 
 const replaySpan = 1024
 
-// fresh reports whether the serial is new, and remembers it. It is for the one
-// goroutine that takes controls.
+// fresh reports whether the serial is new, and remembers it.
 func (r *replayWindow) fresh(serial uint64) bool {
 	if serial == 0 || serial+replaySpan <= r.newest {
 		return false

@@ -64,10 +64,9 @@ type Worker struct {
 	mu     sync.Mutex
 	runs   map[string]*run
 	tidied time.Time // when the runs remembered on the disk were last looked through
+	early  earlyList // of runs whose job has not come
 	loops  sync.WaitGroup
 	watch  watch
-	// stopped are runs whose stop came before their job.
-	stopped stoppedRuns
 
 	taken, refused atomic.Uint64 // see Stats
 }
@@ -160,6 +159,9 @@ func (w *Worker) seenDir() string { return filepath.Join(w.dir, "seen") }
 func (w *Worker) start(ctx context.Context, r *run) {
 	w.mu.Lock()
 	w.runs[r.job.Run] = r
+	for _, c := range w.early.take(r.job.Run) {
+		w.pass(r, c)
+	}
 	w.mu.Unlock()
 	w.watch.open(ctx, w)
 	w.loops.Go(func() { r.loop(ctx) })
@@ -170,6 +172,13 @@ func (w *Worker) lookup(id string) *run {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.runs[id]
+}
+
+// stopped reports whether the run's stop came before its job.
+func (w *Worker) stopped(run string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.early.stopped(run)
 }
 
 // forget takes a run that is over off the disk, and remembers that it was here;

@@ -1,0 +1,69 @@
+package worker
+
+import (
+	"slices"
+
+	"downbeat/internal/message"
+)
+
+// An earlyList keeps controls that came before the job of their run: the two
+// travel on different queues, and either may be first. A run whose stop is among
+// them is not begun, as nobody waits for it any more; others get them with
+// their job, or else the publisher would miss them and wait before it sends
+// them again. It is for whoever holds the worker's mutex.
+type earlyList struct{ runs []early } // oldest first
+
+type early struct {
+	run      string
+	stopped  bool
+	controls []earlyControl
+}
+
+// An earlyControl is one with the serial number of its envelope.
+type earlyControl struct {
+	controlled
+	serial uint64
+}
+
+// What is remembered, at most: most is of runs that are over, and whose last
+// controls were sent twice.
+const (
+	maxEarlyRuns     = 256
+	maxEarlyControls = 16
+)
+
+func (l *earlyList) find(run string) int {
+	return slices.IndexFunc(l.runs, func(e early) bool { return e.run == run })
+}
+
+func (l *earlyList) add(run string, c earlyControl) {
+	i := l.find(run)
+	if i < 0 {
+		if len(l.runs) == maxEarlyRuns {
+			l.runs = slices.Delete(l.runs, 0, 1)
+		}
+		i = len(l.runs)
+		l.runs = append(l.runs, early{run: run})
+	}
+	e := &l.runs[i]
+	e.stopped = e.stopped || c.control.Kind == message.Stop
+	if len(e.controls) < maxEarlyControls {
+		e.controls = append(e.controls, c)
+	}
+}
+
+func (l *earlyList) stopped(run string) bool {
+	i := l.find(run)
+	return i >= 0 && l.runs[i].stopped
+}
+
+// take gives the controls for a run, in the order in which they came.
+func (l *earlyList) take(run string) []earlyControl {
+	i := l.find(run)
+	if i < 0 {
+		return nil
+	}
+	controls := l.runs[i].controls
+	l.runs = slices.Delete(l.runs, i, i+1)
+	return controls
+}
