@@ -108,10 +108,14 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 		}
 	}
 	a.say("%s: %d of %s done already\n", file.Name, len(points)-len(left), terminal.Count(uint64(len(points)), "datapoint"))
+	files, err := shippedNow(points)
+	if err != nil {
+		return nil, err
+	}
 	var stale []string
 	for _, r := range records {
 		if r.Outcome == results.RunSucceeded && !current[r.Definition] {
-			stale = append(stale, fmt.Sprintf("  run %s (datapoint %d) is of another definition and doesn't count\n", r.Run, r.Datapoint))
+			stale = append(stale, fmt.Sprintf("  run %s (datapoint %d) is of another definition and doesn't count%s\n", r.Run, r.Datapoint, reshipped(r, files)))
 		}
 	}
 	if len(stale) > most {
@@ -119,6 +123,47 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 	}
 	a.say("%s", strings.Join(stale, ""))
 	return slices.Clip(left), nil
+}
+
+// A target is a file in the run's directory on a host.
+type target struct{ host, path string }
+
+// shippedNow gives the hashes of what is shipped to each place in any datapoint.
+func shippedNow(points []experiment.Point) (map[target][]string, error) {
+	run := message.NewRun(message.NewPublisher())
+	files := make(map[target][]string)
+	for _, point := range points {
+		d, err := point.Expand(run)
+		if err != nil {
+			return nil, usage(err)
+		}
+		for host, list := range d.Files {
+			for _, f := range list {
+				if at := (target{host, f.Path}); f.SHA256 != "" && !slices.Contains(files[at], f.SHA256) {
+					files[at] = append(files[at], f.SHA256)
+				}
+			}
+		}
+	}
+	return files, nil
+}
+
+// reshipped names the files that the run was made with whose content is another
+// now: that is no change of the experiment's file, so nothing else tells of it.
+func reshipped(r results.Record, now map[target][]string) string {
+	var names []string
+	for _, h := range r.Hosts {
+		for _, f := range h.Shipped {
+			sums := now[target{h.Host, f.Path}]
+			if len(sums) > 0 && !slices.Contains(sums, f.SHA256) && !slices.Contains(names, f.Path) {
+				names = append(names, f.Path)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return ": the content has changed of " + fewOf(names)
 }
 
 // tellChanges says what in the file makes datapoints run again, or for the first

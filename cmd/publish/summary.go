@@ -142,9 +142,12 @@ func missing(b *strings.Builder, r results.Record) {
 	for i, line := range lines {
 		if i == most && len(lines) > most+1 {
 			fmt.Fprintf(b, "  ... and %d more files that were not collected; see run.json\n", len(lines)-most)
-			return
+			break
 		}
 		b.WriteString(line)
+	}
+	for _, pattern := range r.Unmatched {
+		fmt.Fprintf(b, "  warning: nothing was collected for %q: no host has such a file in the run's directory\n", pattern)
 	}
 }
 

@@ -3,6 +3,7 @@ package publisher
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"downbeat/internal/message"
@@ -150,4 +151,28 @@ func (r *run) collected(h *host, rec *results.HostRecord) {
 		rec.Files = append(rec.Files, f.Path)
 	}
 	rec.Missing = h.haul.missing
+}
+
+// unmatched lists the patterns that picked nothing on any host for which they
+// were given: most likely, the file is wrong about what its processes leave.
+func (r *run) unmatched(records []results.HostRecord) []string {
+	var order []string
+	picked := make(map[string]bool)
+	for i, h := range r.hosts {
+		for _, pattern := range h.job.Collect {
+			if _, seen := picked[pattern]; !seen {
+				order = append(order, pattern)
+			}
+			picked[pattern] = picked[pattern] || picks(pattern, &records[i])
+		}
+	}
+	return slices.DeleteFunc(order, func(pattern string) bool { return picked[pattern] })
+}
+
+// picks reports whether the pattern stands for any file of the host, collected
+// or not. Of what can't be known, it does.
+func picks(pattern string, h *results.HostRecord) bool {
+	set := message.NewPathSet([]string{pattern})
+	return slices.ContainsFunc(h.Files, set.Has) ||
+		slices.ContainsFunc(h.Missing, func(m results.MissingFile) bool { return m.Path == "" || set.Has(m.Path) })
 }

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/results"
 )
 
 // maxShipment is how much is sent for one wish; who wants more asks again.
@@ -79,6 +81,23 @@ func (r *run) grant(host string, wishes <-chan wish) {
 			return
 		}
 	}
+}
+
+// shipped lists what the host was to find in the run's directory.
+func (r *run) shipped(h *host) []results.ShippedFile {
+	var list []results.ShippedFile
+	for _, f := range r.dp.Files[h.name] {
+		if len(list) == results.MaxShipped {
+			break
+		}
+		s := results.ShippedFile{Path: f.Path, Bytes: f.Bytes, SHA256: f.SHA256}
+		if f.SHA256 == "" {
+			sum := sha256.Sum256([]byte(f.Text))
+			s.Bytes, s.SHA256 = int64(len(f.Text)), hex.EncodeToString(sum[:])
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // sourceOf is where the content of that hash is read.

@@ -120,6 +120,9 @@ func (r *run) record() results.Record {
 	rec.ReleasedAt = starts.first
 	rec.StartSkewUS, rec.StopSkewUS = starts.width().Microseconds(), stops.width().Microseconds()
 	rec.Outcome, rec.Reason = r.outcome()
+	if !rec.ReleasedAt.IsZero() {
+		rec.Unmatched = r.unmatched(rec.Hosts)
+	}
 	return rec
 }
 
@@ -164,7 +167,7 @@ func (r *run) hostRecord(h *host) results.HostRecord {
 		Host: h.name, Outcome: h.outcome, Reason: h.reason,
 		ClockOffsetUS: h.clock.Value().Microseconds(), ClockErrorUS: h.clock.Error().Microseconds(),
 		Setup: h.setup, Teardown: h.teardown,
-		StoppedAt: h.stoppedAt,
+		StoppedAt: h.stoppedAt, Shipped: r.shipped(h),
 	}
 	if h.ready != nil {
 		rec.Hold = h.ready.Hold

@@ -84,8 +84,11 @@ type Record struct {
 	// people, why a metric found nothing or what it had to leave out.
 	Units       map[string]string `json:"units,omitempty"`
 	MetricNotes map[string]string `json:"metric_notes,omitempty"`
-	Hosts       []HostRecord      `json:"hosts"`
-	Processes   []ProcessRecord   `json:"processes"`
+	// Unmatched are the patterns of collect that picked no file on any host for
+	// which they were given; of a run that was released.
+	Unmatched []string        `json:"unmatched,omitempty"`
+	Hosts     []HostRecord    `json:"hosts"`
+	Processes []ProcessRecord `json:"processes"`
 }
 
 // A HostRecord is one host's part in a run.
@@ -113,11 +116,24 @@ type HostRecord struct {
 	// had its setup and teardown more than once.
 	Setup    []StepRecord `json:"setup"`
 	Teardown []StepRecord `json:"teardown"`
+	// Shipped are the files that were put into the run's directory before, the
+	// first [MaxShipped] of them.
+	Shipped []ShippedFile `json:"shipped"`
 	// Files are the paths of what was collected, below <host>/files; Collected
 	// says more of each, and Missing what should have been.
 	Files     []string      `json:"files"`
 	Collected []FileRecord  `json:"collected"`
 	Missing   []MissingFile `json:"missing"`
+}
+
+// MaxShipped is how many files a record names as shipped to a host.
+const MaxShipped = 1000
+
+// A ShippedFile is one that was put into the run's directory on a host.
+type ShippedFile struct {
+	Path   string `json:"path"` // in that directory, with slashes
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"` // hexadecimal
 }
 
 // A ProcessRecord is one process's part in a run.
@@ -202,6 +218,7 @@ func (r Record) Normal() Record {
 		h.Files = append([]string{}, h.Files...)
 		h.Setup, h.Teardown = normalSteps(h.Setup), normalSteps(h.Teardown)
 		h.StoppedAt = utc(h.StoppedAt)
+		h.Shipped = append([]ShippedFile{}, h.Shipped...)
 		h.Collected = append([]FileRecord{}, h.Collected...)
 		h.Missing = append([]MissingFile{}, h.Missing...)
 		hosts[i] = h

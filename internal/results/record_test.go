@@ -22,10 +22,11 @@ func sample() results.Record {
 		Outcome:    results.RunFailed, Reason: "client.0 on nevis exited with 3",
 		EnqueuedAt: epoch, ReleasedAt: after(time.Second), EndedAt: after(time.Minute),
 		StartSkewUS: 812, StopSkewUS: 1430, ClockErrorUS: 310,
-		Metrics: map[string]float64{"throughput": 2733.2},
+		Metrics: map[string]float64{"throughput": 2733.2}, Unmatched: []string{"*.csv"},
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
 			ClockOffsetUS: 12, ClockErrorUS: 310, StoppedAt: after(50 * time.Second), Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
+			Shipped:   []results.ShippedFile{{Path: "bin/honu", Bytes: 9, SHA256: "77aa"}},
 			Collected: []results.FileRecord{{Path: "server.jsonl", Bytes: 12, SHA256: "5f2c", Mode: "0644", ModifiedAt: time.Date(2026, 11, 23, 9, 30, 59, 123456789, time.UTC)}},
 			Missing:   []results.MissingFile{results.NewMissingFile("core", "it is a named pipe")},
 			Setup: []results.StepRecord{{
