@@ -11,6 +11,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 // A consumer takes deliveries from one queue over one subscription after the
@@ -87,7 +88,7 @@ func (b *Broker) newConsumer(ctx context.Context, name string, prefetch int) (*c
 // against a refusal.
 func (c *consumer) first(ctx context.Context) (*subscription, error) {
 	var last error
-	retry := newRetry()
+	attempts := retry.New()
 	for ctx.Err() == nil {
 		s, err := c.broker.consume.session(ctx)
 		if err != nil {
@@ -105,7 +106,7 @@ func (c *consumer) first(ctx context.Context) (*subscription, error) {
 		}
 		last = err
 		if s.alive() {
-			retry.wait(ctx, nil)
+			attempts.Wait(ctx, nil)
 		}
 	}
 	return nil, ended(ctx, last)
@@ -133,16 +134,16 @@ func (c *consumer) subscribe(ctx context.Context, s *session) (*subscription, er
 // run is the consumer's goroutine: it keeps it subscribed until it is closed.
 func (c *consumer) run(sub *subscription) {
 	defer close(c.done)
-	retry := newRetry()
+	attempts := retry.New()
 	for sub != nil {
 		began := time.Now()
 		c.pump(sub)
 		sub.end(c.broker.ctx)
 		c.dropStale()
-		if time.Since(began) > maxBackOff {
-			retry.Reset()
+		if time.Since(began) > retry.Longest {
+			attempts.Reset()
 		}
-		sub = c.resubscribe(retry)
+		sub = c.resubscribe(attempts)
 	}
 }
 
@@ -211,7 +212,7 @@ func (c *consumer) dropStale() {
 // resubscribe tries until it has a subscription; nil: the consumer is closed.
 // A queue that isn't there any more is declared again if it was declared here;
 // otherwise we wait for somebody to do it.
-func (c *consumer) resubscribe(retry *retry) *subscription {
+func (c *consumer) resubscribe(attempts *retry.Retry) *subscription {
 	for {
 		s, err := c.broker.consume.session(c.ctx)
 		if err != nil {
@@ -231,7 +232,7 @@ func (c *consumer) resubscribe(retry *retry) *subscription {
 			return nil
 		}
 		c.broker.log.Debug("subscribing failed", "queue", c.name, "error", err)
-		if s.alive() && !retry.wait(c.ctx, declared) {
+		if s.alive() && !attempts.Wait(c.ctx, declared) {
 			return nil
 		}
 	}

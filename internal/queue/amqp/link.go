@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 // A link keeps one connection to the broker and makes it again when it is lost.
@@ -61,7 +62,7 @@ func (l *link) set(s *session, last error) {
 // keep is the link's goroutine: it waits for the connection's end and makes a
 // new one, until the broker is closed.
 func (l *link) keep(ctx context.Context, s *session) {
-	retry := newRetry()
+	attempts := retry.New()
 	for {
 		began := time.Now()
 		select {
@@ -75,10 +76,10 @@ func (l *link) keep(ctx context.Context, s *session) {
 		l.set(nil, err)
 		s.close()
 		l.broker.reportLost(l, err)
-		if time.Since(began) > maxBackOff { // else it may be flapping
-			retry.Reset()
+		if time.Since(began) > retry.Longest { // else it may be flapping
+			attempts.Reset()
 		}
-		if s = l.reopen(ctx, retry); s == nil {
+		if s = l.reopen(ctx, attempts); s == nil {
 			return
 		}
 		l.set(s, nil)
@@ -87,9 +88,9 @@ func (l *link) keep(ctx context.Context, s *session) {
 }
 
 // reopen tries for a new connection until it has one or ctx ends.
-func (l *link) reopen(ctx context.Context, retry *retry) *session {
+func (l *link) reopen(ctx context.Context, attempts *retry.Retry) *session {
 	for {
-		if !retry.wait(ctx, nil) {
+		if !attempts.Wait(ctx, nil) {
 			return nil
 		}
 		s, err := l.open(ctx)

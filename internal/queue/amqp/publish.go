@@ -9,6 +9,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 // errNacked: the broker could not take responsibility for a message.
@@ -94,7 +95,7 @@ func content(m queue.Message) amqp091.Publishing {
 func (p *publisher) send(ctx context.Context, m *posting) error {
 	ctx, cancel := p.broker.until(ctx)
 	defer cancel()
-	retry := newRetry()
+	attempts := retry.New()
 	var last error
 	for ctx.Err() == nil {
 		s, err := p.broker.publish.session(ctx)
@@ -118,7 +119,7 @@ func (p *publisher) send(ctx context.Context, m *posting) error {
 		}
 		last = err
 		if s.alive() {
-			retry.wait(ctx, nil)
+			attempts.Wait(ctx, nil)
 		}
 	}
 	return ended(ctx, last)

@@ -13,6 +13,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 // A topology is the queues that were declared here: what has to be there
@@ -192,7 +193,7 @@ func (b *Broker) administer(ctx context.Context, op func(*amqp091.Channel) error
 	ctx, cancel := b.until(ctx)
 	defer cancel()
 	var last error
-	retry := newRetry()
+	attempts := retry.New()
 	for ctx.Err() == nil {
 		s, err := b.consume.session(ctx)
 		if err != nil {
@@ -210,7 +211,7 @@ func (b *Broker) administer(ctx context.Context, op func(*amqp091.Channel) error
 		}
 		last = err
 		if s.alive() { // neither refused nor lost: out of channels, for one
-			retry.wait(ctx, nil)
+			attempts.Wait(ctx, nil)
 		}
 	}
 	return ended(ctx, last)

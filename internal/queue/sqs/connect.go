@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 // urlForm is how a URL is written, for error messages.
@@ -104,7 +105,7 @@ func connect(ctx context.Context, cfg aws.Config, clock *serverClock) (*sqs.Clie
 	transport.MaxIdleConnsPerHost = maxConns
 	client := sqs.NewFromConfig(cfg, func(o *sqs.Options) {
 		o.HTTPClient = &http.Client{Transport: &clocked{transport, clock}}
-		o.Retryer = awsretry.NewStandard(func(r *awsretry.StandardOptions) { r.MaxBackoff = maxBackOff })
+		o.Retryer = awsretry.NewStandard(func(r *awsretry.StandardOptions) { r.MaxBackoff = retry.Longest })
 	})
 	return client, transport, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 // pollTime is how long SQS waits for a message before it answers that there is
@@ -129,7 +130,7 @@ func (b *Broker) term(ctx context.Context, r *remote) (time.Duration, error) {
 func (c *consumer) run() {
 	defer close(c.ended)
 	c.keeping.Go(c.keep)
-	retry := newRetry()
+	attempts := retry.New()
 	woken := false
 	for c.ctx.Err() == nil {
 		n := c.awaitRoom()
@@ -138,10 +139,10 @@ func (c *consumer) run() {
 		}
 		received, err := c.poll(n)
 		if err != nil {
-			c.recover(err, retry)
+			c.recover(err, attempts)
 			continue
 		}
-		retry.Reset()
+		attempts.Reset()
 		woken = c.accept(received) || woken
 	}
 	<-c.closed
@@ -225,7 +226,7 @@ func (c *consumer) receive(ctx context.Context, n int, wait time.Duration) (rece
 
 // recover deals with a poll that failed: a queue that was declared here is
 // declared again, otherwise we wait for somebody to do it.
-func (c *consumer) recover(err error, retry *retry) {
+func (c *consumer) recover(err error, attempts *retry.Retry) {
 	if c.ctx.Err() != nil {
 		return
 	}
@@ -244,7 +245,7 @@ func (c *consumer) recover(err error, retry *retry) {
 		}
 	}
 	b.log.Debug("polling failed", "queue", c.remote.name, "error", err)
-	retry.wait(c.ctx, declared)
+	attempts.Wait(c.ctx, declared)
 }
 
 // Receive implements [queue.Consumer].

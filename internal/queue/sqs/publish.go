@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 const (
@@ -143,7 +144,7 @@ func (p *posting) await() error {
 
 // send is the outbox's goroutine: it sends until nothing waits.
 func (b *Broker) send(r *remote) {
-	retry := newRetry()
+	attempts := retry.New()
 	for {
 		if linger := r.out.linger(); linger > 0 {
 			r.out.pause(b.ctx, linger)
@@ -155,11 +156,11 @@ func (b *Broker) send(r *remote) {
 		}
 		again := b.sendBatch(r, batch)
 		if len(again) == 0 {
-			retry.Reset()
+			attempts.Reset()
 			continue
 		}
 		r.out.putBack(again)
-		retry.wait(b.ctx, nil) // when the broker is closed, so are the postings' contexts
+		attempts.Wait(b.ctx, nil) // when the broker is closed, so are the postings' contexts
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/queue/retry"
 )
 
 const (
@@ -161,7 +162,7 @@ func (b *Broker) begin(task func()) error {
 // try makes a request until SQS has carried it out or refused it, or ctx ends.
 func (b *Broker) try(ctx context.Context, request func(context.Context) error) error {
 	var last error
-	for retry := newRetry(); ctx.Err() == nil; retry.wait(ctx, nil) {
+	for attempts := retry.New(); ctx.Err() == nil; attempts.Wait(ctx, nil) {
 		err := b.once(ctx, request)
 		if err == nil {
 			return nil
