@@ -35,8 +35,8 @@ func faults() []fault {
 				s.experimenter.kills++
 			}
 		}},
-		{"a worker's connections cut", 5, func(s *soak) { s.anyone().proxy.cut() }},
-		{"the publisher's connections cut", 3, func(s *soak) { s.experimenter.proxy.cut() }},
+		{"a worker's connections cut", 5, func(s *soak) { s.anyone().proxy.Cut() }},
+		{"the publisher's connections cut", 3, func(s *soak) { s.experimenter.proxy.Cut() }},
 		{"worker suspended for 3 s", 3, func(s *soak) {
 			pid := s.anyone().process.PID()
 			check(s.t, syscall.Kill(pid, syscall.SIGSTOP))

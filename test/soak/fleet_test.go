@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"downbeat/internal/queue/queuetest/daemon"
+	"downbeat/internal/queue/queuetest/proxy"
 )
 
 const namespace = "soak"
@@ -32,7 +33,8 @@ var hosts = []string{"alpha", "bravo", "charlie", spared}
 type member struct {
 	t       *testing.T
 	host    string
-	proxy   *proxy
+	proxy   *proxy.Proxy
+	broker  string // through the proxy
 	metrics string // address
 	log     *os.File
 	process *daemon.Process
@@ -47,7 +49,8 @@ func newMember(t *testing.T, host, broker string) *member {
 	check(t, err)
 	log, err := os.Create(filepath.Join(root, "worker-"+host+".log"))
 	check(t, err)
-	m := &member{t: t, host: host, proxy: newProxy(t, broker), metrics: fmt.Sprintf("127.0.0.1:%d", ports[0]), log: log}
+	m := &member{t: t, host: host, metrics: fmt.Sprintf("127.0.0.1:%d", ports[0]), log: log}
+	m.proxy, m.broker = proxy.New(t, broker)
 	m.start()
 	t.Cleanup(func() {
 		if m.process != nil {
@@ -63,7 +66,7 @@ func (m *member) start() {
 	cmd := exec.Command(filepath.Join(root, "bin", "worker"))
 	cmd.Dir, cmd.Stderr = root, m.log
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "DOWNBEAT_QUEUE_URL=" + m.proxy.url, "DOWNBEAT_HOST=" + m.host, "DOWNBEAT_NAMESPACE=" + namespace,
+		"PATH=" + os.Getenv("PATH"), "DOWNBEAT_QUEUE_URL=" + m.broker, "DOWNBEAT_HOST=" + m.host, "DOWNBEAT_NAMESPACE=" + namespace,
 		"DOWNBEAT_STATE_DIR=" + stateDir(), "DOWNBEAT_METRICS_ADDR=" + m.metrics, "DOWNBEAT_LOG_LEVEL=info", mark,
 	}
 	var err error
@@ -139,11 +142,12 @@ func (m *member) look() (usage, error) {
 // An experimenter runs the experiment, and goes on with it when its publish has
 // been killed or something has failed, until all is done.
 type experimenter struct {
-	t     *testing.T
-	proxy *proxy
-	file  string
-	log   *os.File
-	done  chan struct{}
+	t      *testing.T
+	proxy  *proxy.Proxy
+	broker string // through the proxy
+	file   string
+	log    *os.File
+	done   chan struct{}
 
 	mu      sync.Mutex
 	process *daemon.Process // nil between two
@@ -156,7 +160,7 @@ func results() string { return filepath.Join(root, "results", "soak", "latest") 
 func (e *experimenter) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(root, "bin", "publish"), args...)
 	cmd.Args = append(cmd.Args, "--quiet", "--no-progress", "--lease", lease.String(), "--results", filepath.Join(root, "results"))
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "DOWNBEAT_QUEUE_URL=" + e.proxy.url, "DOWNBEAT_NAMESPACE=" + namespace, mark}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "DOWNBEAT_QUEUE_URL=" + e.broker, "DOWNBEAT_NAMESPACE=" + namespace, mark}
 	cmd.Dir, cmd.Stderr = root, e.log
 	return cmd
 }

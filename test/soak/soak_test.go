@@ -15,6 +15,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/queue/queuetest/proxy"
 )
 
 // A soak is one long experiment and what goes wrong in it.
@@ -80,7 +81,9 @@ func (s *soak) newExperimenter(name string, n int) *experimenter {
 	log, err := os.Create(filepath.Join(root, "publish-"+name+".log"))
 	check(s.t, err)
 	s.t.Cleanup(func() { check(s.t, log.Close()) })
-	return &experimenter{t: s.t, proxy: newProxy(s.t, s.node.URL()), file: file(s.t, name, n), log: log, done: make(chan struct{})}
+	e := &experimenter{t: s.t, file: file(s.t, name, n), log: log, done: make(chan struct{})}
+	e.proxy, e.broker = proxy.New(s.t, s.node.URL())
+	return e
 }
 
 // warmUp runs one datapoint, so that all that a worker ever starts is there, and

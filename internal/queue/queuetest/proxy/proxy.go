@@ -88,8 +88,15 @@ func (p *Proxy) serve(client net.Conn) {
 	c.flows.L = &c.mu
 	p.pairs[c] = struct{}{}
 	p.made++
-	p.wg.Go(func() { c.forward(client, server) })
-	p.wg.Go(func() { c.forward(server, client) })
+	p.wg.Go(func() {
+		var there sync.WaitGroup
+		there.Go(func() { c.forward(client, server) })
+		c.forward(server, client)
+		there.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.pairs, c)
+	})
 }
 
 func (c *pair) forward(to io.Writer, from io.Reader) {
