@@ -1,6 +1,9 @@
 package report
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"downbeat/internal/results"
@@ -20,6 +23,8 @@ type detail struct {
 	Base      string          `json:"base"`
 	Hosts     []hostDetail    `json:"hosts"`
 	Processes []processDetail `json:"processes"`
+	// Steps are the commands of setups and teardowns, each as it was run last.
+	Steps []processDetail `json:"steps,omitempty"`
 }
 
 type hostDetail struct {
@@ -35,6 +40,8 @@ type hostDetail struct {
 	Swept   int    `json:"swept,omitempty"`
 
 	Files []string `json:"files,omitempty"`
+	// Missing says of files, the first few, why they were not collected.
+	Missing []string `json:"missing,omitempty"`
 }
 
 type processDetail struct {
@@ -70,8 +77,9 @@ func newDetail(r results.Record) *detail {
 	for _, h := range r.Hosts {
 		d.Hosts = append(d.Hosts, hostDetail{
 			Host: h.Host, Outcome: string(h.Outcome), Reason: h.Reason, Hold: h.Hold, Offset: h.ClockOffsetUS, Error: h.ClockErrorUS,
-			Stopped: d.since(h.StoppedAt), Lines: h.Lines, Bytes: h.Bytes, Swept: h.Swept, Files: h.Files,
+			Stopped: d.since(h.StoppedAt), Lines: h.Lines, Bytes: h.Bytes, Swept: h.Swept, Files: h.Files, Missing: missing(h),
 		})
+		d.addSteps(h.Host, slices.Concat(h.Setup, h.Teardown))
 	}
 	for _, p := range r.Processes {
 		d.Processes = append(d.Processes, processDetail{
@@ -87,6 +95,35 @@ func newDetail(r results.Record) *detail {
 	d.SpanUS = d.span.Microseconds()
 	d.TickUS = max(d.SpanUS/ticksPerRun, 1)
 	return d
+}
+
+// missing says why files were not collected from the host.
+func missing(h results.HostRecord) []string {
+	const most = 10
+	var list []string
+	for i, m := range h.Missing {
+		if i == most {
+			return append(list, fmt.Sprintf("and %d more; see run.json", len(h.Missing)-most))
+		}
+		list = append(list, strings.TrimPrefix(m.Path+": "+m.Reason, ": "))
+	}
+	return list
+}
+
+// addSteps adds what was run on a host around the processes. A host that had to
+// give way to another run has had it more than once.
+func (d *detail) addSteps(host string, steps []results.StepRecord) {
+	for i, s := range steps {
+		if slices.ContainsFunc(steps[i+1:], func(later results.StepRecord) bool { return later.Name == s.Name }) {
+			continue
+		}
+		d.Steps = append(d.Steps, processDetail{
+			Host: host, Process: s.Name, Argv: s.Argv, Outcome: string(s.Outcome), Reason: s.Reason,
+			Exit: s.ExitCode, Signal: s.Signal, Start: d.since(s.StartedAt), End: d.since(s.EndedAt),
+			CPU: s.UserUS + s.SystemUS, RSS: s.MaxRSSBytes,
+			Lines: [2]uint64{s.StdoutLines, s.StderrLines}, Bytes: [2]uint64{s.StdoutBytes, s.StderrBytes},
+		})
+	}
 }
 
 func (d *detail) since(t time.Time) *int64 {

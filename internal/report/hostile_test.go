@@ -40,7 +40,12 @@ func hostile(t *testing.T) string {
 			Parameters: map[string]any{attack: float64(n), "\x00\xff": attack + string(rune('a'+n%2)), "__proto__": "x"},
 			EnqueuedAt: at, ReleasedAt: at, EndedAt: at.Add(10 * time.Second),
 			Metrics: map[string]float64{attack: float64(n), "../../up": 1, "": 2},
-			Hosts:   []results.HostRecord{{Host: "al<b>pha", Outcome: results.HostSucceeded, Reason: attack, Hold: attack, Files: []string{attack}}},
+			Hosts: []results.HostRecord{{
+				Host: "al<b>pha", Outcome: results.HostSucceeded, Reason: attack, Hold: attack, Files: []string{attack},
+				Missing: []results.MissingFile{{Path: attack, Reason: attack}},
+				Setup:   []results.StepRecord{{Name: `"set&up'`, Argv: []string{attack}, Outcome: attack, Reason: attack}},
+			}},
+			Unmatched: []string{attack},
 			Processes: []results.ProcessRecord{{
 				Host: "al<b>pha", Process: `"pro&cess'`, Argv: []string{attack, "\x00"}, Outcome: results.ProcessSucceeded, Reason: attack, Signal: attack,
 				StartedAt: at, EndedAt: at.Add(9 * time.Second), StdoutBytes: uint64(len(text)), StdoutLines: 5,

@@ -36,6 +36,8 @@ type row struct {
 	Metrics    map[string]float64 `json:"metrics,omitempty"`
 	// Notes say of metrics why they are not there, or what is not in them.
 	Notes map[string]string `json:"notes,omitempty"`
+	// Unmatched are patterns of collect that picked no file.
+	Unmatched []string `json:"unmatched,omitempty"`
 }
 
 func newIndex(written time.Time, sorted []*run, superseded map[*run]bool) index {
@@ -62,7 +64,7 @@ func newRow(n int, r *run, superseded bool) row {
 	row := row{
 		N: n, Link: r.link(), Run: rec.Run, Dir: r.name, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
 		Parameters: rec.Parameters, Outcome: r.outcome(), Reason: rec.Reason, Superseded: superseded, Metrics: r.metrics,
-		Notes: rec.MetricNotes,
+		Notes: rec.MetricNotes, Unmatched: rec.Unmatched,
 	}
 	if !rec.ReleasedAt.IsZero() {
 		took := r.took().Microseconds()

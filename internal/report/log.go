@@ -46,7 +46,8 @@ func factor(trouble bool) int64 {
 	return 1
 }
 
-// A runLog is what the processes of a run wrote, in the order of its record.
+// A runLog is what the processes of a run wrote, and then its steps, in the order
+// of its detail.
 type runLog []processLog
 
 // A processLog is the beginning and the end of what a process wrote.

@@ -35,15 +35,17 @@ func incompleteRun(name, why string) *run {
 func newRun(dir, name string, record results.Record, limit int64) (*run, error) {
 	r := &run{name: name, complete: true, record: record, metrics: finite(record.Metrics)}
 	d, logs := newDetail(record), runLog{}
-	for i, p := range record.Processes {
-		ticks := newTicker(d)
-		excerpt, err := results.ReadExcerpt(filepath.Join(dir, name), results.Process{Host: p.Host, Name: p.Process},
-			limit*factor(troubled(p.Outcome)), ticks.add)
-		if err != nil {
-			return nil, err
+	for _, list := range [][]processDetail{d.Processes, d.Steps} {
+		for i := range list {
+			p := &list[i]
+			ticks, trouble := newTicker(d), troubled(results.ProcessOutcome(p.Outcome))
+			excerpt, err := results.ReadExcerpt(filepath.Join(dir, name), results.Process{Host: p.Host, Name: p.Process}, limit*factor(trouble), ticks.add)
+			if err != nil {
+				return nil, err
+			}
+			p.Out, p.Err = ticks.deltas(false), ticks.deltas(true)
+			logs = append(logs, newProcessLog(excerpt, d.base, trouble))
 		}
-		d.Processes[i].Out, d.Processes[i].Err = ticks.deltas(false), ticks.deltas(true)
-		logs = append(logs, newProcessLog(excerpt, d.base, troubled(p.Outcome)))
 	}
 	r.largest, r.cut = logs.largest(), logs.cut()
 	var err error

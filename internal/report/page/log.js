@@ -5,9 +5,13 @@ const lineHeight = 18;
 const longestLine = 4000; // characters that are shown of one
 const log = { row: undefined, lines: [], shown: [], matches: [], at: -1, name: "" };
 
+// writersOf gives all that wrote something: the processes, and the commands of setups and teardowns.
+function writersOf(detail) {
+  return [...detail.processes, ...(detail.steps ?? [])];
+}
+
 // linesOf gives the lines of one process's log, with a line that says where some were left out.
-function linesOf(row, detail, logs, n) {
-  const p = detail.processes[n], part = logs[n];
+function linesOf(row, p, part) {
   if (!part) return [];
   const texts = part.text.split("\n").slice(0, -1);
   const times = expand(part.times), stderr = new Set(expand(part.stderr));
@@ -30,11 +34,12 @@ async function showLog(row, detail, name) {
   log.name = name;
   if (!same) showProcesses(detail);
   byId("log-process").value = name;
-  const numbers = detail.processes.map((p, n) => n).filter((n) => name === "" || processName(detail.processes[n]) === name);
-  log.lines = numbers.flatMap((n) => linesOf(row, detail, logs ?? [], n));
+  const writers = writersOf(detail);
+  const numbers = writers.map((p, n) => n).filter((n) => name === "" || processName(writers[n]) === name);
+  log.lines = numbers.flatMap((n) => linesOf(row, writers[n], logs?.[n]));
   if (numbers.length > 1) log.lines.sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
   log.many = numbers.length > 1;
-  showAbout(row, numbers.length === 1 ? detail.processes[numbers[0]] : undefined, detail);
+  showAbout(row, numbers.length === 1 ? writers[numbers[0]] : undefined, detail);
   find(state());
   byId("log-box").scrollTop = 0;
 }
@@ -43,7 +48,7 @@ function showProcesses(detail) {
   const option = (value, text) => make("option", { value }, text);
   byId("log-process").replaceChildren(
     option("", "all, by time"),
-    ...detail.processes.map((p) => option(processName(p), visible(processName(p)) + " – " + words(p.outcome))),
+    ...writersOf(detail).map((p) => option(processName(p), visible(processName(p)) + " – " + words(p.outcome))),
   );
 }
 
@@ -51,7 +56,7 @@ function showAbout(row, p, detail) {
   const about = byId("log-about");
   if (!p) {
     const cut = log.lines.some((line) => line.gap) ? " Of long outputs only both ends are kept here." : "";
-    return about.replaceChildren(`${count(log.lines.length, "line")} of all processes, by the time at which they were read.${cut} Times are seconds since ${detail.base}.`);
+    return about.replaceChildren(`${count(log.lines.length, "line")} of all of them, by the time at which they were read.${cut} Times are seconds since ${detail.base}.`);
   }
   const exit = p.signal ? p.signal : p.exit >= 0 ? "exit status " + p.exit : "";
   const parts = [words(p.outcome), p.reason, exit, p.pid ? "pid " + p.pid : "", "CPU " + durationText(p.cpu), "memory " + sizeText(p.rss), `${sizeText(p.bytes[0])} of output, ${sizeText(p.bytes[1])} of errors`];

@@ -25,6 +25,7 @@ function showFacts(row) {
       fact("stop skew", row.stop_skew_us ? `${durationText(row.stop_skew_us)} ± ${durationText(row.clock_error_us)}` : undefined),
       ...Object.entries(row.parameters ?? {}).map(([name, value]) => fact(visible(name), visible(valueText(value)))),
       ...index.metrics.map((name) => fact(visible(withUnit(name)), metricText(row, name))),
+      row.unmatched ? fact("not collected", `no host had a file for ${visible(row.unmatched.join(", "))}`, true) : undefined,
       ...Object.entries(row.notes ?? {}).map(([name, note]) => fact("about " + visible(name), visible(note), true)),
       fact("run", row.run),
       fact("released", row.released),
@@ -50,6 +51,7 @@ function showHosts(detail) {
   ];
   const head = make("tr", {}, heads.map((title, n) => make("th", { scope: "col", class: n < 2 || n === 6 || n === 8 ? "text" : undefined }, title)));
   byId("run-hosts").replaceChildren(
+    ...detail.hosts.filter((h) => h.missing).map((h) => make("p", { class: "missing" }, `Not collected from ${visible(h.host)}: ${visible(h.missing.join("; "))}`)),
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Hosts" }, make("table", {}, make("thead", {}, head), make("tbody", {}, detail.hosts.map((h) => make("tr", {}, cells(h)))))),
   );
 }
@@ -88,8 +90,9 @@ async function showRun(row, now) {
 // firstProcess is the process that is asked for, or, of a run in which one is in
 // trouble, that one; else all.
 function firstProcess(detail, wanted) {
-  if (wanted !== null && detail.processes.some((p) => processName(p) === wanted)) return wanted;
-  const trouble = detail.processes.find((p) => ["failed", "killed", "timed_out", "lost"].includes(p.outcome));
+  const writers = writersOf(detail);
+  if (wanted !== null && writers.some((p) => processName(p) === wanted)) return wanted;
+  const trouble = writers.find((p) => ["failed", "killed", "timed_out", "lost"].includes(p.outcome));
   return wanted === null && trouble ? processName(trouble) : "";
 }
 
