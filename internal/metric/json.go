@@ -2,7 +2,6 @@ package metric
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"maps"
 	"slices"
@@ -22,7 +21,7 @@ func document(r io.Reader) (whole []byte, rest io.Reader, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if text := trimBOM(data); len(data) <= maxDocument && json.Valid(text) {
+	if text := trimBOM(data); len(data) <= maxDocument && gjson.ValidBytes(text) {
 		return text, nil, nil
 	}
 	return nil, io.MultiReader(bytes.NewReader(data), r), nil
@@ -55,7 +54,7 @@ func (s *search) jsonLine(line []byte, into *reducer) {
 	case s.isOutput() && line[0] != '{':
 		// Something else that the process had to say.
 		s.miss.note(noLine, "no line of %s is an object of JSON", s.place)
-	case !json.Valid(line):
+	case !gjson.ValidBytes(line):
 		s.left.note(s.place, s.row, "is not JSON")
 	default:
 		s.jsonRow(gjson.ParseBytes(line), into)

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/results"
@@ -31,13 +34,22 @@ func take(dir string, metrics []experiment.Metric, rec *results.Record) {
 	if err == nil {
 		defer func() { _ = root.Close() }() // only read
 	}
+	values, notes := make([]float64, len(metrics)), make([]string, len(metrics))
+	var searches errgroup.Group
+	searches.SetLimit(runtime.GOMAXPROCS(0)) // the next run waits for this
 	for i := range metrics {
-		if err != nil {
-			enter(rec, &metrics[i], math.NaN(), err.Error())
-			continue
-		}
-		v, note := Take(root.FS(), &metrics[i])
-		enter(rec, &metrics[i], v, note)
+		searches.Go(func() error {
+			if err != nil {
+				values[i], notes[i] = math.NaN(), err.Error()
+			} else {
+				values[i], notes[i] = Take(root.FS(), &metrics[i])
+			}
+			return nil
+		})
+	}
+	_ = searches.Wait() // what goes wrong is in the notes
+	for i := range metrics {
+		enter(rec, &metrics[i], values[i], notes[i])
 	}
 }
 
