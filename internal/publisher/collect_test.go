@@ -100,6 +100,24 @@ func TestWorkerThatCollectsAnewReplacesWhatHadCome(t *testing.T) {
 	}
 }
 
+// A host that goes on answering, and sends nothing more of its files, does not
+// hold up the experiment for ever.
+func TestFilesThatDoNotComeAreNotWaitedForForEver(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.p.completeWithin = 300 * time.Millisecond
+	alpha, run := collecting(l)
+	alpha.pieces(file("a", "x")...)
+	got := run.wait()
+	if want := "nothing has come of the files of alpha for 300ms"; got.Outcome != results.RunLost || got.Reason != want {
+		t.Errorf("outcome %s: %q, want lost: %q", got.Outcome, got.Reason, want)
+	}
+	h := hostOf(t, got, "alpha")
+	if !slices.Equal(h.Files, []string{"a"}) || len(h.Missing) != 1 || !strings.HasPrefix(h.Missing[0].Reason, "not all files have come: nothing has come") {
+		t.Errorf("files %q, missing %+v", h.Files, h.Missing)
+	}
+}
+
 // Events are not signed: a worker's word is not to be trusted with paths.
 func TestFilesOfAWorkerThatLies(t *testing.T) {
 	t.Parallel()

@@ -26,8 +26,8 @@ func (r *run) watch(h *host, now time.Time) {
 		r.inquire(h)
 	case h.phase != Asked && now.Sub(h.heard) > r.p.config.Lease:
 		r.lose(h, fmt.Sprintf("no word from %s for %s: the host, its worker or its network is gone", h.name, r.p.config.Lease))
-	case h.phase == Ended && now.Sub(h.moved) > completeWithin:
-		r.lose(h, fmt.Sprintf("nothing has come of the files of %s for %s", h.name, completeWithin))
+	case h.phase == Ended && now.Sub(h.moved) > r.p.completeWithin:
+		r.lose(h, fmt.Sprintf("nothing has come of the files of %s for %s", h.name, r.p.completeWithin))
 	case r.stage == stopping && r.overdue(h, now):
 		r.lose(h, fmt.Sprintf("%s did not complete within %s after it was told to stop", h.name, r.patience(h)))
 	}
@@ -54,13 +54,9 @@ type notice string
 
 func (n notice) Error() string { return string(n) }
 
-// completeWithin is how long, after TERM and grace, a host may take to report
-// the rest without any progress.
-const completeWithin = time.Minute
-
 // patience is that, with the time that the host's teardown may take.
 func (r *run) patience(h *host) time.Duration {
-	return completeWithin + bound(h.job.Teardown, h.job.Grace())
+	return r.p.completeWithin + bound(h.job.Teardown, h.job.Grace())
 }
 
 func (r *run) overdue(h *host, now time.Time) bool {

@@ -41,6 +41,9 @@ type Publisher struct {
 	slog   *slog.Logger
 	id     string
 	events string
+	// completeWithin is how long, after TERM and grace, a host may take to report
+	// the rest without any progress.
+	completeWithin time.Duration
 
 	mu     sync.Mutex
 	runs   map[string]*run
@@ -62,7 +65,7 @@ func New(ctx context.Context, config Config) (*Publisher, error) {
 	}
 	id := message.NewPublisher()
 	p := &Publisher{
-		config: config, slog: config.Log, id: id, events: message.EventsQueue(config.Namespace, id),
+		config: config, slog: config.Log, id: id, events: message.EventsQueue(config.Namespace, id), completeWithin: time.Minute,
 		runs: make(map[string]*run), asking: make(map[chan<- *answer]bool),
 	}
 	spec := queue.Spec{Name: p.events, Expires: max(abandoned, 2*config.Lease)}

@@ -237,6 +237,35 @@ func TestLargeAndManyFilesComeWhole(t *testing.T) {
 	}
 }
 
+// What is more than is taken from one host is left out, by name up to a bound,
+// and the rest comes whole.
+func TestCollectionIsBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 6 {
+		check(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), []byte("12345"), 0o600))
+	}
+	for name, test := range map[string]struct {
+		limit  func(*collection)
+		totals message.FileTotals
+		reason string // of the last file's absence
+	}{
+		"files": {func(c *collection) { c.maxFiles = 2 }, message.FileTotals{Files: 2, Bytes: 10, Missing: 4}, "more than 2 files are not taken from one host"},
+		"bytes": {func(c *collection) { c.maxBytes = 17 }, message.FileTotals{Files: 3, Bytes: 15, Missing: 3}, "more than 1.583e-08 GiB are not taken from one host"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, j := newTestCollection(t, 1<<20, "**")
+			test.limit(c)
+			totals := c.run(t.Context(), dir, false)
+			got := unpack(t, pieces(t, j))
+			if totals != test.totals || uint64(len(got.files)) != test.totals.Files || got.missing["5"] != test.reason {
+				t.Errorf("totals %+v with files %q, missing %q; want %+v", totals, got.files, got.missing, test.totals)
+			}
+		})
+	}
+}
+
 // What a collection that is broken off reports is what the publisher can have.
 func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 	t.Parallel()

@@ -17,10 +17,13 @@ import (
 	"downbeat/internal/message"
 )
 
-// What is brought home of one host's run, at most.
+// What is brought home of one host's run, at most; see collection.
 const (
 	maxFiles     = 100_000
 	maxFileBytes = 10 << 30
+)
+
+const (
 	// maxNamed is how many files that are missing are named.
 	maxNamed = 1000
 	// maxPath is the longest path that is taken, in bytes.
@@ -33,6 +36,8 @@ type collection struct {
 	journal *journal
 	sender  *sender
 	backlog int // what may be in the log and not acknowledged, in bytes
+
+	maxFiles, maxBytes uint64 // that are taken
 
 	root    *os.Root
 	pieces  message.Pieces
@@ -50,7 +55,7 @@ type batched struct {
 }
 
 func newCollection(patterns []string, j *journal, s *sender, backlog int) *collection {
-	return &collection{set: message.NewPathSet(patterns), journal: j, sender: s, backlog: backlog, buf: make([]byte, 256<<10)}
+	return &collection{set: message.NewPathSet(patterns), journal: j, sender: s, backlog: backlog, maxFiles: maxFiles, maxBytes: maxFileBytes, buf: make([]byte, 256<<10)}
 }
 
 // run collects the files of dir. It returns once all of them are in the log, or
@@ -146,10 +151,10 @@ func (c *collection) take(ctx context.Context, name string, kind fs.FileMode) er
 	}
 	defer func() { _ = f.Close() }() // only read
 	switch {
-	case c.totals.Files >= maxFiles:
-		return c.missing(ctx, name, fmt.Sprintf("more than %d files are not taken from one host", maxFiles))
-	case c.totals.Bytes+uint64(info.Size()) > maxFileBytes:
-		return c.missing(ctx, name, fmt.Sprintf("more than %d GiB are not taken from one host", maxFileBytes>>30))
+	case c.totals.Files >= c.maxFiles:
+		return c.missing(ctx, name, fmt.Sprintf("more than %d files are not taken from one host", c.maxFiles))
+	case c.totals.Bytes+uint64(info.Size()) > c.maxBytes:
+		return c.missing(ctx, name, fmt.Sprintf("more than %.4g GiB are not taken from one host", float64(c.maxBytes)/(1<<30)))
 	}
 	if err := c.add(ctx, message.Piece{Kind: message.FileBegin, Path: name, Mode: info.Mode().Perm(), ModTime: info.ModTime()}); err != nil {
 		return err
