@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"downbeat/internal/results"
 )
@@ -180,5 +183,41 @@ func TestWorkerKilledOnFullDisk(t *testing.T) {
 	d.worker("alpha")
 
 	p.wait(1, "long: lost", "alpha: the worker on alpha died in mid-run")
+	l.nothingLeft()
+}
+
+// A worker's disk that does not hold what is collected a second time makes that
+// slower: it goes on as the publisher takes what is there already.
+func TestWorkersDiskFullWhileItCollects(t *testing.T) {
+	t.Parallel()
+	l := newSharedLab(t)
+	d := l.newDisk("24m")
+	alpha := d.worker("alpha")
+	l.write("files.yaml", `
+name: files
+collect: out
+hosts:
+  alpha: [{shell: true, run: 'head -c 18000000 /dev/urandom >out; sha256sum <out; until [ -e "$LAB/go" ]; do sleep 0.05; done'}]
+`)
+	p := l.publish("--lease="+awhile, "files.yaml")
+	const run = "results/files/latest/0001/alpha/"
+	eventually(t, "the file is written", func() bool {
+		said, _ := os.ReadFile(l.path(run + "0.out"))
+		return len(said) > 0
+	})
+
+	p.signal(syscall.SIGSTOP) // so that it acknowledges nothing
+	l.write("go", "")
+	alpha.await("to=collecting")
+	eventually(t, "the disk is full", func() bool {
+		var s unix.Statfs_t
+		return unix.Statfs(d.path(), &s) == nil && s.Bavail*uint64(s.Bsize) < 600_000
+	})
+	p.signal(syscall.SIGCONT)
+
+	p.wait(0, "files: succeeded", "1 file collected, 18 MB")
+	if got := fmt.Sprintf("%x  -\n", sha256.Sum256(l.output(run+"files/out"))); got != string(l.output(run+"0.out")) {
+		t.Errorf("the file that has come has the hash %s", got)
+	}
 	l.nothingLeft()
 }

@@ -28,6 +28,9 @@ const (
 	headerLen  = 8
 	suffix     = ".log"
 	segmentLen = 16 << 20 // a segment that has grown beyond this is closed
+	// spentLen is the size beyond which a segment is closed when all of it has been
+	// acknowledged: its room may be needed.
+	spentLen = 1 << 20
 	// reserveLen is the room that is kept for what has to be told when the disk
 	// is full: some hundred lifecycle events.
 	reserveLen  = 128 << 10
@@ -298,6 +301,9 @@ func (l *Log) Trim(upTo uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var errs []error
+	if n := len(l.segments); n > 1 && upTo+1 >= l.next && l.segments[n-1].size > spentLen {
+		errs = append(errs, l.rotate())
+	}
 	for len(l.segments) > 2 && l.segments[2].first <= upTo+1 {
 		s := l.segments[1]
 		l.segments = slices.Delete(l.segments, 1, 2)

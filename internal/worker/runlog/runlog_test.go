@@ -180,6 +180,45 @@ func TestLogWithoutItsJobIsDamaged(t *testing.T) {
 	}
 }
 
+// What is acknowledged to the end leaves the disk though its segment is not full,
+// and both writer and reader go on behind it.
+func TestTrimOfEverythingMakesRoom(t *testing.T) {
+	t.Parallel()
+	l, dir := mustCreate(t)
+	reader := l.Reader(1)
+	appendAll(t, l, "small")
+	if err := l.Trim(1); err != nil || l.First() != 1 {
+		t.Errorf("a small log is cut for the sake of little: first is %d, %v", l.First(), err)
+	}
+	appendAll(t, l, strings.Repeat("x", spentLen))
+	for want := uint64(1); want <= 2; want++ {
+		if seq, _, ok, err := reader.Next(nil); seq != want || !ok || err != nil {
+			t.Fatalf("record %d: %d, %t, %v", want, seq, ok, err)
+		}
+	}
+	if err := l.Trim(1); err != nil || l.First() != 1 {
+		t.Errorf("what is not acknowledged is cut: first is %d, %v", l.First(), err)
+	}
+	if err := l.Trim(2); err != nil || l.First() != 3 {
+		t.Errorf("first is %d, want 3; %v", l.First(), err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+	if err != nil || len(files) != 2 {
+		t.Errorf("the log has the segments %q, want that of the job and one more; %v", files, err)
+	}
+	appendAll(t, l, "next")
+	if seq, record, ok, err := reader.Next(nil); seq != 3 || string(record) != "next" || !ok || err != nil {
+		t.Errorf("read %d %q, %t, %v", seq, record, ok, err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l, _, err = Open(dir); err != nil || l.First() != 3 || l.Last() != 3 {
+		t.Fatalf("reopened: first %d, last %d, %v", l.First(), l.Last(), err)
+	}
+	_ = l.Close()
+}
+
 func TestTrimDeletesOnlyWhatIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	l, dir := mustCreate(t)
