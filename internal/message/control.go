@@ -59,7 +59,7 @@ type Control struct {
 	Ack uint64 `json:"ack,omitempty"`
 	// Resend asks for everything after Ack again.
 	Resend bool `json:"resend,omitempty"`
-	// Probe is echoed in the answer to a hello or a keepalive.
+	// Probe is echoed in the answer to a hello, a keepalive or a commit.
 	Probe *Probe `json:"probe,omitempty"`
 }
 

@@ -69,6 +69,7 @@ type Event struct {
 	Waiting   *WaitingInfo   `json:"waiting,omitempty"`
 	Refused   *RefusedInfo   `json:"refused,omitempty"`
 	Ready     *ReadyInfo     `json:"ready,omitempty"`
+	Committed *CommittedInfo `json:"committed,omitempty"`
 	Started   []StartedInfo  `json:"started,omitempty"`
 	Exited    *ExitedInfo    `json:"exited,omitempty"`
 	Stopping  *StoppingInfo  `json:"stopping,omitempty"`
@@ -106,6 +107,11 @@ type ReadyInfo struct {
 	// Unheld are processes that are not held although others are, because
 	// their program would lose its privileges (set-uid, file capabilities).
 	Unheld []string `json:"unheld,omitempty"`
+}
+
+// CommittedInfo goes with a commit that carried a probe.
+type CommittedInfo struct {
+	Probe *Probe `json:"probe,omitempty"`
 }
 
 // StartedInfo is the start of one process; Process counts in Job.Processes.

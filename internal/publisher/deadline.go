@@ -97,7 +97,7 @@ func (r *run) halt(cause message.StopCause, outcome results.RunOutcome, reason s
 	r.stop = message.Control{Kind: message.Stop, Cause: cause, Reason: reason, GraceMS: r.dp.Stop.Grace.Milliseconds()}
 	r.stopAt = r.clock.At(now)
 	if released {
-		r.stopAt = r.clock.At(now.Add(r.margin(minStopMargin)))
+		r.stopAt = r.clock.At(now.Add(r.stopMargin()))
 	}
 	r.spec.Observer.Stopping(cause, reason)
 	r.repeat(now)

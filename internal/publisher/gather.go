@@ -32,7 +32,7 @@ func (r *run) arrive(a arrival) {
 		case a.artifact != nil:
 			r.artifact(h, a.artifact)
 		default:
-			r.apply(h, a.event)
+			r.apply(h, a.event, a.at)
 		}
 	}
 	// Out of turn, so that the worker's stream never stops for want of it.
@@ -58,12 +58,17 @@ func (r *run) unlogged(h *host, a arrival) {
 
 func (r *run) heartbeat(h *host, info *message.HeartbeatInfo, at time.Time) {
 	h.newest = max(h.newest, info.Last)
-	if p := info.Probe; p != nil {
-		h.clock.Add(clock.Sample{Sent: p.SentAt, Taken: p.TakenAt, Answered: p.AnswerAt, Received: r.clock.At(at)})
-	}
+	r.measure(h, info.Probe, at)
 	if h.probing > 0 {
 		h.probing--
 		h.keepaliveAt = at
+	}
+}
+
+// measure takes in what an answer that came at that time tells of the host's clock.
+func (r *run) measure(h *host, p *message.Probe, at time.Time) {
+	if p != nil {
+		h.clock.Add(clock.Sample{Sent: p.SentAt, Taken: p.TakenAt, Answered: p.AnswerAt, Received: r.clock.At(at)})
 	}
 }
 
@@ -76,15 +81,20 @@ func (r *run) ours(h *host, t time.Time) time.Time {
 	return h.clock.Ours(t)
 }
 
-// apply takes the next event in order.
-func (r *run) apply(h *host, e *message.Event) {
+// apply takes the next event in order, which came at that time.
+func (r *run) apply(h *host, e *message.Event, at time.Time) {
 	switch e.Kind {
 	case message.Waiting:
 		r.waiting(h, e.Waiting, e.Time)
 	case message.Ready:
 		h.ready, h.readyAt = e.Ready, time.Now()
 		r.advance(h, Ready, e.Ready.Hold)
+		r.keepalive(h, h.readyAt) // its clock can be read while it has nothing else to do
 	case message.Committed:
+		if e.Committed != nil {
+			r.measure(h, e.Committed.Probe, at)
+		}
+		r.committedAt = time.Now()
 		if r.stage == gathering { // another host had to let go meanwhile
 			r.repeatAt = time.Time{}
 		}
@@ -199,8 +209,7 @@ func (r *run) keepalive(h *host, now time.Time) {
 	if c.Resend {
 		h.askedAt = now
 	}
-	h.probeID++
-	c.Probe = &message.Probe{ID: h.probeID}
+	c.Probe = h.probe()
 	h.outbox.put(c)
 	h.keepaliveAt = now.Add(r.keepaliveEvery(h))
 }

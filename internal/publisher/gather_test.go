@@ -201,6 +201,38 @@ func (h *history) gather(t *rapid.T, l *lab, arrivals []arrival) (results.Record
 	return record, files
 }
 
+func TestAnswerToACommitMeasuresTheHostsClock(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	r, err := l.p.newRun(Spec{Datapoint: l.datapoint(proc("alpha", "a", 0)), Observer: &watcher{}})
+	check(t, err)
+	sent := r.clock.Now()
+	probe := &message.Probe{SentAt: sent, TakenAt: sent.Add(hostSkew), AnswerAt: sent.Add(hostSkew)}
+	r.arrive(arrival{host: "alpha", seq: 1, at: time.Now(), event: &message.Event{Kind: message.Committed, Committed: &message.CommittedInfo{Probe: probe}}})
+	if c := &r.hosts[0].clock; c.Samples() != 1 || (c.Value()-hostSkew).Abs() > c.Error() {
+		t.Errorf("the clock is known from %d exchanges to be %s ahead, give or take %s, want one and %s", c.Samples(), c.Value(), c.Error(), hostSkew)
+	}
+}
+
+// The release is set as far ahead as the commits suggest.
+func TestReleaseIsSetAheadByWhatTheCommitsTook(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	for took, want := range map[time.Duration]time.Duration{
+		time.Millisecond: 12 * time.Millisecond, 40 * time.Millisecond: 80 * time.Millisecond, time.Minute: 2 * time.Second,
+	} {
+		r, err := l.p.newRun(Spec{Datapoint: l.datapoint(proc("alpha", "a", 0)), Observer: &watcher{}})
+		check(t, err)
+		now := time.Now()
+		r.committingAt, r.committedAt = now, now.Add(took)
+		opened := now.Add(time.Hour) // the gate
+		r.release(opened)
+		if ahead := r.clock.Local(r.releaseAt).Sub(opened); ahead != want {
+			t.Errorf("the last host had committed after %s, and the release is %s ahead, want %s", took, ahead, want)
+		}
+	}
+}
+
 // However arrivals of several hosts are mixed, reordered and doubled, the same
 // comes of them.
 func TestArrivalsInAnyOrderGiveTheSameResults(t *testing.T) {

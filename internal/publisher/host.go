@@ -59,6 +59,12 @@ type host struct {
 	probeID     int
 }
 
+// probe begins an exchange that measures the host's clock.
+func (h *host) probe() *message.Probe {
+	h.probeID++
+	return &message.Probe{ID: h.probeID}
+}
+
 // over reports whether nothing more is expected of the host.
 func (h *host) over() bool { return h.phase == Completed }
 

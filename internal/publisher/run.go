@@ -86,10 +86,13 @@ type run struct {
 	reason     string
 	resultsErr error
 	repeatAt   time.Time // when what has shown no effect is sent again
-	endedTold  bool      // Spec.Ended has been called
-	unpacked   []byte    // of the batch of files being taken
-	shipping   sync.WaitGroup
-	sending    context.Context //nolint:containedctx // of all that is sent for the run
+	// committingAt is when the hosts were last asked to commit, and committedAt
+	// when the last of them had: local.
+	committingAt, committedAt time.Time
+	endedTold                 bool   // Spec.Ended has been called
+	unpacked                  []byte // of the batch of files being taken
+	shipping                  sync.WaitGroup
+	sending                   context.Context //nolint:containedctx // of all that is sent for the run
 }
 
 // A process is one process's part in a run.
@@ -166,7 +169,7 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 		if job.Since == "" {
 			job.Since = job.Run
 		}
-		h := &host{name: job.Host, job: job, inbox: inbox{next: 1}, probing: probes}
+		h := &host{name: job.Host, job: job, inbox: inbox{next: 1}, probing: quickProbes}
 		h.outbox = p.newOutbox(job.Run, job.Host, r.clock, r.fault)
 		r.hosts = append(r.hosts, h)
 		r.byName[h.name] = h
@@ -303,7 +306,7 @@ func (r *run) step(now time.Time) {
 	switch r.stage {
 	case gathering:
 		if r.declinedAt.IsZero() && r.all(Ready) && !r.any(Committed) && r.measured(now) {
-			r.stage, r.repeatAt = committing, time.Time{}
+			r.stage, r.committingAt, r.repeatAt = committing, now, time.Time{}
 			r.repeat(now)
 		}
 	case committing:
@@ -333,23 +336,28 @@ func (r *run) any(phase Phase) bool {
 	return slices.ContainsFunc(r.hosts, func(h *host) bool { return h.phase == phase })
 }
 
-// enoughSamples is how many exchanges are waited for before the release.
-const enoughSamples = 6
+// quickProbes is how many exchanges measure each host's clock, one after the other,
+// as soon as it has its job. They are few, as the hosts have other things to do then,
+// and only cover for the two that follow when the host is quiet: when it is ready,
+// and with the commit. No host is committed before these have come.
+const quickProbes = 2
 
 // measured reports whether every host's clock is known well enough, or has been
 // tried for long enough.
 func (r *run) measured(now time.Time) bool {
 	return !slices.ContainsFunc(r.hosts, func(h *host) bool {
 		n := h.clock.Samples()
-		return n == 0 || n < enoughSamples && now.Sub(h.readyAt) < time.Second
+		return n == 0 || n < quickProbes && now.Sub(h.readyAt) < time.Second
 	})
 }
 
 // release agrees on the instant: far enough ahead that the news of it reaches
-// every host before.
+// every host before. The commits have just gone to all hosts in the same way:
+// twice what they took, until the last was answered, is four times the way.
 func (r *run) release(now time.Time) {
 	r.stage = starting
-	r.releaseAt = r.clock.At(now.Add(r.margin(minStartMargin)))
+	margin := max(2*r.committedAt.Sub(r.committingAt), minStartMargin)
+	r.releaseAt = r.clock.At(now.Add(min(margin, maxMargin)))
 	r.repeatAt = time.Time{}
 }
 
@@ -359,12 +367,11 @@ const (
 	maxMargin      = 2 * time.Second
 )
 
-// margin is how far ahead something is set that all hosts are to do at once:
-// three times what the exchange with the farthest host usually takes, both
-// ways. The slowest exchanges don't count: the first of a run waits for the
-// worker to look at its controls.
-func (r *run) margin(least time.Duration) time.Duration {
-	margin := least
+// stopMargin is how far ahead a stop is set: three times what the exchange with
+// the farthest host usually takes, both ways. The slowest exchanges don't count:
+// the first of a run waits for the worker to look at its controls.
+func (r *run) stopMargin() time.Duration {
+	margin := minStopMargin
 	for _, h := range r.hosts {
 		margin = max(margin, 3*h.clock.RoundTrip(0.75))
 	}
@@ -388,7 +395,7 @@ func (r *run) repeat(now time.Time) {
 		case r.stage == gathering && h.phase == Committed:
 			h.outbox.put(message.Control{Kind: message.Uncommit})
 		case r.stage == committing && h.phase == Ready:
-			h.outbox.put(message.Control{Kind: message.Commit})
+			h.outbox.put(message.Control{Kind: message.Commit, Probe: h.probe()})
 		case r.stage == starting && h.phase == Committed:
 			h.outbox.put(message.Control{Kind: message.Start, At: h.clock.Theirs(r.releaseAt)})
 		case r.stage == stopping && h.stoppedAt.IsZero():

@@ -42,6 +42,8 @@ type scripted struct {
 	sent   [][]byte // every event by number, from 1
 	acked  uint64
 	totals []message.Total
+	// commitProbe is the answer to the latest commit's.
+	commitProbe *message.Probe
 }
 
 func newScripted(t *testing.T, broker *mem.Broker, host string) *scripted {
@@ -124,6 +126,11 @@ func (s *scripted) onControl(envelope *message.Envelope, d *queue.Delivery) {
 		return
 	}
 	if c.Kind != message.Keepalive {
+		if c.Kind == message.Commit {
+			s.mu.Lock()
+			s.commitProbe = s.probed(c, d)
+			s.mu.Unlock()
+		}
 		s.controls <- c
 		return
 	}
@@ -217,7 +224,7 @@ func (s *scripted) expect(kind message.ControlKind) *message.Control {
 func (s *scripted) expectNothing() {
 	s.t.Helper()
 	before := s.keepalives.Load()
-	eventually(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() >= before+2 })
+	eventually(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() >= before+3 })
 	s.expectNothingMore()
 }
 
@@ -307,7 +314,10 @@ func (s *scripted) waiting(behind string) {
 
 func (s *scripted) committed() {
 	s.t.Helper()
-	s.event(message.Event{Kind: message.Committed})
+	s.mu.Lock()
+	probe := s.commitProbe
+	s.mu.Unlock()
+	s.event(message.Event{Kind: message.Committed, Committed: &message.CommittedInfo{Probe: probe}})
 }
 
 // started reports that all processes began at that time on the host's clock.

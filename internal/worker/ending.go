@@ -26,7 +26,7 @@ func (r *run) control(c *message.Control, taken time.Time) {
 	case message.Keepalive:
 		r.keepalive(c, taken)
 	case message.Commit:
-		r.commit()
+		r.commit(c, taken)
 	case message.Uncommit:
 		r.uncommit()
 	case message.Start:
@@ -46,13 +46,18 @@ func (r *run) keepalive(c *message.Control, taken time.Time) {
 		return
 	}
 	r.sender.ack(c.Ack, c.Resend)
-	info := &message.HeartbeatInfo{Last: r.log.Last()}
-	if c.Probe != nil {
-		probe := *c.Probe
-		probe.TakenAt, probe.AnswerAt = r.clock.At(taken), r.clock.Now()
-		info.Probe = &probe
-	}
+	info := &message.HeartbeatInfo{Last: r.log.Last(), Probe: r.probed(c, taken)}
 	r.reply(message.Event{Kind: message.Heartbeat, Heartbeat: info})
+}
+
+// probed is a control's probe with the host's times, if it has one.
+func (r *run) probed(c *message.Control, taken time.Time) *message.Probe {
+	if c.Probe == nil {
+		return nil
+	}
+	probe := *c.Probe
+	probe.TakenAt, probe.AnswerAt = r.clock.At(taken), r.clock.Now()
+	return &probe
 }
 
 // forgetful ends a run whose publisher has more than the log that was found at the
@@ -68,12 +73,12 @@ func (r *run) forgetful() {
 
 // commit keeps the held processes for this run, whatever comes. Where the host
 // was given away just before, the publisher has been told that it waits.
-func (r *run) commit() {
+func (r *run) commit(c *message.Control, taken time.Time) {
 	if r.state == Ready {
 		r.to(Committed)
 	}
 	if r.state == Committed {
-		r.event(message.Event{Kind: message.Committed})
+		r.event(message.Event{Kind: message.Committed, Committed: &message.CommittedInfo{Probe: r.probed(c, taken)}})
 	}
 }
 

@@ -327,16 +327,37 @@ func TestUncommitLetsTheElderIn(t *testing.T) {
 func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.serve(nil)
+	job := s.job(stay)
+	s.ready(job)
+	s.tell(job, message.Control{Kind: message.Keepalive})
+	if got := s.await(job, message.Heartbeat).Heartbeat; got.Last != 1 || got.Probe != nil {
+		t.Errorf("heartbeat %+v, want 1 event, and no probe as there was none", got)
+	}
+}
+
+func TestProbesAreAnsweredOnTheHostsClock(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
 	s.serve(func(c *Config) { c.Skew = func() time.Duration { return 10 * time.Minute } })
 	job := s.job(stay)
 	s.ready(job)
-	sent := time.Now()
-	s.tell(job, message.Control{Kind: message.Keepalive, Probe: &message.Probe{ID: 4, SentAt: sent}})
-	got := s.await(job, message.Heartbeat).Heartbeat
-	if got.Last != 1 || got.Probe == nil || got.Probe.ID != 4 || !got.Probe.SentAt.Equal(sent) {
-		t.Fatalf("heartbeat %+v, want 1 event and the probe", got)
-	}
-	if early := sent.Add(9 * time.Minute); got.Probe.TakenAt.Before(early) || got.Probe.AnswerAt.Before(got.Probe.TakenAt) {
-		t.Errorf("taken at %s, answered at %s, not on the host's clock", got.Probe.TakenAt, got.Probe.AnswerAt)
+	for id, answer := range map[int]struct {
+		control message.ControlKind
+		event   message.EventKind
+		probe   func(*message.Event) *message.Probe
+	}{
+		4: {message.Keepalive, message.Heartbeat, func(e *message.Event) *message.Probe { return e.Heartbeat.Probe }},
+		5: {message.Commit, message.Committed, func(e *message.Event) *message.Probe { return e.Committed.Probe }},
+	} {
+		sent := time.Now()
+		s.tell(job, message.Control{Kind: answer.control, Probe: &message.Probe{ID: id, SentAt: sent}})
+		got := answer.probe(s.await(job, answer.event))
+		if got == nil || got.ID != id || !got.SentAt.Equal(sent) {
+			t.Fatalf("the %s tells %+v, want the probe", answer.event, got)
+		}
+		if early := sent.Add(9 * time.Minute); got.TakenAt.Before(early) || got.AnswerAt.Before(got.TakenAt) {
+			t.Errorf("%s: taken at %s, answered at %s, not on the host's clock", answer.event, got.TakenAt, got.AnswerAt)
+		}
 	}
 }
