@@ -47,7 +47,7 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 	for _, step := range dp.Steps() {
 		processes = append(processes, results.Process{Host: step.Host, Name: step.Name})
 	}
-	run, err := c.results.NewRun(t.point.Label(), processes)
+	run, err := c.results.ReserveRun(t.point.Label(), processes)
 	if err != nil {
 		return nil, usage(err)
 	}

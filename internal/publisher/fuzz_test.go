@@ -37,6 +37,7 @@ func FuzzEventsOfAHost(f *testing.F) {
 		l := newLab(t, nil)
 		dp := l.datapoint(proc("alpha", "a", 0), proc("alpha", "a", 1), proc("bravo", "b", 0))
 		out := newResults(t, t.TempDir(), dp)
+		check(t, out.CreateFiles())
 		r, err := l.p.newRun(Spec{Datapoint: dp, Results: out, Observer: &watcher{}})
 		check(t, err)
 		defer close(r.over)

@@ -166,6 +166,9 @@ func (h *history) gather(t *rapid.T, l *lab, arrivals []arrival) (results.Record
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a test that fails has said so already
 	out := newResults(t, dir, h.dp)
+	if err := out.CreateFiles(); err != nil {
+		t.Fatal(err)
+	}
 	r, err := l.p.newRun(Spec{Datapoint: h.dp, Results: out, Observer: &watcher{}})
 	if err != nil {
 		t.Fatal(err)

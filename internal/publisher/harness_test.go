@@ -144,7 +144,7 @@ func newResults(t interface {
 	for _, s := range dp.Steps() {
 		processes = append(processes, results.Process{Host: s.Host, Name: s.Name})
 	}
-	run, err := e.NewRun("0001", processes)
+	run, err := e.ReserveRun("0001", processes)
 	if err != nil {
 		t.Fatal(err)
 	}

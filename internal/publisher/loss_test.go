@@ -190,3 +190,17 @@ func TestResultsThatCannotBeWrittenFailTheRun(t *testing.T) {
 		t.Errorf("error %v, want the one of writing", run.err)
 	}
 }
+
+func TestFilesThatCannotBeMadeFailTheRun(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha := l.worker("alpha")
+	run := l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { check(t, os.RemoveAll(s.Results.Dir())) })
+	alpha.take()
+	if got := alpha.expect(message.Stop); !strings.HasPrefix(got.Reason, "the results can't be written: create run in ") {
+		t.Errorf("stopped because %q, want what could not be made", got.Reason)
+	}
+	if got := run.wait(); got.Outcome != results.RunFailed || !errors.Is(run.err, os.ErrNotExist) {
+		t.Errorf("outcome %s, error %v, want failed, and that the directory isn't there", got.Outcome, run.err)
+	}
+}

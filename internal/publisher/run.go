@@ -24,7 +24,7 @@ type Spec struct {
 	Attempt int // from 1
 	// Definition is what the datapoint's definition hashes to.
 	Definition string
-	Results    *results.Run
+	Results    *results.Run // its files are made when the jobs are on their way
 	Observer   Observer
 	// Gate, if not nil, holds the release back until it is closed: the hosts
 	// prepare the run meanwhile. A run whose ctx ends before that is unwanted:
@@ -125,6 +125,9 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	r.sending = sending
 	err = r.enqueue(sending)
 	if err == nil {
+		if err := spec.Results.CreateFiles(); err != nil { // while the hosts begin to prepare
+			r.broken(err)
+		}
 		r.loop(ctx)
 		close(r.over)
 		r.farewell()

@@ -23,7 +23,9 @@ type Run struct {
 	dir        string
 	root       *os.Root
 	files      *files
+	named      []Process
 	processes  []processFiles
+	created    bool                   // CreateFiles was called
 	collected  map[string]*Collection // by host
 	err        error
 	closed     bool
@@ -38,12 +40,24 @@ type processFiles struct {
 // errRunClosed: Output, Flush or Finish after Finish or Abandon.
 var errRunClosed = errors.New("run is closed already")
 
-// NewRun makes the directory of one run: label (such as "0001" or
-// "0001-clients=4") or, where a run of that label is there already,
-// "0001.attempt2" and so on. An empty .out is made for each process, so that
-// a script finds the file even if nothing is ever printed; .err and .times
-// are made by the first byte.
+// NewRun makes the directory of one run, with its files; see [Experiment.ReserveRun]
+// and [Run.CreateFiles].
 func (e *Experiment) NewRun(label string, processes []Process) (*Run, error) {
+	r, err := e.ReserveRun(label, processes)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.CreateFiles(); err != nil {
+		return nil, errors.Join(err, r.Discard())
+	}
+	return r, nil
+}
+
+// ReserveRun makes the directory of one run: label (such as "0001" or
+// "0001-clients=4") or, where a run of that label is there already,
+// "0001.attempt2" and so on. It has no files yet: making them takes its time on a
+// file system far away, in which a run can already be on its way.
+func (e *Experiment) ReserveRun(label string, processes []Process) (*Run, error) {
 	if err := checkProcesses(processes); err != nil {
 		return nil, fmt.Errorf("create run in %s: %w", e.dir, err)
 	}
@@ -55,13 +69,30 @@ func (e *Experiment) NewRun(label string, processes []Process) (*Run, error) {
 	if err != nil {
 		return nil, advise(fmt.Errorf("create run: %w", err))
 	}
-	r := &Run{experiment: e, dir: dir, root: root, files: newFiles(root)}
-	if err := r.createOutputs(processes); err != nil {
-		_ = root.Close()
-		_ = os.RemoveAll(dir)
-		return nil, advise(fmt.Errorf("create run in %s: %w", dir, err))
+	r := &Run{experiment: e, dir: dir, root: root, files: newFiles(root), named: processes}
+	for _, p := range processes {
+		r.processes = append(r.processes, processFiles{
+			out:   r.files.add(outPath(p.Host, p.Name)),
+			err:   r.files.add(errPath(p.Host, p.Name)),
+			times: r.files.add(timesPath(p.Host, p.Name)),
+		})
 	}
 	return r, nil
+}
+
+// CreateFiles makes an empty .out for each process, so that a script finds the
+// file even if nothing is ever printed; .err and .times are made by the first
+// byte. It comes before the first Output; when they are there already, it does
+// nothing.
+func (r *Run) CreateFiles() error {
+	if r.created || r.err != nil {
+		return r.err
+	}
+	r.created = true
+	if err := r.createOutputs(); err != nil {
+		r.err = advise(fmt.Errorf("create run in %s: %w", r.dir, err))
+	}
+	return r.err
 }
 
 // Dir is the run's directory.
@@ -89,17 +120,16 @@ func checkProcesses(processes []Process) error {
 	return nil
 }
 
-func (r *Run) createOutputs(processes []Process) error {
+func (r *Run) createOutputs() error {
 	made := map[string]bool{}
-	r.processes = make([]processFiles, len(processes))
-	for i, p := range processes {
+	for i, p := range r.named {
 		if !made[p.Host] {
 			if err := r.root.Mkdir(p.Host, 0o777); err != nil && !errors.Is(err, os.ErrExist) {
 				return err
 			}
 			made[p.Host] = true
 		}
-		out := outPath(p.Host, p.Name)
+		out := r.processes[i].out.path
 		f, err := r.root.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("%s is there already: this file system takes names that differ only in case for the same", out)
@@ -109,11 +139,6 @@ func (r *Run) createOutputs(processes []Process) error {
 		}
 		if err := f.Close(); err != nil {
 			return err
-		}
-		r.processes[i] = processFiles{
-			out:   r.files.add(out),
-			err:   r.files.add(errPath(p.Host, p.Name)),
-			times: r.files.add(timesPath(p.Host, p.Name)),
 		}
 	}
 	return nil
