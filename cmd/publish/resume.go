@@ -108,21 +108,33 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 		}
 	}
 	a.say("%s: %d of %s done already\n", file.Name, len(points)-len(left), terminal.Count(uint64(len(points)), "datapoint"))
+	stale := slices.DeleteFunc(slices.Clone(records), func(r results.Record) bool {
+		return r.Outcome != results.RunSucceeded || current[r.Definition]
+	})
+	return slices.Clip(left), a.tellStale(stale, points)
+}
+
+// tellStale tells which runs have succeeded and don't count any more.
+func (a *app) tellStale(stale []results.Record, points []experiment.Point) error {
+	if len(stale) == 0 {
+		return nil
+	}
 	files, err := shippedNow(points)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var stale []string
-	for _, r := range records {
-		if r.Outcome == results.RunSucceeded && !current[r.Definition] {
-			stale = append(stale, fmt.Sprintf("  run %s (datapoint %d) is of another definition and doesn't count%s\n", r.Run, r.Datapoint, reshipped(r, files)))
+	for i, r := range stale {
+		if i == most {
+			a.say("  ... and %d more\n", len(stale)-most)
+			break
 		}
+		why := "is of another definition and doesn't count"
+		if names := reshipped(r, files); len(names) > 0 {
+			why = "doesn't count: what was shipped has changed, " + fewOf(names)
+		}
+		a.say("  run %s (datapoint %d) %s\n", r.Run, r.Datapoint, why)
 	}
-	if len(stale) > most {
-		stale = append(stale[:most], fmt.Sprintf("  ... and %d more\n", len(stale)-most))
-	}
-	a.say("%s", strings.Join(stale, ""))
-	return slices.Clip(left), nil
+	return nil
 }
 
 // A target is a file in the run's directory on a host.
@@ -150,8 +162,7 @@ func shippedNow(points []experiment.Point) (map[target][]string, error) {
 
 // reshipped names the files that the run was made with whose content is another
 // now: that is no change of the experiment's file, so nothing else tells of it.
-func reshipped(r results.Record, now map[target][]string) string {
-	var names []string
+func reshipped(r results.Record, now map[target][]string) (names []string) {
 	for _, h := range r.Hosts {
 		for _, f := range h.Shipped {
 			sums := now[target{h.Host, f.Path}]
@@ -160,10 +171,7 @@ func reshipped(r results.Record, now map[target][]string) string {
 			}
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	return ": the content has changed of " + fewOf(names)
+	return names
 }
 
 // tellChanges says what in the file makes datapoints run again, or for the first
