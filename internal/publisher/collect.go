@@ -163,7 +163,9 @@ func (r *run) unmatched(records []results.HostRecord) []string {
 			if _, seen := picked[pattern]; !seen {
 				order = append(order, pattern)
 			}
-			picked[pattern] = picked[pattern] || picks(pattern, &records[i])
+			// A host that did not come to its files may have had some.
+			unknown := h.done == nil || h.done.Files == nil
+			picked[pattern] = picked[pattern] || unknown || picks(pattern, &records[i])
 		}
 	}
 	return slices.DeleteFunc(order, func(pattern string) bool { return picked[pattern] })

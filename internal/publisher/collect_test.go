@@ -201,3 +201,59 @@ func TestTimeoutDoesNotCoverCollecting(t *testing.T) {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 }
+
+// Only of a host that has told of its files is it known what a pattern picks.
+func TestPatternsThatPickNothing(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		end  func(bravo *scripted)
+		want []string
+	}{
+		"on both hosts": {func(bravo *scripted) { bravo.account(message.FileTotals{}) }, []string{"*.csv"}},
+		"picked elsewhere": {func(bravo *scripted) {
+			bravo.pieces(file("out.csv", "x")...)
+			bravo.account(message.FileTotals{Files: 1, Bytes: 1})
+		}, nil},
+		"a host that broke it off": {func(bravo *scripted) { bravo.account(message.FileTotals{BrokenOff: "the disk takes no more"}) }, nil},
+		"a host that has died":     {func(bravo *scripted) { bravo.done(message.HostLost) }, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, nil)
+			alpha, bravo := l.worker("alpha"), l.worker("bravo")
+			dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
+			dp.Collect = map[string][]string{"alpha": {"*.csv", "*.log"}, "bravo": {"*.csv"}}
+			run := l.start(dp)
+			release(alpha, bravo)
+			for _, s := range []*scripted{alpha, bravo} {
+				s.exit(0, 0)
+				s.event(message.Event{Kind: message.Ended})
+			}
+			alpha.pieces(file("a.log", "x")...)
+			alpha.account(message.FileTotals{Files: 1, Bytes: 1})
+			tt.end(bravo)
+			if got := run.wait().Unmatched; !slices.Equal(got, tt.want) {
+				t.Errorf("%q pick nothing, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPatternsOfAHostThatNeverStartedAreNotSaidToPickNothing(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha, bravo := l.worker("alpha"), l.worker("bravo")
+	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
+	dp.Collect = map[string][]string{"bravo": {"*.csv"}}
+	run := l.start(dp)
+	hold(alpha, bravo)
+	alpha.started(alpha.expect(message.Start).At)
+	l.seen("alpha", Started)
+	bravo.expect(message.Start)
+	bravo.done(message.HostLost)
+	alpha.obey(0)
+	if got := run.wait(); got.ReleasedAt.IsZero() || len(got.Unmatched) > 0 {
+		t.Errorf("released at %s, and %q pick nothing, want a release, and nothing said", got.ReleasedAt, got.Unmatched)
+	}
+}
