@@ -250,8 +250,8 @@ func TestCollectionIsBounded(t *testing.T) {
 		totals message.FileTotals
 		reason string // of the last file's absence
 	}{
-		"files": {func(c *collection) { c.maxFiles = 2 }, message.FileTotals{Files: 2, Bytes: 10, Missing: 4}, "more than 2 files are not taken from one host"},
-		"bytes": {func(c *collection) { c.maxBytes = 17 }, message.FileTotals{Files: 3, Bytes: 15, Missing: 3}, "more than 1.583e-08 GiB are not taken from one host"},
+		"files": {func(c *collection) { c.mostFiles = 2 }, message.FileTotals{Files: 2, Bytes: 10, Missing: 4}, "more than 2 files are not taken from one host"},
+		"bytes": {func(c *collection) { c.mostBytes = 17 }, message.FileTotals{Files: 3, Bytes: 15, Missing: 3}, "more than 17 bytes are not taken from one host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

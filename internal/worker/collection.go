@@ -17,13 +17,11 @@ import (
 	"downbeat/internal/message"
 )
 
-// What is brought home of one host's run, at most; see collection.
 const (
-	maxFiles     = 100_000
-	maxFileBytes = 10 << 30
-)
-
-const (
+	// mostFiles and mostBytes are what is brought home of one host's run: a pattern
+	// that picks more than that was not meant so.
+	mostFiles = 100_000
+	mostBytes = 10 << 30
 	// maxNamed is how many files that are missing are named.
 	maxNamed = 1000
 	// maxPath is the longest path that is taken, in bytes.
@@ -37,7 +35,7 @@ type collection struct {
 	sender  *sender
 	backlog int // what may be in the log and not acknowledged, in bytes
 
-	maxFiles, maxBytes uint64 // that are taken
+	mostFiles, mostBytes uint64 // that are taken
 
 	root    *os.Root
 	pieces  message.Pieces
@@ -55,7 +53,7 @@ type batched struct {
 }
 
 func newCollection(patterns []string, j *journal, s *sender, backlog int) *collection {
-	return &collection{set: message.NewPathSet(patterns), journal: j, sender: s, backlog: backlog, maxFiles: maxFiles, maxBytes: maxFileBytes, buf: make([]byte, 256<<10)}
+	return &collection{set: message.NewPathSet(patterns), journal: j, sender: s, backlog: backlog, mostFiles: mostFiles, mostBytes: mostBytes, buf: make([]byte, 256<<10)}
 }
 
 // run collects the files of dir. It returns once all of them are in the log, or
@@ -151,10 +149,10 @@ func (c *collection) take(ctx context.Context, name string, kind fs.FileMode) er
 	}
 	defer func() { _ = f.Close() }() // only read
 	switch {
-	case c.totals.Files >= c.maxFiles:
-		return c.missing(ctx, name, fmt.Sprintf("more than %d files are not taken from one host", c.maxFiles))
-	case c.totals.Bytes+uint64(info.Size()) > c.maxBytes:
-		return c.missing(ctx, name, fmt.Sprintf("more than %.4g GiB are not taken from one host", float64(c.maxBytes)/(1<<30)))
+	case c.totals.Files >= c.mostFiles:
+		return c.missing(ctx, name, fmt.Sprintf("more than %d files are not taken from one host", c.mostFiles))
+	case c.totals.Bytes+uint64(info.Size()) > c.mostBytes:
+		return c.missing(ctx, name, fmt.Sprintf("more than %s are not taken from one host", sized(c.mostBytes)))
 	}
 	if err := c.add(ctx, message.Piece{Kind: message.FileBegin, Path: name, Mode: info.Mode().Perm(), ModTime: info.ModTime()}); err != nil {
 		return err
@@ -328,6 +326,14 @@ func (c *collection) catchUp(ctx context.Context, backlog int) error {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// sized gives a number of bytes in words.
+func sized(n uint64) string {
+	if n >= 1<<30 {
+		return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30))
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // plain gives an error without the path on this host that is in it.
