@@ -56,7 +56,7 @@ function showAbout(row, p, detail) {
   const about = byId("log-about");
   if (!p) {
     const cut = log.lines.some((line) => line.gap) ? " Of long outputs only both ends are kept here." : "";
-    return about.replaceChildren(`${count(log.lines.length, "line")} of all of them, by the time at which they were read.${cut} Times are seconds since ${detail.base}.`);
+    return about.replaceChildren(`${count(log.lines.length, "line")} of all that was printed, by the time of reading.${cut} Times are seconds since ${detail.base}.`);
   }
   const exit = p.signal ? p.signal : p.exit >= 0 ? "exit status " + p.exit : "";
   const parts = [words(p.outcome), p.reason, exit, p.pid ? "pid " + p.pid : "", "CPU " + durationText(p.cpu), "memory " + sizeText(p.rss), `${sizeText(p.bytes[0])} of output, ${sizeText(p.bytes[1])} of errors`];
