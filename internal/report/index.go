@@ -69,7 +69,10 @@ func newRow(n int, r *run, superseded bool) row {
 	if !rec.ReleasedAt.IsZero() {
 		took := r.took().Microseconds()
 		row.Released = rec.ReleasedAt.UTC().Format(time.RFC3339Nano)
-		row.TookUS, row.StartSkew, row.StopSkew, row.ClockError = &took, &rec.StartSkewUS, &rec.StopSkewUS, &rec.ClockErrorUS
+		row.TookUS, row.StartSkew, row.ClockError = &took, &rec.StartSkewUS, &rec.ClockErrorUS
+	}
+	if rec.Stopped() {
+		row.StopSkew = &rec.StopSkewUS
 	}
 	return row
 }

@@ -63,6 +63,9 @@ func TestStepsAndWhatWasNotCollected(t *testing.T) {
 	if facts := strings.Join(p.texts("#run-facts dd"), "\n"); !strings.Contains(facts, "no host had a file for *.csv, <b>") {
 		t.Errorf("the patterns that picked nothing are not named in\n%s", facts)
 	}
+	if got, want := p.texts("#table tbody td:nth-child(8)"), []string{"–"}; !slices.Equal(got, want) {
+		t.Errorf("the table shows %q as the skew of a stop that never was, want %q", got, want)
+	}
 	if got := p.texts("#run-hosts .missing"); len(got) != 1 || got[0] != "Not collected from alpha: core: it is a named pipe" {
 		t.Errorf("of what is missing it says %q", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -89,6 +90,12 @@ type Record struct {
 	Unmatched []string        `json:"unmatched,omitempty"`
 	Hosts     []HostRecord    `json:"hosts"`
 	Processes []ProcessRecord `json:"processes"`
+}
+
+// Stopped reports whether any host was told to stop what still ran: else there
+// was no stop that StopSkewUS could be of.
+func (r *Record) Stopped() bool {
+	return slices.ContainsFunc(r.Hosts, func(h HostRecord) bool { return !h.StoppedAt.IsZero() })
 }
 
 // A HostRecord is one host's part in a run.

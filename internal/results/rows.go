@@ -40,9 +40,15 @@ func runRow(rec Record) row {
 
 func datapointRow(rec Record) row {
 	r := runRow(rec)
+	var start, stop, clocks string // empty cells: zeros would count in a mean
+	if !rec.ReleasedAt.IsZero() {
+		start, clocks = intCell(rec.StartSkewUS), intCell(rec.ClockErrorUS)
+	}
+	if rec.Stopped() {
+		stop = intCell(rec.StopSkewUS)
+	}
 	r.set(datapointFields, string(rec.Outcome), rec.Reason,
-		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt),
-		intCell(rec.StartSkewUS), intCell(rec.StopSkewUS), intCell(rec.ClockErrorUS))
+		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt), start, stop, clocks)
 	for name, value := range rec.Metrics {
 		r[column{metricColumn, name}] = metricCell(value)
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"downbeat/internal/results"
 )
@@ -65,6 +66,28 @@ func TestTableGrowsColumns(t *testing.T) {
 	}
 	if len(lines) != 4 {
 		t.Errorf("got %d lines, want 4", len(lines))
+	}
+}
+
+// A skew that there was none of is no zero.
+func TestSkewsOfWhatNeverHappenedAreEmpty(t *testing.T) {
+	t.Parallel()
+	e := newExperiment(t)
+	rec := sample()
+	rec.Metrics = nil
+	finish(t, e, rec)
+	for i := range rec.Hosts {
+		rec.Hosts[i].StoppedAt = time.Time{}
+	}
+	rec.StopSkewUS = 0
+	finish(t, e, rec)
+	rec.ReleasedAt, rec.StartSkewUS = time.Time{}, 0
+	finish(t, e, rec)
+	lines := strings.Split(strings.TrimSpace(readFile(t, e.Dir(), "datapoints.csv")), "\n")
+	for i, want := range []string{",start_skew_us,stop_skew_us,clock_error_us", ",812,1430,310", ",812,,310", ",,,"} {
+		if !strings.HasSuffix(lines[i], want) {
+			t.Errorf("line %d: got %s, want %s at its end", i, lines[i], want)
+		}
 	}
 }
 
