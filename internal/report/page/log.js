@@ -59,7 +59,7 @@ function showAbout(row, p, detail) {
     return about.replaceChildren(`${count(log.lines.length, "line")} of all that was printed, by the time of reading.${cut} Times are seconds since ${detail.base}.`);
   }
   const exit = p.signal ? p.signal : p.exit >= 0 ? "exit status " + p.exit : "";
-  const parts = [words(p.outcome), p.reason, exit, p.pid ? "pid " + p.pid : "", "CPU " + durationText(p.cpu), "memory " + sizeText(p.rss), `${sizeText(p.bytes[0])} of output, ${sizeText(p.bytes[1])} of errors`];
+  const parts = [words(p.outcome), p.reason, exit, p.pid ? "pid " + p.pid : "", "CPU " + durationText(p.cpu), p.rss ? "memory " + sizeText(p.rss) : "", `${sizeText(p.bytes[0])} of output, ${sizeText(p.bytes[1])} of errors`];
   about.replaceChildren(
     make("code", {}, visible(p.argv.join(" "))), make("br"), visible(parts.filter(Boolean).join(" · ")),
     make("br"), "Whole in ", make("code", {}, `${row.dir}/${p.host}/${p.process}.out`), " and ", make("code", {}, ".err"),

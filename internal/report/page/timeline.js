@@ -105,7 +105,8 @@ function showTimeline(detail, chosen) {
   const groups = byHost(detail);
   const height = axisHeight + (groups.length + detail.processes.length) * rowHeight + 4;
   const last = Math.max(detail.span_us, ...detail.processes.map((p) => p.end ?? 0));
-  const f = frame(box, height, Math.min(0, ...detail.processes.map((p) => p.start ?? 0)), last * 1.01, detail.processes.map((p) => p.process));
+  const labels = [...groups.map((group) => group.host.host), ...detail.processes.map((p) => p.process)];
+  const f = frame(box, height, Math.min(0, ...detail.processes.map((p) => p.start ?? 0)), last * 1.01, labels);
   f.svg.setAttribute("aria-label", `Timeline of ${processes(detail.processes.length)} on ${count(groups.length, "host")}`);
   addAxis(f, "since release");
   let y = axisHeight;
