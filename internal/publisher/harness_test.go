@@ -117,6 +117,16 @@ func (l *lab) start(dp *experiment.Datapoint, change ...func(*Spec)) *ending {
 	return e
 }
 
+// alone takes a run of one process, a.0 on alpha, to where it runs.
+func alone(t *testing.T, change func(*Config)) (*lab, *scripted, *ending) {
+	t.Helper()
+	l := newLab(t, change)
+	alpha := l.worker("alpha")
+	run := l.start(l.datapoint(proc("alpha", "a", 0)))
+	release(alpha)
+	return l, alpha, run
+}
+
 // giveUp ends what a test has left of a run: each host says that it is done.
 func (l *lab) giveUp(dp *experiment.Datapoint) {
 	for _, h := range dp.Hosts {

@@ -84,10 +84,7 @@ func TestHostThatFallsSilentIsLost(t *testing.T) {
 
 func TestWorkerThatDiedInMidRunIsLost(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha := l.worker("alpha")
-	run := l.start(l.datapoint(proc("alpha", "a", 0)))
-	release(alpha)
+	_, alpha, run := alone(t, nil)
 	alpha.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{
 		Outcome: message.HostLost, Reason: "the worker on alpha died", Swept: 2, Totals: alpha.totals,
 	}})
@@ -99,10 +96,7 @@ func TestWorkerThatDiedInMidRunIsLost(t *testing.T) {
 
 func TestWorkerToldToLeaveAbortsItsPart(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha := l.worker("alpha")
-	run := l.start(l.datapoint(proc("alpha", "a", 0)))
-	release(alpha)
+	_, alpha, run := alone(t, nil)
 	alpha.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{
 		Outcome: message.HostStopped, Reason: "shutting down", Totals: alpha.totals,
 	}})
@@ -114,10 +108,7 @@ func TestWorkerToldToLeaveAbortsItsPart(t *testing.T) {
 
 func TestLostEventIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, func(c *Config) { c.Lease = 10 * time.Second })
-	alpha := l.worker("alpha")
-	run := l.start(l.datapoint(proc("alpha", "a", 0)))
-	release(alpha)
+	_, alpha, run := alone(t, func(c *Config) { c.Lease = 10 * time.Second })
 	before := alpha.seq
 	alpha.log(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{StartedAt: alpha.clock.Now(), EndedAt: alpha.clock.Now()}})
 	alpha.done(message.HostDone)
@@ -133,10 +124,7 @@ func TestLostEventIsAskedForAgain(t *testing.T) {
 
 func TestTotalsThatDoNotFitAreALoss(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha := l.worker("alpha")
-	run := l.start(l.datapoint(proc("alpha", "a", 0)))
-	release(alpha)
+	_, alpha, run := alone(t, nil)
 	alpha.output(0, message.Stdout, "one\n", 1)
 	alpha.exit(0, 0)
 	alpha.totals[0] = message.Total{StdoutBytes: 9, StdoutLines: 3}
@@ -175,10 +163,7 @@ func TestHostThatIsNotReadyInTimeIsNamed(t *testing.T) {
 
 func TestResultsThatCannotBeWrittenFailTheRun(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha := l.worker("alpha")
-	run := l.start(l.datapoint(proc("alpha", "a", 0)))
-	release(alpha)
+	l, alpha, run := alone(t, nil)
 	check(t, os.RemoveAll(filepath.Join(l.results.Dir(), "alpha")))
 	alpha.output(0, message.Stdout, "one\n", 1)
 	alpha.obey(0)

@@ -115,10 +115,7 @@ func TestJobCarriesWhatTheHostNeeds(t *testing.T) {
 
 func TestEverythingIsAcknowledgedAtTheEnd(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha := l.worker("alpha")
-	run := l.start(l.datapoint(proc("alpha", "a", 0)))
-	release(alpha)
+	_, alpha, run := alone(t, nil)
 	alpha.exit(0, 0)
 	alpha.done(message.HostDone)
 	alpha.expectNothingAfter(run)
