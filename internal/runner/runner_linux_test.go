@@ -365,8 +365,9 @@ func TestPeakMemoryIsTheProcessesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr.end(t)
-	if got := tr.exits[0].MaxRSS; got <= 0 || got > own {
-		t.Errorf("the shell: got %d bytes, want at most %d", got, own)
+	// It may grow by some pages yet; what this program uses is many times as much.
+	if got := tr.exits[0].MaxRSS; got <= 0 || got > 2*own || 2*own >= ownPeak() {
+		t.Errorf("the shell: got %d bytes, want about %d, and less than the %d of this program", got, own, ownPeak())
 	}
 	if got := tr.exits[1].MaxRSS; got < 200<<20 {
 		t.Errorf("the big one: got %d bytes, want at least 200 MiB", got)
