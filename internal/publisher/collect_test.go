@@ -257,3 +257,14 @@ func TestPatternsOfAHostThatNeverStartedAreNotSaidToPickNothing(t *testing.T) {
 		t.Errorf("released at %s, and %q pick nothing, want a release, and nothing said", got.ReleasedAt, got.Unmatched)
 	}
 }
+
+func TestBatchOfFilesThatCannotBeUnderstoodLosesTheHost(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha, run := collecting(l)
+	alpha.pieces(append(file("a", "x"), message.Piece{Kind: 99})...)
+	got := run.wait()
+	if want := "the files of alpha can't be read: "; got.Outcome != results.RunLost || !strings.HasPrefix(got.Reason, want) {
+		t.Errorf("outcome %s (%s), want lost (%s...)", got.Outcome, got.Reason, want)
+	}
+}
