@@ -204,11 +204,29 @@ func (h *history) gather(t *rapid.T, l *lab, arrivals []arrival) (results.Record
 	return record, files
 }
 
-func TestAnswerToACommitMeasuresTheHostsClock(t *testing.T) {
+func TestReadyHostsClockIsMeasured(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	dp := l.datapoint(proc("alpha", "a", 0))
+	r, err := l.p.newRun(Spec{Datapoint: dp, Observer: &watcher{}, Results: newResults(t, t.TempDir(), dp)})
+	check(t, err)
+	defer func() { check(t, r.spec.Results.Abandon()) }()
+	r.arrive(arrival{host: "alpha", seq: 1, at: time.Now(), event: &message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{}}})
+	if c := within(t, r.hosts[0].outbox.controls, "nothing is sent"); c.Kind != message.Keepalive || c.Probe == nil {
+		t.Errorf("a %s is sent with probe %v, want a keepalive with one", c.Kind, c.Probe)
+	}
+}
+
+func TestCommitMeasuresTheHostsClock(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	r, err := l.p.newRun(Spec{Datapoint: l.datapoint(proc("alpha", "a", 0)), Observer: &watcher{}})
 	check(t, err)
+	r.stage, r.hosts[0].phase = committing, Ready
+	r.repeat(time.Now())
+	if c := within(t, r.hosts[0].outbox.controls, "nothing is sent"); c.Kind != message.Commit || c.Probe == nil {
+		t.Errorf("a %s is sent with probe %v, want a commit with one", c.Kind, c.Probe)
+	}
 	sent := r.clock.Now()
 	probe := &message.Probe{SentAt: sent, TakenAt: sent.Add(hostSkew), AnswerAt: sent.Add(hostSkew)}
 	r.arrive(arrival{host: "alpha", seq: 1, at: time.Now(), event: &message.Event{Kind: message.Committed, Committed: &message.CommittedInfo{Probe: probe}}})

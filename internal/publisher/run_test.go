@@ -142,12 +142,18 @@ func TestNoStartBeforeEveryHostHasCommitted(t *testing.T) {
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
 	offer(alpha, bravo)
+	asked := alpha.clock.Now()
 	alpha.committed()
 	l.seen("alpha", Committed)
 	alpha.expectNothing()
+	answered := alpha.clock.Now()
 	bravo.committed()
-	alpha.expect(message.Start)
+	start := alpha.expect(message.Start)
 	bravo.expect(message.Start)
+	// It is set twice as far ahead as the commits took, within bounds; half of that is left to the clocks' errors.
+	if took := answered.Sub(asked); start.At.Before(answered.Add(min(took, maxMargin/2))) {
+		t.Errorf("the commits took %s, and the start is set %s after the last", took, start.At.Sub(answered))
+	}
 }
 
 func TestHostsStartAtOneInstantOnTheirOwnClocks(t *testing.T) {
