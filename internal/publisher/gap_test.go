@@ -117,7 +117,7 @@ func TestHostWhoseProcessesAllStartLaterIsWaitedFor(t *testing.T) {
 		run := l.start(l.datapoint([]experiment.Process{late}...))
 		hold(alpha)
 		start := alpha.expect(message.Start)
-		time.Sleep(time.Minute) //nolint:forbidigo // in the bubble's time
+		alpha.keptAlive(75) // every 0.8 s: a minute
 		alpha.started(start.At.Add(time.Minute))
 		alpha.exit(0, 0)
 		alpha.done(message.HostDone)
@@ -140,9 +140,9 @@ func TestHostIsGivenTimeAnewAfterASilence(t *testing.T) {
 		alpha.exit(0, 0)
 		within(t, alpha.resends, "nothing is asked for again")
 		alpha.mute()
-		time.Sleep(29 * time.Second) //nolint:forbidigo // in the bubble's time
+		alpha.keptAlive(116) // every 250 ms, as something is missing: 29 s
 		alpha.unmute()
-		time.Sleep(4 * time.Second) //nolint:forbidigo // in the bubble's time
+		alpha.keptAlive(16) // 4 s more
 		alpha.resend(before)
 		alpha.done(message.HostDone)
 		if got := run.wait(); got.Outcome != results.RunSucceeded {

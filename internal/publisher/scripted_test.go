@@ -223,9 +223,17 @@ func (s *scripted) expect(kind message.ControlKind) *message.Control {
 // waits for keepalives, which come in line with everything else.
 func (s *scripted) expectNothing() {
 	s.t.Helper()
-	before := s.keepalives.Load()
-	eventually(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() >= before+3 })
+	s.keptAlive(3)
 	s.expectNothingMore()
+}
+
+// keptAlive waits for so many more keepalives, answered or not.
+func (s *scripted) keptAlive(times int) {
+	s.t.Helper()
+	for range times {
+		before := s.keepalives.Load()
+		eventually(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() > before })
+	}
 }
 
 // expectNothingAfter is the same for a run that is over: what was acknowledged to
