@@ -57,6 +57,7 @@ func (r *run) beginCollecting(done *message.DoneInfo, anew bool) {
 	}
 	r.event(message.Event{Kind: message.Ended})
 	r.w.desk.leave(r)
+	r.lease.Reset(r.drainFor()) // where it was the lease that ended the run, it has run out
 	var ctx context.Context
 	ctx, r.collect.cancel = context.WithCancelCause(context.Background())
 	r.collect.ended.Go(func() {

@@ -108,7 +108,7 @@ func TestNextRunHasTheHostWhileFilesAreOnTheirWay(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job("head -c 3000000 /dev/urandom > big")
-	job.Collect, job.WindowBytes = []string{"big"}, 1000
+	job.Collect, job.WindowBytes = []string{"big"}, 4000
 	s.start(job)
 	s.await(job, message.Ended)
 	next := s.job("true")
@@ -131,8 +131,23 @@ func TestCollectionEndsWithTheLease(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job("head -c 3000000 /dev/urandom > big")
-	job.Collect, job.WindowBytes, job.LeaseMS = []string{"big"}, 1000, 1000
+	job.Collect, job.WindowBytes, job.LeaseMS = []string{"big"}, 4000, 3000 // a window for all events, and few files
 	s.start(job)
+	s.await(job, message.Ended)
+	s.removed(job)
+}
+
+// The lease that ended the run's processes must run for its files anew.
+func TestCollectionEndsWithTheLeaseThatEndedTheRun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	job := s.job("head -c 3000000 /dev/urandom > big; exec sleep 1000")
+	job.Collect, job.WindowBytes, job.LeaseMS = []string{"big"}, 4000, 3000
+	s.start(job)
+	if stopping := s.await(job, message.Stopping).Stopping; stopping.Cause != message.StopLease {
+		t.Errorf("stopped by %q, want the lease", stopping.Cause)
+	}
 	s.await(job, message.Ended)
 	s.removed(job)
 }
