@@ -182,10 +182,10 @@ func TestSilentPublisherEndsTheRunInEveryState(t *testing.T) {
 			s := newSite(t)
 			s.serve(nil)
 			job := s.job(stay)
-			job.LeaseMS = 1500
+			job.LeaseMS = 3000 // longer than the machine ever stalls
 			pids := reach(s, job)
 			done := s.await(job, message.Done).Done
-			if done.Outcome != message.HostStopped || done.Reason != "no word from the publisher for 1.5s" {
+			if done.Outcome != message.HostStopped || done.Reason != "no word from the publisher for 3s" {
 				t.Errorf("done %+v, want stopped for the publisher's silence", done)
 			}
 			gone(t, pids)
