@@ -12,6 +12,7 @@ import (
 
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/results"
+	"downbeat/internal/testwait"
 )
 
 // What a broker of one's own is needed for: it takes no messages for a while,
@@ -53,7 +54,7 @@ func (l *lab) reached(host string) int {
 func (l *lab) awaitMore(host string) {
 	l.t.Helper()
 	before := l.reached(host)
-	eventually(l.t, host+" counts on", func() bool { return l.reached(host) >= before+50 })
+	testwait.For(l.t, host+" counts on", func() bool { return l.reached(host) >= before+50 })
 }
 
 // enough ends counting.
@@ -230,7 +231,7 @@ groups:
 stop: {when: client, grace: 30m}
 `)
 	p := l.publish("--lease="+awhile, "stop.yaml")
-	eventually(l.t, "the server has been asked to stop", func() bool {
+	testwait.For(l.t, "the server has been asked to stop", func() bool {
 		_, err := os.Stat(l.path("asked"))
 		return err == nil
 	})

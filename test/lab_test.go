@@ -16,6 +16,7 @@ import (
 
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/results"
+	"downbeat/internal/testwait"
 )
 
 // A lab is where a fault is tried: workers and publishers, the programs
@@ -125,7 +126,7 @@ func (l *lab) output(path string) []byte {
 // awaitOutput waits until the results of a run that goes on have the text.
 func (l *lab) awaitOutput(path, text string) {
 	l.t.Helper()
-	eventually(l.t, path+" has "+text, func() bool {
+	testwait.For(l.t, path+" has "+text, func() bool {
 		data, err := os.ReadFile(l.path(path))
 		return err == nil && bytes.Contains(data, []byte(text))
 	})
@@ -145,22 +146,10 @@ func (l *lab) record(dir string) results.Record {
 func (l *lab) nothingLeft() {
 	l.t.Helper()
 	var left []string
-	eventually(l.t, "no process of a run is left", func() bool {
+	testwait.For(l.t, "no process of a run is left", func() bool {
 		left = marked(nil, l.mark)
 		return len(left) == 0
 	})
-}
-
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !is() {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not so after %s: %s", patience, what)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
 }
 
 // A program is a worker or a publisher of a lab.
@@ -186,7 +175,7 @@ func (p *program) signal(s syscall.Signal) {
 func (p *program) await(texts ...string) {
 	p.t.Helper()
 	for _, text := range texts {
-		eventually(p.t, "printed: "+text, func() bool {
+		testwait.For(p.t, "printed: "+text, func() bool {
 			over := p.over()
 			if p.stderr.has(text) || p.stdout.has(text) {
 				return true

@@ -15,6 +15,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/results"
+	"downbeat/internal/testwait"
 )
 
 const testNamespace = "test"
@@ -239,27 +240,12 @@ func (w *watcher) causes() []message.StopCause {
 // seen waits until the publisher has told that the host is in that phase.
 func (l *lab) seen(host string, phase Phase) {
 	l.t.Helper()
-	eventually(l.t, "the publisher sees "+host+" "+phase.String(), func() bool {
+	testwait.For(l.t, "the publisher sees "+host+" "+phase.String(), func() bool {
 		l.watcher.mu.Lock()
 		defer l.watcher.mu.Unlock()
 		phases := l.watcher.phases[host]
 		return len(phases) > 0 && phases[len(phases)-1] == phase
 	})
-}
-
-// eventually waits until something becomes true that no event tells of.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	poll := time.NewTicker(time.Millisecond)
-	defer poll.Stop()
-	limit := time.After(patience)
-	for !is() {
-		select {
-		case <-poll.C:
-		case <-limit:
-			t.Fatalf("it does not come to this: %s", what)
-		}
-	}
 }
 
 func check(t *testing.T, err error) {

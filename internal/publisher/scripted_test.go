@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
+	"downbeat/internal/testwait"
 )
 
 // hostSkew is how far ahead the clocks of scripted workers are.
@@ -232,7 +233,7 @@ func (s *scripted) keptAlive(times int) {
 	s.t.Helper()
 	for range times {
 		before := s.keepalives.Load()
-		eventually(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() > before })
+		testwait.For(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() > before })
 	}
 }
 
@@ -241,7 +242,7 @@ func (s *scripted) keptAlive(times int) {
 func (s *scripted) expectNothingAfter(run *ending) {
 	s.t.Helper()
 	run.wait()
-	eventually(s.t, s.host+" has everything acknowledged", func() bool {
+	testwait.For(s.t, s.host+" has everything acknowledged", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.acked == s.seq

@@ -9,6 +9,7 @@ import (
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
 	"downbeat/internal/results"
+	"downbeat/internal/testwait"
 )
 
 // stepOn is a step of a host; of is what it belongs to.
@@ -173,7 +174,7 @@ func TestSetupLiftsTheReadyDeadline(t *testing.T) {
 	began := time.Now()
 	alpha.take()
 	alpha.settingUp()
-	eventually(t, "the deadline has passed", func() bool { return time.Since(began) > 2500*time.Millisecond })
+	testwait.For(t, "the deadline has passed", func() bool { return time.Since(began) > 2500*time.Millisecond })
 	alpha.expectNothing()
 	alpha.stepped(1, message.StepSucceeded, "")
 	alpha.ready()
@@ -265,7 +266,7 @@ func TestTimeoutDoesNotCountTheTeardown(t *testing.T) {
 	alpha.tearingDown()
 	l.seen("alpha", TearingDown)
 	late := time.Now().Add(3500 * time.Millisecond)
-	eventually(t, "the timeout has passed", func() bool { return time.Now().After(late) })
+	testwait.For(t, "the timeout has passed", func() bool { return time.Now().After(late) })
 	alpha.expectNothing()
 	alpha.stepped(1, message.StepSucceeded, "")
 	alpha.done(message.HostDone)

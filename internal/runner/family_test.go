@@ -11,18 +11,6 @@ import (
 	"time"
 )
 
-// eventually waits for something that can only be polled for.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		<-time.After(time.Millisecond)
-	}
-}
-
 func TestADaemonDoesNotOutliveItsSet(t *testing.T) {
 	t.Parallel()
 	for name, options := range ways {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"downbeat/internal/testwait"
 )
 
 // counter is a sink that only counts.
@@ -112,7 +114,7 @@ func TestASlowSinkLosesNothing(t *testing.T) {
 	if err := set.Release(time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the first call", func() bool { return sink.waiting.Load() })
+	testwait.For(t, "the first call", func() bool { return sink.waiting.Load() })
 	sink.pauses.Store(int64(2*DrainTimeout/time.Millisecond) / 16)
 	close(sink.gate)
 	<-set.Done()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"downbeat/internal/testwait"
 )
 
 func newLive(t *testing.T, s *screen) *Live {
@@ -33,15 +35,15 @@ func TestLiveBelowLines(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "sample  running 7/8", Since: time.Now().Add(-time.Hour)})
-	eventually(t, "the live line", func() bool { return s.text() == "sample  running 7/8  1h00m" })
+	testwait.For(t, "the live line", func() bool { return s.text() == "sample  running 7/8  1h00m" })
 	write(t, l.Writer(s.tty), "alpha/0 | one\nalpha/0 | two\n")
-	eventually(t, "two lines", func() bool {
+	testwait.For(t, "two lines", func() bool {
 		return s.text() == "alpha/0 | one\nalpha/0 | two\nsample  running 7/8  1h00m"
 	})
 	l.Set(Status{Text: "sample  running 6/8"})
-	eventually(t, "the new status", func() bool { return s.last() == "sample  running 6/8" })
+	testwait.For(t, "the new status", func() bool { return s.last() == "sample  running 6/8" })
 	l.Set(Status{})
-	eventually(t, "no status", func() bool { return s.text() == "alpha/0 | one\nalpha/0 | two\n" })
+	testwait.For(t, "no status", func() bool { return s.text() == "alpha/0 | one\nalpha/0 | two\n" })
 }
 
 // After Close the terminal holds what was written and nothing else, the lines
@@ -51,7 +53,7 @@ func TestCloseLeavesOnlyLines(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "a live line that is longer than all of the others"})
-	eventually(t, "the live line", func() bool { return s.text() != "" })
+	testwait.For(t, "the live line", func() bool { return s.text() != "" })
 	out, want := l.Writer(s.tty), ""
 	for i := range 200 {
 		line := fmt.Sprintf("alpha/0 | line %d\n", i)
@@ -61,7 +63,7 @@ func TestCloseLeavesOnlyLines(t *testing.T) {
 	l.Close()
 	write(t, out, "summary\n")
 	l.Close()
-	eventually(t, "the summary", func() bool { return strings.HasSuffix(s.text(), "summary\n") })
+	testwait.For(t, "the summary", func() bool { return strings.HasSuffix(s.text(), "summary\n") })
 	if got := s.text(); got != want+"summary\n" {
 		t.Errorf("got\n%s\nwant\n%ssummary\n", got, want)
 	}
@@ -75,16 +77,16 @@ func TestUnfinishedLine(t *testing.T) {
 	start := time.Now()
 	l.Set(Status{Text: "status", Since: start})
 	out := l.Writer(s.tty)
-	eventually(t, "the live line", func() bool { return strings.HasPrefix(s.text(), "status") })
+	testwait.For(t, "the live line", func() bool { return strings.HasPrefix(s.text(), "status") })
 	write(t, out, "Password: ")
-	eventually(t, "the unfinished line alone", func() bool { return s.text() == "Password: " })
+	testwait.For(t, "the unfinished line alone", func() bool { return s.text() == "Password: " })
 	drawn := strings.Count(s.received(), "status")
-	eventually(t, "two refreshes", func() bool { return time.Since(start) > 3*refresh })
+	testwait.For(t, "two refreshes", func() bool { return time.Since(start) > 3*refresh })
 	if n := strings.Count(s.received(), "status"); n != drawn {
 		t.Errorf("the live line was drawn %d times beside an unfinished line", n-drawn)
 	}
 	write(t, out, "secret\n")
-	eventually(t, "the live line again", func() bool {
+	testwait.For(t, "the live line again", func() bool {
 		return strings.HasPrefix(s.text(), "Password: secret\nstatus")
 	})
 }
@@ -96,7 +98,7 @@ func TestNarrowTerminal(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "sample  running 48/48 on alpha bravo charlie delta", Since: time.Now().Add(-2 * time.Hour)})
-	eventually(t, "the whole line", func() bool {
+	testwait.For(t, "the whole line", func() bool {
 		return s.text() == "sample  running 48/48 on alpha bravo charlie delta  2h00m"
 	})
 	for columns, want := range map[int]string{
@@ -108,7 +110,7 @@ func TestNarrowTerminal(t *testing.T) {
 		80: "sample  running 48/48 on alpha bravo charlie delta  2h00m",
 	} {
 		s.resize(t, columns)
-		eventually(t, fmt.Sprintf("%q at %d columns", want, columns), func() bool { return s.text() == want })
+		testwait.For(t, fmt.Sprintf("%q at %d columns", want, columns), func() bool { return s.text() == want })
 	}
 	if n := s.wraps(); n > 0 {
 		t.Errorf("the live line wrapped %d times", n)
@@ -121,12 +123,12 @@ func TestWidthChangesUnnoticed(t *testing.T) {
 	s := newScreen(t, 60)
 	l := newLive(t, s)
 	l.Set(Status{Text: strings.Repeat("x", 70)})
-	eventually(t, "the live line", func() bool { return len(s.text()) == 59 })
+	testwait.For(t, "the live line", func() bool { return len(s.text()) == 59 })
 	s.mu.Lock()
 	s.columns = 10 // and nobody was told
 	s.mu.Unlock()
 	write(t, l.Writer(s.tty), "one\n")
-	eventually(t, "the line", func() bool { return strings.HasPrefix(s.text(), "one\n") })
+	testwait.For(t, "the line", func() bool { return strings.HasPrefix(s.text(), "one\n") })
 	if n := s.wraps(); n > 0 {
 		t.Errorf("the live line wrapped %d times", n)
 	}
@@ -139,7 +141,7 @@ func TestLineGivesWayToPipe(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "status"})
-	eventually(t, "the live line", func() bool { return s.text() == "status" })
+	testwait.For(t, "the live line", func() bool { return s.text() == "status" })
 	entered, goOn := make(chan struct{}), make(chan struct{})
 	out := l.Writer(writerFunc(func(p []byte) (int, error) {
 		close(entered)
@@ -152,11 +154,11 @@ func TestLineGivesWayToPipe(t *testing.T) {
 		result <- err
 	}()
 	<-entered
-	eventually(t, "an empty screen", func() bool { return s.text() == "" })
+	testwait.For(t, "an empty screen", func() bool { return s.text() == "" })
 	write(t, l.Writer(s.tty), "meanwhile\n")
-	eventually(t, "a line without the live line", func() bool { return s.text() == "meanwhile\n" })
+	testwait.For(t, "a line without the live line", func() bool { return s.text() == "meanwhile\n" })
 	begun, drawn := time.Now(), strings.Count(s.received(), "status")
-	eventually(t, "two refreshes", func() bool { return time.Since(begun) > 3*refresh })
+	testwait.For(t, "two refreshes", func() bool { return time.Since(begun) > 3*refresh })
 	if n := strings.Count(s.received(), "status"); n != drawn {
 		t.Errorf("the live line was drawn %d times during the write", n-drawn)
 	}
@@ -164,7 +166,7 @@ func TestLineGivesWayToPipe(t *testing.T) {
 	if err := <-result; err != nil {
 		t.Error(err)
 	}
-	eventually(t, "the live line again", func() bool { return s.text() == "meanwhile\nstatus" })
+	testwait.For(t, "the live line again", func() bool { return s.text() == "meanwhile\nstatus" })
 }
 
 type writerFunc func(p []byte) (int, error)
@@ -215,7 +217,7 @@ func TestStoppedTerminal(t *testing.T) {
 		_, err := out.Write([]byte(strings.Repeat("x", size-1) + "\n"))
 		result <- err
 	}()
-	eventually(t, "a write that waits", func() bool {
+	testwait.For(t, "a write that waits", func() bool {
 		if !l.mu.TryLock() {
 			return true
 		}
@@ -255,7 +257,7 @@ func TestTerminalGone(t *testing.T) {
 	defer l.Close()
 	_ = master.Close()
 	out := l.Writer(tty)
-	eventually(t, "an error", func() bool {
+	testwait.For(t, "an error", func() bool {
 		_, err := out.Write([]byte("line\n"))
 		return err != nil
 	})

@@ -19,6 +19,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
+	"downbeat/internal/testwait"
 )
 
 // brought is what has come home, read as publishers do.
@@ -298,7 +299,7 @@ func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan message.FileTotals, 1)
 	go func() { done <- c.run(ctx, dir, false) }()
-	eventually(t, "the collection waits", func() bool { return j.log.Last() == 2 })
+	testwait.For(t, "the collection waits", func() bool { return j.log.Last() == 2 })
 	cancel(errLeaving)
 	totals := <-done
 	got := unpack(t, pieces(t, j))

@@ -16,6 +16,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
+	"downbeat/internal/testwait"
 )
 
 // A pid in the journal may by now be anybody's. What a crash has left is known by
@@ -68,7 +69,7 @@ func reborn(t *testing.T, env ...string) *exec.Cmd {
 		check(t, cmd.Process.Kill())
 		_ = cmd.Wait() // killed
 	})
-	eventually(t, "the process has become sleep", func() bool {
+	testwait.For(t, "the process has become sleep", func() bool {
 		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "cmdline"))
 		check(t, err)
 		return strings.HasPrefix(string(line), "sleep")
@@ -195,7 +196,7 @@ func (s *site) ackUntil(job *message.Job, kind message.EventKind) *message.Event
 // the process wrote last.
 func spoil(t *testing.T, s *site, job *message.Job, r *run, events uint64) {
 	t.Helper()
-	eventually(t, "the events are in the log", func() bool { return r.log.Last() >= events })
+	testwait.For(t, "the events are in the log", func() bool { return r.log.Last() >= events })
 	path := filepath.Join(s.runDir(job), logDir, "00000000000000000001.log")
 	data, err := os.ReadFile(path)
 	check(t, err)
@@ -238,7 +239,7 @@ func TestRunsOfLongAgoAreForgotten(t *testing.T) {
 	job := s.job("true")
 	s.start(job)
 	s.finish(job)
-	eventually(t, "the old run is forgotten", func() bool { return !v.w.seen(filepath.Base(old)) })
+	testwait.For(t, "the old run is forgotten", func() bool { return !v.w.seen(filepath.Base(old)) })
 	if !v.w.seen(job.Run) {
 		t.Error("the new run is forgotten, too")
 	}

@@ -14,6 +14,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
+	"downbeat/internal/testwait"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -146,7 +147,7 @@ func (s *site) runDir(job *message.Job) string {
 // removed waits until nothing of the run is on the disk.
 func (s *site) removed(job *message.Job) {
 	s.t.Helper()
-	eventually(s.t, "the run's directory is removed", func() bool {
+	testwait.For(s.t, "the run's directory is removed", func() bool {
 		_, err := os.Stat(s.runDir(job))
 		return errors.Is(err, os.ErrNotExist)
 	})
@@ -415,21 +416,6 @@ func (s *site) deadLetter() *queue.Delivery {
 	check(s.t, d.Ack(ctx))
 	check(s.t, consumer.Close())
 	return d
-}
-
-// eventually waits until something becomes true that no event tells of.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	poll := time.NewTicker(time.Millisecond)
-	defer poll.Stop()
-	limit := time.After(patience)
-	for !is() {
-		select {
-		case <-poll.C:
-		case <-limit:
-			t.Fatalf("it does not come to this: %s", what)
-		}
-	}
 }
 
 func check(t *testing.T, err error) {

@@ -280,21 +280,6 @@ func together(functions ...func()) {
 	all.Wait()
 }
 
-// eventually waits until something becomes true that no event tells of.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	poll := time.NewTicker(5 * time.Millisecond)
-	defer poll.Stop()
-	limit := time.After(patience)
-	for !is() {
-		select {
-		case <-poll.C:
-		case <-limit:
-			t.Fatalf("it does not come to this: %s", what)
-		}
-	}
-}
-
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

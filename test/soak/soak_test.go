@@ -16,6 +16,7 @@ import (
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/queuetest/proxy"
+	"downbeat/internal/testwait"
 )
 
 // A soak is one long experiment and what goes wrong in it.
@@ -92,7 +93,7 @@ func (s *soak) warmUp() {
 	s.t.Helper()
 	e := s.newExperimenter("warm", 1)
 	var p interface{ Done() <-chan struct{} }
-	eventually(s.t, "a first datapoint succeeds", func() bool { // workers may still be coming up
+	testwait.For(s.t, "a first datapoint succeeds", func() bool { // workers may still be coming up
 		started, err := start(e.command(e.file))
 		check(s.t, err)
 		p = started
@@ -159,19 +160,6 @@ func marked() []string {
 		}
 	}
 	return found
-}
-
-// eventually waits until something becomes true that no event tells of.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	limit := time.After(patience)
-	for !is() {
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-limit:
-			t.Fatalf("it does not come to this: %s", what)
-		}
-	}
 }
 
 func check(t *testing.T, err error) {

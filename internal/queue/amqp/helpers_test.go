@@ -55,20 +55,6 @@ func closing(t testing.TB, b queue.Broker) queue.Broker {
 	return b
 }
 
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !condition() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // A journal is a log handler that counts messages by their text.
 type journal struct {
 	slog.Handler

@@ -15,6 +15,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/queuetest"
 	"downbeat/internal/queue/sqs"
+	"downbeat/internal/testwait"
 )
 
 const (
@@ -83,18 +84,6 @@ func ack(t *testing.T, d *queue.Delivery) {
 	}
 }
 
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(time.Minute)
-	for !condition() {
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
-}
-
 // Throttled and failing requests are made again until they succeed, and nothing
 // is lost.
 func TestThrottling(t *testing.T) {
@@ -120,7 +109,7 @@ func TestThrottling(t *testing.T) {
 		got[string(d.Body)] = true
 		ack(t, d)
 	}
-	eventually(t, "both are forgotten", func() bool { return f.left(remote) == 0 })
+	testwait.For(t, "both are forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // Of a batch that SQS takes in part, what failed by its fault goes again, what
@@ -184,7 +173,7 @@ func TestPartlyFailedAnswers(t *testing.T) {
 	for range 3 {
 		ack(t, receive(t, c))
 	}
-	eventually(t, "all are forgotten", func() bool { return f.left(remote) == 0 })
+	testwait.For(t, "all are forgotten", func() bool { return f.left(remote) == 0 })
 	publish(t, b, "four")
 	if err := receive(t, c).Nack(t.Context()); err != nil {
 		t.Fatal(err)
@@ -212,7 +201,7 @@ func TestDuplicates(t *testing.T) {
 	} else {
 		ack(t, second)
 	}
-	eventually(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
+	testwait.For(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // Whoever holds a message longer than SQS hides it keeps it hidden; when that
@@ -226,7 +215,7 @@ func TestExpiredVisibility(t *testing.T) {
 	publish(t, b, "slow")
 	late := receive(t, c)
 	extended := f.count("ChangeMessageVisibilityBatch")
-	eventually(t, "the time is extended", func() bool { return f.count("ChangeMessageVisibilityBatch") > extended })
+	testwait.For(t, "the time is extended", func() bool { return f.count("ChangeMessageVisibilityBatch") > extended })
 	f.show(remote)
 	again := receive(t, c)
 	if string(again.Body) != "slow" || !again.Redelivered {
@@ -236,7 +225,7 @@ func TestExpiredVisibility(t *testing.T) {
 		t.Error(err)
 	}
 	ack(t, again)
-	eventually(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
+	testwait.For(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // A queue that somebody deletes is made again for its consumer if it was declared
@@ -259,7 +248,7 @@ func TestDeletedQueue(t *testing.T) {
 	if err := other.Publish(t.Context(), name, queue.Message{}); !errors.Is(err, queue.ErrNoQueue) {
 		t.Errorf("got %v, want ErrNoQueue", err)
 	}
-	eventually(t, "the queue is back", func() bool { return f.left(remote) >= 0 })
+	testwait.For(t, "the queue is back", func() bool { return f.left(remote) >= 0 })
 	publish(t, other, "after")
 	if d := receive(t, c); string(d.Body) != "after" {
 		t.Errorf("got %q", d.Body)
@@ -296,7 +285,7 @@ func TestCloseLosesNothing(t *testing.T) {
 	for i := range 20 {
 		c := consume(t, b, 4)
 		polls := f.count("ReceiveMessage")
-		eventually(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") > polls || i == 0 })
+		testwait.For(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") > polls || i == 0 })
 		sent := make(chan error, 1)
 		go func() {
 			sent <- b.Publish(context.WithoutCancel(t.Context()), name, queue.Message{Body: []byte("last moment")})
@@ -382,7 +371,7 @@ func TestSmallQueue(t *testing.T) {
 		}
 		ack(t, d)
 	}
-	eventually(t, "all pieces are forgotten", func() bool { return f.left(remote) == 0 })
+	testwait.For(t, "all pieces are forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // An idle consumer makes no request but its long poll.
@@ -391,10 +380,10 @@ func TestIdleConsumerOnlyPolls(t *testing.T) {
 	f := newFake(t)
 	b := start(t, f)
 	consume(t, b, 4)
-	eventually(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") == 1 })
+	testwait.For(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") == 1 })
 	before := f.total()
 	began := time.Now()
-	eventually(t, "the poll is over", func() bool { return f.count("ReceiveMessage") == 2 })
+	testwait.For(t, "the poll is over", func() bool { return f.count("ReceiveMessage") == 2 })
 	if took := time.Since(began); took < 19*time.Second {
 		t.Errorf("the next poll came after %v, want 20 s", took)
 	}
