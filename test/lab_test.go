@@ -206,6 +206,8 @@ func (p *program) wait(status int, texts ...string) {
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
+		p.signal(syscall.SIGQUIT) // it prints what its goroutines wait for
+		<-p.ended
 		p.t.Fatalf("%s does not end; it has printed\n%s", p.name(), &p.stderr)
 	}
 	got := 0
