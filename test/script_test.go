@@ -257,7 +257,7 @@ func writeHosts(ts *testscript.TestScript, names []string) string {
 }
 
 // patience bounds every wait; it is far beyond what anything here takes.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // await runs a command again and again until it succeeds.
 func await(ts *testscript.TestScript, neg bool, args []string) {
