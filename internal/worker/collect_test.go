@@ -130,12 +130,16 @@ func TestNextRunHasTheHostWhileFilesAreOnTheirWay(t *testing.T) {
 func TestCollectionEndsWithTheLease(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.serve(nil)
+	logged := new(lines)
+	s.serve(func(c *Config) { c.Log = slog.New(slog.NewTextHandler(logged, nil)) })
 	job := s.job("head -c 3000000 /dev/urandom > big")
 	job.Collect, job.WindowBytes, job.LeaseMS = []string{"big"}, 4000, 3000 // a window for all events, and few files
 	s.start(job)
 	s.await(job, message.Ended)
 	s.removed(job)
+	if !logged.has("giving up what the publisher has not taken", "no word from the publisher for 3s") {
+		t.Errorf("the worker does not say that it gives the run up:\n%s", &logged.text)
+	}
 }
 
 // The lease that ended the run's processes must run for its files anew.

@@ -301,18 +301,19 @@ func (r *run) settled() bool { return r.sender.allAcked() }
 // expire is called when the publisher has been silent for the lease, or the
 // time to drain is over.
 func (r *run) expire() {
+	silence := fmt.Sprintf("no word from the publisher for %s", r.leaseFor())
 	switch {
 	case r.state == Collecting && r.leaving:
 		r.collect.stop(errLeaving)
 		return
 	case r.state >= Collecting:
+		if !r.leaving { // else the next start sends it
+			r.slog.Warn("giving up what the publisher has not taken", "reason", silence)
+		}
 		r.to(Over)
 		return
 	}
-	r.drop(stopping{
-		cause: message.StopLease, at: time.Now(), own: true,
-		reason: fmt.Sprintf("no word from the publisher for %s", r.leaseFor()),
-	})
+	r.drop(stopping{cause: message.StopLease, reason: silence, at: time.Now(), own: true})
 }
 
 // leave ends the run because the worker is told to shut down.
