@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +12,40 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 )
+
+// refusing is a broker that does not declare that queue.
+type refusing struct {
+	queue.Broker
+	name string
+}
+
+// Declare implements [queue.Broker].
+func (b refusing) Declare(ctx context.Context, spec queue.Spec) error {
+	if spec.Name == b.name {
+		return queue.ErrDenied
+	}
+	return b.Broker.Declare(ctx, spec)
+}
+
+// A publisher that finds a queue for its job finds the one for its stop, too:
+// else the job of a run that is given up keeps the host for a lease.
+func TestQueueOfControlsIsThereBeforeThatOfJobs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	config := s.config()
+	config.Host = "bravo"
+	config.Broker = refusing{s.broker, message.ControlQueue(testNamespace, config.Host)}
+	w, err := New(config)
+	check(t, err)
+	defer func() { check(t, w.Close()) }()
+	if err := w.Declare(t.Context()); !errors.Is(err, queue.ErrDenied) {
+		t.Errorf("declaring: %v, want the broker's refusal", err)
+	}
+	err = s.broker.Publish(t.Context(), message.JobsQueue(testNamespace, config.Host), queue.Message{Body: []byte("job")})
+	if !errors.Is(err, queue.ErrNoQueue) {
+		t.Errorf("publishing a job: %v, want no queue yet", err)
+	}
+}
 
 func TestWhatCannotBeAcceptedIsDeadLetteredWithItsReason(t *testing.T) {
 	t.Parallel()

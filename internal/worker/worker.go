@@ -132,8 +132,9 @@ func (w *Worker) Declare(ctx context.Context) error {
 	dead := message.DeadQueue(ns)
 	for _, spec := range []queue.Spec{
 		{Name: dead, MaxMessages: maxDead},
-		{Name: message.JobsQueue(ns, host), Group: message.JobsGroup(ns), DeadLetter: dead},
 		{Name: message.ControlQueue(ns, host), DeadLetter: dead},
+		// The last, so that whoever sends a job can send its stop.
+		{Name: message.JobsQueue(ns, host), Group: message.JobsGroup(ns), DeadLetter: dead},
 	} {
 		if err := w.config.Broker.Declare(ctx, spec); err != nil {
 			return fmt.Errorf("declare queue %s: %w", spec.Name, err)
