@@ -207,6 +207,7 @@ func (p *program) wait(status int, texts ...string) {
 	case <-p.ended:
 	case <-time.After(patience):
 		p.signal(syscall.SIGQUIT) // it prints what its goroutines wait for
+		p.signal(syscall.SIGCONT) // should it be suspended
 		<-p.ended
 		p.t.Fatalf("%s does not end; it has printed\n%s", p.name(), &p.stderr)
 	}
