@@ -10,6 +10,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/results"
+	"downbeat/internal/trustedpath"
 	"downbeat/internal/version"
 )
 
@@ -113,6 +114,9 @@ func (a *app) queueFor(ctx context.Context, file *experiment.File) (queue.Broker
 		return nil, func() {}, nil
 	}
 	lab, err := a.newLab(ctx, file)
+	if errors.Is(err, trustedpath.ErrUntrusted) {
+		return nil, nil, usage(err)
+	}
 	if err != nil {
 		return nil, nil, &exitError{exitUnreachable, err}
 	}

@@ -17,6 +17,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/runner"
+	"downbeat/internal/trustedpath"
 	"downbeat/internal/version"
 	"downbeat/internal/worker"
 )
@@ -24,7 +25,7 @@ import (
 // statusOf gives the exit status of an error of check or serve.
 func statusOf(err error) int {
 	switch {
-	case errors.Is(err, queue.ErrBadURL), errors.Is(err, queue.ErrDenied):
+	case errors.Is(err, queue.ErrBadURL), errors.Is(err, queue.ErrDenied), errors.Is(err, trustedpath.ErrUntrusted):
 		return exitUsage
 	case errors.Is(err, queue.ErrUnreachable):
 		return exitQueue
@@ -43,8 +44,8 @@ func (c *config) check(ctx context.Context, w io.Writer) error {
 	if err := broker.Close(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
-		return fmt.Errorf("make the state directory: %w (set DOWNBEAT_STATE_DIR)", err)
+	if err := c.makeStateDir(); err != nil {
+		return err
 	}
 	jobs := "signed by a trusted key"
 	if c.open {
@@ -59,9 +60,24 @@ func (c *config) options(log *slog.Logger) queue.Options {
 	return queue.Options{Log: log, ClientName: "worker " + strings.Join(c.Host, ",")}
 }
 
+// makeStateDir makes the state directory, which nobody else may write to: whoever
+// can has a run reported, or a job forgotten, as they like.
+func (c *config) makeStateDir() error {
+	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
+		return fmt.Errorf("make the state directory: %w (set DOWNBEAT_STATE_DIR)", err)
+	}
+	if err := trustedpath.CheckDir(c.StateDir); err != nil {
+		return fmt.Errorf("the state directory: %w (or set DOWNBEAT_STATE_DIR to another)", err)
+	}
+	return nil
+}
+
 // serve runs the daemon until ctx ends. The order of ending: the workers first,
 // which still have to report, then the queue, then the runner.
 func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
+	if err := c.makeStateDir(); err != nil {
+		return err
+	}
 	log := c.logger(stderr)
 	log.Info("worker starts", "version", version.String(), "hosts", c.Host, "queue", dial.Redact(c.QueueURL), "state", c.StateDir)
 	if c.open && len(c.trust.Keys) == 0 {

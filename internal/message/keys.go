@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"downbeat/internal/trustedpath"
 )
 
 // The files that a key pair is kept in.
@@ -43,6 +45,9 @@ func GenerateKey(dir, comment string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make the key's directory: %w", err)
 	}
+	if err := trustedpath.CheckDir(dir); err != nil {
+		return "", fmt.Errorf("the key's directory: %w", err)
+	}
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	if err := writeNew(filepath.Join(dir, PrivateKeyFile), private, 0o600); err != nil {
 		return "", err
@@ -67,16 +72,12 @@ func writeNew(path string, data []byte, mode os.FileMode) error {
 }
 
 // ReadPrivateKey reads a key that [GenerateKey] wrote. It refuses one that
-// others than its owner can read.
+// others than its owner can read, or could have put there: see [trustedpath].
 func ReadPrivateKey(path string) (ed25519.PrivateKey, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	data, err := trustedpath.ReadSecret(path)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("read the signing key: %w (make one with `publish keygen DIR`)", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("signing key %s is readable by others (mode %o): chmod 600 it", path, info.Mode().Perm())
-	}
-	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the signing key: %w", err)
 	}
@@ -96,9 +97,10 @@ func ReadPrivateKey(path string) (ed25519.PrivateKey, error) {
 }
 
 // ReadPublicKeys reads a file of public keys, one a line as `publish keygen`
-// prints it; empty lines and those that begin with # are passed over.
+// prints it; empty lines and those that begin with # are passed over. It refuses a
+// file that others could have written: see [trustedpath].
 func ReadPublicKeys(path string) ([]ed25519.PublicKey, error) {
-	data, err := os.ReadFile(path)
+	data, err := trustedpath.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the trusted keys: %w", err)
 	}

@@ -26,6 +26,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/runner"
+	"downbeat/internal/trustedpath"
 )
 
 // Config is what a worker needs. All fields are required but Log and Skew.
@@ -88,6 +89,11 @@ func New(config Config) (*Worker, error) {
 	for _, dir := range []string{w.runsDir(), w.seenDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the worker's state directory: %w (set DOWNBEAT_STATE_DIR to one that this user can write)", err)
+		}
+	}
+	for _, dir := range []string{w.runsDir(), w.seenDir()} {
+		if err := trustedpath.CheckDir(dir); err != nil {
+			return nil, fmt.Errorf("the worker's state directory: %w", err)
 		}
 	}
 	lock, err := lockFile(filepath.Join(w.dir, "lock"))
