@@ -3,24 +3,30 @@ package experiment
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// What the YAML parser is given. Its time and memory grow with the square of
-// the width and depth of the text, so that both are bounded before it starts.
-const (
-	maxYAMLSource = 1 << 20
-	maxYAMLTokens = 50_000
-	maxYAMLIndent = 400
-)
+// maxYAMLSource bounds what the YAML parser is given: it makes some hundred
+// bytes of each that it reads.
+const maxYAMLSource = 1 << 20
+
+// yamlVersion is a directive that the parser knows of version 1.1 alone, though
+// it reads what 1.2 has. A comment in its place keeps all lines where they are.
+var yamlVersion = regexp.MustCompile(`\A((?:\x{feff}|[ \t]*#[^\n]*\n|[ \t\r]*\n)*)%(YAML 1\.[0-9]+[ \t\r]*\n)`)
+
+// parserDepth ends the parser's recursion. What the tree may have is checked
+// when it is read; this is only not to fall short of it.
+const parserDepth = 2 * maxDepth
+
+// errTooDeep is what the parser is told to give up with.
+var errTooDeep = errors.New("nested too deep")
 
 // parseYAML makes the tree of a YAML text, or reports why it can't.
 func parseYAML(r *report, data []byte) *node {
@@ -28,7 +34,7 @@ func parseYAML(r *report, data []byte) *node {
 	if doc == nil {
 		return nil
 	}
-	p := &yamlParser{report: r, anchors: make(map[string]ast.Node)}
+	p := &yamlParser{report: r}
 	n := p.value(doc, 0)
 	if len(r.errors) > 0 {
 		return nil
@@ -37,7 +43,7 @@ func parseYAML(r *report, data []byte) *node {
 }
 
 // yamlDocument gives the root of the text's only document.
-func (r *report) yamlDocument(data []byte) (root ast.Node) {
+func (r *report) yamlDocument(data []byte) (root *yaml.Node) {
 	// The parser is somebody else's and reads what anybody may have typed.
 	defer func() {
 		if bug := recover(); bug != nil {
@@ -49,84 +55,94 @@ func (r *report) yamlDocument(data []byte) (root ast.Node) {
 		r.add(pos{}, "", "write large files as JSON", "larger than %d MiB of YAML", maxYAMLSource>>20)
 		return nil
 	}
-	tokens := lexer.Tokenize(string(data))
-	if !r.yamlBounds(tokens) {
-		return nil
-	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		r.yamlSyntax(data, err)
-		return nil
-	}
-	for _, doc := range file.Docs {
-		if doc.Body == nil || doc.Body.Type() == ast.DirectiveType {
-			continue
-		}
-		if root != nil {
-			r.add(place(doc.Body), "", "write one file for each experiment", "a second document")
+	tooDeep := false // the parser's error does not wrap ours
+	loader, err := yaml.NewLoader(bytes.NewReader(yamlVersion.ReplaceAll(data, []byte("$1#$2"))), yaml.WithUniqueKeys(false), yaml.WithPlugin(loaderlimits.New(
+		loaderlimits.AliasNone(), loaderlimits.DepthFunc(func(depth int, _ *yaml.DepthContext) error {
+			if tooDeep = depth > parserDepth; tooDeep {
+				return errTooDeep
+			}
 			return nil
-		}
-		root = doc.Body
+		}))))
+	if err != nil {
+		r.add(pos{}, "", "", "not YAML: %v", err)
+		return nil
 	}
-	if root == nil {
-		r.add(pos{}, "", "docs/file.md says what goes into it", "the file is empty")
-	}
-	return root
-}
-
-// yamlBounds reports whether the parser can be trusted with the tokens.
-func (r *report) yamlBounds(tokens token.Tokens) bool {
-	flow, inline := 0, 0
-	for i, t := range tokens {
-		at := pos{t.Position.Line, t.Position.Column}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			flow++
-		case token.SequenceEndType, token.MappingEndType:
-			flow--
-		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType:
-			inline++
+	for {
+		var doc yaml.Node
+		err := loader.Load(&doc)
+		switch {
+		case errors.Is(err, io.EOF) && root == nil:
+			r.add(pos{}, "", "docs/file.md says what goes into it", "the file is empty")
+			return nil
+		case errors.Is(err, io.EOF):
+			return root
+		case err != nil:
+			r.yamlProblem(data, err, tooDeep)
+			return nil
+		case emptyDocument(&doc):
+		case root != nil:
+			r.add(place(doc.Content[0]), "", "write one file for each experiment", "a second document")
+			return nil
 		default:
-			inline = 0
-		}
-		first := i == 0 || tokens[i-1].Position.Line != t.Position.Line
-		if flow > maxDepth || inline > maxDepth || first && flow == 0 && at.column > maxYAMLIndent {
-			r.tooMuch(at, maxDepth+1)
-			return false
-		}
-		if i >= maxYAMLTokens {
-			r.add(at, "", "write large files as JSON", "more than %d parts of YAML", maxYAMLTokens)
-			return false
+			root = doc.Content[0]
 		}
 	}
-	return true
 }
 
-func (r *report) yamlSyntax(data []byte, err error) {
-	syntax, ok := errors.AsType[*yaml.SyntaxError](err)
+// emptyDocument reports whether nothing is written between two "---".
+func emptyDocument(doc *yaml.Node) bool {
+	return len(doc.Content) == 0 || doc.Content[0].Kind == yaml.ScalarNode && doc.Content[0].Style == 0 && doc.Content[0].Value == ""
+}
+
+// yamlProblem reports what the parser could not read.
+func (r *report) yamlProblem(data []byte, err error, tooDeep bool) {
+	e, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {
 		r.add(pos{}, "", "", "not YAML: %v", err)
 		return
 	}
-	at, hint := pos{}, ""
-	if t := syntax.GetToken(); t != nil && t.Position != nil {
-		at = pos{t.Position.Line, t.Position.Column}
-		lines := bytes.Split(data, []byte("\n"))
-		if at.line >= 1 && at.line <= len(lines) {
-			hint = yamlHint(string(lines[at.line-1]))
+	at := pos{e.Mark.Line, e.Mark.Column}
+	name, isAlias := strings.CutPrefix(e.Message, "unknown anchor '")
+	switch {
+	case tooDeep:
+		r.tooMuch(at, maxDepth+1)
+	case isAlias:
+		name = strings.TrimSuffix(name, "' referenced")
+		r.add(at, "", "an alias comes after its anchor; put a value that starts with * in quotes", "alias *%s has no anchor", name)
+	default:
+		r.yamlSyntax(strings.Split(string(data), "\n"), e)
+	}
+}
+
+// yamlSyntax words a syntax error. Of what is never closed, the place at which
+// it was opened is of more use than the end of the file.
+func (r *report) yamlSyntax(lines []string, e *yaml.LoadError) {
+	at, message := pos{e.Mark.Line, e.Mark.Column}, e.Message
+	if e.ContextMsg != "" {
+		message = e.ContextMsg + ": " + message
+		atEnd := at.line > len(lines) || at.line == len(lines) && at.column > len([]rune(lines[at.line-1]))
+		if atEnd && e.ContextMark.Line > 0 {
+			at = pos{e.ContextMark.Line, e.ContextMark.Column}
 		}
 	}
-	r.add(at, "", hint, "not YAML: %s", syntax.Message)
+	hint := ""
+	if at.line >= 1 && at.line <= len(lines) {
+		hint = yamlHint(lines[at.line-1], at.column)
+	}
+	r.add(at, "", hint, "not YAML: %s", message)
 }
 
 // yamlHint recognises on the line of an error what people trip over.
-func yamlHint(line string) string {
+func yamlHint(line string, column int) string {
 	_, value, _ := strings.Cut(line, ":")
-	switch value = strings.TrimSpace(value); {
-	case strings.HasPrefix(value, "{{"):
-		return "put a value that starts with {{ in quotes"
-	case strings.Contains(line, "\t"):
+	value = strings.TrimPrefix(strings.TrimSpace(value), "- ")
+	switch {
+	case strings.Contains(line, "{{"):
+		return "put a value that contains {{ in quotes"
+	case strings.HasPrefix(strings.TrimLeft(line, " "), "\t"), column <= len(line) && column > 0 && line[column-1] == '\t':
 		return "YAML is indented by spaces, not by tabs"
+	case value != "" && strings.ContainsRune("@`%", rune(value[0])):
+		return "put a value that starts with " + value[:1] + " in quotes"
 	case strings.Contains(value, ": ") && !strings.ContainsAny(value[:1], "{[\"'"):
 		return `put a value that contains ": " in quotes`
 	}
@@ -135,12 +151,11 @@ func yamlHint(line string) string {
 
 type yamlParser struct {
 	*report
-	anchors map[string]ast.Node
-	open    []string // anchors whose values are being read
-	nodes   int
+	open  []*yaml.Node // nodes with anchors whose values are being read
+	nodes int
 }
 
-func (p *yamlParser) value(n ast.Node, depth int) *node {
+func (p *yamlParser) value(n *yaml.Node, depth int) *node {
 	out := &node{pos: place(n)}
 	if len(p.errors) > 0 {
 		return out // one is enough: what follows may come of it
@@ -149,79 +164,115 @@ func (p *yamlParser) value(n ast.Node, depth int) *node {
 		p.tooMuch(out.pos, depth)
 		return out
 	}
-	switch n := n.(type) {
-	case nil, *ast.NullNode:
-	case *ast.BoolNode:
-		out.kind, out.text = boolNode, n.Token.Value
-	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
-		out.kind, out.text = numberNode, n.GetToken().Value
-	case *ast.StringNode:
-		out.kind, out.text = stringNode, n.Value
-	case *ast.LiteralNode:
-		out.kind, out.text = stringNode, n.Value.Value
-	case *ast.SequenceNode:
+	if n.Anchor != "" {
+		p.open = append(p.open, n)
+		defer func() { p.open = p.open[:len(p.open)-1] }()
+	}
+	switch n.Kind {
+	case yaml.ScalarNode:
+		p.scalar(out, n)
+	case yaml.SequenceNode:
+		p.checkTag(out, n, "!!seq")
 		out.kind = listNode
-		for _, item := range n.Values {
+		for _, item := range n.Content {
 			out.items = append(out.items, p.value(item, depth+1))
 		}
-	case *ast.MappingNode:
-		p.mapping(out, n.Values, depth)
-	case *ast.MappingValueNode:
-		p.mapping(out, []*ast.MappingValueNode{n}, depth)
+	case yaml.MappingNode:
+		p.checkTag(out, n, "!!map")
+		p.mapping(out, n.Content, depth)
+	case yaml.AliasNode:
+		if n.Alias == nil || slices.Contains(p.open, n.Alias) {
+			p.add(out.pos, "", "an alias comes after its anchor", "alias *%s stands within its own anchor", n.Value)
+			return out
+		}
+		return p.value(n.Alias, depth+1)
 	default:
-		return p.reference(n, out, depth)
+		p.add(out.pos, "", "", "a value is expected here")
 	}
 	return out
 }
 
-// reference reads the nodes that stand for others: anchors, aliases, tags.
-func (p *yamlParser) reference(n ast.Node, out *node, depth int) *node {
-	switch n := n.(type) {
-	case *ast.AnchorNode:
-		name := n.Name.GetToken().Value
-		p.anchors[name] = n.Value
-		p.open = append(p.open, name)
-		out = p.value(n.Value, depth+1)
-		p.open = p.open[:len(p.open)-1]
-	case *ast.AliasNode:
-		name := n.Value.GetToken().Value
-		target, ok := p.anchors[name]
-		if !ok || slices.Contains(p.open, name) {
-			p.add(out.pos, "", "an alias comes after its anchor", "alias *%s has no anchor", name)
-			return out
-		}
-		out = p.value(target, depth+1)
-	case *ast.TagNode:
-		if n.Start.Value != "!!str" {
-			p.add(out.pos, "", "", "tag %s is not supported", n.Start.Value)
-			return out
-		}
-		out = p.value(n.Value, depth+1)
-		if out.kind != listNode && out.kind != mapNode {
-			out.kind = stringNode
-		}
-	default:
-		p.add(out.pos, "", "", "%s is not supported here", strings.ToLower(fmt.Sprint(n.Type())))
+// checkTag refuses a tag that was written and is not the one that the value has anyhow.
+func (p *yamlParser) checkTag(out *node, n *yaml.Node, tag string) {
+	if n.Style&yaml.TaggedStyle != 0 && n.Tag != tag && len(p.errors) == 0 {
+		p.add(out.pos, "", "", "tag %s is not supported here", n.Tag)
 	}
-	return out
+}
+
+// scalar reads a value by the core schema of YAML 1.2, and JSON's: what is not
+// in quotes and looks like a number is one, whichever way its exponent is written.
+func (p *yamlParser) scalar(out *node, n *yaml.Node) {
+	out.text = n.Value
+	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	out.kind = stringNode
+	if n.Style&(quoted|yaml.TaggedStyle) == 0 {
+		out.kind = plainKind(n.Value)
+	}
+	if n.Style&yaml.TaggedStyle == 0 {
+		return
+	}
+	out.kind = stringNode
+	if n.Tag == "!!str" || n.Tag == "!" {
+		return
+	}
+	tags := map[string]kind{"!!null": nullNode, "!!bool": boolNode, "!!int": numberNode, "!!float": numberNode}
+	want, ok := tags[n.Tag]
+	switch {
+	case !ok:
+		p.add(out.pos, "", "", "tag %s is not supported", n.Tag)
+	case plainKind(n.Value) != want:
+		p.add(out.pos, "", "", "%q is not what its tag %s says", n.Value, n.Tag)
+	default:
+		out.kind = want
+	}
+}
+
+// plainKind tells what a value without quotes is.
+func plainKind(s string) kind {
+	switch s {
+	case "", "~", "null", "Null", "NULL":
+		return nullNode
+	case "true", "True", "TRUE", "false", "False", "FALSE":
+		return boolNode
+	case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN":
+		return numberNode
+	}
+	if looksNumeric(s) {
+		return numberNode
+	}
+	return stringNode
+}
+
+// yamlNumber is a decimal number of the core schema.
+var yamlNumber = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
+
+// looksNumeric reports whether the core schema of YAML 1.2 takes s for a number.
+func looksNumeric(s string) bool {
+	if digits, ok := strings.CutPrefix(s, "0x"); ok {
+		_, err := strconv.ParseUint(digits, 16, 64)
+		return err == nil && !strings.Contains(digits, "_")
+	}
+	if digits, ok := strings.CutPrefix(s, "0o"); ok {
+		_, err := strconv.ParseUint(digits, 8, 64)
+		return err == nil && !strings.Contains(digits, "_")
+	}
+	return yamlNumber.MatchString(s)
 }
 
 // mapping reads pairs; what "<<" merges comes last and never overrides.
-func (p *yamlParser) mapping(out *node, values []*ast.MappingValueNode, depth int) {
+func (p *yamlParser) mapping(out *node, content []*yaml.Node, depth int) {
 	out.kind = mapNode
-	var merged []ast.Node
+	var merged []*yaml.Node
 	own := make(map[string]bool)
-	for _, v := range values {
-		if v.Key.IsMergeKey() {
-			merged = append(merged, v.Value)
+	for kv := range slices.Chunk(content, 2) {
+		k, v := kv[0], kv[1]
+		if k.Kind == yaml.ScalarNode && k.Style == 0 && k.Value == "<<" {
+			merged = append(merged, v)
 			continue
 		}
-		key := p.key(v.Key, depth)
+		key := p.key(k, depth)
 		own[key.text] = true
-		out.pairs = append(out.pairs, pair{key.text, key.pos, p.value(v.Value, depth+1)})
-	}
-	if len(out.pairs) > 0 {
-		out.pos = out.pairs[0].pos
+		out.pairs = append(out.pairs, pair{key.text, key.pos, p.value(v, depth+1)})
 	}
 	for _, m := range merged {
 		p.merge(out, own, p.value(m, depth+1))
@@ -247,17 +298,18 @@ func (p *yamlParser) merge(out *node, own map[string]bool, from *node) {
 	}
 }
 
-func (p *yamlParser) key(k ast.MapKeyNode, depth int) *node {
-	if explicit, ok := k.(*ast.MappingKeyNode); ok {
-		return p.scalarKey(p.value(explicit.Value, depth+1))
-	}
-	return p.scalarKey(p.value(k, depth+1))
-}
-
-func (p *yamlParser) scalarKey(n *node) *node {
+// key reads the key of a pair, which must be a scalar.
+func (p *yamlParser) key(k *yaml.Node, depth int) *node {
+	n := p.value(k, depth+1)
 	switch n.kind {
 	case listNode, mapNode:
-		p.add(n.pos, "", "", "a key must be a string, not %s", n.kind)
+		if len(p.errors) == 0 {
+			hint := ""
+			if k.Style&yaml.FlowStyle != 0 && n.kind == mapNode {
+				hint = "put a value that starts with {{ in quotes"
+			}
+			p.add(n.pos, "", hint, "a key must be a string, not %s", n.kind)
+		}
 	case nullNode:
 		n.text = "null"
 	default: // a scalar's text
@@ -265,17 +317,10 @@ func (p *yamlParser) scalarKey(n *node) *node {
 	return n
 }
 
-// place gives where a node of the parser begins.
-func place(n ast.Node) pos {
+// place gives where a node begins.
+func place(n *yaml.Node) pos {
 	if n == nil {
 		return pos{}
 	}
-	t := n.GetToken()
-	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {
-		t = m.Values[0].Key.GetToken()
-	}
-	if t == nil || t.Position == nil {
-		return pos{}
-	}
-	return pos{t.Position.Line, t.Position.Column}
+	return pos{n.Line, n.Column}
 }
