@@ -69,3 +69,26 @@ func TestImpossibleSampleIsPassedOver(t *testing.T) {
 		t.Error("an answer that took longer than the whole exchange was believed")
 	}
 }
+
+// A bound that is written down in microseconds claims no more than was proved.
+func TestBoundInMicrosecondsIsRoundedUp(t *testing.T) {
+	t.Parallel()
+	for bound, want := range map[time.Duration]int64{0: 1, 1: 1, 999: 1, 1000: 1, 1001: 2, 46 * time.Millisecond: 46000} {
+		if got := Microseconds(bound); got != want {
+			t.Errorf("Microseconds(%s) = %d, want %d", bound, got, want)
+		}
+	}
+	if got := (Instant{}).ErrorUS(); got != 0 {
+		t.Errorf("an instant that was never reached has a bound of %d µs", got)
+	}
+}
+
+// Between covers both ends.
+func TestBetweenCoversBothEnds(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	to := from.Add(333)
+	if i := Between(from, to); i.Earliest().After(from) || i.Latest().Before(to) {
+		t.Errorf("from %s to %s, want %s to %s", i.Earliest(), i.Latest(), from, to)
+	}
+}

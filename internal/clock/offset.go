@@ -80,6 +80,11 @@ func (o *Offset) Value() time.Duration { return o.known.low + (o.known.high-o.kn
 // Error is the error bound of Value.
 func (o *Offset) Error() time.Duration { return (o.known.high - o.known.low + 1) / 2 }
 
+// Instant translates a time on the other clock to ours, with its error bound.
+func (o *Offset) Instant(theirs time.Time) Instant {
+	return Instant{Time: o.Ours(theirs), Error: o.Error(), Theirs: theirs}
+}
+
 // Ours translates a time on the other clock to ours, Theirs the other way.
 func (o *Offset) Ours(theirs time.Time) time.Time { return theirs.Add(-o.Value()) }
 

@@ -72,13 +72,14 @@ func (r *run) measure(h *host, p *message.Probe, at time.Time) {
 	}
 }
 
-// ours translates a host's time. What is reported before its clock is known is
-// of no interest to the microsecond.
-func (r *run) ours(h *host, t time.Time) time.Time {
+// instant translates a host's time, with the bound that holds now. Of what is
+// reported before its clock is known no more is sure than that it was after the
+// jobs were sent.
+func (r *run) instant(h *host, t time.Time) clock.Instant {
 	if h.clock.Samples() == 0 {
-		return r.clock.Now()
+		return clock.Between(r.enqueuedAt, r.clock.Now())
 	}
-	return h.clock.Ours(t)
+	return h.clock.Instant(t)
 }
 
 // apply takes the next event in order, which came at that time.
@@ -107,7 +108,7 @@ func (r *run) apply(h *host, e *message.Event, at time.Time) {
 	case message.Exited:
 		r.exited(h, e.Exited)
 	case message.Stopping:
-		h.stoppedAt = r.ours(h, e.Time)
+		h.stoppedAt = r.instant(h, e.Time)
 	case message.SettingUp:
 		r.setUp(h)
 	case message.Stepped:
@@ -154,7 +155,8 @@ func (r *run) started(h *host, s message.StartedInfo) {
 	if p == nil {
 		return
 	}
-	p.record.PID, p.record.StartedAt = s.PID, r.ours(h, s.StartedAt)
+	p.record.PID = s.PID
+	p.start(r.instant(h, s.StartedAt))
 	r.spec.Observer.Started(n, s.PID, p.record.StartedAt)
 }
 
@@ -165,7 +167,7 @@ func (r *run) output(h *host, o *message.Output) {
 			continue
 		}
 		t.count(s.Stream, s.Data)
-		at := r.ours(h, s.At)
+		at := r.instant(h, s.At).Time
 		if err := r.spec.Results.Output(n, s.Stream == message.Stderr, at, s.Data); err != nil {
 			r.broken(err)
 		}
@@ -182,10 +184,13 @@ func (r *run) exited(h *host, e *message.ExitedInfo) {
 	rec := &p.record
 	rec.ExitCode, rec.Signal = e.ExitCode, e.Signal
 	if e.Reason == "" {
-		rec.StartedAt, rec.EndedAt = r.ours(h, e.StartedAt), r.ours(h, e.EndedAt)
+		if p.startedAt.IsZero() { // else it was told when the clocks were compared last
+			p.start(r.instant(h, e.StartedAt))
+		}
+		p.end(r.instant(h, e.EndedAt))
 	}
 	rec.UserUS, rec.SystemUS, rec.MaxRSSBytes = e.UserUS, e.SystemUS, e.MaxRSSBytes
-	rec.Outcome, rec.Reason = r.judge(p, e, r.afterStop(h, rec.EndedAt))
+	rec.Outcome, rec.Reason = r.judge(p, e, r.afterStop(p.endedAt))
 	p.countInto(rec)
 	r.spec.Observer.Exited(n, *rec)
 	if rec.Outcome == results.ProcessFailed && r.dp.Stop.OnFailure {
@@ -196,8 +201,8 @@ func (r *run) exited(h *host, e *message.ExitedInfo) {
 // afterStop reports whether that was, as far as the clocks can tell, after the
 // instant at which the run was told to stop. A process that ends then of its
 // own accord does so because its peers are being stopped.
-func (r *run) afterStop(h *host, ended time.Time) bool {
-	return r.stage == stopping && ended.After(r.stopAt.Add(-h.clock.Error()))
+func (r *run) afterStop(ended clock.Instant) bool {
+	return r.stage == stopping && ended.Latest().After(r.stopAt)
 }
 
 // keepalive renews the lease, acknowledges what is on the disk, measures the

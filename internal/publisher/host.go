@@ -46,8 +46,8 @@ type host struct {
 	heard     time.Time // when anything last came from it
 	readyBy   time.Time // zero while it waits for another run
 	readyAt   time.Time
-	asked     bool      // the broker has been asked why it doesn't answer
-	stoppedAt time.Time // of its stopping event, on the publisher's clock
+	asked     bool          // the broker has been asked why it doesn't answer
+	stoppedAt clock.Instant // of its stopping event
 	// owingSince is since when it has not done what it was asked for; see unmet.
 	owingSince time.Time
 

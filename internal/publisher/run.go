@@ -101,7 +101,21 @@ type process struct {
 	record results.ProcessRecord
 	host   *host
 	ended  bool
+	// startedAt and endedAt are what the record says, with their bounds.
+	startedAt, endedAt clock.Instant
 	tally
+}
+
+// start notes when the process started.
+func (p *process) start(at clock.Instant) {
+	p.startedAt = at
+	p.record.StartedAt, p.record.StartedErrorUS = at.Time, at.ErrorUS()
+}
+
+// end notes when the process ended.
+func (p *process) end(at clock.Instant) {
+	p.endedAt = at
+	p.record.EndedAt, p.record.EndedErrorUS = at.Time, at.ErrorUS()
 }
 
 type fault struct {

@@ -35,7 +35,10 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 		p := &got.Processes[i]
 		near(t, p.Process+" started", p.StartedAt, start.At.Add(-hostSkew), clockError)
 		near(t, p.Process+" ended", p.EndedAt, ended.Add(-hostSkew), clockError)
-		p.StartedAt, p.EndedAt = time.Time{}, time.Time{}
+		if p.StartedErrorUS < 1 || p.EndedErrorUS < 1 {
+			t.Errorf("%s started and ended at times known to ±%d and ±%d µs", p.Process, p.StartedErrorUS, p.EndedErrorUS)
+		}
+		p.StartedAt, p.EndedAt, p.StartedErrorUS, p.EndedErrorUS = time.Time{}, time.Time{}, 0, 0
 	}
 	near(t, "released", got.ReleasedAt, start.At.Add(-hostSkew), clockError)
 	for i := range got.Hosts {
@@ -51,7 +54,7 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 	want := results.Record{
 		Run: dp.Run, Experiment: "locks", Datapoint: 3, Repetition: 1, Attempt: 2, Outcome: results.RunSucceeded,
 		EnqueuedAt: got.EnqueuedAt, ReleasedAt: got.ReleasedAt, EndedAt: got.EndedAt,
-		StartSkewUS: got.StartSkewUS, ClockErrorUS: got.ClockErrorUS,
+		StartSkewUS: got.StartSkewUS, StartErrorUS: got.StartErrorUS, ClockErrorUS: got.ClockErrorUS,
 		Hosts: []results.HostRecord{
 			{Host: "alpha", Outcome: results.HostSucceeded, Hold: "ptrace", Lines: 3, Bytes: 10},
 			{Host: "bravo", Outcome: results.HostSucceeded, Hold: "ptrace", Lines: 1, Bytes: 3},

@@ -110,7 +110,9 @@ func (r *run) stepped(h *host, info *message.StepInfo) {
 	}
 	s.recorded = s.got
 	if !info.StartedAt.IsZero() {
-		record.StartedAt, record.EndedAt = r.ours(h, info.StartedAt), r.ours(h, info.EndedAt)
+		started, ended := r.instant(h, info.StartedAt), r.instant(h, info.EndedAt)
+		record.StartedAt, record.StartedErrorUS = started.Time, started.ErrorUS()
+		record.EndedAt, record.EndedErrorUS = ended.Time, ended.ErrorUS()
 	}
 	if s.teardown {
 		h.teardown = append(h.teardown, record)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/results"
 )
@@ -104,21 +105,22 @@ func (r *run) record() results.Record {
 	for i := range r.processes {
 		p := &r.processes[i]
 		r.account(p)
-		if !p.record.StartedAt.IsZero() {
-			starts.add(p.record.StartedAt.Add(-p.Delay()))
+		if !p.startedAt.IsZero() {
+			starts.add(p.host.name, p.startedAt, -p.Delay())
 		}
 		rec.Processes = append(rec.Processes, p.record)
 	}
 	for _, h := range r.hosts {
 		if !h.stoppedAt.IsZero() {
-			stops.add(h.stoppedAt)
+			stops.add(h.name, h.stoppedAt, 0)
 		}
 		hr := r.hostRecord(h)
 		rec.ClockErrorUS = max(rec.ClockErrorUS, hr.ClockErrorUS)
 		rec.Hosts = append(rec.Hosts, hr)
 	}
 	rec.ReleasedAt = starts.first
-	rec.StartSkewUS, rec.StopSkewUS = starts.width().Microseconds(), stops.width().Microseconds()
+	rec.StartSkewUS, rec.StartErrorUS = starts.width().Microseconds(), starts.errorUS()
+	rec.StopSkewUS, rec.StopErrorUS = stops.width().Microseconds(), stops.errorUS()
 	rec.Outcome, rec.Reason = r.outcome()
 	if !rec.ReleasedAt.IsZero() {
 		rec.Unmatched = r.unmatched(rec.Hosts)
@@ -165,9 +167,9 @@ func (r *run) outcome() (results.RunOutcome, string) {
 func (r *run) hostRecord(h *host) results.HostRecord {
 	rec := results.HostRecord{
 		Host: h.name, Outcome: h.outcome, Reason: h.reason,
-		ClockOffsetUS: h.clock.Value().Microseconds(), ClockErrorUS: h.clock.Error().Microseconds(),
+		ClockOffsetUS: h.clock.Value().Microseconds(), ClockErrorUS: clock.Microseconds(h.clock.Error()),
 		Setup: h.setup, Teardown: h.teardown,
-		StoppedAt: h.stoppedAt, Shipped: r.shipped(h),
+		StoppedAt: h.stoppedAt.Time, StoppedErrorUS: h.stoppedAt.ErrorUS(), Shipped: r.shipped(h),
 	}
 	if h.ready != nil {
 		rec.Hold = h.ready.Hold
@@ -212,17 +214,3 @@ func (r *run) hostOutcome(h *host) (results.HostOutcome, string) {
 	}
 	return results.HostSucceeded, ""
 }
-
-// A spread is the span of some instants.
-type spread struct{ first, last time.Time }
-
-func (s *spread) add(t time.Time) {
-	if s.first.IsZero() || t.Before(s.first) {
-		s.first = t
-	}
-	if t.After(s.last) {
-		s.last = t
-	}
-}
-
-func (s *spread) width() time.Duration { return s.last.Sub(s.first) }

@@ -76,9 +76,13 @@ type Record struct {
 	EndedAt    time.Time `json:"ended_at,omitzero"`
 	// StartSkewUS is the time between the first and the last start of a
 	// process in microseconds, StopSkewUS that between the first and the
-	// last host's TERM. ClockErrorUS bounds how wrong each can be.
+	// last host's TERM. StartErrorUS and StopErrorUS bound how wrong these can
+	// be, by what was known of the clocks at those times: 0 where there was no
+	// start or no stop. ClockErrorUS is the largest of the hosts'.
 	StartSkewUS  int64   `json:"start_skew_us"`
+	StartErrorUS int64   `json:"start_error_us"`
 	StopSkewUS   int64   `json:"stop_skew_us"`
+	StopErrorUS  int64   `json:"stop_error_us"`
 	ClockErrorUS int64   `json:"clock_error_us"`
 	Metrics      Metrics `json:"metrics"`
 	// Units are those of the metrics that have one, and MetricNotes say, for
@@ -106,12 +110,14 @@ type HostRecord struct {
 	// Hold says how the processes were held until the release: "ptrace",
 	// "none", or empty where it never came to that.
 	Hold string `json:"hold"`
-	// ClockOffsetUS is the host's clock minus the publisher's, and
-	// ClockErrorUS its error bound, both in microseconds.
+	// ClockOffsetUS is the host's clock minus the publisher's when the run
+	// ended, and ClockErrorUS its error bound, both in microseconds.
 	ClockOffsetUS int64 `json:"clock_offset_us"`
 	ClockErrorUS  int64 `json:"clock_error_us"`
 	// StoppedAt is when its processes were sent TERM; zero where none were.
 	StoppedAt time.Time `json:"stopped_at,omitzero"`
+	// StoppedErrorUS is the error bound of that time.
+	StoppedErrorUS int64 `json:"stopped_error_us,omitzero"`
 	// Lines and Bytes count both streams of all its processes.
 	Lines uint64 `json:"lines"`
 	Bytes uint64 `json:"bytes"`
@@ -161,6 +167,10 @@ type ProcessRecord struct {
 	Signal    string    `json:"signal"` // such as "SIGKILL", or empty
 	StartedAt time.Time `json:"started_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// StartedErrorUS and EndedErrorUS are the error bounds of these times, as
+	// they held when each was reported.
+	StartedErrorUS int64 `json:"started_error_us,omitzero"`
+	EndedErrorUS   int64 `json:"ended_error_us,omitzero"`
 	// UserUS and SystemUS are CPU time in microseconds.
 	UserUS      int64  `json:"user_us"`
 	SystemUS    int64  `json:"system_us"`
@@ -179,18 +189,21 @@ type StepRecord struct {
 	Outcome ProcessOutcome `json:"outcome"`
 	Reason  string         `json:"reason"`
 	// ExitCode is -1 where there is none, as in a [ProcessRecord].
-	ExitCode    int       `json:"exit_code"`
-	Signal      string    `json:"signal"`
-	StartedAt   time.Time `json:"started_at,omitzero"`
-	EndedAt     time.Time `json:"ended_at,omitzero"`
-	UserUS      int64     `json:"user_us"`
-	SystemUS    int64     `json:"system_us"`
-	MaxRSSBytes int64     `json:"max_rss_bytes"`
-	StdoutLines uint64    `json:"stdout_lines"`
-	StdoutBytes uint64    `json:"stdout_bytes"`
-	StderrLines uint64    `json:"stderr_lines"`
-	StderrBytes uint64    `json:"stderr_bytes"`
-	Swept       int       `json:"swept"` // descendants that had to be ended, as in a [HostRecord]
+	ExitCode  int       `json:"exit_code"`
+	Signal    string    `json:"signal"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	// StartedErrorUS and EndedErrorUS are as in a [ProcessRecord].
+	StartedErrorUS int64  `json:"started_error_us,omitzero"`
+	EndedErrorUS   int64  `json:"ended_error_us,omitzero"`
+	UserUS         int64  `json:"user_us"`
+	SystemUS       int64  `json:"system_us"`
+	MaxRSSBytes    int64  `json:"max_rss_bytes"`
+	StdoutLines    uint64 `json:"stdout_lines"`
+	StdoutBytes    uint64 `json:"stdout_bytes"`
+	StderrLines    uint64 `json:"stderr_lines"`
+	StderrBytes    uint64 `json:"stderr_bytes"`
+	Swept          int    `json:"swept"` // descendants that had to be ended, as in a [HostRecord]
 }
 
 // ReadRecord reads the record of the run in that directory. A run that is not

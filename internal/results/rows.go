@@ -11,11 +11,11 @@ var (
 	runFields       = []string{"run", "experiment", "datapoint", "repetition", "attempt"}
 	datapointFields = []string{
 		"outcome", "reason", "enqueued_at", "released_at", "ended_at",
-		"start_skew_us", "stop_skew_us", "clock_error_us",
+		"start_skew_us", "start_error_us", "stop_skew_us", "stop_error_us", "clock_error_us",
 	}
 	processFields = []string{
 		"host", "process", "group", "index", "rank", "delay_us", "pid", "argv", "outcome", "reason", "exit_code", "signal",
-		"started_at", "ended_at", "user_us", "system_us", "max_rss_bytes",
+		"started_at", "ended_at", "started_error_us", "ended_error_us", "user_us", "system_us", "max_rss_bytes",
 		"stdout_lines", "stdout_bytes", "stderr_lines", "stderr_bytes",
 	}
 )
@@ -40,15 +40,15 @@ func runRow(rec Record) row {
 
 func datapointRow(rec Record) row {
 	r := runRow(rec)
-	var start, stop, clocks string // empty cells: zeros would count in a mean
+	var start, startError, stop, stopError, clocks string // empty cells: zeros would count in a mean
 	if !rec.ReleasedAt.IsZero() {
-		start, clocks = intCell(rec.StartSkewUS), intCell(rec.ClockErrorUS)
+		start, startError, clocks = intCell(rec.StartSkewUS), boundCell(rec.StartErrorUS), intCell(rec.ClockErrorUS)
 	}
 	if rec.Stopped() {
-		stop = intCell(rec.StopSkewUS)
+		stop, stopError = intCell(rec.StopSkewUS), boundCell(rec.StopErrorUS)
 	}
 	r.set(datapointFields, string(rec.Outcome), rec.Reason,
-		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt), start, stop, clocks)
+		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt), start, startError, stop, stopError, clocks)
 	for name, value := range rec.Metrics {
 		r[column{metricColumn, name}] = metricCell(value)
 	}
@@ -61,7 +61,7 @@ func processRows(rec Record) []row {
 		r := runRow(rec)
 		r.set(processFields, p.Host, p.Process, p.Group, strconv.Itoa(p.Index), strconv.Itoa(p.Rank),
 			intCell(p.DelayUS), strconv.Itoa(p.PID), jsonCell(p.Argv), string(p.Outcome), p.Reason, strconv.Itoa(p.ExitCode), p.Signal,
-			timeCell(p.StartedAt), timeCell(p.EndedAt), intCell(p.UserUS), intCell(p.SystemUS), intCell(p.MaxRSSBytes),
+			timeCell(p.StartedAt), timeCell(p.EndedAt), boundCell(p.StartedErrorUS), boundCell(p.EndedErrorUS), intCell(p.UserUS), intCell(p.SystemUS), intCell(p.MaxRSSBytes),
 			countCell(p.StdoutLines), countCell(p.StdoutBytes), countCell(p.StderrLines), countCell(p.StderrBytes))
 		rows = append(rows, r)
 	}
@@ -70,6 +70,15 @@ func processRows(rec Record) []row {
 
 func intCell(n int64) string    { return strconv.FormatInt(n, 10) }
 func countCell(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// boundCell gives an error bound, and nothing where there was nothing to bound or,
+// in results of an earlier version, the bound is not known.
+func boundCell(us int64) string {
+	if us == 0 {
+		return ""
+	}
+	return intCell(us)
+}
 
 // timeCell gives a time as run.json does, and nothing for one that never came.
 func timeCell(t time.Time) string {

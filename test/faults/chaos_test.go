@@ -29,14 +29,14 @@ timeout: 60s
 // lasting is what must not differ between two runs of the same.
 func lasting(r results.Record) results.Record {
 	r.Run, r.EnqueuedAt, r.ReleasedAt, r.EndedAt = "", time.Time{}, time.Time{}, time.Time{}
-	r.StartSkewUS, r.StopSkewUS, r.ClockErrorUS = 0, 0, 0
+	r.StartSkewUS, r.StartErrorUS, r.StopSkewUS, r.StopErrorUS, r.ClockErrorUS = 0, 0, 0, 0, 0
 	for i := range r.Hosts {
 		h := &r.Hosts[i]
-		h.ClockOffsetUS, h.ClockErrorUS, h.Swept, h.StoppedAt = 0, 0, 0, time.Time{}
+		h.ClockOffsetUS, h.ClockErrorUS, h.Swept, h.StoppedAt, h.StoppedErrorUS = 0, 0, 0, time.Time{}, 0
 	}
 	for i := range r.Processes {
 		p := &r.Processes[i]
-		p.PID, p.StartedAt, p.EndedAt, p.UserUS, p.SystemUS, p.MaxRSSBytes = 0, time.Time{}, time.Time{}, 0, 0, 0
+		p.PID, p.StartedAt, p.EndedAt, p.StartedErrorUS, p.EndedErrorUS, p.UserUS, p.SystemUS, p.MaxRSSBytes = 0, time.Time{}, time.Time{}, 0, 0, 0, 0, 0
 	}
 	return r
 }

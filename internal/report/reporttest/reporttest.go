@@ -185,6 +185,7 @@ func (t *take) record(at time.Time, attempt int) results.Record {
 	}
 	r.ReleasedAt, r.StartSkewUS = spread(starts)
 	_, r.StopSkewUS = spread(stops)
+	r.StartErrorUS, r.StopErrorUS = 150, 140
 	r.EndedAt = stop.Add(300 * time.Millisecond)
 	if !t.failed && !t.NoMetrics {
 		r.Metrics, r.Units = t.metrics(), map[string]string{"throughput": "op/s"}
@@ -215,7 +216,7 @@ func (t *take) host(n int, stop time.Time) results.HostRecord {
 	return results.HostRecord{
 		Host: name, Outcome: results.HostSucceeded, Hold: "ptrace",
 		ClockOffsetUS: int64(t.random.IntN(4000) - 2000), ClockErrorUS: int64(80 + t.random.IntN(240)),
-		StoppedAt: stop.Add(t.micros(900)), Lines: uint64(t.Lines * max(t.Processes, 1)), Bytes: uint64(60 * t.Lines * max(t.Processes, 1)),
+		StoppedAt: stop.Add(t.micros(900)), StoppedErrorUS: 70, Lines: uint64(t.Lines * max(t.Processes, 1)), Bytes: uint64(60 * t.Lines * max(t.Processes, 1)),
 	}
 }
 
@@ -229,7 +230,7 @@ func (t *take) process(host string, h, i int, base, stop time.Time) results.Proc
 		Host: host, Process: fmt.Sprintf("%s.%d", group, index), Group: group, Index: index, Rank: h*max(t.Processes, 1) + i,
 		PID: 4000 + t.random.IntN(20000), Argv: []string{"honu", group, "-w", fmt.Sprintf("%s-%d.jsonl", group, index)},
 		Outcome: results.ProcessStopped, ExitCode: -1, Signal: "SIGTERM",
-		StartedAt: base.Add(t.micros(250)), EndedAt: stop.Add(t.micros(4000)),
+		StartedAt: base.Add(t.micros(250)), EndedAt: stop.Add(t.micros(4000)), StartedErrorUS: 75, EndedErrorUS: 80,
 		UserUS: int64(t.random.IntN(2e6)), SystemUS: int64(t.random.IntN(4e5)), MaxRSSBytes: int64(9e6 + t.random.IntN(4e6)),
 	}
 }
