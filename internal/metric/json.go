@@ -14,51 +14,40 @@ import (
 // maxDocument is the largest JSON text that is taken as a whole, in bytes.
 const maxDocument = 16 << 20
 
-// document reads a stream that is one text of JSON. One that is not, or is too
-// large, comes back as rest, to be read by lines.
+// document reads a stream as a whole. One that is too large comes back as rest,
+// to be read by lines.
 func document(r io.Reader) (whole []byte, rest io.Reader, err error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err != nil {
 		return nil, nil, err
 	}
-	if text := trimBOM(data); len(data) <= maxDocument && gjson.ValidBytes(text) {
-		return text, nil, nil
+	if len(data) > maxDocument {
+		return nil, io.MultiReader(bytes.NewReader(data), r), nil
 	}
-	return nil, io.MultiReader(bytes.NewReader(data), r), nil
+	return trimBOM(data), nil, nil
 }
 
 func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }
 
-// jsonDocument takes the values of a text: of its rows, if it is a list.
-func (s *search) jsonDocument(whole []byte, into *reducer) {
-	text := gjson.ParseBytes(whole)
-	if !text.IsArray() {
-		s.row++
-		s.jsonRow(text, into)
-		return
-	}
-	for _, row := range text.Array() {
-		s.row++
-		s.jsonRow(row, into)
-	}
-}
-
 // jsonLine takes the value of a line.
 func (s *search) jsonLine(line []byte, into *reducer) {
-	if s.row == 1 {
-		line = trimBOM(line)
-	}
 	line = bytes.TrimSpace(line)
-	switch {
-	case len(line) == 0:
-	case s.isOutput() && line[0] != '{':
+	if len(line) == 0 {
+		return
+	}
+	if s.isOutput() && line[0] != '{' {
 		// Something else that the process had to say.
 		s.miss.note(noLine, "no line of %s is an object of JSON", s.place)
-	case !gjson.ValidBytes(line):
-		s.left.note(s.place, s.row, "is not JSON")
-	default:
-		s.jsonRow(gjson.ParseBytes(line), into)
+		return
 	}
+	if !gjson.ValidBytes(line) {
+		var ok bool
+		if line, ok = oneText(line); !ok {
+			s.left.note(s.place, s.row, "is not JSON")
+			return
+		}
+	}
+	s.jsonRow(gjson.ParseBytes(line), into)
 }
 
 func (s *search) jsonRow(row gjson.Result, into *reducer) {

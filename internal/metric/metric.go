@@ -139,13 +139,17 @@ func (s *search) scan(name string, into *reducer) error {
 
 // stream takes the values out of one stream.
 func (s *search) stream(r io.Reader, into *reducer) error {
+	r = newPlain(r)
 	if s.metric.Pattern == nil && s.metric.Format == experiment.JSON {
 		whole, rest, err := document(r)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case rest == nil:
-			s.jsonDocument(whole, into)
+		}
+		if rest == nil {
+			s.texts(whole, into)
+			if s.row == 0 {
+				s.miss.note(noLine, "%s is empty", s.place)
+			}
 			return nil
 		}
 		r = rest
@@ -153,12 +157,16 @@ func (s *search) stream(r io.Reader, into *reducer) error {
 	read := s.reader(into)
 	lines := newLines(r)
 	for lines.next() {
-		s.row++
+		text := lines.text
+		if s.row == 0 {
+			text = trimBOM(text)
+		}
+		s.row = lines.number
 		if lines.tooLong {
 			s.left.note(s.place, s.row, "is longer than %d MiB", maxLine>>20)
 			continue
 		}
-		read(lines.text)
+		read(text)
 	}
 	if s.row == 0 && lines.err == nil {
 		s.miss.note(noLine, "%s is empty", s.place)

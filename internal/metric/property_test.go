@@ -137,6 +137,7 @@ func kinds() []experiment.Metric {
 func FuzzTake(f *testing.F) {
 	for _, text := range []string{
 		"a,b\n1,2\n3,4\n", "\"a\",\"b\n1,\"2\"\n", "\ufeffa\tb\r\n1\t2", `{"a": 1, "b": [{"c": "7"}]}` + "\n{}\n[]\nnull\n\"\"", "[{\"b\": 1e3}, [], 5]",
+		"1\r2\r\n\r\r\n3", "\x1b[1;3mb\x1b]0;t\ab\x1b]\x1bP\x1b\\\x1b(B\x1b[2Gb\x1b", "x\n{\"b\": -nan, \"a\": [1,\ny\n [{\"b\": NaN}]{\"b\": 2}{",
 		"\x00\xff\n\n,,,\n", strings.Repeat("b,", 5000) + "\n" + strings.Repeat("1,", 5000), `{"b.0.c": 1, "a": 1}`, "b\n\"1\"\"\"\n",
 	} {
 		f.Add([]byte(text), uint16(3))

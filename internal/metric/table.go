@@ -49,9 +49,6 @@ func (f *feed) Read(p []byte) (int, error) {
 
 func (t *table) line(line []byte) {
 	s := t.search
-	if s.row == 1 {
-		line = trimBOM(line)
-	}
 	if len(strings.TrimSpace(string(line))) == 0 {
 		return
 	}
