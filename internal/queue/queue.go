@@ -22,6 +22,10 @@ var (
 	ErrBadURL = errors.New("bad queue URL")
 	// ErrUnreachable: no connection could be made.
 	ErrUnreachable = errors.New("queue unreachable")
+	// ErrHungUp, which comes with ErrUnreachable: the broker took the
+	// connection and closed it without a word before it could be used. One that
+	// is still starting does so: trying again for a while is worth it.
+	ErrHungUp = errors.New("the broker hung up")
 	// ErrDenied: the broker was reached and refuses these credentials, or
 	// what was asked for with them.
 	ErrDenied = errors.New("access denied by the broker")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"strings"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -59,26 +60,65 @@ func (t *target) handshake(ctx context.Context, sock *socket, name string) (*amq
 	if err := sock.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return nil, t.unreachable(err)
 	}
-	var transport net.Conn = sock
+	transport := &greeted{Conn: sock}
 	if t.tls != nil {
 		client := tls.Client(sock, t.tls)
 		if err := client.HandshakeContext(ctx); err != nil {
 			return nil, t.noTLS(err)
 		}
-		transport = client
+		transport.Conn = client
 	}
+	properties := amqp091.Table{"product": "Downbeat", "connection_name": bounded(name)}
 	conn, err := amqp091.Open(transport, amqp091.Config{
-		SASL:       t.sasl,
+		SASL:       explained(t.sasl, properties),
 		Vhost:      t.uri.Vhost,
 		ChannelMax: t.uri.ChannelMax,
 		FrameSize:  frameSize,
 		Heartbeat:  t.heartbeat,
 		Locale:     "en_US",
-		Properties: amqp091.Table{"product": "Downbeat", "connection_name": name},
+		Properties: properties,
 		Recovery:   nil, // it acknowledges the wrong messages after a reconnect
 	})
 	if err != nil {
-		return nil, t.refused(err, sock)
+		return nil, t.refused(err, transport)
 	}
 	return conn, nil
+}
+
+// maxName is how long a connection's name gets. The first frames of a connection
+// may have 4,096 bytes, and RabbitMQ hangs up on what is longer.
+const maxName = 256
+
+// bounded cuts a name that is too long.
+func bounded(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	const more = "..."
+	return strings.ToValidUTF8(name[:maxName-len(more)], "") + more
+}
+
+// explained has the broker give its reason when it doesn't let us in. It does so
+// only for clients with that capability, which the library doesn't know of: it
+// sets the capabilities, asks how to log in, and sends both; so they are added
+// to when it asks.
+func explained(sasl []amqp091.Authentication, properties amqp091.Table) []amqp091.Authentication {
+	all := make([]amqp091.Authentication, len(sasl))
+	for i, one := range sasl {
+		all[i] = &explainedLogin{one, properties}
+	}
+	return all
+}
+
+type explainedLogin struct {
+	amqp091.Authentication
+	properties amqp091.Table
+}
+
+// Response implements [amqp091.Authentication].
+func (l *explainedLogin) Response() string {
+	if capabilities, ok := l.properties["capabilities"].(amqp091.Table); ok {
+		capabilities["authentication_failure_close"] = true
+	}
+	return l.Authentication.Response()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -29,24 +30,56 @@ func (t *target) noTLS(err error) error {
 }
 
 // refused is the error of an AMQP handshake.
-func (t *target) refused(err error, sock *socket) error {
-	var refusal *amqp091.Error
-	if errors.As(err, &refusal) && (refusal.Server || sock.closedByPeer()) {
-		switch {
-		case refusal.Code == amqp091.NotAllowed, refusal == amqp091.ErrVhost:
-			return fmt.Errorf("%w: broker at %s does not let user %q into virtual host %q: %s; check that it exists and what the user may do there",
-				queue.ErrDenied, t.address(), t.uri.Username, t.uri.Vhost, refusal.Reason)
-		case refusal.Code == amqp091.AccessRefused:
-			return fmt.Errorf("%w: broker at %s refuses user %q: %s; check user name and password in the queue URL",
-				queue.ErrDenied, t.address(), t.uri.Username, refusal.Reason)
-		}
+func (t *target) refused(err error, conn *greeted) error {
+	if refusal, ok := errors.AsType[*amqp091.Error](err); ok && refusal.Server {
+		return t.notLetIn(refusal)
+	}
+	// Whatever happens after the login was sent, the library takes it for a wrong
+	// password or virtual host.
+	if errors.Is(err, amqp091.ErrCredentials) || errors.Is(err, amqp091.ErrVhost) {
+		return t.leftAtLogin(conn)
 	}
 	check := "that this is RabbitMQ's AMQP port (usually 5672, with TLS 5671)"
 	if t.tls != nil { // only now does the other side say what it thinks of our certificate
 		check += " and that it accepts the client certificate (certfile and keyfile in the queue URL)"
 	}
+	if conn.hungUp() && !conn.spoke.Load() {
+		return fmt.Errorf("%w: %w: broker at %s closed the connection before it had said a word of AMQP 0-9-1: it may still be starting; if it goes on, check %s",
+			queue.ErrUnreachable, queue.ErrHungUp, t.address(), check)
+	}
 	return fmt.Errorf("%w: broker at %s takes the connection, but does not speak AMQP 0-9-1 on it: %w; check %s",
 		queue.ErrUnreachable, t.address(), err, check)
+}
+
+// leftAtLogin is the error of a broker that was told who we are and then gave
+// no answer.
+func (t *target) leftAtLogin(conn *greeted) error {
+	if conn.hungUp() {
+		return fmt.Errorf("%w: %w: broker at %s closed the connection while user %q was logging in, without a reason: it may still be starting; "+
+			"if it goes on, check user name, password and virtual host in the queue URL, and see the broker's log",
+			queue.ErrUnreachable, queue.ErrHungUp, t.address(), t.uri.Username)
+	}
+	err := errors.New("no answer")
+	if read := conn.readErr.Load(); read != nil {
+		err = *read
+	}
+	return fmt.Errorf("%w: broker at %s does not finish the login of user %q: %w; see the broker's log",
+		queue.ErrUnreachable, t.address(), t.uri.Username, err)
+}
+
+// notLetIn is the error of a broker that refuses us and says why.
+func (t *target) notLetIn(refusal *amqp091.Error) error {
+	switch {
+	case refusal.Code == amqp091.AccessRefused:
+		return fmt.Errorf("%w: broker at %s refuses user %q: %s; check user name and password in the queue URL",
+			queue.ErrDenied, t.address(), t.uri.Username, refusal.Reason)
+	// The same code says that there are too many connections, which passes.
+	case refusal.Code == amqp091.NotAllowed && !strings.Contains(refusal.Reason, "limit ("):
+		return fmt.Errorf("%w: broker at %s does not let user %q into virtual host %q: %s; check that it exists and what the user may do there",
+			queue.ErrDenied, t.address(), t.uri.Username, t.uri.Vhost, refusal.Reason)
+	}
+	return fmt.Errorf("%w: broker at %s does not let user %q into virtual host %q at the moment: %s",
+		queue.ErrUnreachable, t.address(), t.uri.Username, t.uri.Vhost, refusal.Reason)
 }
 
 // mapped turns the broker's refusal of one operation into our errors; nil if

@@ -2,6 +2,8 @@ package amqp
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"downbeat/internal/queue"
@@ -89,6 +91,7 @@ func (l *link) keep(ctx context.Context, s *session) {
 
 // reopen tries for a new connection until it has one or ctx ends.
 func (l *link) reopen(ctx context.Context, attempts *retry.Retry) *session {
+	denied := false
 	for {
 		if !attempts.Wait(ctx, nil) {
 			return nil
@@ -98,6 +101,10 @@ func (l *link) reopen(ctx context.Context, attempts *retry.Retry) *session {
 			return s
 		}
 		l.set(nil, err)
-		l.broker.log.Debug("reconnecting failed", "connection", l.role, "error", err)
+		level := slog.LevelDebug
+		if errors.Is(err, queue.ErrDenied) && !denied { // somebody has to do something
+			level, denied = slog.LevelWarn, true
+		}
+		l.broker.log.Log(ctx, level, "reconnecting failed", "connection", l.role, "error", err)
 	}
 }

@@ -160,3 +160,61 @@ func TestOpenEndedContext(t *testing.T) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 }
+
+// A broker that closes the connection during the handshake has not refused a
+// password: it may be starting, and is worth another try.
+func TestOpenHungUpOn(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		after int64 // bytes from the broker
+		says  string
+	}{
+		"at once":              {0, "before it had said a word"},
+		"when it is logged in": {1, "while user \"guest\" was logging in"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			raw := rabbittest.URL(t)
+			address := server(t, func(c net.Conn) { cutShort(t, c, raw, test.after) })
+			rawURL := strings.Replace(with(t, raw, "guest", "hidden", ""), hostOf(t, raw), address, 1)
+			refusal(t, rawURL, queue.ErrUnreachable, address, test.says, "may still be starting")
+			refusal(t, rawURL, queue.ErrHungUp)
+		})
+	}
+}
+
+// cutShort passes the broker's first word on, if after is not 0, and hangs up on the
+// client's answer to it.
+func cutShort(t *testing.T, client net.Conn, rawURL string, after int64) {
+	greeting := make([]byte, 8) // AMQP and the version
+	if _, err := io.ReadFull(client, greeting); err != nil || after == 0 {
+		return
+	}
+	broker, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", hostOf(t, rawURL))
+	if err != nil {
+		return
+	}
+	defer func() { _ = broker.Close() }()
+	_, _ = broker.Write(greeting)
+	word := make([]byte, 64<<10)
+	n, _ := broker.Read(word)
+	_, _ = client.Write(word[:n])
+	_, _ = client.Read(word)
+}
+
+func hostOf(t *testing.T, rawURL string) string {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	must(t, err)
+	return u.Host
+}
+
+// However long the client's name is, the handshake stays within what a broker
+// reads before it knows who is there.
+func TestOpenLongName(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("host-with-a-long-name,", 1000)
+	b, err := amqp.Open(within(t, patience), rabbittest.URL(t), queue.Options{ClientName: name, Log: logger(t)})
+	must(t, err)
+	must(t, b.Close())
+}

@@ -19,23 +19,40 @@ import (
 // and a write to a peer that has gone silent would wait for ever.
 type socket struct {
 	net.Conn
-	readErr atomic.Pointer[error] // why reading ended
 }
 
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
 	if err != nil {
-		s.readErr.CompareAndSwap(nil, &err)
 		_ = s.Close()
 	}
 	return n, err
 }
 
-// closedByPeer tells whether reading ended because the other side hung up, as
-// RabbitMQ does after a wrong password.
-func (s *socket) closedByPeer() bool {
-	err := s.readErr.Load()
-	return err != nil && (errors.Is(*err, io.EOF) || errors.Is(*err, syscall.ECONNRESET))
+// A greeted connection knows what the other side did while hands were shaken.
+type greeted struct {
+	net.Conn
+	spoke   atomic.Bool           // something came
+	readErr atomic.Pointer[error] // why reading ended
+}
+
+func (g *greeted) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if n > 0 {
+		g.spoke.Store(true)
+	}
+	if err != nil {
+		g.readErr.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// hungUp tells whether reading ended because the other side closed the connection
+// without a reason, as RabbitMQ does with a first frame that is too large, or
+// while it starts.
+func (g *greeted) hungUp() bool {
+	err := g.readErr.Load()
+	return err != nil && (errors.Is(*err, io.EOF) || errors.Is(*err, io.ErrUnexpectedEOF) || errors.Is(*err, syscall.ECONNRESET))
 }
 
 // A session is one AMQP connection, from its making to its end. It is never

@@ -134,4 +134,9 @@ func TestTLS(t *testing.T) {
 	refusal(t, at(whole), queue.ErrUnreachable, "another.test")
 	whole.Set("server_name_indication", "broker.test")
 	must(t, open(t, at(whole)).Close())
+
+	plain.User = url.UserPassword("guest", "hidden")
+	refusal(t, at(whole), queue.ErrDenied, address, `"guest"`, "password")
+	plain.User, plain.Path = url.UserPassword("guest", "guest"), "/nowhere"
+	refusal(t, at(whole), queue.ErrDenied, `"nowhere"`)
 }
