@@ -63,6 +63,16 @@ func (l *lab) path(elements ...string) string {
 	return filepath.Join(append([]string{l.dir}, elements...)...)
 }
 
+// variable is what one of the lab's own variables is set to.
+func (l *lab) variable(name string) string {
+	for _, entry := range l.environ {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // write puts a file into the lab's directory.
 func (l *lab) write(name, text string) {
 	l.t.Helper()

@@ -17,6 +17,7 @@ import (
 	"downbeat/internal/publisher"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/dial"
+	"downbeat/internal/settings"
 	"downbeat/internal/terminal"
 	"downbeat/internal/version"
 )
@@ -25,6 +26,7 @@ import (
 // variable, DOWNBEAT_ and its name; the flag wins.
 type flags struct {
 	queue        string
+	queueFile    string
 	namespace    string
 	results      string
 	key          string
@@ -101,13 +103,14 @@ func oneFile(_ *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return errors.New("which file? Try: publish sample.json")
 	case len(args) > 1:
-		return fmt.Errorf("one file at a time, not %s", strings.Join(args, " "))
+		return fmt.Errorf("one file at a time, not %s", strings.Join(dial.RedactAll(args), " "))
 	}
 	return nil
 }
 
 func (a *app) define(f *pflag.FlagSet) {
 	f.StringVar(&a.flags.queue, "queue", embedded, "`URL` of the queue: amqp://..., amqps://..., sqs://REGION, or mem: for the embedded one (also $DOWNBEAT_QUEUE_URL)")
+	f.StringVar(&a.flags.queueFile, "queue-file", "", "`FILE` that holds the queue's URL, so that its password is seen by nobody (also $DOWNBEAT_QUEUE_URL_FILE)")
 	f.StringVar(&a.flags.namespace, "namespace", "downbeat", "`NAME` that prefixes all queues")
 	f.StringVar(&a.flags.results, "results", "results", "`DIR` to put results into")
 	f.StringVar(&a.flags.key, "key", "", "`FILE` with the private key to sign with (see publish keygen)")
@@ -143,6 +146,14 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	misspelt, warnings := settings.Unknown("publish", settings.Publish, os.Environ())
+	if len(misspelt) > 0 {
+		return usage(errors.Join(misspelt...))
+	}
+	hint, err := a.flags.findQueue(f)
+	if err != nil {
+		return usage(err)
+	}
 	if err := a.flags.check(); err != nil {
 		return usage(err)
 	}
@@ -154,6 +165,9 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 		return usage(fmt.Errorf("--log-level %q: it is debug, info, warn or error", a.flags.logLevel))
 	}
 	a.log = slog.New(slog.NewTextHandler(a.live.Writer(a.std.err), &slog.HandlerOptions{Level: level}))
+	for _, text := range append(warnings, hint...) {
+		a.say("publish: warning: %s\n", text)
+	}
 	return nil
 }
 
@@ -161,8 +175,11 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 // of the worker, so that one setting serves both.
 func variables(flag string) []string {
 	name := message.EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-	if flag == "queue" {
+	switch flag {
+	case "queue":
 		return []string{name, name + "_URL"}
+	case "queue-file":
+		return []string{name, message.EnvPrefix + "QUEUE_URL_FILE"}
 	}
 	return []string{name}
 }
@@ -229,20 +246,3 @@ func (a *app) open(ctx context.Context, broker queue.Broker) (*publisher.Publish
 // leaveWithin bounds what is done at the end to leave the queue in order: if it
 // is gone, what is left there expires by itself.
 const leaveWithin = 2 * time.Second
-
-// connectWithin bounds the first connection: a queue that can't be reached is
-// to be told at once.
-const connectWithin = 15 * time.Second
-
-func (a *app) connect(ctx context.Context) (queue.Broker, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectWithin)
-	defer cancel()
-	broker, err := dial.Open(ctx, a.flags.queue, queue.Options{Log: a.log, ClientName: "publish"})
-	switch {
-	case errors.Is(err, queue.ErrBadURL):
-		return nil, usage(err)
-	case err != nil:
-		return nil, &exitError{exitUnreachable, err}
-	}
-	return broker, nil
-}

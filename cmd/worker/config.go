@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,12 +16,14 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue/dial"
+	"downbeat/internal/settings"
 )
 
 // environment is what the worker is configured by, each variable with the
 // prefix DOWNBEAT_.
 type environment struct {
-	QueueURL      string        `split_words:"true" desc:"amqp://USER:PASSWORD@HOST/VHOST or amqps://...: the queue"`
+	QueueURL      string        `split_words:"true" desc:"amqp://USER:PASSWORD@HOST/VHOST, amqps://... or sqs://REGION: the queue"`
+	QueueURLFile  string        `split_words:"true" desc:"a file that holds that URL, and that only this user can read"`
 	Host          []string      `desc:"what experiment files call this host; several names, with commas, play several hosts"`
 	Namespace     string        `default:"downbeat" desc:"prefix of all queues"`
 	StateDir      string        `split_words:"true" desc:"journal, spool and run directories; else $STATE_DIRECTORY, else the user's state directory"`
@@ -36,7 +37,7 @@ type environment struct {
 
 // defaults says in words what envconfig's table can't.
 var defaults = map[string]string{
-	"DOWNBEAT_QUEUE_URL": "required", "DOWNBEAT_HOST": "the host's name", "DOWNBEAT_STATE_DIR": "the user's",
+	"DOWNBEAT_QUEUE_URL": "required", "DOWNBEAT_QUEUE_URL_FILE": "none", "DOWNBEAT_HOST": "the host's name", "DOWNBEAT_STATE_DIR": "the user's",
 	"DOWNBEAT_TRUSTED_KEYS": "none", "DOWNBEAT_METRICS_ADDR": "none",
 }
 
@@ -48,6 +49,8 @@ type config struct {
 	trust message.Trust
 	// open: unsigned jobs are accepted, because the broker is on loopback.
 	open bool
+	// warnings are for the log.
+	warnings []string
 }
 
 // configure reads and checks the environment; all that is wrong is told at once.
@@ -59,8 +62,15 @@ func configure() (*config, error) {
 		}
 		return nil, err
 	}
-	return &c, errors.Join(c.checkHosts(), c.checkQueue(), c.checkRest(), c.findStateDir())
+	misspelt, warnings := settings.Unknown("worker", settings.Worker, os.Environ())
+	c.warnings = warnings
+	errs := append(misspelt, c.checkHosts(), c.readQueueURL(), c.checkRest(), c.findStateDir())
+	return &c, errors.Join(errs...)
 }
+
+// maxHosts bounds the names of one worker: each may have two channels of the
+// connection, of which RabbitMQ grants 2,047.
+const maxHosts = 1000
 
 func (c *config) checkHosts() error {
 	if len(c.Host) == 0 {
@@ -71,17 +81,42 @@ func (c *config) checkHosts() error {
 		c.Host = []string{name}
 	}
 	var errs []error
+	if len(c.Host) > maxHosts {
+		errs = append(errs, fmt.Errorf("DOWNBEAT_HOST has %d names, at most %d are possible: start another worker for the rest, with a state directory of its own", len(c.Host), maxHosts))
+	}
+	before := make(map[string]string, len(c.Host))
 	for i, name := range c.Host {
 		name = strings.TrimSpace(name)
 		c.Host[i] = name
 		if err := message.CheckName(name); err != nil {
 			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST: %w", err))
 		}
-		if slices.Contains(c.Host[:i], name) {
+		folded := strings.ToLower(name)
+		switch other, ok := before[folded]; {
+		case ok && other == name:
 			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST names %s twice", name))
+		case ok:
+			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST names %s and %s, which differ in case alone: nobody could tell them apart, and some file systems can't either", other, name))
 		}
+		before[folded] = name
 	}
 	return errors.Join(errs...)
+}
+
+// readQueueURL takes the URL from its file, if that is where it is, and checks it.
+func (c *config) readQueueURL() error {
+	if c.QueueURLFile == "" {
+		return c.checkQueue()
+	}
+	if c.QueueURL != "" {
+		return errors.New("DOWNBEAT_QUEUE_URL and DOWNBEAT_QUEUE_URL_FILE are both set: which one counts? Unset the other")
+	}
+	url, err := settings.ReadURL(c.QueueURLFile)
+	if err != nil {
+		return fmt.Errorf("DOWNBEAT_QUEUE_URL_FILE: %w", err)
+	}
+	c.QueueURL = url
+	return c.checkQueue()
 }
 
 // checkQueue checks the URL, and whose jobs may come from there: like a
@@ -89,7 +124,11 @@ func (c *config) checkHosts() error {
 // jobs to doesn't start by accident.
 func (c *config) checkQueue() error {
 	if c.QueueURL == "" {
-		return errors.New("DOWNBEAT_QUEUE_URL is not set: which queue is to be served? For instance amqp://guest:guest@localhost/ (see worker --help)")
+		hint := ""
+		if os.Getenv("DOWNBEAT_QUEUE") != "" || os.Getenv("DOWNBEAT_QUEUE_FILE") != "" {
+			hint = "; DOWNBEAT_QUEUE and DOWNBEAT_QUEUE_FILE are read by publish alone"
+		}
+		return fmt.Errorf("DOWNBEAT_QUEUE_URL is not set: which queue is to be served? For instance amqp://guest:guest@localhost/ (see worker --help)%s", hint)
 	}
 	loopback, err := dial.IsLoopback(c.QueueURL)
 	if err != nil {
@@ -187,4 +226,17 @@ func printHelp(w io.Writer) {
 	}
 	_ = table.Flush()
 	fmt.Fprint(w, helpTail)
+}
+
+// shown is the names as a connection or a status line has room for: all, or the
+// first and how many more there are.
+func shown(names []string) string {
+	const room = 100
+	size := 0
+	for i, name := range names {
+		if size += len(name) + 2; size > room && i > 0 {
+			return fmt.Sprintf("%s and %d more", strings.Join(names[:i], ", "), len(names)-i)
+		}
+	}
+	return strings.Join(names, ", ")
 }

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"downbeat/internal/queue/dial"
 	"downbeat/internal/runner"
 	"downbeat/internal/version"
 )
@@ -66,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	if flags.NArg() > 0 {
-		fmt.Fprintf(stderr, "worker: it takes no arguments, not %q; it is configured by the environment (see worker --help)\n", flags.Args())
+		fmt.Fprintf(stderr, "worker: it takes no arguments, not %q; it is configured by the environment (see worker --help)\n", dial.RedactAll(flags.Args()))
 		return exitUsage
 	}
 	if *showVersion {

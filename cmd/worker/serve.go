@@ -35,6 +35,9 @@ func statusOf(err error) int {
 
 // check makes sure that the configuration works.
 func (c *config) check(ctx context.Context, w io.Writer) error {
+	for _, text := range c.warnings {
+		fmt.Fprintf(w, "worker: warning: %s\n", text)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	broker, err := dial.Open(ctx, c.QueueURL, c.options(slog.New(slog.DiscardHandler)))
@@ -52,12 +55,12 @@ func (c *config) check(ctx context.Context, w io.Writer) error {
 		jobs = "with or without a signature"
 	}
 	fmt.Fprintf(w, "worker: all is well: %s can be reached; jobs for %s, %s, are accepted in namespace %s; state is kept in %s\n",
-		dial.Redact(c.QueueURL), strings.Join(c.Host, ", "), jobs, c.Namespace, c.StateDir)
+		dial.Redact(c.QueueURL), shown(c.Host), jobs, c.Namespace, c.StateDir)
 	return nil
 }
 
 func (c *config) options(log *slog.Logger) queue.Options {
-	return queue.Options{Log: log, ClientName: "worker " + strings.Join(c.Host, ",")}
+	return queue.Options{Log: log, ClientName: "worker " + strings.ReplaceAll(shown(c.Host), ", ", ",")}
 }
 
 // makeStateDir makes the state directory, which nobody else may write to: whoever
@@ -80,6 +83,9 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	}
 	log := c.logger(stderr)
 	log.Info("worker starts", "version", version.String(), "hosts", c.Host, "queue", dial.Redact(c.QueueURL), "state", c.StateDir)
+	for _, text := range c.warnings {
+		log.Warn("a variable is not read", "reason", text)
+	}
 	if c.open && len(c.trust.Keys) == 0 {
 		log.Warn("jobs are accepted without a signature: whoever can reach the queue can run commands here")
 	}
@@ -119,7 +125,7 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	health := &health{broker: broker, workers: workers}
 	serving.Store(health)
-	manager.ready(fmt.Sprintf("serving %s at %s", strings.Join(c.Host, ", "), dial.Redact(c.QueueURL)))
+	manager.ready(fmt.Sprintf("serving %s at %s", shown(c.Host), dial.Redact(c.QueueURL)))
 	group.Go(func() error {
 		<-ctx.Done()
 		manager.stopping("stopping what runs")

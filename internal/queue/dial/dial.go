@@ -81,6 +81,29 @@ func Redact(rawURL string) string {
 	return u.Redacted()
 }
 
+// RedactAll is [Redact] for those of the arguments that have the form of a URL.
+func RedactAll(args []string) []string {
+	all := make([]string, len(args))
+	for i, arg := range args {
+		if strings.Contains(arg, "://") {
+			arg = Redact(arg)
+		}
+		all[i] = arg
+	}
+	return all
+}
+
+// HasPassword tells whether there is a password in the URL, or may be one as it
+// can't be understood.
+func HasPassword(rawURL string) bool {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.User == nil {
+		return strings.Contains(rawURL, "@")
+	}
+	_, ok := u.User.Password()
+	return ok
+}
+
 // scheme returns "amqp", "amqps", "sqs" or "mem".
 func scheme(rawURL string) (string, error) {
 	if rawURL == "" {

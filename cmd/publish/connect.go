@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/spf13/pflag"
+
+	"downbeat/internal/queue"
+	"downbeat/internal/queue/dial"
+	"downbeat/internal/settings"
+)
+
+// findQueue takes the queue's URL from the file that holds it, if one is named
+// where no URL is: a flag wins over a variable. It returns what a person should
+// be warned of.
+func (f *flags) findQueue(set *pflag.FlagSet) (warnings []string, err error) {
+	url, file := set.Changed("queue"), set.Changed("queue-file")
+	switch {
+	case url && file:
+		return nil, errors.New("--queue and --queue-file: choose one")
+	case f.queueFile == "" || url:
+	case !file && f.queue != embedded:
+		return nil, errors.New("the environment has both the queue's URL (DOWNBEAT_QUEUE or DOWNBEAT_QUEUE_URL) and a file that holds it (DOWNBEAT_QUEUE_FILE or DOWNBEAT_QUEUE_URL_FILE): which one counts? Unset the other")
+	default:
+		if f.queue, err = settings.ReadURL(f.queueFile); err != nil {
+			return nil, fmt.Errorf("--queue-file: %w", err)
+		}
+	}
+	if url && dial.HasPassword(f.queue) {
+		warnings = append(warnings, "the password in --queue can be seen by everybody on this machine, with ps for instance; "+
+			"put the URL into a file that only you can read (chmod 600) and give --queue-file FILE, or set DOWNBEAT_QUEUE_URL")
+	}
+	return warnings, nil
+}
+
+const (
+	// connectWithin bounds the first connection: a queue that can't be reached is
+	// to be told at once.
+	connectWithin = 15 * time.Second
+	// bootWithin is how long a broker that hangs up is tried again: it may be starting.
+	bootWithin = 10 * time.Second
+)
+
+func (a *app) connect(ctx context.Context) (queue.Broker, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	told := false
+	var last error
+	try := func() (broker queue.Broker, err error) {
+		broker, last = dial.Open(ctx, a.flags.queue, queue.Options{Log: a.log, ClientName: "publish"})
+		if last != nil && !errors.Is(last, queue.ErrHungUp) {
+			return nil, backoff.Permanent(last)
+		}
+		return broker, last
+	}
+	broker, err := backoff.Retry(ctx, try, backoff.WithBackOff(bootPause()), backoff.WithMaxElapsedTime(bootWithin),
+		backoff.WithNotify(func(err error, _ time.Duration) {
+			if !told {
+				a.say("publish: %v; trying again for %s\n", err, bootWithin)
+			}
+			told = true
+		}))
+	if err != nil {
+		err = last // rather than that there is no time left to try again
+	}
+	switch {
+	case errors.Is(err, queue.ErrBadURL):
+		return nil, usage(err)
+	case err != nil:
+		return nil, &exitError{exitUnreachable, err}
+	}
+	return broker, nil
+}
+
+func bootPause() *backoff.ExponentialBackOff {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 2*time.Second
+	return pause
+}

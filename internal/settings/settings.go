@@ -1,0 +1,123 @@
+// Package settings knows the environment variables of all our programs, and
+// finds the one that is misspelt: a setting that nobody reads changes nothing,
+// and says nothing either.
+package settings
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Prefix begins the names of all our variables.
+const Prefix = "DOWNBEAT_"
+
+// The variables by program, without the prefix. One file of settings often
+// serves both, so neither minds those of the other.
+var (
+	Worker = []string{
+		"ALLOW_UNSIGNED", "HOST", "LEASE", "LOG_FORMAT", "LOG_LEVEL", "METRICS_ADDR", "NAMESPACE", "QUEUE_URL", "QUEUE_URL_FILE",
+		"STATE_DIR", "TRUSTED_KEYS",
+	}
+	Publish = []string{
+		"FAIL_FAST", "KEEP_GOING", "KEY", "LEASE", "LOG_LEVEL", "NAMESPACE", "NO_PROGRESS", "ONLY", "OUTPUT", "QUEUE", "QUEUE_FILE",
+		"QUEUE_URL", "QUEUE_URL_FILE", "QUIET", "READY_TIMEOUT", "RESULTS", "RETRIES",
+	}
+)
+
+// given are the variables that processes of a run get: a program of ours may be
+// one of those.
+var given = []string{"GROUP", "HOST", "INDEX", "LOCAL", "PROCESS", "RANK", "RUN"}
+
+// elsewhere begins the variables of tests and of the Compose file.
+var elsewhere = []string{"COMPOSE_", "TEST_"}
+
+// serviceLink matches what Kubernetes sets in each container for a service whose
+// name begins with ours, without the prefix.
+var serviceLink = regexp.MustCompile(`^([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// Unknown looks for variables of ours in an environment that no program reads.
+// Those that are nearly one of the program's or the other's are errors; of the
+// rest, which may be meant for something else, a person should be warned.
+func Unknown(program string, own, environ []string) (errs []error, warnings []string) {
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || len(name) <= len(Prefix) || !strings.EqualFold(name[:len(Prefix)], Prefix) {
+			continue
+		}
+		short := name[len(Prefix):]
+		if strings.HasPrefix(name, Prefix) && known(short) {
+			continue
+		}
+		if meant := nearest(strings.ToUpper(short), own); meant != "" {
+			errs = append(errs, fmt.Errorf("%s is not a variable of %s: did you mean %s%s?", name, program, Prefix, meant))
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("%s is set, but is not a variable of %s, and nothing reads it (see %s --help)", name, program, program))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	slices.Sort(warnings)
+	return errs, warnings
+}
+
+func known(short string) bool {
+	return slices.Contains(Worker, short) || slices.Contains(Publish, short) || slices.Contains(given, short) || serviceLink.MatchString(short) ||
+		slices.ContainsFunc(elsewhere, func(prefix string) bool { return strings.HasPrefix(short, prefix) })
+}
+
+// nearest is the variable that was probably meant, the program's own before the
+// other's; "" where none is like it.
+func nearest(got string, own []string) string {
+	best, name := len(got), ""
+	for _, candidate := range slices.Concat(own, Worker, Publish) {
+		d, most := distance(strings.ReplaceAll(got, "_", ""), strings.ReplaceAll(candidate, "_", "")), slips(got)
+		if begins(got, candidate) || begins(candidate, got) {
+			d, most = min(d, 2), max(most, 2)
+		}
+		if d <= most && d < best {
+			best, name = d, candidate
+		}
+	}
+	return name
+}
+
+// begins reports whether a name is another one's beginning, and long enough to
+// mean something.
+func begins(name, with string) bool { return len(with) > 2 && strings.HasPrefix(name, with) }
+
+// slips is how many wrong letters a name of that length may have.
+func slips(name string) int {
+	switch {
+	case len(name) > 9:
+		return 3
+	case len(name) > 5:
+		return 2
+	}
+	return 1
+}
+
+// distance is how many letters have to be put in, left out, changed or swapped
+// with their neighbour to make b of a.
+func distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row := make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			change := last[j]
+			if a[i] != b[j] {
+				change++
+			}
+			row[j+1] = min(change, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
