@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +53,7 @@ func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserve
 		return o
 	}
 	lines := terminal.NewLines(a.live.Writer(a.std.out), a.live.Writer(a.std.err))
+	lines.Shown(terminal.DisplayOn(a.std.out, os.Getenv("TERM")), terminal.DisplayOn(a.std.err, os.Getenv("TERM")))
 	for _, process := range dp.Processes {
 		tag := process.Host + "/" + process.Name + " | "
 		o.sources = append(o.sources, [2]*terminal.Source{lines.Source(tag, false), lines.Source(tag, true)})

@@ -28,6 +28,7 @@ type Lines struct {
 type sink struct {
 	w      io.Writer
 	failed error
+	shown  *Display // how it is shown, where w is a terminal; nil: bytes pass as they are
 }
 
 // NewLines makes Lines that write to out and err.
@@ -37,12 +38,20 @@ func NewLines(out, err io.Writer) *Lines {
 	return l
 }
 
+// Shown says which of the writers are terminals, by how lines are to be shown
+// there (see [Display]); nil for one that is none, to which bytes pass unchanged.
+// It comes before the first Source.
+func (l *Lines) Shown(out, err *Display) { l.out.shown, l.err.shown = out, err }
+
 // Source adds a source whose lines go to the first or the second writer, each
 // with tag before it. Different sources may be written to concurrently.
 func (l *Lines) Source(tag string, stderr bool) *Source {
 	s := &Source{lines: l, to: &l.out, tag: []byte(tag)}
 	if stderr {
 		s.to = &l.err
+	}
+	if shown := s.to.shown; shown != nil {
+		s.display = &Display{Plain: shown.Plain}
 	}
 	return s
 }
@@ -53,6 +62,8 @@ type Source struct {
 	lines   *Lines
 	to      *sink
 	tag     []byte
+	display *Display // nil: not on a terminal
+	cleaned []byte   // room for what it makes of a piece
 	partial []byte   // the end of the unfinished line
 	spill   *os.File // what comes before it; nil: nothing. It has no name any more
 }
@@ -64,6 +75,14 @@ func (s *Source) Write(data []byte) error {
 	if err := s.failure(); err != nil {
 		return err
 	}
+	if s.display != nil {
+		s.cleaned = s.display.Append(s.cleaned[:0], data)
+		data = s.cleaned
+	}
+	return s.take(data)
+}
+
+func (s *Source) take(data []byte) error {
 	end := bytes.LastIndexByte(data, '\n') + 1
 	if end > 0 {
 		if err := s.complete(data[:end]); err != nil {
@@ -78,6 +97,11 @@ func (s *Source) Close() error {
 	defer s.dropSpill()
 	if err := s.failure(); err != nil {
 		return err
+	}
+	if s.display != nil {
+		if err := s.take(s.display.End(nil)); err != nil {
+			return err
+		}
 	}
 	if s.spill == nil && len(s.partial) == 0 {
 		return nil
