@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"downbeat/internal/results"
 )
@@ -151,6 +152,66 @@ func TestInterruptedPublisherThatWaitsForAHost(t *testing.T) {
 	}
 }
 
+// signalAll sends signals at once. Who has started programs by timeout(1) ends them so: the signal comes twice, to
+// the program and to its group, and from a terminal that is closed a third time.
+func (p *program) signalAll(signals ...syscall.Signal) {
+	p.t.Helper()
+	for _, s := range signals {
+		p.signal(s)
+	}
+}
+
+// insist sends the signal until the program has ended: what comes within a second
+// of the first is the same signal.
+func (p *program) insist(s syscall.Signal) {
+	for !p.over() {
+		_ = p.cmd.Process.Signal(s)
+		select {
+		case <-p.ended:
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Signals that come together are one: publish stops the run and keeps its record.
+func TestSignalsThatComeTogetherAreOne(t *testing.T) {
+	t.Parallel()
+	l := newLabOn(t, "mem:", "downbeat")
+	l.write("x.yaml", `{name: x, stop: {grace: 500ms}, hosts: {alpha: [`+deaf+`]}}`)
+	p := l.publish("x.yaml")
+	l.awaitOutput("results/x/latest/0001/alpha/0.out", "up\n")
+
+	p.signalAll(syscall.SIGTERM, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM)
+
+	<-p.ended
+	if status := p.cmd.ProcessState.ExitCode(); status != 143 && status != 130 && status != 129 {
+		t.Errorf("publish exited with status %d; it has printed\n%s", status, &p.stderr)
+	}
+	l.nothingLeft()
+	if r := l.record("results/x/latest/0001"); r.Outcome != results.RunAborted {
+		t.Errorf("the run %s, want aborted", r.Outcome)
+	}
+	if p.stderr.has("leaving at once") {
+		t.Error("it left at once")
+	}
+}
+
+// For a worker, too: it ends its run, and exits with 0.
+func TestSignalsThatComeTogetherAreOneForAWorker(t *testing.T) {
+	t.Parallel()
+	l := newSharedLab(t)
+	alpha := l.worker("alpha")
+	l.write("x.yaml", `{name: x, stop: {grace: 500ms}, hosts: {alpha: [`+deaf+`]}}`)
+	p := l.publish("--lease="+awhile, "x.yaml")
+	l.awaitOutput("results/x/latest/0001/alpha/0.out", "up\n")
+
+	alpha.signalAll(syscall.SIGTERM, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM)
+
+	alpha.wait(0)
+	l.nothingLeft()
+	p.wait(1, "the worker on this host is shutting down")
+}
+
 // A second ^C makes publish leave at once. What it had received is kept, as a
 // run that is not complete; workers stop the run as they were told to, and the
 // embedded ones at that very moment.
@@ -177,7 +238,7 @@ func TestSecondInterruption(t *testing.T) {
 
 			p.signal(syscall.SIGINT)
 			p.await("stopping: interrupted")
-			p.signal(syscall.SIGINT)
+			p.insist(syscall.SIGINT)
 
 			p.wait(130, "leaving at once; workers stop the run by themselves when its lease is over")
 			l.nothingLeft()
@@ -253,7 +314,7 @@ func TestSecondInterruptionOfAWorker(t *testing.T) {
 
 	alpha.signal(syscall.SIGTERM)
 	alpha.await("stopping the run")
-	alpha.signal(syscall.SIGTERM)
+	alpha.insist(syscall.SIGTERM)
 
 	alpha.wait(-int(syscall.SIGTERM))
 	l.nothingLeft()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"downbeat/internal/interrupt"
 	"downbeat/internal/runner"
 	"downbeat/internal/terminal"
 )
@@ -98,6 +99,9 @@ type watch struct {
 func newWatch(j *job, out, errs io.Writer) *watch {
 	w := &watch{job: j, errs: errs, ends: make(chan struct{}), broken: make(chan struct{})}
 	lines := terminal.NewLines(out, errs)
+	if j.tag { // without tags nobody's lines are to be told apart, and a program may have the terminal as it likes
+		lines.Shown(display(out), display(errs))
+	}
 	for _, c := range j.commands {
 		tag := ""
 		if j.tag {
@@ -106,6 +110,15 @@ func newWatch(j *job, out, errs io.Writer) *watch {
 		w.sources = append(w.sources, [2]*terminal.Source{lines.Source(tag, false), lines.Source(tag, true)})
 	}
 	return w
+}
+
+// display is how processes' lines are shown on w, if that is a terminal.
+func display(w io.Writer) *terminal.Display {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	return terminal.DisplayOn(f, os.Getenv("TERM"))
 }
 
 // Started implements [runner.Sink].
@@ -180,7 +193,8 @@ func (w *watch) see(set *runner.Set, signals <-chan os.Signal) {
 		timeout = timer.C
 	}
 	ends, broken := w.ends, w.broken
-	for interrupted := false; ; {
+	var seen interrupt.Signals
+	for {
 		select {
 		case <-set.Done():
 			return
@@ -194,11 +208,13 @@ func (w *watch) see(set *runner.Set, signals <-chan os.Signal) {
 			w.stop(set, exitTimeout, fmt.Sprintf("the timeout of %v is over", w.job.timeout))
 		case s := <-signals:
 			status := exitSignal + int(s.(syscall.Signal))
-			if interrupted {
+			switch seen.Next() {
+			case interrupt.Stop:
+				w.stop(set, status, s.String())
+			case interrupt.Leave:
 				os.Exit(status) // what is left dies with this program, and by its guard
+			case interrupt.Repeat:
 			}
-			interrupted = true
-			w.stop(set, status, s.String())
 		}
 	}
 }

@@ -20,8 +20,8 @@ left as it is. For pipes, redirections and variables say: pproc "sh -c '...'".
 All commands are found and loaded before any of them begins; then they begin
 together. Their standard input is empty (with --pty, a terminal on which nobody
 types). ^C (or SIGTERM) sends TERM to all of them, and KILL after the grace; a
-second ^C leaves at once. Nothing that they started is left, also not what went
-into the background.
+second ^C, later than a second after the first, leaves at once. Nothing that they
+started is left, also not what went into the background.
 
 Exit status: 0 when all succeeded, else that of the first that failed, 128+n if
 signal n ended it. Those stopped because of --stop-when have not failed. 2: bad

@@ -145,6 +145,22 @@ func TestASecondInterruptLeavesAtOnce(t *testing.T) {
 	gone(t, pid)
 }
 
+func TestSignalsThatComeTogetherAreOne(t *testing.T) {
+	t.Parallel()
+	s := start(t, "--grace", "500ms", deaf)
+	pid := s.pid(t)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGTERM} {
+		s.signal(t, sig)
+	}
+	if got := s.status(t); got != 143 && got != 130 && got != 129 {
+		t.Errorf("got status %d", got)
+	}
+	if !strings.Contains(s.errs.String(), "was killed after the grace") {
+		t.Errorf("it did not wait for the grace: %q", s.errs)
+	}
+	gone(t, pid)
+}
+
 func TestKilledItLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t, family, deaf)

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
+	"downbeat/internal/interrupt"
 	"downbeat/internal/runner"
 )
 
@@ -90,10 +92,11 @@ func (i *interruption) Error() string {
 }
 
 // interruptible makes a context that the first SIGINT, SIGTERM or SIGHUP ends;
-// the second leaves the program at once.
+// the second, which is one that comes later than a second after it, leaves the
+// program at once (see [interrupt.Signals]).
 func interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 4)
 	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as nohup would have it
 		watched = append(watched, syscall.SIGHUP)
@@ -104,23 +107,46 @@ func interruptible(parent context.Context) (context.Context, func()) {
 	// not ignored: the processes of the embedded workers would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ended := make(chan struct{})
-	go func() {
-		select {
-		case s := <-signals:
-			cancel(&interruption{s.(syscall.Signal)})
-		case <-ended:
-			return
-		}
-		select {
-		case s := <-signals:
-			fmt.Fprintln(os.Stderr, "publish: leaving at once; workers stop the run by themselves when its lease is over")
-			os.Exit(exitSignal + int(s.(syscall.Signal)))
-		case <-ended:
-		}
-	}()
+	go obey(signals, ended, func(s syscall.Signal) { cancel(&interruption{s}) }, leave)
 	return ctx, func() {
 		signal.Stop(signals)
 		close(ended)
 		cancel(nil)
 	}
 }
+
+// obey calls stop at the first signal, and leave at the second, until ended is closed.
+func obey(signals <-chan os.Signal, ended <-chan struct{}, stop, leave func(syscall.Signal)) {
+	var seen interrupt.Signals
+	for {
+		select {
+		case s := <-signals:
+			switch seen.Next() {
+			case interrupt.Stop:
+				stop(s.(syscall.Signal))
+			case interrupt.Leave:
+				leave(s.(syscall.Signal))
+			case interrupt.Repeat:
+			}
+		case <-ended:
+			return
+		}
+	}
+}
+
+// leave ends the program. Its last words don't hold it up where nobody takes them.
+func leave(s syscall.Signal) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		fmt.Fprintln(os.Stderr, "publish: leaving at once; workers stop the run by themselves when its lease is over")
+	}()
+	select {
+	case <-said:
+	case <-time.After(lastWordsWithin):
+	}
+	os.Exit(exitSignal + int(s))
+}
+
+// lastWordsWithin bounds what is said to a reader that takes nothing.
+const lastWordsWithin = 200 * time.Millisecond

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"downbeat/internal/interrupt"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/runner"
 	"downbeat/internal/version"
@@ -24,25 +25,32 @@ func main() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signals := make(chan os.Signal, 4)
+	watched := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup would have it
+		watched = append(watched, syscall.SIGHUP)
+	}
+	signal.Notify(signals, watched...)
 	go obey(signals, cancel)
 	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	os.Exit(status)
 }
 
-// obey leaves at the first signal. The second ends the program as signals do,
-// and the runner's guard what it has started; the next start then reports the
-// run as lost. That holds before anything is seen of the first: who then sends
-// the second must not send it in vain.
+// obey leaves in order at the first signal. The second, which is one that comes
+// later than a second after it (see [interrupt.Signals]), ends the program as
+// signals do, and the runner's guard what it has started; the next start then
+// reports the run as lost.
 func obey(signals chan os.Signal, leave func()) {
-	<-signals
-	signal.Stop(signals)
-	select {
-	case second := <-signals: // it came before Stop
-		_ = syscall.Kill(os.Getpid(), second.(syscall.Signal))
-	default:
-		leave()
+	var seen interrupt.Signals
+	for s := range signals {
+		switch seen.Next() {
+		case interrupt.Stop:
+			leave()
+		case interrupt.Leave:
+			signal.Reset(s)
+			_ = syscall.Kill(os.Getpid(), s.(syscall.Signal))
+		case interrupt.Repeat:
+		}
 	}
 }
 
