@@ -57,7 +57,7 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 		observer: c.observer(dp),
 	}
 	spec := publisher.Spec{
-		Datapoint: dp, Attempt: t.attempt, Since: t.since, Definition: definition, Results: run, Observer: f.observer,
+		Datapoint: dp, Attempt: run.Attempt(), Since: t.since, Definition: definition, Source: results.Hash(c.file.Source), Results: run, Observer: f.observer,
 		Gate: f.gate, Ended: func(o results.RunOutcome) { f.ended <- o },
 		Judge: func(r *results.Record) { metric.Judge(f.dir, dp, r) },
 	}

@@ -58,14 +58,24 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 		return
 	}
 	fmt.Fprintf(b, "  %s on %s started within %s", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"), micros(r.StartSkewUS))
-	if r.StopSkewUS > 0 {
-		fmt.Fprintf(b, " and stopped within %s", micros(r.StopSkewUS))
+	if r.Stopped() {
+		b.WriteString(" and stopped within " + stopping(r))
 	}
 	fmt.Fprintf(b, ", clocks known to ±%s%s\n", micros(r.ClockErrorUS), unheld)
 	fmt.Fprintf(b, "  %s, %s of output\n", terminal.Count(lines, "line"), terminal.Size(bytes))
 	if files, size := collected(r); files > 0 {
 		fmt.Fprintf(b, "  %s collected, %s\n", terminal.Count(files, "file"), terminal.Size(size))
 	}
+}
+
+// stopping says how close together the hosts sent TERM, and how long after the first
+// of them the last process was gone; a run of before that was measured lacks it.
+func stopping(r results.Record) string {
+	text := micros(r.StopSkewUS) + " (TERM on every host"
+	if r.StopExitUS > 0 {
+		text += "; the last exit came " + micros(r.StopExitUS) + " after the first TERM"
+	}
+	return text + ")"
 }
 
 // collected counts the files that came home, and their bytes.

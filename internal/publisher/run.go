@@ -24,8 +24,10 @@ type Spec struct {
 	Attempt int // from 1
 	// Definition is what the datapoint's definition hashes to.
 	Definition string
-	Results    *results.Run // its files are made when the jobs are on their way
-	Observer   Observer
+	// Source is what the experiment's file hashes to.
+	Source   string
+	Results  *results.Run // its files are made when the jobs are on their way
+	Observer Observer
 	// Gate, if not nil, holds the release back until it is closed: the hosts
 	// prepare the run meanwhile. A run whose ctx ends before that is unwanted:
 	// see [ErrUnwanted].

@@ -84,6 +84,9 @@ func TestStopRuleEndsARunThatSucceeds(t *testing.T) {
 	if p := processOf(t, got, "alpha", "server.0"); p.Outcome != results.ProcessStopped || p.Reason != "" {
 		t.Errorf("server.0 %s (%s), want stopped", p.Outcome, p.Reason)
 	}
+	if first := min(got.Hosts[0].StoppedAt.UnixNano(), got.Hosts[1].StoppedAt.UnixNano()); got.StopExitUS != max(got.Processes[0].EndedAt.UnixNano()-first, 0)/1000 {
+		t.Errorf("the last exit is told to be %d µs after the first TERM, which was at %d; it was at %s", got.StopExitUS, first, got.Processes[0].EndedAt)
+	}
 	if limit := 2*got.ClockErrorUS + 2000; got.StopSkewUS > limit {
 		t.Errorf("stop skew %d µs though both stopped as told, want at most %d", got.StopSkewUS, limit)
 	}
@@ -231,5 +234,29 @@ func TestHostThatHasNotAnsweredIsNotWaitedForInAStop(t *testing.T) {
 	run.cancel(errors.New("interrupted"))
 	if got := run.wait(); got.Outcome != results.RunAborted || got.Hosts[0].Outcome != results.HostStopped {
 		t.Errorf("outcome %s, host %s, want aborted and stopped", got.Outcome, got.Hosts[0].Outcome)
+	}
+}
+
+// The last exit is told from the first TERM on, and what had ended before it, or was
+// never seen to end, doesn't count.
+func TestStopExit(t *testing.T) {
+	t.Parallel()
+	term := time.Unix(1000, 0)
+	ended := func(after time.Duration) results.ProcessRecord {
+		return results.ProcessRecord{EndedAt: term.Add(after)}
+	}
+	for _, test := range []struct {
+		name      string
+		term      time.Time
+		processes []results.ProcessRecord
+		want      time.Duration
+	}{
+		{"nobody was stopped", time.Time{}, []results.ProcessRecord{ended(time.Second)}, 0},
+		{"all had ended", term, []results.ProcessRecord{ended(-time.Second)}, 0},
+		{"the last counts", term, []results.ProcessRecord{ended(-time.Second), ended(3 * time.Second), ended(time.Second), {}}, 3 * time.Second},
+	} {
+		if got := stopExit(test.term, test.processes); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
 	}
 }

@@ -92,7 +92,7 @@ func describeRefusal(h *host) string {
 func (r *run) record() results.Record {
 	rec := results.Record{
 		Run: r.dp.Run, Experiment: r.dp.Name, Datapoint: r.dp.Index, Repetition: max(r.dp.Repetition, 1), Attempt: max(r.spec.Attempt, 1),
-		Definition: r.spec.Definition,
+		Definition: r.spec.Definition, Source: r.spec.Source,
 		EnqueuedAt: r.enqueuedAt, EndedAt: r.clock.Now(),
 	}
 	for _, v := range r.dp.Parameters {
@@ -121,11 +121,27 @@ func (r *run) record() results.Record {
 	rec.ReleasedAt = starts.first
 	rec.StartSkewUS, rec.StartErrorUS = starts.width().Microseconds(), starts.errorUS()
 	rec.StopSkewUS, rec.StopErrorUS = stops.width().Microseconds(), stops.errorUS()
+	rec.StopExitUS = stopExit(stops.first, rec.Processes).Microseconds()
 	rec.Outcome, rec.Reason = r.outcome()
 	if !rec.ReleasedAt.IsZero() {
 		rec.Unmatched = r.unmatched(rec.Hosts)
 	}
 	return rec
+}
+
+// stopExit is how long after the first TERM the last process ended that was there
+// then; zero where none was stopped.
+func stopExit(term time.Time, processes []results.ProcessRecord) time.Duration {
+	last := term
+	if term.IsZero() {
+		return 0
+	}
+	for _, p := range processes {
+		if p.EndedAt.After(last) {
+			last = p.EndedAt
+		}
+	}
+	return last.Sub(term)
 }
 
 // account completes what is known of a process that did not end as processes do.

@@ -66,7 +66,7 @@ func progress(sorted []*run) (done, open int) {
 	datapoints := map[string]bool{}
 	for _, r := range sorted {
 		if r.complete {
-			datapoints[r.datapoint()] = true
+			datapoints[r.record.DatapointKey()] = true
 		} else {
 			open++
 		}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"downbeat/internal/results"
@@ -88,42 +87,28 @@ func (r *run) took() time.Duration {
 	return r.record.EndedAt.Sub(r.record.ReleasedAt)
 }
 
-// A datapoint is named by its values and the number of the repetition. The number
-// of the datapoint itself won't do: it is another one once the file was edited.
-func (r *run) datapoint() string {
-	key := []string{number(float64(r.record.Repetition))}
-	for _, name := range slices.Sorted(maps.Keys(r.record.Parameters)) {
-		key = append(key, name, show(r.record.Parameters[name]))
-	}
-	return strings.Join(key, "\x00")
-}
-
-// supersede finds the runs that a later one of the same datapoint has replaced.
-// Runs that aren't complete replace nothing and can't be told.
+// supersede finds the runs that a later one of the same datapoint has replaced; see
+// [results.Supersede]. Runs that aren't complete replace nothing and can't be told.
 func supersede(sorted []*run) map[*run]bool {
-	last, superseded := map[string]*run{}, map[*run]bool{}
+	var complete []*run
+	var records []results.Record
 	for _, r := range sorted {
-		if !r.complete {
-			continue
+		if r.complete {
+			complete, records = append(complete, r), append(records, r.record)
 		}
-		if before := last[r.datapoint()]; before != nil {
-			superseded[before] = true
+	}
+	superseded := map[*run]bool{}
+	for i, is := range results.Supersede(records) {
+		if is {
+			superseded[complete[i]] = true
 		}
-		last[r.datapoint()] = r
 	}
 	return superseded
 }
 
 // counted gives the runs that statistics are made of: those that succeeded, and
-// of several of one datapoint (measured again after the file was changed) the last.
+// that no later one (measured again after the file was changed) has replaced.
 func counted(sorted []*run) []*run {
-	last := map[string]*run{}
-	for _, r := range sorted {
-		if r.succeeded() {
-			last[r.datapoint()] = r
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(sorted), func(r *run) bool {
-		return !r.succeeded() || last[r.datapoint()] != r
-	})
+	superseded := supersede(sorted)
+	return slices.DeleteFunc(slices.Clone(sorted), func(r *run) bool { return !r.succeeded() || superseded[r] })
 }

@@ -2,9 +2,7 @@ package results
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +35,10 @@ type Meta struct {
 	Format  string    // "json" or "yaml"
 	Source  []byte    // the file as it was
 	Version string    // of this program
+	// Path is where the file is, from the root on; empty for standard input, and in
+	// an experiment of before it was kept. Directory is that in which publish ran.
+	Path      string
+	Directory string
 }
 
 // document is experiment.json.
@@ -44,6 +46,8 @@ type document struct {
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
 	File      string    `json:"file"`
+	Path      string    `json:"path,omitempty"` // from the root on
+	Directory string    `json:"directory,omitempty"`
 	Format    string    `json:"format"`
 	SHA256    string    `json:"sha256"` // of the source, hexadecimal
 	Versions  versions  `json:"versions"`
@@ -51,6 +55,9 @@ type document struct {
 	// is not UTF-8, which JSON can't carry.
 	Source       string `json:"source,omitempty"`
 	SourceBase64 string `json:"source_base64,omitempty"`
+	// Sources are all versions of the file that were run, the latest last. All else
+	// is of the first of them.
+	Sources []sourceEntry `json:"sources,omitempty"`
 }
 
 type versions struct {
@@ -68,6 +75,7 @@ type Experiment struct {
 
 	mu     sync.Mutex // guards the tables
 	tables *tables
+	tabled []tabled // the runs in them
 }
 
 // Create makes the directory <root>/<name>/<time> with experiment.json in it
@@ -100,12 +108,12 @@ func Create(root string, meta Meta) (*Experiment, error) {
 
 // begin fills the directory of a new experiment and makes it the latest.
 func begin(dir string, meta Meta) error {
-	data, err := marshal(describe(meta), " ")
-	if err != nil {
-		return fmt.Errorf("describe experiment: %w", err)
+	d := describe(meta)
+	if err := d.Sources[0].keep(dir, meta.Source); err != nil {
+		return advise(fmt.Errorf("keep the experiment's file: %w", err))
 	}
-	if err := writeAtomically(dir, ExperimentFile, data); err != nil {
-		return advise(fmt.Errorf("describe experiment: %w", err))
+	if err := d.write(dir); err != nil {
+		return err
 	}
 	return moveLatest(filepath.Dir(dir), filepath.Base(dir))
 }
@@ -114,14 +122,16 @@ func begin(dir string, meta Meta) error {
 func (e *Experiment) Dir() string { return e.dir }
 
 func describe(meta Meta) document {
-	sum := sha256.Sum256(meta.Source)
 	d := document{
 		Name:      meta.Name,
 		CreatedAt: meta.Time,
 		File:      meta.File,
+		Path:      meta.Path,
+		Directory: meta.Directory,
 		Format:    meta.Format,
-		SHA256:    hex.EncodeToString(sum[:]),
-		Versions:  versions{Downbeat: meta.Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH},
+		SHA256:    Hash(meta.Source),
+		Versions:  versionsOf(meta.Version),
+		Sources:   []sourceEntry{newSourceEntry(meta)},
 	}
 	if utf8.Valid(meta.Source) {
 		d.Source = string(meta.Source)
@@ -129,6 +139,22 @@ func describe(meta Meta) document {
 		d.SourceBase64 = base64.StdEncoding.EncodeToString(meta.Source)
 	}
 	return d
+}
+
+func versionsOf(downbeat string) versions {
+	return versions{Downbeat: downbeat, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+}
+
+// write puts experiment.json into the directory of its experiment.
+func (d *document) write(dir string) error {
+	data, err := marshal(d, " ")
+	if err != nil {
+		return fmt.Errorf("describe experiment: %w", err)
+	}
+	if err := writeAtomically(dir, ExperimentFile, data); err != nil {
+		return advise(fmt.Errorf("describe experiment: %w", err))
+	}
+	return nil
 }
 
 // mkdirUnique makes the directory name in parent, or, where that is taken,

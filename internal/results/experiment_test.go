@@ -203,7 +203,7 @@ func TestBadProcesses(t *testing.T) {
 		}
 	}
 	entries, err := os.ReadDir(e.Dir())
-	if check(t, err); len(entries) != 1 {
-		t.Errorf("got %v, want experiment.json alone", entries)
+	if check(t, err); len(entries) != 2 {
+		t.Errorf("got %v, want %s and %s alone", entries, results.ExperimentFile, results.SourcesDir)
 	}
 }

@@ -66,6 +66,9 @@ type Record struct {
 	// Definition is a hash of all that a run of the datapoint does; two with the
 	// same one measure the same.
 	Definition string `json:"definition"`
+	// Source is the SHA-256 of the experiment's file as it was for this run, by which
+	// it is kept under [SourcesDir]. Empty in a record of before that was done.
+	Source string `json:"source,omitempty"`
 	// Parameters are the datapoint's values out of the matrix.
 	Parameters map[string]any `json:"parameters"`
 	Outcome    RunOutcome     `json:"outcome"`
@@ -78,11 +81,13 @@ type Record struct {
 	// process in microseconds, StopSkewUS that between the first and the
 	// last host's TERM. StartErrorUS and StopErrorUS bound how wrong these can
 	// be, by what was known of the clocks at those times: 0 where there was no
-	// start or no stop. ClockErrorUS is the largest of the hosts'.
+	// start or no stop. StopExitUS is the time between the first host's TERM and
+	// the last exit after it. ClockErrorUS is the largest of the hosts'.
 	StartSkewUS  int64   `json:"start_skew_us"`
 	StartErrorUS int64   `json:"start_error_us"`
 	StopSkewUS   int64   `json:"stop_skew_us"`
 	StopErrorUS  int64   `json:"stop_error_us"`
+	StopExitUS   int64   `json:"stop_exit_us"`
 	ClockErrorUS int64   `json:"clock_error_us"`
 	Metrics      Metrics `json:"metrics"`
 	// Units are those of the metrics that have one, and MetricNotes say, for
@@ -97,7 +102,7 @@ type Record struct {
 }
 
 // Stopped reports whether any host was told to stop what still ran: else there
-// was no stop that StopSkewUS could be of.
+// was no stop that StopSkewUS and StopExitUS could be of.
 func (r *Record) Stopped() bool {
 	return slices.ContainsFunc(r.Hosts, func(h HostRecord) bool { return !h.StoppedAt.IsZero() })
 }
@@ -217,6 +222,9 @@ func ReadRecord(dir string) (Record, error) {
 	var rec Record
 	if err := json.Unmarshal(data, &rec); err != nil {
 		return Record{}, fmt.Errorf("read record: %s: %w", path, err)
+	}
+	if rec.Source == "" { // when attempts were counted anew by each resume
+		rec.Attempt = max(rec.Attempt, attemptOf(filepath.Base(dir)))
 	}
 	return rec, nil
 }

@@ -17,11 +17,11 @@ import (
 // sample is a record with every field set.
 func sample() results.Record {
 	return results.Record{
-		Run: "01JD5W9M4QX3T0C9V8Z7Y6R5PK", Experiment: "locks", Datapoint: 1, Repetition: 2, Attempt: 3, Definition: "5f2c",
+		Run: "01JD5W9M4QX3T0C9V8Z7Y6R5PK", Experiment: "locks", Datapoint: 1, Repetition: 2, Attempt: 3, Definition: "5f2c", Source: "9d41",
 		Parameters: map[string]any{"clients": 1, "mode": "linearizable"},
 		Outcome:    results.RunFailed, Reason: "client.0 on nevis exited with 3",
 		EnqueuedAt: epoch, ReleasedAt: after(time.Second), EndedAt: after(time.Minute),
-		StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 1430, StopErrorUS: 305, ClockErrorUS: 310,
+		StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 1430, StopErrorUS: 305, StopExitUS: 2950, ClockErrorUS: 310,
 		Metrics: map[string]float64{"throughput": 2733.2}, Unmatched: []string{"*.csv"},
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",

@@ -47,27 +47,57 @@ func Locate(dir string) string {
 	return dir
 }
 
-// ReadMeta gives what [Create] was told of the experiment in dir.
+// ReadMeta gives what [Create] was told of the experiment in dir; of its file, what
+// [Experiment.Use] was told last.
 func ReadMeta(dir string) (Meta, error) {
+	d, err := readDocument(dir)
+	if err != nil {
+		return Meta{}, err
+	}
+	meta, err := d.meta()
+	if err != nil {
+		return Meta{}, fmt.Errorf("read experiment: %s: %w", filepath.Join(dir, ExperimentFile), err)
+	}
+	if n := len(d.Sources); n > 1 {
+		last := d.Sources[n-1]
+		meta.File, meta.Format, meta.Path, meta.Directory = last.File, last.Format, last.Path, last.Directory
+		if meta.Source, err = last.read(dir); err != nil {
+			return Meta{}, err
+		}
+	}
+	return meta, nil
+}
+
+// readDocument reads experiment.json.
+func readDocument(dir string) (*document, error) {
 	path := filepath.Join(dir, ExperimentFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Meta{}, fmt.Errorf("%s is no experiment: it has no %s; name a directory such as results/NAME/latest", dir, ExperimentFile)
+		return nil, fmt.Errorf("%s is no experiment: it has no %s; name a directory such as results/NAME/latest", dir, ExperimentFile)
 	}
 	if err != nil {
-		return Meta{}, fmt.Errorf("read experiment: %w", err)
+		return nil, fmt.Errorf("read experiment: %w", err)
 	}
 	var d document
 	if err := json.Unmarshal(data, &d); err != nil {
-		return Meta{}, fmt.Errorf("read experiment: %s: %w", path, err)
+		return nil, fmt.Errorf("read experiment: %s: %w", path, err)
 	}
+	return &d, nil
+}
+
+// meta is what the document says of the first version of the file.
+func (d *document) meta() (Meta, error) {
 	source := []byte(d.Source)
 	if d.SourceBase64 != "" {
+		var err error
 		if source, err = base64.StdEncoding.DecodeString(d.SourceBase64); err != nil {
-			return Meta{}, fmt.Errorf("read experiment: %s: source_base64: %w", path, err)
+			return Meta{}, fmt.Errorf("source_base64: %w", err)
 		}
 	}
-	return Meta{Name: d.Name, Time: d.CreatedAt, File: d.File, Format: d.Format, Source: source, Version: d.Versions.Downbeat}, nil
+	return Meta{
+		Name: d.Name, Time: d.CreatedAt, File: d.File, Format: d.Format, Source: source, Version: d.Versions.Downbeat,
+		Path: d.Path, Directory: d.Directory,
+	}, nil
 }
 
 // retabulate makes the tables anew: a program that was killed between a run's
@@ -77,7 +107,11 @@ func (e *Experiment) retabulate() ([]Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read experiment: %w", err)
 	}
-	var records []Record
+	type found struct {
+		Record
+		directory string
+	}
+	var all []found
 	for _, dir := range runs {
 		rec, err := ReadRecord(dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -86,16 +120,21 @@ func (e *Experiment) retabulate() ([]Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, rec)
+		all = append(all, found{rec, filepath.Base(dir)})
 	}
-	slices.SortStableFunc(records, func(a, b Record) int { return a.EndedAt.Compare(b.EndedAt) })
+	slices.SortStableFunc(all, func(a, b found) int { return a.EndedAt.Compare(b.EndedAt) })
+	records := make([]Record, len(all))
+	for i, f := range all {
+		records[i] = f.Record
+	}
 	for _, name := range []string{DatapointsFile, ProcessesFile} {
 		if err := os.Remove(filepath.Join(e.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("write the tables anew: %w", err)
 		}
 	}
-	for _, rec := range records {
-		if err := e.tabulate(rec); err != nil {
+	for i, superseded := range Supersede(records) {
+		err := e.enter(tabled{brief(records[i]), place{all[i].directory, superseded}}, records[i])
+		if err != nil {
 			return nil, advise(fmt.Errorf("write the tables anew: %w", err))
 		}
 	}

@@ -10,15 +10,24 @@ import (
 var (
 	runFields       = []string{"run", "experiment", "datapoint", "repetition", "attempt"}
 	datapointFields = []string{
-		"outcome", "reason", "enqueued_at", "released_at", "ended_at",
-		"start_skew_us", "start_error_us", "stop_skew_us", "stop_error_us", "clock_error_us",
+		"outcome", "reason", supersededField, "directory", "enqueued_at", "released_at", "ended_at", "duration_s",
+		"start_skew_us", "start_error_us", "stop_skew_us", "stop_error_us", "stop_exit_us", "clock_error_us",
 	}
 	processFields = []string{
 		"host", "process", "group", "index", "rank", "delay_us", "pid", "argv", "outcome", "reason", "exit_code", "signal",
 		"started_at", "ended_at", "started_error_us", "ended_error_us", "user_us", "system_us", "max_rss_bytes",
-		"stdout_lines", "stdout_bytes", "stderr_lines", "stderr_bytes",
+		"stdout_lines", "stdout_bytes", "stderr_lines", "stderr_bytes", supersededField, "directory",
 	}
 )
+
+// supersededField is the one column that may change after its row was written.
+const supersededField = "superseded"
+
+// A place is what a row says of a run that its record doesn't.
+type place struct {
+	directory  string // of the run, in the experiment's
+	superseded bool
+}
 
 // set gives the cells of fields, in the order of names.
 func (r row) set(names []string, values ...string) {
@@ -38,35 +47,44 @@ func runRow(rec Record) row {
 	return r
 }
 
-func datapointRow(rec Record) row {
+func datapointRow(rec Record, at place) row {
 	r := runRow(rec)
-	var start, startError, stop, stopError, clocks string // empty cells: zeros would count in a mean
+	var took, start, startError, stop, stopError, exit, clocks string // empty cells: zeros would count in a mean
 	if !rec.ReleasedAt.IsZero() {
+		took = secondsCell(rec.EndedAt.Sub(rec.ReleasedAt))
 		start, startError, clocks = intCell(rec.StartSkewUS), boundCell(rec.StartErrorUS), intCell(rec.ClockErrorUS)
 	}
 	if rec.Stopped() {
 		stop, stopError = intCell(rec.StopSkewUS), boundCell(rec.StopErrorUS)
 	}
-	r.set(datapointFields, string(rec.Outcome), rec.Reason,
-		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt), start, startError, stop, stopError, clocks)
+	if rec.Stopped() && rec.StopExitUS > 0 {
+		exit = intCell(rec.StopExitUS)
+	}
+	r.set(datapointFields, string(rec.Outcome), rec.Reason, strconv.FormatBool(at.superseded), at.directory,
+		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt), took,
+		start, startError, stop, stopError, exit, clocks)
 	for name, value := range rec.Metrics {
 		r[column{metricColumn, name}] = metricCell(value)
 	}
 	return r
 }
 
-func processRows(rec Record) []row {
+func processRows(rec Record, at place) []row {
 	rows := make([]row, 0, len(rec.Processes))
 	for _, p := range rec.Processes {
 		r := runRow(rec)
 		r.set(processFields, p.Host, p.Process, p.Group, strconv.Itoa(p.Index), strconv.Itoa(p.Rank),
 			intCell(p.DelayUS), strconv.Itoa(p.PID), jsonCell(p.Argv), string(p.Outcome), p.Reason, strconv.Itoa(p.ExitCode), p.Signal,
 			timeCell(p.StartedAt), timeCell(p.EndedAt), boundCell(p.StartedErrorUS), boundCell(p.EndedErrorUS), intCell(p.UserUS), intCell(p.SystemUS), intCell(p.MaxRSSBytes),
-			countCell(p.StdoutLines), countCell(p.StdoutBytes), countCell(p.StderrLines), countCell(p.StderrBytes))
+			countCell(p.StdoutLines), countCell(p.StdoutBytes), countCell(p.StderrLines), countCell(p.StderrBytes),
+			strconv.FormatBool(at.superseded), at.directory)
 		rows = append(rows, r)
 	}
 	return rows
 }
+
+// secondsCell gives a duration in seconds, to the microsecond.
+func secondsCell(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 
 func intCell(n int64) string    { return strconv.FormatInt(n, 10) }
 func countCell(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type Process struct {
 type Run struct {
 	experiment *Experiment
 	dir        string
+	attempt    int
 	root       *os.Root
 	files      *files
 	named      []Process
@@ -54,14 +56,14 @@ func (e *Experiment) NewRun(label string, processes []Process) (*Run, error) {
 }
 
 // ReserveRun makes the directory of one run: label (such as "0001" or
-// "0001-clients=4") or, where a run of that label is there already,
-// "0001.attempt2" and so on. It has no files yet: making them takes its time on a
+// "0001-clients=4") or, where there is a run of that datapoint already,
+// "0001.attempt2" and so on: see [Run.Attempt]. It has no files yet: making them takes its time on a
 // file system far away, in which a run can already be on its way.
 func (e *Experiment) ReserveRun(label string, processes []Process) (*Run, error) {
 	if err := checkProcesses(processes); err != nil {
 		return nil, fmt.Errorf("create run in %s: %w", e.dir, err)
 	}
-	dir, err := mkdirUnique(e.dir, sanitize(label, "run", maxLabel), ".attempt")
+	dir, attempt, err := e.reserve(sanitize(label, "run", maxLabel))
 	if err != nil {
 		return nil, advise(fmt.Errorf("create run in %s: %w", e.dir, err))
 	}
@@ -69,7 +71,7 @@ func (e *Experiment) ReserveRun(label string, processes []Process) (*Run, error)
 	if err != nil {
 		return nil, advise(fmt.Errorf("create run: %w", err))
 	}
-	r := &Run{experiment: e, dir: dir, root: root, files: newFiles(root), named: processes}
+	r := &Run{experiment: e, dir: dir, attempt: attempt, root: root, files: newFiles(root), named: processes}
 	for _, p := range processes {
 		r.processes = append(r.processes, processFiles{
 			out:   r.files.add(outPath(p.Host, p.Name)),
@@ -231,7 +233,7 @@ func (r *Run) Finish(rec Record) error {
 	if err != nil {
 		return fmt.Errorf("finish %s: %s: %w", r.dir, RecordFile, err)
 	}
-	if err := r.experiment.tabulate(rec); err != nil {
+	if err := r.experiment.tabulate(rec, filepath.Base(r.dir)); err != nil {
 		return advise(fmt.Errorf("finish %s: %w", r.dir, err))
 	}
 	if err := writeAtomically(r.dir, RecordFile, data); err != nil {

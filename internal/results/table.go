@@ -59,16 +59,57 @@ func newTables(dir string) *tables {
 	}
 }
 
-// tabulate adds a run to the tables.
-func (e *Experiment) tabulate(rec Record) error {
-	parameters := slices.Sorted(maps.Keys(rec.Parameters))
-	metrics := slices.Sorted(maps.Keys(rec.Metrics))
+// tabulate adds the run in a directory to the tables, and marks the rows of those
+// that it supersedes.
+func (e *Experiment) tabulate(rec Record, directory string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.tables.processes.add(parameters, nil, processRows(rec)); err != nil {
+	gone := make(map[string]bool)
+	for i := range e.tabled {
+		if t := &e.tabled[i]; !t.superseded && supersedes(rec, t.Record) {
+			t.superseded, gone[t.Run] = true, true
+		}
+	}
+	if err := e.tables.mark(gone); err != nil {
 		return err
 	}
-	return e.tables.datapoints.add(parameters, metrics, []row{datapointRow(rec)})
+	return e.enter(tabled{brief(rec), place{directory: directory}}, rec)
+}
+
+// enter adds a run's rows.
+func (e *Experiment) enter(t tabled, rec Record) error {
+	parameters := slices.Sorted(maps.Keys(rec.Parameters))
+	metrics := slices.Sorted(maps.Keys(rec.Metrics))
+	if err := e.tables.processes.add(parameters, nil, processRows(rec, t.place)); err != nil {
+		return err
+	}
+	if err := e.tables.datapoints.add(parameters, metrics, []row{datapointRow(rec, t.place)}); err != nil {
+		return err
+	}
+	e.tabled = append(e.tabled, t)
+	return nil
+}
+
+// mark has the rows of these runs say that another run has taken their place.
+func (t *tables) mark(runs map[string]bool) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	for _, t := range []*table{&t.processes, &t.datapoints} {
+		if !t.begun {
+			continue
+		}
+		columns := t.columns()
+		err := t.rewrite(columns, columns, func(r row) {
+			if runs[r[column{fieldColumn, "run"}]] {
+				r[column{fieldColumn, supersededField}] = "true"
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("mark the runs that another has superseded: %w", err)
+		}
+	}
+	return nil
 }
 
 // add appends rows. One write does it, so that a program that reads the table
@@ -79,8 +120,8 @@ func (t *table) add(parameters, metrics []string, rows []row) error {
 	t.metrics = union(t.metrics, metrics)
 	after := t.columns()
 	if t.begun && len(after) > len(before) {
-		if err := t.widen(before, after); err != nil {
-			return err
+		if err := t.rewrite(before, after, func(row) {}); err != nil {
+			return fmt.Errorf("add columns: %w", err)
 		}
 	}
 	var lines [][]string
@@ -101,8 +142,9 @@ func (t *table) add(parameters, metrics []string, rows []row) error {
 	return nil
 }
 
-// widen writes the table again with more columns, empty in the rows so far.
-func (t *table) widen(before, after []column) error {
+// rewrite writes the table again, each row after change has had it. Columns that
+// were not there before are empty in the rows so far.
+func (t *table) rewrite(before, after []column, change func(row)) error {
 	data, err := os.ReadFile(t.path)
 	if err != nil {
 		return err
@@ -114,7 +156,7 @@ func (t *table) widen(before, after []column) error {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return fmt.Errorf("add columns to %s: %w; somebody has changed the file", t.path, err)
+		return fmt.Errorf("%s: %w; somebody has changed the file", t.path, err)
 	}
 	lines := [][]string{t.header()}
 	for _, line := range old[1:] {
@@ -122,6 +164,7 @@ func (t *table) widen(before, after []column) error {
 		for i, c := range before {
 			values[c] = line[i]
 		}
+		change(values)
 		lines = append(lines, cells(after, values))
 	}
 	if data, err = encodeCSV(lines); err != nil {
