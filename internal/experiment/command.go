@@ -86,6 +86,10 @@ func (d *decoder) commandFields(at pos, fields map[string]*node, path string) *c
 	if n := fields["ok_exit"]; n != nil {
 		c.ok = d.exits(n, path+".ok_exit")
 	}
+	d.variables(c.env)
+	if c.dir != nil && (home.MatchString(c.dir.src) || inherited.MatchString(c.dir.src)) {
+		d.notExpanded(c.dir, c.dir.src, "write the path out")
+	}
 	return c
 }
 
@@ -97,6 +101,7 @@ func (d *decoder) run(c *command, n *node, path string) {
 				d.problem(c.line, err)
 			}
 		}
+		d.literal(c)
 	case n.kind == listNode && c.shell:
 		d.add(n.pos, path, "write one string", "a shell takes one command line, not a list")
 	case n.kind == listNode && len(n.items) == 0:

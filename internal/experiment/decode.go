@@ -33,6 +33,8 @@ type decoder struct {
 	file *File
 	keys []string        // those that templates of commands may use, at this place
 	used map[string]bool // the template keys that occur
+	// anyKey: the matrix can't be read, so that any key may be a parameter.
+	anyKey bool
 }
 
 func (d *decoder) decode(root *node) {

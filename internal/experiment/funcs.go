@@ -7,7 +7,6 @@ import (
 	"math"
 	"net"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,12 +36,15 @@ func (x *expansion) functions() template.FuncMap {
 	return template.FuncMap{
 		"host": x.hostByName, "hosts": x.hostsOf,
 		"address": x.addressOf, "addresses": x.addressesOf, "endpoints": x.endpointsOf,
-		"port": x.port, "join": join, "quote": func(v any) (string, error) { return bounded(quoteWord(fmt.Sprint(v))) },
-		"add": fold(func(a, b int) (int, error) { return a + b, nil }),
-		"sub": fold(func(a, b int) (int, error) { return a - b, nil }),
-		"mul": fold(func(a, b int) (int, error) { return a * b, nil }),
-		"div": fold(divide), "mod": fold(remainder),
-		"seq": x.sequence, "_step": x.step,
+		"port": x.port, "join": join, "quote": quote,
+		"add": fold("add", func(a, b int) int { return a + b }, func(a, b float64) float64 { return a + b }),
+		"sub": fold("sub", func(a, b int) int { return a - b }, func(a, b float64) float64 { return a - b }),
+		"mul": fold("mul", func(a, b int) int { return a * b }, func(a, b float64) float64 { return a * b }),
+		"div": foldWhole("div", func(a, b int) int { return a / b }), "mod": foldWhole("mod", func(a, b int) int { return a % b }),
+		"eq": equal, "ne": unequal,
+		"lt": ordered("lt", func(order int) bool { return order < 0 }), "le": ordered("le", func(order int) bool { return order <= 0 }),
+		"gt": ordered("gt", func(order int) bool { return order > 0 }), "ge": ordered("ge", func(order int) bool { return order >= 0 }),
+		"seq": x.sequence, "index": x.index, "_step": x.step, "_text": printable,
 		// Go's own, which would make texts of any length.
 		"print": printer(fmt.Sprint), "println": printer(fmt.Sprintln), "printf": formatted,
 		"html": printer(template.HTMLEscaper), "js": printer(template.JSEscaper), "urlquery": printer(template.URLQueryEscaper),
@@ -211,6 +213,14 @@ func (x *expansion) sequence(bounds ...int) ([]int, error) {
 	return list, nil
 }
 
+// quote makes one word of a value.
+func quote(v any) (string, error) {
+	if _, err := printable(v); err != nil {
+		return "", err
+	}
+	return bounded(quoteWord(fmt.Sprint(v)))
+}
+
 // join puts separator between the items of list.
 func join(separator string, list any) (string, error) {
 	v := reflect.ValueOf(list)
@@ -231,35 +241,6 @@ func join(separator string, list any) (string, error) {
 	return out.String(), nil
 }
 
-// fold makes a function of two or more numbers, from left to right.
-func fold(op func(a, b int) (int, error)) func(a, b int, more ...int) (int, error) {
-	return func(a, b int, more ...int) (int, error) {
-		n, err := op(a, b)
-		for _, m := range more {
-			if err == nil {
-				n, err = op(n, m)
-			}
-		}
-		return n, err
-	}
-}
-
-var errZero = &textError{"template: division by zero", ""}
-
-func divide(a, b int) (int, error) {
-	if b == 0 {
-		return 0, errZero
-	}
-	return a / b, nil
-}
-
-func remainder(a, b int) (int, error) {
-	if b == 0 {
-		return 0, errZero
-	}
-	return a % b, nil
-}
-
 func bounded(s string) (string, error) {
 	if len(s) > maxText {
 		return "", errTooLong
@@ -268,19 +249,86 @@ func bounded(s string) (string, error) {
 }
 
 func printer(write func(...any) string) func(...any) (string, error) {
-	return func(args ...any) (string, error) { return bounded(write(args...)) }
+	return func(args ...any) (string, error) {
+		for _, arg := range args {
+			if _, err := printable(arg); err != nil {
+				return "", err
+			}
+		}
+		return bounded(write(args...))
+	}
 }
 
-var width = regexp.MustCompile(`[0-9]{4,}|\*`)
+// printable lets pass what prints as a person expects it: a single value.
+// Every action of a template ends with it.
+func printable(v any) (any, error) {
+	if _, ok := v.(hostValue); ok {
+		return v, nil
+	}
+	switch reflect.ValueOf(v).Kind() {
+	case reflect.Slice, reflect.Array:
+		return nil, &textError{"template: a list can't be printed", `join "," makes a string of it`}
+	case reflect.Map:
+		return nil, &textError{"template: a map can't be printed", "name one of its keys"}
+	case reflect.Invalid:
+		return nil, &textError{"template: there is no value to print", ""}
+	default:
+		return v, nil
+	}
+}
 
-// formatted is printf without widths that make something out of nothing.
-func formatted(format string, args ...any) (string, error) {
-	if width.MatchString(format) {
-		return "", &textError{"template: printf takes no width above 999", ""}
+// index gives an entry of a list, or the value of a key. A parameter that this
+// combination of the matrix lacks is empty.
+func (x *expansion) index(item any, keys ...any) (any, error) {
+	for _, key := range keys {
+		var err error
+		switch of := item.(type) {
+		case map[string]any:
+			item, err = x.entry(of, key)
+		case hostValue:
+			item, err = x.hostEntry(of, key)
+		default:
+			item, err = listEntry(of, key)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	// At worst every verb prints the whole of what is given.
-	if verbs := strings.Count(format, "%"); verbs > 0 && verbs*(len(fmt.Sprint(args...))+999) > 64*maxText {
-		return "", errTooLong
+	return item, nil
+}
+
+func (x *expansion) entry(data map[string]any, key any) (any, error) {
+	name, ok := stringOf(key)
+	if !ok {
+		return nil, &textError{fmt.Sprintf("template: index of a map takes a name, not %s", shown(key)), ""}
 	}
-	return bounded(fmt.Sprintf(format, args...))
+	if v, ok := data[name]; ok {
+		return v, nil
+	}
+	if slices.Contains(x.params, name) {
+		return "", nil
+	}
+	known := slices.Sorted(maps.Keys(data))
+	return nil, &textError{fmt.Sprintf("template: index: there is no .%s here", name), x.didYouMean(name, known)}
+}
+
+func (x *expansion) hostEntry(h hostValue, key any) (any, error) {
+	name, _ := stringOf(key)
+	if v, ok := h[name]; ok {
+		return v, nil
+	}
+	return nil, &textError{fmt.Sprintf("template: index: a host has no %s", shown(key)), "it has .name and .address"}
+}
+
+func listEntry(list, key any) (any, error) {
+	v := reflect.ValueOf(list)
+	if kind := v.Kind(); kind != reflect.Slice && kind != reflect.Array && kind != reflect.String {
+		return nil, &textError{fmt.Sprintf("template: index takes a list or a map, not %s", shown(list)), ""}
+	}
+	n, ok := numberOf(key)
+	i, isInt := whole(n).(int)
+	if !ok || !isInt || i < 0 || i >= v.Len() {
+		return nil, &textError{fmt.Sprintf("template: index: no entry %s in a list of %d", shown(key), v.Len()), "the first is 0"}
+	}
+	return v.Index(i).Interface(), nil
 }

@@ -71,7 +71,7 @@ func (d *decoder) order(order, seed *node) {
 
 // integer reads a whole number between least and most.
 func (d *decoder) integer(n *node, path string, least, most int) int {
-	v, err := strconv.Atoi(n.text)
+	v, err := wholeNumber(n.text)
 	if n.kind != numberNode || err != nil || v < least || v > most {
 		what := n.kind.String()
 		if n.kind == numberNode {
@@ -88,10 +88,12 @@ func (d *decoder) integer(n *node, path string, least, most int) int {
 func (d *decoder) matrix(n *node) {
 	if n.kind != mapNode {
 		d.add(n.pos, "matrix", "such as {mode: [fast, safe], clients: [1, 2, 4]}", "must be a map of lists, not %s", n.kind)
+		d.anyKey = true
 		return
 	}
 	var axes []axis
 	var include, exclude *node
+	before := len(d.errors)
 	for _, p := range d.pairs(n, "matrix") {
 		switch p.key {
 		case "include":
@@ -102,9 +104,6 @@ func (d *decoder) matrix(n *node) {
 			axes = append(axes, axis{p.key, d.axis(p)})
 		}
 	}
-	if len(d.errors) > 0 {
-		return
-	}
 	combinations := d.product(n, axes)
 	if exclude != nil {
 		combinations = d.exclude(exclude, axes, combinations)
@@ -112,14 +111,34 @@ func (d *decoder) matrix(n *node) {
 	if include != nil {
 		combinations = d.include(include, axes, combinations)
 	}
-	if len(combinations) == 0 && len(d.errors) == 0 {
+	if len(combinations) == 0 && len(d.errors) == before {
 		d.add(n.pos, "matrix", "", "no combination is left: there is nothing to run")
+	}
+	if len(d.errors) > before {
+		combinations = [][]Parameter{named(axes, include)}
 	}
 	for i, c := range combinations {
 		slices.SortFunc(c, func(a, b Parameter) int { return cmp.Compare(a.Name, b.Name) })
 		combinations[i] = c
 	}
 	d.file.combinations = combinations
+}
+
+// named gives all parameters of a matrix that is wrong: templates that use them
+// are not wrong, too.
+func named(axes []axis, include *node) []Parameter {
+	var all []Parameter
+	for _, a := range axes {
+		all = append(all, Parameter{a.name, ""})
+	}
+	if include != nil {
+		for _, item := range include.items {
+			for _, p := range item.pairs {
+				all = append(all, Parameter{p.key, ""})
+			}
+		}
+	}
+	return all
 }
 
 func (d *decoder) axis(p pair) []any {
@@ -167,22 +186,37 @@ func (d *decoder) value(n *node, path string) (any, bool) {
 	case boolNode:
 		return strings.EqualFold(n.text, "true"), true
 	case numberNode:
-		if i, err := strconv.Atoi(n.text); err == nil {
-			return i, true
-		}
-		v, err := strconv.ParseFloat(n.text, 64)
-		if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-			d.add(n.pos, path, "put it in quotes to have it as it is written", "%s is no number that can be computed with", n.text)
-			return nil, false
-		}
-		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-			return int(v), true
-		}
-		return v, true
+		return d.numeric(n, path)
 	default:
 		d.add(n.pos, path, "", "must be a string, a number, true or false, not %s", n.kind)
 		return nil, false
 	}
+}
+
+// leadingZero begins a number that is octal to some and decimal to others.
+var leadingZero = regexp.MustCompile(`^[-+]?0[0-9]`)
+
+// numeric reads a parameter that is a number. A number that templates would show
+// otherwise than it is written, beyond the notation, is refused.
+func (d *decoder) numeric(n *node, path string) (any, bool) {
+	const hint = "put it in quotes to have it as it is written"
+	if leadingZero.MatchString(n.text) {
+		d.add(n.pos, path, hint, "%s can be meant as octal or as decimal", n.text)
+		return nil, false
+	}
+	if i, err := strconv.Atoi(n.text); err == nil {
+		return i, true
+	}
+	v, err := strconv.ParseFloat(n.text, 64)
+	switch {
+	case err != nil || math.IsInf(v, 0) || math.IsNaN(v):
+		d.add(n.pos, path, hint, "%s is not a number that can be computed with", n.text)
+	case math.Abs(v) >= exact && !strings.ContainsAny(n.text, ".eE"):
+		d.add(n.pos, path, hint, "%s has more digits than a number here can hold", n.text)
+	default:
+		return whole(v), true
+	}
+	return nil, false
 }
 
 // product makes every combination; the last axis changes fastest.

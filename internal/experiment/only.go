@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +20,7 @@ func (f *File) Only(points []Point, conditions []string) ([]Point, error) {
 		name, value, ok := strings.Cut(condition, "=")
 		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
 		if !ok {
-			return nil, fmt.Errorf("%q is no condition: write it as PARAMETER=VALUE", condition)
+			return nil, fmt.Errorf("%q is not a condition: write it as PARAMETER=VALUE", condition)
 		}
 		if err := f.checkParameter(name); err != nil {
 			return nil, err
@@ -51,9 +52,26 @@ func (f *File) checkParameter(name string) error {
 func (p Point) meets(wanted map[string][]string) bool {
 	met := 0
 	for _, v := range p.Parameters {
-		if values, ok := wanted[v.Name]; ok && slices.Contains(values, fmt.Sprint(v.Value)) {
+		if values, ok := wanted[v.Name]; ok && slices.ContainsFunc(values, v.is) {
 			met++
 		}
 	}
 	return met == len(wanted)
+}
+
+// is reports whether text names the parameter's value. Numbers are compared as
+// such: 1.0 and 1e0 both name 1.
+func (p Parameter) is(text string) bool {
+	if fmt.Sprint(p.Value) == text {
+		return true
+	}
+	switch value := p.Value.(type) {
+	case bool:
+		return strings.EqualFold(text, fmt.Sprint(value))
+	case int, float64:
+		v, _ := numberOf(value)
+		w, err := strconv.ParseFloat(text, 64)
+		return err == nil && v == w
+	}
+	return false
 }

@@ -26,7 +26,7 @@ func TestPoints(t *testing.T) {
 		"all once, then again": {
 			"matrix: {n: [1, 2]}\nrepeat: 2", "0001-n=1 0002-n=2 0003-n=1 0004-n=2",
 		},
-		"kinds": {"matrix: {v: [10.50, true, 'true', 007, x]}", "0001-v=10.5 0002-v=true 0003-v=true 0004-v=7 0005-v=x"},
+		"kinds": {"matrix: {v: [10.50, true, 'true', 1e3, x, 2.0]}", "0001-v=10.5 0002-v=true 0003-v=true 0004-v=1000 0005-v=x 0006-v=2"},
 		"exclude": {
 			"matrix: {m: [a, b], n: [1, 2], exclude: [{m: a, n: 2}]}", "0001-m=a,n=1 0002-m=b,n=1 0003-m=b,n=2",
 		},

@@ -123,7 +123,7 @@ func parseRequirement(name, s string) (Requirement, error) {
 		v, err := time.ParseDuration(rest)
 		switch {
 		case err != nil:
-			return r, &textError{fmt.Sprintf("%q is no duration", rest), example}
+			return r, &textError{fmt.Sprintf("%q is not a duration", rest), example}
 		case v < 0:
 			return r, &textError{rest + " is negative", ""}
 		}

@@ -44,7 +44,7 @@ func (t *text) compile(funcs template.FuncMap, keys []string, used map[string]bo
 	if tmpl.Tree == nil { // it defines other templates and nothing else
 		return nil, errDefine
 	}
-	c := &compiler{keys: keys, used: used, step: stepNode(funcs)}
+	c := &compiler{keys: keys, used: used, step: stepNode(funcs), text: textCommand(funcs)}
 	c.list(tmpl.Root, true)
 	if c.err == nil && len(tmpl.Templates()) > 1 {
 		c.err = errDefine
@@ -78,12 +78,21 @@ func stepNode(funcs template.FuncMap) parse.Node {
 	return t.Root.Nodes[0]
 }
 
+// textCommand ends the pipe of every action, so that what has no text is an
+// error and not printed as Go would print it.
+func textCommand(funcs template.FuncMap) *parse.CommandNode {
+	t := template.Must(template.New("text").Funcs(funcs).Parse("{{0 | _text}}"))
+	return t.Root.Nodes[0].(*parse.ActionNode).Pipe.Cmds[1]
+}
+
 // A compiler walks a parsed template: it finds keys that nobody knows, which
-// execution would find only where it comes by, and puts the step into loops.
+// execution would find only where it comes by, and puts the step into loops and
+// the check of what is printed behind actions.
 type compiler struct {
 	keys []string
 	used map[string]bool
 	step parse.Node
+	text *parse.CommandNode
 	err  error
 }
 
@@ -101,6 +110,9 @@ func (c *compiler) node(n parse.Node, root bool) {
 	switch n := n.(type) {
 	case *parse.ActionNode:
 		c.pipe(n.Pipe, root)
+		if len(n.Pipe.Decl) == 0 {
+			n.Pipe.Cmds = append(n.Pipe.Cmds, c.text)
+		}
 	case *parse.IfNode:
 		c.branch(&n.BranchNode, root, root)
 	case *parse.WithNode:
@@ -136,6 +148,21 @@ func (c *compiler) pipe(p *parse.PipeNode, root bool) {
 		for _, arg := range cmd.Args {
 			c.node(arg, root)
 		}
+		if ok && f.Ident == "index" {
+			c.indexKey(cmd.Args, root)
+		}
+	}
+}
+
+// indexKey checks a key that is given to index as a string, as in index . "rate".
+func (c *compiler) indexKey(args []parse.Node, root bool) {
+	if len(args) < 3 {
+		return
+	}
+	variable, ok := args[1].(*parse.VariableNode)
+	_, isDot := args[1].(*parse.DotNode)
+	if name, isString := args[2].(*parse.StringNode); isString && (isDot && root || ok && slices.Equal(variable.Ident, []string{"$"})) {
+		c.key(name.Text)
 	}
 }
 

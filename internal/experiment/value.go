@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,10 +47,17 @@ func (d *decoder) scalar(n *node, path string, keys []string) *text {
 	return d.text(n, path, keys)
 }
 
+// words are what could be a parameter in a template.
+var words = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
+
 func (d *decoder) template(at pos, s, path string, keys []string) *text {
 	t := &text{at, path, s}
 	if !t.constant() {
-		if _, err := t.compile((*expansion)(nil).functions(), slices.Concat(keys, d.file.parameters()), d.used); err != nil {
+		known := slices.Concat(keys, d.file.parameters())
+		if d.anyKey {
+			known = append(known, words.FindAllString(s, -1)...)
+		}
+		if _, err := t.compile((*expansion)(nil).functions(), known, d.used); err != nil {
 			d.problem(t, err)
 			return nil
 		}
@@ -96,7 +104,7 @@ func parseDuration(s string, zero bool) (time.Duration, error) {
 	v, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
-		return 0, &textError{strconv.Quote(s) + " is no duration", `such as "10s", "1m30s" or "500ms"`}
+		return 0, &textError{strconv.Quote(s) + " is not a duration", `such as "10s", "1m30s" or "500ms"`}
 	case v < 0:
 		return 0, &textError{s + " is negative", ""}
 	case v == 0 && !zero:
@@ -128,12 +136,12 @@ func (d *decoder) count(n *node, path string) *text {
 
 func parseCount(s string) (int, error) {
 	s = strings.TrimSpace(s)
-	n, err := strconv.Atoi(s)
+	n, err := wholeNumber(s)
 	switch {
 	case err != nil && strings.Trim(s, "0123456789") == "" && s != "", n > MaxProcesses:
 		return 0, &textError{s + " processes are too many", "at most " + strconv.Itoa(MaxProcesses)}
 	case err != nil:
-		return 0, &textError{strconv.Quote(s) + " is no whole number", ""}
+		return 0, &textError{strconv.Quote(s) + " is not a whole number", ""}
 	case n < 1:
 		return 0, &textError{"a group has at least one process, not " + s, "remove the group to leave it out"}
 	}

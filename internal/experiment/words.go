@@ -19,14 +19,18 @@ func (e *wordError) Error() string { return e.message }
 // splitWords splits a command line into words as a shell does, and does nothing
 // else that a shell does: quotes group, a backslash quotes, # begins a comment;
 // $X, *, ~ and {a,b} stay as they are. What only a shell could make sense of,
-// such as | and >, is an error.
+// such as | and > and a second line with a command of its own, is an error.
 func splitWords(line string) ([]string, error) {
 	var words []string
-	p := syntax.NewParser(syntax.Variant(syntax.LangPOSIX))
+	p, end := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)), uint(0)
 	for word, err := range p.WordsSeq(strings.NewReader(line)) {
 		if err != nil {
 			return nil, wordProblem(line, err)
 		}
+		if len(words) > 0 && newLine(line[end:word.Pos().Offset()]) {
+			return nil, secondLine(line, word.Pos())
+		}
+		end = word.End().Offset()
 		var b strings.Builder
 		if err := unquote(&b, line, word.Parts, false); err != nil {
 			return nil, err
@@ -34,6 +38,20 @@ func splitWords(line string) ([]string, error) {
 		words = append(words, b.String())
 	}
 	return words, nil
+}
+
+// newLine reports whether a line ends in what stands between two words. One
+// that ends in a backslash goes on.
+func newLine(between string) bool {
+	return strings.Contains(strings.NewReplacer("\\\r\n", "", "\\\n", "").Replace(between), "\n")
+}
+
+func secondLine(line string, at syntax.Pos) error {
+	rest, _, _ := strings.Cut(line[at.Offset():], "\n")
+	return &wordError{
+		fmt.Sprintf("line %d of it, %.40q, would be arguments of the first command", at.Line(), strings.TrimSpace(rest)),
+		"set shell: true to run a script; to go on with one command, end the line before in a backslash or fold with run: >",
+	}
 }
 
 // unquote writes what the parts of a word stand for.

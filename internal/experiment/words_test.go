@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mvdan.cc/sh/v3/shell"
+	"mvdan.cc/sh/v3/syntax"
 	"pgregory.net/rapid"
 )
 
@@ -18,7 +19,9 @@ func TestSplitWords(t *testing.T) {
 		want []string
 	}{
 		{`a b  c`, []string{"a", "b", "c"}},
-		{"  a\tb\n c  ", []string{"a", "b", "c"}},
+		{"\n  a\tb c  \n\n", []string{"a", "b", "c"}},
+		{"a \\\n  b \\\r\n c\n", []string{"a", "b", "c"}},
+		{"a 'b\nc' # and nothing else\n", []string{"a", "b\nc"}},
 		{`'a b' "c d" e\ f`, []string{"a b", "c d", "e f"}},
 		{`a'b'"c"d`, []string{"abcd"}},
 		{`'' ""`, []string{"", ""}},
@@ -70,10 +73,44 @@ func TestSplitLikeAShell(t *testing.T) {
 		if strings.HasSuffix(line, `\`) {
 			return // shells disagree on a backslash at the end
 		}
+		script, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(line), "")
+		if err == nil && len(script.Stmts) > 1 {
+			if words, err := splitWords(line); err == nil {
+				t.Fatalf("%q: got %q: a shell sees %d commands", line, words, len(script.Stmts))
+			}
+			return
+		}
 		want, wantErr := shell.Fields(line, func(string) string { return "" })
 		got, err := splitWords(line)
 		if (err != nil) != (wantErr != nil) || err == nil && strings.Join(got, "\x00") != strings.Join(want, "\x00") {
 			t.Fatalf("%q: got %q, %v; a shell %q, %v", line, got, err, want, wantErr)
 		}
 	})
+}
+
+// TestSecondLineIsNotArguments: two commands without a shell are an error, as
+// two with a semicolon between them are.
+func TestSecondLineIsNotArguments(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"a\nb", "a x\n  b y\n", "\na\n\n\nb", "a # first\nb", "a\r\nb", "a 'x\ny'\nb", "a\n-b"} {
+		if words, err := splitWords(line); err == nil || !strings.Contains(err.Error(), "would be arguments of the first command") {
+			t.Errorf("%q: got %q, %v", line, words, err)
+		}
+	}
+}
+
+// TestUnexpanded: what a shell would expand is found, unless quotes say that it
+// is meant.
+func TestUnexpanded(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"ls $HOME/x": "$HOME", "a ${HOME}": "${HOME}", `a "$HOME"`: "$HOME", "a x$V": "$V", "a {{.index}} $V": "$V",
+		"ls *.log": "*.log", "ls a?c": "a?c", "cd ~": "~", "cd ~/x": "~/x", "cd ~ann/x": "~ann/x", "~/bin/x -a": "~/bin/x",
+		"a '$HOME'": "", `a \$HOME`: "", "a '*'": "", `a "*"`: "", `a \*`: "", "a x~": "", "a '~'": "", "a http://h/p?q=1": "", "a $1 $$ $?": "",
+		`a {{"$x"}} {{join "*" .}}`: "", "a [0] {b,c}": "", "a #*": "", "a 'open": "",
+	} {
+		if got := unexpanded(line); got != want {
+			t.Errorf("%s: got %q, want %q", line, got, want)
+		}
+	}
 }

@@ -1,0 +1,98 @@
+package experiment
+
+import (
+	"regexp"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// What only a shell would expand goes to the program as it is written. That is
+// a warning, since it may be meant: single quotes or a backslash say so.
+
+var (
+	action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	home   = regexp.MustCompile(`^~([A-Za-z_][A-Za-z0-9_-]*)?(/|$)`)
+	// inherited are variables that people expect to be there.
+	inherited = regexp.MustCompile(`\$\{?(PATH|HOME|USER|LOGNAME|PWD|SHELL|HOSTNAME|TMPDIR|LD_LIBRARY_PATH)\b`)
+)
+
+// unexpanded gives the first part of a command line that a shell would expand,
+// and "" where there is none or the line can't be read.
+func unexpanded(line string) string {
+	line = action.ReplaceAllString(line, "x")
+	p := syntax.NewParser(syntax.Variant(syntax.LangPOSIX))
+	for word, err := range p.WordsSeq(strings.NewReader(line)) {
+		if err != nil {
+			return ""
+		}
+		if found := unexpandedPart(line, word.Parts, true); found != "" {
+			return found
+		}
+	}
+	return ""
+}
+
+func unexpandedPart(line string, parts []syntax.WordPart, bare bool) string {
+	for i, part := range parts {
+		switch part := part.(type) {
+		case *syntax.Lit:
+			if found := wildcard(part.Value, i == 0); bare && found != "" {
+				return found
+			}
+		case *syntax.ParamExp:
+			if part.Param != nil && part.Param.Value != "" && syntax.ValidName(part.Param.Value) {
+				return line[part.Pos().Offset():part.End().Offset()]
+			}
+		case *syntax.DblQuoted:
+			if found := unexpandedPart(line, part.Parts, false); found != "" {
+				return found
+			}
+		default: // single quotes say that it is meant; the rest is an error
+		}
+	}
+	return ""
+}
+
+// wildcard gives the pattern that is in a part of a word without quotes. A
+// question mark in a URL is not meant as one.
+func wildcard(s string, first bool) string {
+	if first && home.MatchString(s) {
+		return s
+	}
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == '*', s[i] == '?' && !strings.Contains(s, "://"):
+			return s
+		}
+	}
+	return ""
+}
+
+// literal warns of a command line that looks as if a shell were to read it.
+func (d *decoder) literal(c *command) {
+	if c.shell || c.line == nil {
+		return
+	}
+	if found := unexpanded(c.line.src); found != "" {
+		d.notExpanded(c.line, found, "set shell: true to have it expanded, or put it in single quotes to say that it is meant")
+	}
+}
+
+// variables warns of values that look as if a shell were to read them.
+func (d *decoder) variables(env []variable) {
+	for _, v := range env {
+		if v.value == nil {
+			continue
+		}
+		if found := inherited.FindString(v.value.src); found != "" {
+			d.notExpanded(v.value, found, "write the value out, or set it in a command with shell: true")
+		}
+	}
+}
+
+func (d *decoder) notExpanded(t *text, found, hint string) {
+	d.file.Warnings = append(d.file.Warnings, d.errorf(t.at, t.field, hint, "%.60q is passed as it is written: there is no shell to expand it", found))
+}
