@@ -147,6 +147,10 @@ func shipped(w io.Writer, dp *experiment.Datapoint) {
 			if from == "" {
 				size, from = uint64(len(f.Text)), "the file's text"
 			}
+			if _, ok := f.Directory(); ok {
+				fmt.Fprintf(out, "%s/%s\t\tmode %04o\twould be made, an empty directory\n", h.Name, f.Path, f.Mode)
+				continue
+			}
 			fmt.Fprintf(out, "%s/%s\t%s\tmode %04o\twould be shipped from %s\n", h.Name, f.Path, terminal.Size(size), f.Mode, from)
 		}
 	}

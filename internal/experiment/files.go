@@ -233,9 +233,11 @@ func (x *expansion) sourceFiles(s *shipment) []ShippedFile {
 	return nil
 }
 
+// directory gives all files in a directory, and the directories that are empty:
+// the others come with what is in them.
 func (x *expansion) directory(s *shipment, dir string) (files []ShippedFile) {
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		if err != nil || name == dir {
 			return err
 		}
 		if len(files) == maxShipped {
@@ -245,7 +247,13 @@ func (x *expansion) directory(s *shipment, dir string) (files []ShippedFile) {
 		if err != nil {
 			return err
 		}
-		f, ok := x.sourceFile(s, path.Join(s.target, filepath.ToSlash(below)), name)
+		target := path.Join(s.target, filepath.ToSlash(below))
+		if e.IsDir() {
+			empty, err := emptyDirectory(target, name, e)
+			files = append(files, empty...)
+			return err
+		}
+		f, ok := x.sourceFile(s, target, name)
 		if !ok {
 			return fs.SkipAll
 		}
@@ -259,6 +267,20 @@ func (x *expansion) directory(s *shipment, dir string) (files []ShippedFile) {
 		x.fail(s.from, &textError{fmt.Sprintf("there is no file in the directory %s", dir), ""})
 	}
 	return files
+}
+
+// emptyDirectory gives the directory if there is nothing in it. Its owner can
+// write to it in the run's directory, whatever it is here.
+func emptyDirectory(target, name string, e fs.DirEntry) ([]ShippedFile, error) {
+	entries, err := os.ReadDir(name)
+	if err != nil || len(entries) > 0 {
+		return nil, err
+	}
+	info, err := e.Info()
+	if err != nil {
+		return nil, err
+	}
+	return []ShippedFile{{File: message.File{Path: target + "/", Mode: uint32(info.Mode().Perm() | 0o700)}}}, nil
 }
 
 func (x *expansion) sourceFile(s *shipment, target, name string) (ShippedFile, bool) {
@@ -292,9 +314,13 @@ func sourceProblem(name string, err error) error {
 func (x *expansion) checkShipped() {
 	for _, h := range x.file.Hosts {
 		files := x.shipped[h.Name]
-		at := make(map[string]bool, len(files))
+		at := make(map[string]bool, len(files)) // of files
 		total := int64(0)
 		for _, f := range files {
+			if _, ok := f.Directory(); ok {
+				x.jobBytes[h.Name] += len(f.Path) + 150
+				continue
+			}
 			if at[f.Path] {
 				x.problem(x.placeOf(f.Path), &textError{fmt.Sprintf("two files would be at %s on host %s", f.Path, h.Name), "a directory that is shipped holds one of them"})
 				return
@@ -304,7 +330,11 @@ func (x *expansion) checkShipped() {
 			x.jobBytes[h.Name] += len(f.Path) + 150
 		}
 		for _, f := range files {
-			for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
+			target, isDir := f.Directory()
+			if !isDir {
+				target = path.Dir(target)
+			}
+			for dir := target; dir != "."; dir = path.Dir(dir) {
 				if at[dir] {
 					x.problem(x.placeOf(f.Path), &textError{fmt.Sprintf("%s would be a file and a directory on host %s", dir, h.Name), ""})
 					return

@@ -1,8 +1,10 @@
 package experiment
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,8 +24,10 @@ func shippedBy(t *testing.T, files string) (*File, string, error) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(dir, "empty"), 0o700); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"empty", "spool/in/new", "spool/out"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f, err := Parse(filepath.Join(dir, "x.yaml"), []byte("hosts: {alpha: {address: 10.0.0.1}, bravo: }\nmatrix: {mode: [fast, safe]}\nfiles:\n"+files+
 		"\ngroups: {g: {on: [alpha, bravo], run: 'true {{.mode}}'}}\n"))
@@ -169,5 +173,30 @@ func TestCollectPatternsThatLeaveTheDirectoryAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s gives %v\nwant %s", collect, err, want)
 		}
+	}
+}
+
+// A directory is shipped with the empty directories in it: programs put their
+// files there.
+func TestEmptyDirectoriesAreShipped(t *testing.T) {
+	t.Parallel()
+	f, _, err := shippedBy(t, "  spool: spool\n  spool/in/new/first: server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := f.Points()[0].Expand(trial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range d.Files["alpha"] {
+		got = append(got, fmt.Sprintf("%s %o", s.Path, s.Mode))
+	}
+	if want := []string{"spool/in/new/ 700", "spool/out/ 700", "spool/in/new/first 700"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	_, _, err = shippedBy(t, "  spool: spool\n  spool/out: server")
+	if err == nil || !strings.Contains(err.Error(), "spool/out would be a file and a directory on host alpha") {
+		t.Errorf("a file in the place of an empty directory: got %v", err)
 	}
 }

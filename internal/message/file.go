@@ -13,7 +13,8 @@ import (
 
 // A File is one that a host finds in the run's directory before the processes
 // are prepared: with Text in it, or else with the content that hashes to SHA256,
-// which the worker asks for if it has not got it; see [Want].
+// which the worker asks for if it has not got it; see [Want]. A path that ends in
+// a slash is that of a directory.
 type File struct {
 	Path string `json:"path"` // within the run's directory
 	// Mode are its permissions.
@@ -43,14 +44,20 @@ func CheckTarget(target string) error {
 	return nil
 }
 
+// Directory gives the path of a directory, and whether the file is one.
+func (f *File) Directory() (string, bool) { return strings.CutSuffix(f.Path, "/") }
+
 func (f *File) check() error {
-	if err := CheckTarget(f.Path); err != nil {
+	target, isDir := f.Directory()
+	if err := CheckTarget(target); err != nil {
 		return err
 	}
 	sum, err := hex.DecodeString(f.SHA256)
 	switch {
 	case f.Mode > 0o777:
 		return fmt.Errorf("%q: mode is %o", f.Path, f.Mode)
+	case isDir && (f.SHA256 != "" || f.Bytes != 0 || f.Text != ""):
+		return fmt.Errorf("%q is a directory and has content", f.Path)
 	case f.SHA256 == "" && f.Bytes == 0:
 		return nil
 	case err != nil || len(sum) != sha256.Size || hex.EncodeToString(sum) != f.SHA256:

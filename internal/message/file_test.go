@@ -13,7 +13,7 @@ func TestWireFormOfShippedFilesIsPinned(t *testing.T) {
 	t.Parallel()
 	sum := sha256.Sum256([]byte("hi"))
 	chunk := Chunk{Run: testRun, Sum: sum, Offset: 300, Data: []byte("hi")}
-	file, err := json.Marshal([]File{{Path: "a/b", Mode: 0o755, Bytes: 2, SHA256: hex.EncodeToString(sum[:])}, {Path: "c", Mode: 0o644, Text: "x"}})
+	file, err := json.Marshal([]File{{Path: "a/b", Mode: 0o755, Bytes: 2, SHA256: hex.EncodeToString(sum[:])}, {Path: "c", Mode: 0o644, Text: "x"}, {Path: "d/e/", Mode: 0o700}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestWireFormOfShippedFilesIsPinned(t *testing.T) {
 	const hash = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"
 	tests := []struct{ name, got, want string }{
 		{"chunk", hex.EncodeToString(chunk.Encode()), "44424301" + "1a30314a443557394d34515833543043395638" + "5a375936523550" + "4b" + hash + "ac02" + "026869"},
-		{"files", string(file), `[{"path":"a/b","mode":493,"bytes":2,"sha256":"` + hash + `"},{"path":"c","mode":420,"text":"x"}]`},
+		{"files", string(file), `[{"path":"a/b","mode":493,"bytes":2,"sha256":"` + hash + `"},{"path":"c","mode":420,"text":"x"},{"path":"d/e/","mode":448}]`},
 		{"want", string(event), `{"downbeat":1,"event":"want","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","time":"2026-11-23T12:00:00.123456789Z",` +
 			`"want":{"sha256":"8f","offset":1,"bytes":2,"path":"a/b","done":1,"total":3}}`},
 	}
@@ -77,7 +77,7 @@ func TestFilesOfAJobAreChecked(t *testing.T) {
 		{Path: "../a"},
 		{Path: "a/../b"},
 		{Path: "a//b"},
-		{Path: "a/"},
+		{Path: "a//"}, {Path: "/"}, {Path: "a/", Text: "x"},
 		{Path: "./a"},
 		{Path: "a\x00"},
 		{Path: strings.Repeat("a/", 4000) + "a"},

@@ -91,7 +91,7 @@ func (r *run) shipped(h *host) []results.ShippedFile {
 			break
 		}
 		s := results.ShippedFile{Path: f.Path, Bytes: f.Bytes, SHA256: f.SHA256}
-		if f.SHA256 == "" {
+		if _, isDir := f.Directory(); f.SHA256 == "" && !isDir {
 			sum := sha256.Sum256([]byte(f.Text))
 			s.Bytes, s.SHA256 = int64(len(f.Text)), hex.EncodeToString(sum[:])
 		}

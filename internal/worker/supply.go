@@ -52,6 +52,9 @@ func (r *run) supply(ctx context.Context) error {
 // supplyFile puts one file in its place. An entry of the cache that is damaged is
 // as good as none.
 func (r *run) supplyFile(ctx context.Context, root *os.Root, f *message.File) error {
+	if dir, ok := f.Directory(); ok {
+		return placeDirectory(root, dir, fs.FileMode(f.Mode))
+	}
 	if f.SHA256 == "" {
 		return place(root, f, func(w io.Writer) error {
 			_, err := io.WriteString(w, f.Text)
@@ -95,6 +98,15 @@ func place(root *os.Root, f *message.File, write func(io.Writer) error) error {
 		err = out.Chmod(fs.FileMode(f.Mode))
 	}
 	return errors.Join(err, out.Close())
+}
+
+// placeDirectory makes a directory that may be there already, since a file in it
+// has come before.
+func placeDirectory(root *os.Root, dir string, mode fs.FileMode) error {
+	if err := root.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return root.Chmod(dir, mode)
 }
 
 // fetch asks the publisher for a file's content until the cache has it.

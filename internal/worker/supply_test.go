@@ -50,11 +50,11 @@ func TestFilesAreInPlaceBeforeTheProcesses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	program := newParcel("bin/program", 0o755, "#!/bin/sh\ncat conf/text\nsha256sum <data\n")
+	program := newParcel("bin/program", 0o755, "#!/bin/sh\ncat conf/text\nsha256sum <data\nls -d spool/*/\nstat -c %a spool/out\n")
 	data := newParcel("data", 0o400, strings.Repeat("0123456789", 500_000))
 	job := s.job("true")
 	job.Processes[0].Argv = []string{"bin/program"}
-	job.Files = []message.File{program.File, {Path: "conf/text", Mode: 0o644, Text: "hello\n"}, data.File}
+	job.Files = []message.File{program.File, {Path: "conf/text", Mode: 0o644, Text: "hello\n"}, data.File, {Path: "spool/in/", Mode: 0o700}, {Path: "spool/out/", Mode: 0o750}}
 	s.send(job)
 	s.answer(job, program, s.await(job, message.Want).Want, nil)
 	for done := int64(0); done < data.Bytes; {
@@ -69,7 +69,7 @@ func TestFilesAreInPlaceBeforeTheProcesses(t *testing.T) {
 	s.commit(job)
 	s.run(job)
 	s.finish(job)
-	if got := s.of(job).output["stdout.0"]; got != "hello\n"+data.SHA256+"  -\n" {
+	if got := s.of(job).output["stdout.0"]; got != "hello\n"+data.SHA256+"  -\nspool/in/\nspool/out/\n750\n" {
 		t.Errorf("the program has read %q, want the files", got)
 	}
 
