@@ -110,22 +110,29 @@ func newCgroup(base string) (*cgroup, error) {
 	return &cgroup{path: path, fd: fd}, nil
 }
 
-// populated reports whether any process is left in the cgroup or below.
-func (c *cgroup) populated() bool {
+// populated reports whether any process is left in the cgroup or below. One that
+// is gone has none.
+func (c *cgroup) populated(sys *system) (bool, error) {
 	if c == nil {
-		return false
+		return false, nil
 	}
-	data, err := os.ReadFile(filepath.Join(c.path, "cgroup.events"))
-	return err == nil && bytes.Contains(data, []byte("populated 1"))
+	data, err := sys.read(filepath.Join(c.path, "cgroup.events"))
+	if err != nil && isGone(err) {
+		err = nil
+	}
+	return bytes.Contains(data, []byte("populated 1")), err
 }
 
 // pids are the live processes in the cgroup and below.
-func (c *cgroup) pids() []int {
-	var pids []int
-	c.walk(func(dir string) {
-		data, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-		if err != nil {
-			return // gone in between
+func (c *cgroup) pids(sys *system) ([]int, error) {
+	var (
+		pids []int
+		errs []error
+	)
+	err := c.walk(func(dir string) {
+		data, err := sys.read(filepath.Join(dir, "cgroup.procs"))
+		if err != nil && !isGone(err) {
+			errs = append(errs, err)
 		}
 		for field := range strings.FieldsSeq(string(data)) {
 			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
@@ -133,15 +140,11 @@ func (c *cgroup) pids() []int {
 			}
 		}
 	})
-	return pids
+	return pids, errors.Join(append(errs, err)...)
 }
 
-// contains reports whether the process is in the cgroup or below.
-func (c *cgroup) contains(pid int) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-	if err != nil {
-		return false
-	}
+// isIn reports whether what /proc/PID/cgroup holds is the cgroup or below.
+func (c *cgroup) isIn(data []byte) bool {
 	for line := range strings.Lines(string(data)) {
 		if path, ok := strings.CutPrefix(line, "0::"); ok {
 			name := "/" + filepath.Base(c.path)
@@ -152,11 +155,13 @@ func (c *cgroup) contains(pid int) bool {
 }
 
 // kill kills everything in the cgroup and below, whatever it forks meanwhile.
-func (c *cgroup) kill() error {
+func (c *cgroup) kill(sys *system) error {
 	if c == nil {
 		return nil
 	}
-	if err := os.WriteFile(filepath.Join(c.path, "cgroup.kill"), []byte("1"), 0); err != nil {
+	if err := sys.lend(func() error {
+		return os.WriteFile(filepath.Join(c.path, "cgroup.kill"), []byte("1"), 0)
+	}); err != nil && !isGone(err) {
 		return fmt.Errorf("kill cgroup: %w", err)
 	}
 	return nil
@@ -178,24 +183,30 @@ func removeCgroup(path string, tries int) error {
 		if tries--; tries <= 0 {
 			return fmt.Errorf("remove cgroup %s: %w", path, err)
 		}
-		var below []string // that a process made
-		c.walk(func(dir string) { below = append(below, dir) })
-		for i := len(below) - 1; i > 0; i-- { // from the deepest up
+		var below []string                                      // that a process made
+		c.walk(func(dir string) { below = append(below, dir) }) //nolint:errcheck // it is tried again
+		for i := len(below) - 1; i > 0; i-- {                   // from the deepest up
 			unix.Rmdir(below[i]) //nolint:errcheck // that of the uppermost tells
 		}
 		<-time.After(pause)
 	}
 }
 
-// walk visits the cgroup and all below it, parents first.
-func (c *cgroup) walk(visit func(dir string)) {
-	//nolint:errcheck // visit returns none, and what is gone in between is passed over
+// walk visits the cgroup and all below it, parents first. What is gone in between
+// is passed over.
+func (c *cgroup) walk(visit func(dir string)) error {
+	var errs []error
+	//nolint:errcheck // the function returns none
 	filepath.WalkDir(c.path, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
+		switch {
+		case err == nil && d.IsDir():
 			visit(path)
+		case err != nil && !isGone(err):
+			errs = append(errs, err)
 		}
 		return nil
 	})
+	return errors.Join(errs...)
 }
 
 // removeStaleCgroups removes the empty cgroups of programs that are no more.

@@ -1,6 +1,9 @@
 package runner
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // conduct sees the set to its end: first the commands' own, then that of
 // everything they started, then that of the output.
@@ -10,11 +13,57 @@ func (s *Set) conduct() {
 	s.tasks.Go(func() { s.samplePeaks(ended) })
 	s.awaitCommands(family)
 	close(ended)
-	left := family.clear()
+	left, err := family.clear()
 	s.drain()
-	s.runner.guard.forget(s)
+	s.account(family, left, err)
+	s.finish(family.swept)
+}
+
+// account lets go of the processes, or, where some could not be ended, has the
+// runner go on trying. The error is why it isn't known whether there are more.
+func (s *Set) account(f *family, left []proc, unseen error) {
+	abandoned := s.abandoned()
+	if len(left) == 0 && len(abandoned) == 0 && unseen == nil {
+		s.runner.guard.forget(s)
+		s.reap()
+		s.closeCgroup()
+		return
+	}
+	all := &LeftError{Left: leftovers(left), Unseen: unseen}
+	groups := make([]int, 0, len(left)+len(abandoned))
+	for _, d := range left {
+		groups = append(groups, d.group)
+	}
+	for _, p := range abandoned {
+		all.Left = append(all.Left, Leftover{p.pid, strings.Join(p.command.Argv, " ")})
+		groups = append(groups, p.pid)
+	}
+	s.runner.guard.narrow(s, groups)
 	s.reap()
-	s.finish(family.swept, left)
+	s.runner.log.Error("something of a set is left; it is tried again every second", "mark", s.spec.Mark, "error", all)
+	s.mu.Lock()
+	s.result.Left = all
+	s.mu.Unlock()
+	s.runner.pursue(&remnant{look: f.remaining, over: s.letGo, left: all, pids: startsOf(left)})
+}
+
+// letGo takes what was pursued out of everybody's care.
+func (s *Set) letGo() {
+	s.runner.guard.forget(s)
+	for _, p := range s.abandoned() {
+		reapEnded(p.pid)
+		s.runner.forget(p.pid)
+	}
+	s.closeCgroup()
+}
+
+func (s *Set) closeCgroup() {
+	if s.cgroup == nil {
+		return
+	}
+	if err := s.cgroup.close(); err != nil {
+		s.runner.log.Warn("cgroup not removed", "error", err)
+	}
 }
 
 // awaitCommands returns when every command has ended, was dropped, or could not
@@ -43,7 +92,7 @@ func (s *Set) nextDeadline() (*time.Timer, func()) {
 	defer s.mu.Unlock()
 	switch {
 	case s.state == stateKilling:
-		return time.NewTimer(time.Until(s.killAt.Add(KillTimeout))), s.abandon
+		return time.NewTimer(time.Until(s.killAt.Add(s.runner.killTimeout))), s.abandon
 	case s.state == stateTerminating:
 		return time.NewTimer(time.Until(s.killAt)), s.kill
 	case s.stopping:
@@ -59,8 +108,7 @@ func (s *Set) abandon() {
 	defer s.mu.Unlock()
 	for _, p := range s.procs {
 		if !p.ended {
-			s.runner.log.Error("a process can't be ended", "command", p.command.Name, "pid", p.pid)
-			s.result.Left++
+			p.left = true
 			p.abandon()
 		}
 	}
@@ -96,7 +144,7 @@ func (s *Set) reap() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.procs {
-		if p.pid == 0 || p.reaped {
+		if p.pid == 0 || p.reaped || p.left {
 			continue
 		}
 		reapEnded(p.pid)
@@ -106,11 +154,10 @@ func (s *Set) reap() {
 }
 
 // finish declares the set over.
-func (s *Set) finish(swept, left int) {
+func (s *Set) finish(swept int) {
 	s.mu.Lock()
 	s.move(eventGone)
 	s.result.Swept = swept
-	s.result.Left += left
 	s.result.Totals = make([]Total, len(s.procs))
 	for i, p := range s.procs {
 		t := &s.result.Totals[i]
@@ -122,13 +169,8 @@ func (s *Set) finish(swept, left int) {
 	close(s.done)
 }
 
-// leave removes the set's cgroup and takes the set off those that Close waits for.
+// leave takes the set off those that Close waits for.
 func (s *Set) leave() {
-	if s.cgroup != nil {
-		if err := s.cgroup.close(); err != nil {
-			s.runner.log.Warn("cgroup not removed", "error", err)
-		}
-	}
 	s.runner.mu.Lock()
 	defer s.runner.mu.Unlock()
 	delete(s.runner.sets, s)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"os"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,17 +25,26 @@ func (r *Runner) orphans() []proc { return nil }
 
 // members are all processes that can be told to belong to the set, except for
 // the commands' own.
-func (f *family) members() []proc {
+func (f *family) members() ([]proc, error) {
 	f.enterGroups()
-	return slices.DeleteFunc(ownProcs(), func(d proc) bool {
-		return f.groups[d.pid] || !f.groups[d.group] && !carries(d.pid, f.set.spec.Mark)
+	l := newLook(f.set.runner.sys)
+	members := slices.DeleteFunc(l.ownProcs(), func(d proc) bool {
+		return f.groups[d.pid] || !f.groups[d.group] && !l.carries(d.pid, f.set.spec.Mark)
 	})
+	return members, l.err
 }
 
+// A look is one search through the process table. What keeps it from seeing all
+// of it is in err.
+type look struct{ err error }
+
+func newLook(*system) *look { return new(look) }
+
 // ownProcs are the processes of this user.
-func ownProcs() []proc {
+func (l *look) ownProcs() []proc {
 	infos, err := unix.SysctlKinfoProcSlice("kern.proc.uid", os.Getuid())
 	if err != nil {
+		l.err = err
 		return nil
 	}
 	procs := make([]proc, 0, len(infos))
@@ -54,12 +62,13 @@ func procOf(info unix.KinfoProc) proc {
 		group:  int(info.Eproc.Pgid),
 		zombie: info.Proc.P_stat == zombie,
 		start:  uint64(info.Proc.P_starttime.Nano()),
+		name:   unix.ByteSliceToString(info.Proc.P_comm[:]),
 	}
 }
 
 // carries reports whether the environment that the process was started with has
 // every entry of mark. No mark is carried by nobody.
-func carries(pid int, mark []string) bool {
+func (*look) carries(pid int, mark []string) bool {
 	if len(mark) == 0 {
 		return false
 	}
@@ -81,8 +90,8 @@ func carries(pid int, mark []string) bool {
 	return len(missing) == 0
 }
 
-// readProc looks a process up.
-func readProc(pid int) (proc, bool) {
+// proc looks a process up.
+func (*look) proc(pid int) (proc, bool) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil || int(info.Proc.P_pid) != pid {
 		return proc{}, false
@@ -90,16 +99,9 @@ func readProc(pid int) (proc, bool) {
 	return procOf(*info), true
 }
 
-// signalProc signals the process d, if that is still the one that has its pid.
-func signalProc(d proc, sig syscall.Signal) {
-	if now, ok := readProc(d.pid); ok && now.start == d.start {
-		unix.Kill(d.pid, sig) //nolint:errcheck // gone, or not ours to signal: it is looked at again
-	}
-}
-
 // carriers are the processes that carry mark, but for this one.
-func carriers(mark []string) []proc {
-	return slices.DeleteFunc(ownProcs(), func(d proc) bool {
-		return d.pid == selfPID || d.zombie || !carries(d.pid, mark)
+func (l *look) carriers(mark []string) []proc {
+	return slices.DeleteFunc(l.ownProcs(), func(d proc) bool {
+		return d.pid == selfPID || d.zombie || !l.carries(d.pid, mark)
 	})
 }

@@ -1,14 +1,8 @@
 package runner
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,63 +29,60 @@ func adoptOrphans() error {
 }
 
 // members are all descendants that can be told to belong to the set, except for
-// the commands' own processes.
+// the commands' own processes. After an error there may be more of them.
 //
 // A process may be orphaned while the tree is walked: it is missed below its
 // parent, and becomes a child of this program that wasn't there before. Then
 // the tree is walked again. So when every process that was found is a zombie,
 // there is no other.
-func (f *family) members() []proc {
+func (f *family) members() ([]proc, error) {
 	f.enterGroups()
+	l := newLook(f.set.runner.sys)
 	found := map[int]proc{}
-	top := f.set.runner.directChildren()
+	top := f.set.runner.directChildren(l)
 	for {
-		f.walk(top, found)
-		again := f.set.runner.directChildren()
+		f.walk(l, top, found)
+		again := f.set.runner.directChildren(l)
 		if !hasNew(again, top) {
 			break
 		}
 		top = again
 	}
-	f.addCgroup(found)
+	f.addCgroup(l, found)
 	members := make([]proc, 0, len(found))
 	for _, d := range found {
 		f.known[d.pid] = d.start
 		members = append(members, d)
 	}
-	return members
+	return members, l.err
 }
 
 // walk adds to found what belongs to the set, from this program's children down.
-func (f *family) walk(top map[int]*child, found map[int]proc) {
+func (f *family) walk(l *look, top map[int]*child, found map[int]proc) {
 	for pid, c := range top {
 		if c.started && (c.set != f.set || f.set.hasEnded(pid)) {
 			continue
 		}
-		d, ok := readProc(pid)
-		if !ok || d.parent != selfPID {
+		d, ok := l.related(pid, selfPID)
+		if !ok {
 			continue
 		}
 		if !c.started {
-			if !f.owns(d) {
+			if !f.owns(l, d) {
 				continue
 			}
 			found[pid] = d
 		}
-		for _, below := range descendants(d) {
+		for _, below := range l.descendants(d) {
 			found[below.pid] = below
 		}
 	}
 }
 
 // addCgroup adds to found what is in the set's cgroup.
-func (f *family) addCgroup(found map[int]proc) {
-	dir := f.set.cgroup
-	if !dir.populated() {
-		return
-	}
-	for _, pid := range dir.pids() {
-		if d, ok := readProc(pid); ok && !f.groups[pid] && dir.contains(pid) {
+func (f *family) addCgroup(l *look, found map[int]proc) {
+	for _, pid := range l.cgroup(f.set.cgroup) {
+		if d, ok := l.proc(pid); ok && !f.groups[pid] && l.inCgroup(f.set.cgroup, pid) {
 			found[pid] = d
 		}
 	}
@@ -107,19 +98,14 @@ func hasNew(after, before map[int]*child) bool {
 	return false
 }
 
-// descendants are all processes below d.
-func descendants(d proc) []proc {
-	below := childrenOf(d)
-	for _, child := range below {
-		below = append(below, descendants(child)...)
+// owns reports whether the orphan d belongs to the set. What is known to be left
+// of another set does not, though nobody else may be active.
+func (f *family) owns(l *look, d proc) bool {
+	if f.known[d.pid] == d.start || f.groups[d.group] || l.carries(d.pid, f.set.spec.Mark) {
+		return true
 	}
-	return below
-}
-
-// owns reports whether the orphan d belongs to the set.
-func (f *family) owns(d proc) bool {
-	return f.known[d.pid] == d.start || f.groups[d.group] || carries(d.pid, f.set.spec.Mark) ||
-		f.set.runner.options.Exclusive && f.set.runner.alone(f.set)
+	r := f.set.runner
+	return r.options.Exclusive && r.alone(f.set) && !r.isLeft(d)
 }
 
 // A child is one of this program's children: started by the runner, for a set
@@ -130,11 +116,11 @@ type child struct {
 }
 
 // directChildren are this program's children, zombies included, by pid.
-func (r *Runner) directChildren() map[int]*child {
+func (r *Runner) directChildren(l *look) map[int]*child {
 	r.forking.Lock()
 	defer r.forking.Unlock()
 	direct := map[int]*child{}
-	for _, pid := range childPIDs(selfPID) {
+	for _, pid := range l.childPIDs(selfPID) {
 		s, started := r.children[pid]
 		direct[pid] = &child{started, s}
 	}
@@ -144,148 +130,11 @@ func (r *Runner) directChildren() map[int]*child {
 // orphans are this program's children that the runner did not start.
 func (r *Runner) orphans() []proc {
 	var orphans []proc
-	for pid, c := range r.directChildren() {
-		if d, ok := readProc(pid); ok && !c.started && d.parent == selfPID {
+	l := newLook(r.sys) // it is looked again soon
+	for pid, c := range r.directChildren(l) {
+		if d, ok := l.proc(pid); ok && !c.started && d.parent == selfPID {
 			orphans = append(orphans, d)
 		}
 	}
 	return orphans
-}
-
-// childrenOf are the children of a process, zombies included. The second looks
-// are there because any pid may be given to a stranger between two looks.
-func childrenOf(parent proc) []proc {
-	var children []proc
-	for _, pid := range childPIDs(parent.pid) {
-		if d, ok := readProc(pid); ok && d.parent == parent.pid {
-			children = append(children, d)
-		}
-	}
-	if now, ok := readProc(parent.pid); len(children) > 0 && (!ok || now.start != parent.start) {
-		return nil
-	}
-	return children
-}
-
-func childPIDs(pid int) []int {
-	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, thread := range threads {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread.Name()))
-		if errors.Is(err, os.ErrNotExist) && !childrenListed() {
-			return allPIDs() // childrenOf picks
-		}
-		for field := range bytes.FieldsSeq(data) {
-			if child, err := strconv.Atoi(string(field)); err == nil {
-				pids = append(pids, child)
-			}
-		}
-	}
-	return pids
-}
-
-// childrenListed reports whether this kernel lists children (CONFIG_PROC_CHILDREN).
-func childrenListed() bool {
-	_, err := os.Stat("/proc/thread-self/children")
-	return err == nil
-}
-
-// allPIDs are the processes of this machine, or of this container.
-func allPIDs() []int {
-	dirs, err := filepath.Glob("/proc/[1-9]*")
-	if err != nil {
-		return nil // the pattern is a good one
-	}
-	pids := make([]int, 0, len(dirs))
-	for _, dir := range dirs {
-		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// readProc reads /proc/PID/stat.
-func readProc(pid int) (proc, bool) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return proc{}, false
-	}
-	return parseStat(pid, data)
-}
-
-// parseStat parses /proc/PID/stat, whose second field, the name in
-// parentheses, may contain anything. The state there is that of the first
-// thread; a process is a zombie when no other is left.
-func parseStat(pid int, data []byte) (proc, bool) {
-	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	if len(fields) < 20 {
-		return proc{}, false
-	}
-	parent, err1 := strconv.Atoi(string(fields[1]))
-	group, err2 := strconv.Atoi(string(fields[2]))
-	threads, err3 := strconv.Atoi(string(fields[17]))
-	start, err4 := strconv.ParseUint(string(fields[19]), 10, 64)
-	if errors.Join(err1, err2, err3, err4) != nil {
-		return proc{}, false
-	}
-	ended := fields[0][0] == 'Z' || fields[0][0] == 'X'
-	return proc{pid: pid, parent: parent, group: group, zombie: ended && threads <= 1, start: start}, true
-}
-
-// carries reports whether the environment that the process was started with has
-// every entry of mark. No mark is carried by nobody.
-func carries(pid int, mark []string) bool {
-	if len(mark) == 0 {
-		return false
-	}
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return false // gone, or of another user
-	}
-	missing := slices.Clone(mark)
-	for entry := range bytes.SplitSeq(data, []byte{0}) {
-		missing = slices.DeleteFunc(missing, func(m string) bool { return m == string(entry) })
-	}
-	return len(missing) == 0
-}
-
-// signalProc signals the process d, if that is still the one that has its pid.
-func signalProc(d proc, sig syscall.Signal) {
-	fd, err := unix.PidfdOpen(d.pid, 0)
-	if err != nil && !errors.Is(err, unix.ENOSYS) {
-		return // gone
-	}
-	if err == nil {
-		defer unix.Close(fd) //nolint:errcheck // a pidfd has nothing to lose
-	}
-	if now, ok := readProc(d.pid); !ok || now.start != d.start {
-		return
-	}
-	if err != nil {
-		unix.Kill(d.pid, sig) //nolint:errcheck // before Linux 5.3 there is nothing better
-		return
-	}
-	unix.PidfdSendSignal(fd, sig, nil, 0) //nolint:errcheck // gone, or not ours to signal: it is looked at again
-}
-
-// carriers are the processes that carry mark, but for this one.
-func carriers(mark []string) []proc {
-	var found []proc
-	for _, pid := range allPIDs() {
-		if pid == selfPID {
-			continue
-		}
-		d, ok := readProc(pid)
-		switch {
-		case ok && d.zombie && d.parent == selfPID:
-			// Its environment is gone; if it was one of these it is not in the way.
-		case ok && carries(pid, mark):
-			found = append(found, d)
-		}
-	}
-	return found
 }

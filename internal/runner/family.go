@@ -15,6 +15,8 @@ type family struct {
 	asked   map[int]uint64 // those that have had TERM
 	escaped map[int]uint64 // those outside the groups that have had a signal
 	swept   int            // how many these were
+
+	cgroupWarned bool
 }
 
 func newFamily(s *Set) *family {
@@ -30,11 +32,13 @@ type proc struct {
 	pid, parent, group int
 	zombie             bool
 	start              uint64
+	name               string // as the system has it: for people
 }
 
 // askEscapees sends TERM to the descendants that no group's TERM has reached.
 func (f *family) askEscapees() {
-	for _, d := range f.alive() {
+	all, _ := f.alive() // who is missed now is asked, or killed, when the commands have ended
+	for _, d := range all {
 		if !f.groups[d.group] {
 			f.send(d, syscall.SIGTERM)
 			f.asked[d.pid] = d.start
@@ -43,45 +47,62 @@ func (f *family) askEscapees() {
 }
 
 // clear ends the descendants that are left when the commands have ended, and
-// returns how many it could not end.
-func (f *family) clear() int {
+// returns those that it could not end. The error says why it isn't known whether
+// there are more.
+func (f *family) clear() ([]proc, error) {
 	s := f.set
 	var giveUp time.Time
-	confirmed := false
+	confirmed, doubted := false, false
 	for pause := 500 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		left := f.alive()
-		if len(left) == 0 {
+		left, err := f.alive()
+		if len(left) == 0 && err == nil {
 			// The kernel's lists may miss one while others end; so where others
 			// were, a second look is needed.
-			if confirmed || len(f.known) == 0 {
-				return 0
+			if confirmed || len(f.known) == 0 && !doubted {
+				return nil, nil
 			}
 			confirmed = true
 			continue
 		}
-		confirmed = false
+		confirmed, doubted = false, doubted || err != nil
 		now := time.Now()
 		switch killAt := s.graceEnd(now); {
 		case now.Before(killAt):
 			f.askAll(left)
 		default:
 			if giveUp.IsZero() {
-				giveUp = now.Add(KillTimeout)
+				giveUp = s.giveUpAt(now)
 			}
 			f.killAll(left)
-			pause = min(pause, 2*time.Millisecond) // what forks must be outrun
+			if err == nil {
+				pause = min(pause, 2*time.Millisecond) // what forks must be outrun
+			}
 		}
 		if !giveUp.IsZero() && now.After(giveUp) {
-			for _, d := range left {
-				s.runner.log.Error("a descendant can't be ended", "pid", d.pid)
-			}
-			return len(left)
+			return left, err
 		}
 		select {
 		case <-time.After(pause):
 		case <-s.changed:
 		}
 	}
+}
+
+// giveUpAt is when descendants that have had KILL are given up: as long after the
+// KILL as commands are, or a little later, if that time was needed for these.
+func (s *Set) giveUpAt(now time.Time) time.Time {
+	const little = time.Second
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kill := now
+	if !s.killedAt.IsZero() {
+		kill = s.killedAt
+	}
+	at := kill.Add(s.runner.killTimeout)
+	if late := now.Add(min(little, s.runner.killTimeout)); at.Before(late) {
+		return late
+	}
+	return at
 }
 
 // graceEnd is when those that are left get KILL; they have LeftoverGrace if no
@@ -117,7 +138,8 @@ func (s *Set) groupsAsked() bool {
 // killAll kills the groups, the cgroup, and each of left.
 func (f *family) killAll(left []proc) {
 	f.set.kill()
-	if err := f.set.cgroup.kill(); err != nil {
+	if err := f.set.cgroup.kill(f.set.runner.sys); err != nil && !f.cgroupWarned {
+		f.cgroupWarned = true
 		f.set.runner.log.Warn("cgroup not killed; its processes are, one by one", "error", err)
 	}
 	for _, d := range left {
@@ -132,17 +154,18 @@ func (f *family) send(d proc, sig syscall.Signal) {
 		f.escaped[d.pid] = d.start
 		f.swept++
 	}
-	signalProc(d, sig)
+	f.set.runner.sys.signal(d, sig)
 	if sig == syscall.SIGTERM {
-		signalProc(d, syscall.SIGCONT)
+		f.set.runner.sys.signal(d, syscall.SIGCONT)
 	}
 }
 
 // alive are the descendants that still execute; those that have ended, and are
-// this program's to reap, are reaped.
-func (f *family) alive() []proc {
+// this program's to reap, are reaped. After an error there may be more.
+func (f *family) alive() ([]proc, error) {
 	var left []proc
-	for _, d := range f.members() {
+	members, err := f.members()
+	for _, d := range members {
 		switch {
 		case !d.zombie:
 			left = append(left, d)
@@ -150,7 +173,36 @@ func (f *family) alive() []proc {
 			reapEnded(d.pid)
 		}
 	}
-	return slices.Clip(left)
+	return slices.Clip(left), err
+}
+
+// remaining are the descendants and the commands that still execute, once the set
+// has been given up.
+func (f *family) remaining() ([]proc, error) {
+	left, err := f.alive()
+	l := newLook(f.set.runner.sys)
+	for _, p := range f.set.abandoned() {
+		if d, ok := l.proc(p.pid); ok && !d.zombie {
+			left = append(left, d)
+		}
+	}
+	if err == nil {
+		err = l.err
+	}
+	return left, err
+}
+
+// abandoned are the commands that were given up.
+func (s *Set) abandoned() []*process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var given []*process
+	for _, p := range s.procs {
+		if p.left {
+			given = append(given, p)
+		}
+	}
+	return given
 }
 
 // enterGroups notes the process groups of the commands that were started by now.

@@ -96,7 +96,7 @@ func TestSweepKillsWhatCarriesAllMarks(t *testing.T) {
 	if n < 1 || err != nil { // its parents may still be about to end
 		t.Errorf("got %d, %v, want 1 or more", n, err)
 	}
-	if left := carriers(mark); len(left) > 0 {
+	if left := lookNow().carriers(mark); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	cmd.Wait() //nolint:errcheck // "end" has ended

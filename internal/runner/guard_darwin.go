@@ -6,6 +6,7 @@ type guard struct{}
 func newGuard(*Runner) (*guard, error) { return nil, nil }
 func (*guard) watch(*Set)              {}
 func (*guard) forget(*Set)             {}
+func (*guard) narrow(*Set, []int)      {}
 func (*guard) close()                  {}
 
 // GuardMain reports whether this process is a guard (see Options.Guard); never here.

@@ -17,20 +17,31 @@ import (
 // A guard is a copy of this program that does nothing but wait for this one's
 // end: the end of a pipe tells it, whatever the cause. It then kills what is
 // left of the sets that were active. The kernel kills the commands themselves
-// at that moment (Pdeathsig), but not what they have started.
+// at that moment (Pdeathsig), but not what they have started. A guard that is
+// killed itself is followed by another.
 //
 // All methods do nothing on a nil guard.
 type guard struct {
-	pid int
+	runner *Runner
+	ended  chan struct{} // closed when keep has returned
 
-	mu   sync.Mutex
-	pipe *os.File
-	ids  map[*Set]int
-	next int
+	mu      sync.Mutex
+	pid     int      // 0: between two
+	pipe    *os.File // nil: between two
+	entries map[*Set]guarded
+	next    int
+	closed  chan struct{}
 }
 
 // guardName is what the guard finds as the name it was started by.
 const guardName = "downbeat-guard"
+
+// How long to wait before a guard that was killed is followed by another: ever
+// longer, should something kill one after the other.
+const (
+	guardPause    = 100 * time.Millisecond
+	maxGuardPause = 5 * time.Second
+)
 
 // guarded is what the guard is told of a set.
 type guarded struct {
@@ -46,14 +57,44 @@ func newGuard(r *Runner) (*guard, error) {
 		// Its copy would do whatever the program does, and not guard.
 		return nil, errors.New("start the guard: this program's main does not begin with GuardMain")
 	}
+	g := &guard{runner: r, entries: map[*Set]guarded{}, closed: make(chan struct{}), ended: make(chan struct{})}
+	if err := g.start(); err != nil {
+		return nil, err
+	}
+	go g.keep()
+	return g, nil
+}
+
+// start starts the program, and tells it of the sets that are active.
+func (g *guard) start() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.closed:
+		return nil
+	default:
+	}
+	pid, pipe, err := g.runner.startGuard()
+	if err != nil {
+		return fmt.Errorf("start the guard: %w", err)
+	}
+	g.pid, g.pipe = pid, pipe
+	for _, entry := range g.entries {
+		g.tell(entry)
+	}
+	return nil
+}
+
+// startGuard starts the program, and returns its pid and what it listens to.
+func (r *Runner) startGuard() (int, *os.File, error) {
 	fds, err := pipe()
 	if err != nil {
-		return nil, fmt.Errorf("start the guard: %w", err)
+		return 0, nil, err
 	}
 	defer unix.Close(fds[0]) //nolint:errcheck // the guard has its own
 	if err := errors.Join(unix.SetNonblock(fds[0], false), unix.SetNonblock(fds[1], true)); err != nil {
 		unix.Close(fds[1]) //nolint:errcheck // nothing was written
-		return nil, fmt.Errorf("start the guard: %w", err)
+		return 0, nil, err
 	}
 	null := r.null.Fd()
 	r.forking.Lock()
@@ -68,10 +109,61 @@ func newGuard(r *Runner) (*guard, error) {
 	})
 	if err != nil {
 		unix.Close(fds[1]) //nolint:errcheck // nothing was written
-		return nil, fmt.Errorf("start the guard: %w", err)
+		return 0, nil, err
 	}
 	r.children[pid] = nil
-	return &guard{pid: pid, pipe: os.NewFile(uintptr(fds[1]), "guard"), ids: map[*Set]int{}}, nil
+	return pid, os.NewFile(uintptr(fds[1]), "guard"), nil
+}
+
+// keep waits for the end of the guard, and starts another unless it was closed.
+func (g *guard) keep() {
+	defer close(g.ended)
+	for pause := guardPause; ; pause = min(2*pause, maxGuardPause) {
+		began := time.Now()
+		if g.await() {
+			return
+		}
+		if time.Since(began) > maxGuardPause {
+			pause = guardPause
+		}
+		select {
+		case <-time.After(pause):
+		case <-g.closed:
+			return
+		}
+		if err := g.start(); err != nil {
+			g.runner.log.Warn("no guard for the moment: should this program be killed, processes may be left", "error", err)
+		}
+	}
+}
+
+// await waits for the end of the guard, if there is one, and reports whether it
+// was meant.
+func (g *guard) await() (meant bool) {
+	g.mu.Lock()
+	pid := g.pid
+	g.mu.Unlock()
+	if pid != 0 {
+		pollEnd(pid, 0) //nolint:errcheck // our own child; it stays a zombie, so that its pid remains its own
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if pid != 0 {
+		reapEnded(pid)
+		g.runner.forget(pid)
+	}
+	g.pid = 0
+	select {
+	case <-g.closed:
+		return true
+	default:
+	}
+	if g.pipe != nil {
+		g.pipe.Close()
+		g.pipe = nil
+		g.runner.log.Warn("the guard was ended from outside; another one follows")
+	}
+	return false
 }
 
 // watch entrusts the set to the guard.
@@ -82,7 +174,6 @@ func (g *guard) watch(s *Set) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.next++
-	g.ids[s] = g.next
 	entry := guarded{ID: g.next, Mark: s.spec.Mark}
 	for _, p := range s.procs {
 		if p.pid > 0 {
@@ -92,7 +183,22 @@ func (g *guard) watch(s *Set) {
 	if s.cgroup != nil {
 		entry.Cgroup = s.cgroup.path
 	}
-	g.tell(s, entry)
+	g.entries[s] = entry
+	g.tell(entry)
+}
+
+// narrow tells the guard which of the set's groups are still its: the ids of the
+// others are about to be given free.
+func (g *guard) narrow(s *Set, groups []int) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	entry := g.entries[s]
+	entry.Groups = groups
+	g.entries[s] = entry
+	g.tell(entry)
 }
 
 // forget takes the set off the guard, before its pids are given free.
@@ -102,30 +208,45 @@ func (g *guard) forget(s *Set) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tell(s, guarded{ID: g.ids[s], Over: true})
-	delete(g.ids, s)
+	g.tell(guarded{ID: g.entries[s].ID, Over: true})
+	delete(g.entries, s)
 }
 
-// tell writes to the guard; under its mutex.
-func (g *guard) tell(s *Set, entry guarded) {
+// tell writes to the guard; under its mutex. One that is gone is told by start
+// that there is another.
+func (g *guard) tell(entry guarded) {
 	line, err := json.Marshal(entry)
-	if err == nil {
-		g.pipe.SetWriteDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a pipe can
-		_, err = g.pipe.Write(append(line, '\n'))
+	if err != nil || g.pipe == nil {
+		return
 	}
-	if err != nil {
-		s.runner.log.Warn("the guard is gone: should this program be killed, processes may be left", "error", err)
+	g.pipe.SetWriteDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a pipe can
+	if _, err = g.pipe.Write(append(line, '\n')); err == nil || errors.Is(err, syscall.EPIPE) {
+		return
 	}
+	// It does not listen, or has heard half a line: what is said from now on is lost on it.
+	g.runner.log.Warn("the guard does not listen, and is ended; another one follows", "error", err)
+	unix.Kill(g.pid, unix.SIGKILL) //nolint:errcheck // our own child, not waited for: it's there
 }
 
-// close ends the guard; no set is active any more.
+// close ends the guard. Where something could not be ended it is left to the guard,
+// which then ends by itself.
 func (g *guard) close() {
 	if g == nil {
 		return
 	}
-	g.pipe.Close()
-	unix.Kill(g.pid, unix.SIGKILL) //nolint:errcheck // our own child, not waited for: it's there
-	reap(g.pid)
+	g.mu.Lock()
+	close(g.closed)
+	if g.pipe != nil {
+		g.pipe.Close()
+	}
+	last := len(g.entries) > 0
+	if g.pid != 0 && !last {
+		unix.Kill(g.pid, unix.SIGKILL) //nolint:errcheck // as above
+	}
+	g.mu.Unlock()
+	if !last {
+		<-g.ended
+	}
 }
 
 // guardable: GuardMain has been called, and has returned false.
@@ -142,7 +263,7 @@ func GuardMain(args []string) bool {
 	pipe := os.NewFile(0, "guarded")
 	defer pipe.Close()
 	for _, g := range readGuarded(pipe) {
-		g.clear()
+		g.clear(newSystem())
 	}
 	return true
 }
@@ -166,7 +287,7 @@ func readGuarded(pipe io.Reader) map[int]guarded {
 
 // clear kills what is left of a set, again and again until nothing is, or it
 // can't be killed.
-func (g *guarded) clear() {
+func (g *guarded) clear(sys *system) {
 	since := bootTicks()
 	deadline := time.Now().Add(KillTimeout)
 	var dir *cgroup
@@ -174,12 +295,14 @@ func (g *guarded) clear() {
 		dir = &cgroup{path: g.Cgroup, fd: -1}
 	}
 	for pause := time.Millisecond; time.Now().Before(deadline); pause = min(2*pause, 20*time.Millisecond) {
-		dir.kill() //nolint:errcheck // what it doesn't kill is found below
-		left := g.left(since)
+		dir.kill(sys) //nolint:errcheck // what it doesn't kill is found below
+		l := newLook(sys)
+		left := g.left(l, since)
 		for _, d := range left {
-			signalProc(d, syscall.SIGKILL)
+			sys.signal(d, syscall.SIGKILL)
 		}
-		if len(left) == 0 && !dir.populated() {
+		populated, err := dir.populated(sys)
+		if len(left) == 0 && l.err == nil && !populated && err == nil {
 			break
 		}
 		<-time.After(pause)
@@ -192,19 +315,19 @@ func (g *guarded) clear() {
 // left are the processes of the set, and what hangs below them. The ids of the
 // groups were theirs alone until the teller's end; a process that is younger
 // than that may be a stranger's, that was given such an id since.
-func (g *guarded) left(since uint64) []proc {
+func (g *guarded) left(l *look, since uint64) []proc {
 	groups := map[int]bool{}
 	for _, id := range g.Groups {
 		groups[id] = true
 	}
 	var left []proc
-	for _, pid := range allPIDs() {
-		d, ok := readProc(pid)
+	for _, pid := range l.allPIDs() {
+		d, ok := l.proc(pid)
 		if !ok || d.zombie || pid == selfPID {
 			continue
 		}
-		if groups[d.group] && d.start <= since || carries(pid, g.Mark) {
-			left = append(append(left, d), descendants(d)...)
+		if groups[d.group] && d.start <= since || l.carries(pid, g.Mark) {
+			left = append(append(left, d), l.descendants(d)...)
 		}
 	}
 	return left

@@ -18,19 +18,23 @@ type Runner struct {
 	options Options
 	log     *slog.Logger
 	thread  *thread
+	sys     *system
 	null    *os.File
 	holds   bool   // programs can be held by ptrace
 	base    string // below which cgroups are made; empty: none
 	guard   *guard // nil: none
+
+	killTimeout time.Duration // as KillTimeout; tests have no time
 
 	// forking is held while a child is started and entered into children: who
 	// looks at this program's children must not take a new one for an orphan.
 	forking  sync.Mutex
 	children map[int]*Set // every child that the runner started, by pid; nil: of no set
 
-	mu     sync.Mutex
-	sets   map[*Set]bool // not over
-	closed bool
+	mu       sync.Mutex
+	sets     map[*Set]bool // not over
+	remnants map[*remnant]bool
+	closed   bool
 
 	stopReaping chan struct{}
 	tasks       sync.WaitGroup
@@ -48,7 +52,8 @@ func New(options Options) (*Runner, error) {
 		return nil, fmt.Errorf("open the processes' standard input: %w", err)
 	}
 	r := &Runner{
-		options: options, log: log, null: null,
+		options: options, log: log, sys: newSystem(), null: null,
+		killTimeout: KillTimeout, remnants: map[*remnant]bool{},
 		thread:      newThread(),
 		children:    map[int]*Set{},
 		sets:        map[*Set]bool{},
@@ -194,5 +199,6 @@ func (r *Runner) Close() error {
 	if r.guard != nil {
 		r.guard.close()
 	}
+	r.sys.close()
 	return r.null.Close()
 }

@@ -171,6 +171,7 @@ func (s *Set) undo(loaded <-chan struct{}) {
 		for _, p := range s.procs {
 			p.undo()
 		}
+		s.closeCgroup()
 		s.leave()
 	}()
 	select {

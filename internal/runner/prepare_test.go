@@ -96,7 +96,7 @@ func TestPrepareThatIsCancelledLeavesNothing(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	if left := carriers(mark); len(left) > 0 || len(trace.left(t)) > 0 {
+	if left := lookNow().carriers(mark); len(left) > 0 || len(trace.left(t)) > 0 {
 		t.Errorf("left: %v, executed: %v", left, trace.left(t))
 	}
 }

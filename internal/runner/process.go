@@ -50,6 +50,7 @@ type process struct {
 	phase  phase
 	ended  bool // a zombie until the set is over, or never started
 	reaped bool // its pid may belong to somebody else by now
+	left   bool // it could not be ended, and was given up
 	termed bool // it had TERM before it ended
 	killed bool // it had KILL before it ended
 	peak   int64
@@ -83,7 +84,7 @@ func (p *process) begin() {
 // signalGroup sends sig to the process and all that is left in its group.
 func (p *process) signalGroup(sig syscall.Signal) {
 	if p.pid > 0 && !p.reaped {
-		unix.Kill(-p.pid, sig) //nolint:errcheck // it may have ended, and set-uid programs may refuse
+		p.set.runner.sys.kill(-p.pid, sig) //nolint:errcheck // it may have ended, and set-uid programs may refuse
 	}
 }
 

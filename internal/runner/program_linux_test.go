@@ -12,7 +12,7 @@ import (
 )
 
 // programs are what else the test binary can be: programs that run sets.
-var programs = map[string]func(args []string) int{"exclusive": exclusiveProgram, "killed": killedProgram}
+var programs = map[string]func(args []string) int{"exclusive": exclusiveProgram, "killed": killedProgram, "starved": starvedProgram, "unended": unendedProgram}
 
 // exclusiveProgram runs a set whose process leaves an orphan without mark, in a
 // session of its own, and prints the pid of it and what children are left at the end.
@@ -39,8 +39,8 @@ func exclusiveProgram([]string) int {
 	said.wait(1)
 	set.Stop(time.Now(), 0)
 	<-set.Done()
-	self, _ := readProc(selfPID)
-	fmt.Print(said.text(), "children ", childrenOf(self), "\n")
+	self, _ := lookNow().proc(selfPID)
+	fmt.Print(said.text(), "children ", lookNow().childrenOf(self), "\n")
 	if err := r.Close(); err != nil {
 		return 1
 	}
@@ -48,7 +48,7 @@ func exclusiveProgram([]string) int {
 }
 
 // killedProgram runs a set with all kinds of descendants, prints their pids and
-// is killed. The argument is a way.
+// is killed. The arguments are a way, and "guard" if its guard is killed before.
 func killedProgram(args []string) int {
 	options := ways[args[0]]
 	options.Guard = true
@@ -77,9 +77,26 @@ func killedProgram(args []string) int {
 		panic(err)
 	}
 	said.wait(4)
+	if len(args) > 1 {
+		loseGuard(r)
+	}
 	fmt.Print(strings.ReplaceAll(said.text(), "\n", " "))
 	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // then the test waits in vain
 	select {}
+}
+
+// loseGuard kills the guard, and waits for the next one.
+func loseGuard(r *Runner) {
+	pid := func() int {
+		r.guard.mu.Lock()
+		defer r.guard.mu.Unlock()
+		return r.guard.pid
+	}
+	first := pid()
+	syscall.Kill(first, syscall.SIGKILL) //nolint:errcheck // then there is no other, and the test fails
+	for pid() == first || pid() == 0 {
+		<-time.After(time.Millisecond)
+	}
 }
 
 // A gatherer is a sink that gathers lines.

@@ -181,9 +181,10 @@ func (p Problem) Error() string {
 type Result struct {
 	Totals []Total // one for each command
 	Swept  int     // descendants outside their groups that had to be killed
-	// Left is how many processes could not be ended within [KillTimeout]: those
-	// that hang in the kernel, and set-uid programs of other users. The log names them.
-	Left int
+	// Left are the processes that could not be ended within [KillTimeout]: those
+	// that hang in the kernel, and set-uid programs of other users. It is nil if
+	// nothing is left. The runner goes on trying: see [Runner.Leftovers].
+	Left *LeftError
 }
 
 // Total is what a process wrote; a last line without newline counts as a line.

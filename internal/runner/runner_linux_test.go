@@ -157,7 +157,7 @@ func TestAKilledProgramLeavesNothing(t *testing.T) {
 			}
 			for _, pid := range pids {
 				testwait.For(t, fmt.Sprintf("process %d is gone", pid), func() bool {
-					d, ok := readProc(pid)
+					d, ok := lookNow().proc(pid)
 					return !ok || d.zombie
 				})
 			}
@@ -169,7 +169,7 @@ func TestParseStatTakesAnyName(t *testing.T) {
 	t.Parallel()
 	line := "42 (a) R 1 (b) S 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3"
 	got, ok := parseStat(42, []byte(line))
-	if want := (proc{pid: 42, parent: 7, group: 8, start: 987654}); !ok || got != want {
+	if want := (proc{pid: 42, parent: 7, group: 8, start: 987654, name: "a) R 1 (b"}); !ok || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, ok, want)
 	}
 	for threads, zombie := range map[int]bool{1: true, 2: false} {
@@ -226,15 +226,15 @@ func TestAStrangerIsNeverSignalled(t *testing.T) {
 		t.Errorf("sweep: got %d, %v", n, err)
 	}
 	// It has been given the pid of a process that was ours.
-	d, ok := readProc(pid)
+	d, ok := lookNow().proc(pid)
 	if !ok {
 		t.Fatal("no such process")
 	}
 	d.start--
-	signalProc(d, syscall.SIGKILL)
-	(&process{pid: pid, reaped: true}).signalGroup(syscall.SIGKILL)
+	r.sys.signal(d, syscall.SIGKILL)
+	(&process{pid: pid, reaped: true, set: &Set{runner: r}}).signalGroup(syscall.SIGKILL)
 	g := guarded{Groups: []int{pid}, Mark: mark}
-	if left := g.left(d.start); len(left) > 0 {
+	if left := g.left(lookNow(), d.start); len(left) > 0 {
 		t.Errorf("the guard takes it for one of ours: %v", left)
 	}
 	set := prepare(t, r, role(t, "end"))
@@ -243,7 +243,7 @@ func TestAStrangerIsNeverSignalled(t *testing.T) {
 	set.procs[0].pid = pid
 	set.Stop(time.Now(), 0)
 
-	if now, ok := readProc(pid); !ok || now.zombie {
+	if now, ok := lookNow().proc(pid); !ok || now.zombie {
 		t.Error("it was killed")
 	}
 }

@@ -36,6 +36,7 @@ type Set struct {
 	termAt    time.Time // when TERM is due; if stopping
 	killAt    time.Time // when KILL is due; if stopping, or what is left has had TERM
 	stoppedAt time.Time
+	killedAt  time.Time // when KILL was sent first
 	result    Result
 }
 
@@ -199,7 +200,7 @@ func (s *Set) hasEnded(pid int) bool {
 	defer s.mu.Unlock()
 	for _, p := range s.procs {
 		if p.pid == pid {
-			return p.ended
+			return p.ended && !p.left
 		}
 	}
 	return false

@@ -136,7 +136,7 @@ func TestSeveralSetsAtOnceDontMix(t *testing.T) {
 				}
 				for _, other := range trials[i+1:] { // which go on
 					for _, pid := range other.awaitReady(t, 1, 2) {
-						if d, ok := readProc(pid); !ok || d.zombie {
+						if d, ok := lookNow().proc(pid); !ok || d.zombie {
 							t.Errorf("process %d of another set was ended", pid)
 						}
 					}

@@ -221,11 +221,11 @@ func (tr *trial) end(t *testing.T) Result {
 			t.Errorf("command %d started and was not heard of again", command)
 		}
 	}
-	for _, d := range carriers(tr.mark) {
+	for _, d := range lookNow().carriers(tr.mark) {
 		t.Errorf("process %d is left", d.pid)
 	}
-	if left := tr.Result().Left; left != 0 {
-		t.Errorf("%d processes are left", left)
+	if left := tr.Result().Left; left != nil {
+		t.Errorf("left: %v", left)
 	}
 	return tr.Result()
 }
@@ -233,7 +233,7 @@ func (tr *trial) end(t *testing.T) Result {
 // gone fails the test if the process still executes.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	if d, ok := readProc(pid); ok && !d.zombie {
+	if d, ok := lookNow().proc(pid); ok && !d.zombie {
 		t.Errorf("process %d is left", pid)
 	}
 }
@@ -256,3 +256,8 @@ func (tr traces) left(t *testing.T) []string {
 	}
 	return files
 }
+
+// lookNow is a look at the processes as they are.
+func lookNow() *look { return newLook(testSystem) }
+
+var testSystem = newSystem()

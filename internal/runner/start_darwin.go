@@ -28,5 +28,5 @@ type cgroup struct{}
 func removeStaleCgroups(string)              {}
 func cgroupBase() string                     { return "" }
 func newCgroup(base string) (*cgroup, error) { return nil, nil }
-func (*cgroup) kill() error                  { return nil }
+func (*cgroup) kill(*system) error           { return nil }
 func (*cgroup) close() error                 { return nil }

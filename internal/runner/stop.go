@@ -115,6 +115,9 @@ func (s *Set) kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.move(eventGrace)
+	if s.killedAt.IsZero() {
+		s.killedAt = time.Now()
+	}
 	for _, p := range s.procs {
 		p.drop()
 		p.signalGroup(syscall.SIGKILL)

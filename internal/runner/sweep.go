@@ -10,25 +10,36 @@ import (
 
 // Sweep kills every process of this user whose environment carries all entries
 // of mark, and waits until it's gone; it returns how many. It is for what a
-// crashed program left, and never touches this program itself. The error tells
-// how many are left when ctx ended.
+// crashed program left, and never touches this program itself. The error wraps a
+// [*LeftError] when something is left after [KillTimeout], or when ctx ended; in
+// the first case the runner goes on trying.
 func (r *Runner) Sweep(ctx context.Context, mark []string) (int, error) {
 	if len(mark) == 0 {
 		return 0, errors.New("sweep: no mark given, which would mean every process")
 	}
-	killed := map[proc]bool{}
+	look := func() ([]proc, error) {
+		l := newLook(r.sys)
+		return l.carriers(mark), l.err
+	}
+	killed := map[int]uint64{}
+	giveUp := time.NewTimer(r.killTimeout)
+	defer giveUp.Stop()
 	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		left := carriers(mark)
-		if len(left) == 0 {
+		left, err := look()
+		if len(left) == 0 && err == nil {
 			return len(killed), nil
 		}
 		for _, d := range left {
-			signalProc(d, syscall.SIGKILL)
-			killed[proc{pid: d.pid, start: d.start}] = true
+			r.sys.signal(d, syscall.SIGKILL)
+			killed[d.pid] = d.start
 		}
 		select {
 		case <-ctx.Done():
-			return len(killed), fmt.Errorf("sweep: %d processes are left: %w", len(left), context.Cause(ctx))
+			return len(killed), fmt.Errorf("sweep: %w: %w", context.Cause(ctx), &LeftError{leftovers(left), err})
+		case <-giveUp.C:
+			all := &LeftError{leftovers(left), err}
+			r.pursue(&remnant{look: look, over: func() {}, left: all, pids: startsOf(left)})
+			return len(killed), fmt.Errorf("sweep: %w", all)
 		case <-time.After(pause):
 		}
 	}
