@@ -22,10 +22,15 @@ type campaign struct {
 	publisher *publisher.Publisher
 	file      *experiment.File
 	results   *results.Experiment
+	directory string             // where embedded workers look for programs
 	points    []experiment.Point // those to run
+	before    int                // datapoints that an earlier program has done already
 	tasks     []task             // what is still to be done, the next one first
 	began     time.Time
 	ran       int
+	started   bool // some process of some run was
+	brake     brake
+	stopped   string    // why the experiment was stopped before its end; empty: it was not
 	troubles  []trouble // the datapoints that did not succeed
 	first     error     // what the first of them ends the program with
 	lasted    pace
@@ -37,7 +42,7 @@ type campaign struct {
 // A task is an attempt at a datapoint.
 type task struct {
 	point   experiment.Point
-	attempt int    // from 1
+	attempt int    // from 1; those of earlier programs don't count
 	since   string // the run of the first attempt; empty: this is it
 }
 
@@ -46,8 +51,9 @@ func (t task) same(other task) bool {
 	return t.point.Index == other.point.Index && t.attempt == other.attempt
 }
 
-// A trouble is a datapoint that did not succeed.
-type trouble struct{ label, why string }
+// A trouble is a datapoint that did not succeed. Dir holds what its last run left;
+// empty where no process was started.
+type trouble struct{ label, why, dir string }
 
 // run runs all of it. A datapoint that has failed is tried again as the file
 // says, then recorded, and the next one's turn comes.
@@ -77,8 +83,7 @@ func (c *campaign) run(ctx context.Context) error {
 			return c.unfinished(err)
 		}
 		if !goOn {
-			c.conclude()
-			return c.first
+			break
 		}
 	}
 	if next != nil {
@@ -87,6 +92,16 @@ func (c *campaign) run(ctx context.Context) error {
 	c.conclude()
 	if ctx.Err() != nil {
 		return c.unfinished(c.interrupted(ctx))
+	}
+	c.nextSteps()
+	return c.status()
+}
+
+// status is how the program ends after the last datapoint: as the first that did not
+// succeed has it, unless that says that nothing was started and something was since.
+func (c *campaign) status() error {
+	if e, ok := errors.AsType[*exitError](c.first); ok && e.status == exitUnreachable && c.started {
+		return &exitError{exitFailed, e.err}
 	}
 	return c.first
 }
@@ -100,10 +115,14 @@ func (c *campaign) follow(ctx context.Context, f *flight) *flight {
 	case <-f.over:
 		return nil
 	}
-	if !c.retry(ctx, f.task, outcome) && (c.file.Pause > 0 || c.stopsAt(outcome)) {
+	if outcome == results.RunRefused {
+		return nil // whether it is tried again depends on why
+	}
+	again := c.retry(ctx, f.task, outcome)
+	if !again && (c.file.Pause > 0 || c.stopsAt(outcome)) {
 		return nil
 	}
-	tasks := c.remaining(ctx, f.task, outcome, f.run)
+	tasks := c.remaining(f.task, again, f.run)
 	if len(tasks) == 0 || ctx.Err() != nil {
 		return nil
 	}
@@ -123,19 +142,22 @@ func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
 	}
 	c.reporter.update()
 	c.finds.add(record)
-	again := c.retry(ctx, f.task, record.Outcome)
-	c.tasks = c.remaining(ctx, f.task, record.Outcome, record.Run)
+	c.brake.see(record)
+	c.started = c.started || !record.ReleasedAt.IsZero()
+	again := c.retry(ctx, f.task, record.Outcome) && !c.brake.futile()
+	c.tasks = c.remaining(f.task, again, record.Run)
 	if again {
-		c.say("publish: trying again: attempt %d of %d\n", f.attempt+1, c.file.Retries+1)
+		earlier := record.Attempt - f.attempt
+		c.say("publish: trying again: attempt %d of %d\n", record.Attempt+1, earlier+c.file.Retries+1)
 		return true, nil
 	}
 	c.ran++
 	c.lasted.add(f.point, record)
 	if err := c.verdict(ctx, record); err != nil {
-		c.note(f.point, record, err)
-		if c.stopsAt(record.Outcome) {
-			return false, nil
-		}
+		c.note(f, record, err)
+	}
+	if c.stopped = c.brake.stops(); c.stopped != "" && c.total() > 1 {
+		return false, nil
 	}
 	if len(c.tasks) > 0 {
 		c.pause(ctx)
@@ -143,10 +165,11 @@ func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
 	return true, nil
 }
 
-// remaining is what is to be done once the head of tasks has ended like that.
-func (c *campaign) remaining(ctx context.Context, t task, outcome results.RunOutcome, run string) []task {
+// remaining is what is to be done once the head of tasks has ended, and is tried again
+// or not.
+func (c *campaign) remaining(t task, again bool, run string) []task {
 	rest := c.tasks[1:]
-	if !c.retry(ctx, t, outcome) {
+	if !again {
 		return rest
 	}
 	return append([]task{{point: t.point, attempt: t.attempt + 1, since: cmp.Or(t.since, run)}}, rest...)
@@ -162,8 +185,11 @@ func (c *campaign) retry(ctx context.Context, t task, o results.RunOutcome) bool
 
 // stopsAt reports whether a datapoint that ended like that is to be the last.
 func (c *campaign) stopsAt(o results.RunOutcome) bool {
-	return c.flags.failFast && len(c.points) > 1 && o != results.RunSucceeded
+	return o != results.RunSucceeded && c.brake.stopsAtNext()
 }
+
+// total is how many datapoints there are, with those that were done before.
+func (c *campaign) total() int { return c.before + len(c.points) }
 
 // pause lets the file's pause pass.
 func (c *campaign) pause(ctx context.Context) {
@@ -178,29 +204,38 @@ func (c *campaign) pause(ctx context.Context) {
 }
 
 // note remembers a datapoint that did not succeed.
-func (c *campaign) note(point experiment.Point, r results.Record, err error) {
+func (c *campaign) note(f *flight, r results.Record, err error) {
 	if c.first == nil {
 		c.first = err
 	}
 	why := strings.ReplaceAll(string(r.Outcome), "_", " ") + ": " + r.Reason
-	c.troubles = append(c.troubles, trouble{point.Label(), strings.TrimRight(why, ": ")})
+	t := trouble{label: f.point.Label(), why: strings.TrimRight(why, ": ")}
+	if !r.ReleasedAt.IsZero() {
+		t.dir = f.dir
+	}
+	c.troubles = append(c.troubles, t)
+	c.brake.fail()
 }
 
 // conclude sums several datapoints up.
 func (c *campaign) conclude() {
 	defer c.neverFound()
-	if len(c.points) < 2 {
+	if c.total() < 2 {
 		return
 	}
-	c.say("%s: %d of %s succeeded", c.file.Name, c.ran-len(c.troubles), terminal.Count(uint64(len(c.points)), "datapoint"))
+	dir := filepath.Clean(c.results.Dir())
+	c.say("%s: %d of %s succeeded", c.file.Name, c.before+c.ran-len(c.troubles), terminal.Count(uint64(c.total()), "datapoint"))
+	if c.before > 0 {
+		c.say(" (%d before)", c.before)
+	}
 	if len(c.troubles) > 0 {
 		c.say(", %d did not", len(c.troubles))
 	}
 	if left := len(c.points) - c.ran; left > 0 {
 		c.say(", %d not run", left)
 	}
-	c.say(", after %s; results in %s\n", terminal.Duration(time.Since(c.began)), filepath.Clean(c.results.Dir()))
-	c.say("  figures and timelines in %s\n", filepath.Join(filepath.Clean(c.results.Dir()), report.PageFile))
+	c.say(", after %s; results in %s\n", terminal.Duration(time.Since(c.began)), dir)
+	c.say("  figures and timelines in %s\n", filepath.Join(dir, report.PageFile))
 	for i, t := range c.troubles {
 		if i == most && len(c.troubles) > most+1 {
 			c.say("  ... and %d more; see %s\n", len(c.troubles)-most, results.DatapointsFile)
@@ -210,10 +245,29 @@ func (c *campaign) conclude() {
 	}
 }
 
+// nextSteps says, after an experiment that did not succeed as a whole, what to do.
+func (c *campaign) nextSteps() {
+	if c.total() < 2 {
+		return
+	}
+	if c.stopped != "" && len(c.tasks) > 0 {
+		c.say("publish: stopped%s\n", c.stopped)
+	}
+	for _, t := range c.troubles {
+		if t.dir != "" {
+			c.say("publish: to see what was printed: publish logs %s\n", shellWord(t.dir))
+			break
+		}
+	}
+	if len(c.troubles) > 0 {
+		c.say("publish: to run what has not succeeded: publish resume %s\n", shellWord(filepath.Clean(c.results.Dir())))
+	}
+}
+
 // unfinished tells how to go on with an experiment that has been broken off.
 func (c *campaign) unfinished(err error) error {
-	if len(c.points) > 1 {
-		c.say("publish: to go on: publish resume %s\n", filepath.Clean(c.results.Dir()))
+	if c.total() > 1 {
+		c.say("publish: to go on: publish resume %s\n", shellWord(filepath.Clean(c.results.Dir())))
 	}
 	return err
 }

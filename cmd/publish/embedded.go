@@ -33,8 +33,8 @@ type lab struct {
 // loopbackAddress is where hosts that are all this machine reach one another.
 const loopbackAddress = "127.0.0.1"
 
-// newLab starts a worker for each host of the file.
-func (a *app) newLab(ctx context.Context, file *experiment.File) (_ *lab, err error) {
+// newLab starts a worker for each host of the file, as if in that directory.
+func (a *app) newLab(ctx context.Context, file *experiment.File, directory string) (_ *lab, err error) {
 	// The workers' own view of a run is told by the publisher already.
 	log := slog.New(slog.DiscardHandler)
 	if a.log.Enabled(ctx, slog.LevelInfo) {
@@ -53,13 +53,9 @@ func (a *app) newLab(ctx context.Context, file *experiment.File) (_ *lab, err er
 	if l.runner, err = runner.New(runner.Options{Log: log, Exclusive: true, Guard: true}); err != nil {
 		return nil, fmt.Errorf("start the runner: %w", err)
 	}
-	here, err := os.Getwd()
-	if err != nil {
-		return nil, fmt.Errorf("find the working directory: %w", err)
-	}
 	for _, h := range file.Hosts {
 		w, err := worker.New(worker.Config{
-			Broker: l.broker, Runner: l.runner, Namespace: a.flags.namespace, Host: h.Name, StateDir: l.dir, Dir: here,
+			Broker: l.broker, Runner: l.runner, Namespace: a.flags.namespace, Host: h.Name, StateDir: l.dir, Dir: directory,
 			Trust: message.Trust{Unsigned: true}, Lease: a.flags.lease, Version: version.String(), Log: log, Environ: os.Environ(),
 		})
 		if err != nil {

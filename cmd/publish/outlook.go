@@ -21,10 +21,10 @@ type view struct {
 
 // placeOf says which datapoint of how many that is; empty where it is the only one.
 func (c *campaign) placeOf(t task) string {
-	if len(c.points) < 2 {
+	if c.total() < 2 {
 		return ""
 	}
-	place := fmt.Sprintf(" %d/%d", c.ran+1, len(c.points))
+	place := fmt.Sprintf(" %d/%d", c.before+c.ran+1, c.total())
 	if len(t.point.Parameters) > 0 {
 		place += " (" + t.point.String() + ")"
 	}
@@ -36,7 +36,7 @@ func (c *campaign) placeOf(t task) string {
 
 // outlook names the datapoints that did not succeed, the latest first.
 func (c *campaign) outlook() string {
-	if len(c.troubles) == 0 || len(c.points) < 2 {
+	if len(c.troubles) == 0 || c.total() < 2 {
 		return ""
 	}
 	const most = 3

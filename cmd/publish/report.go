@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"downbeat/internal/experiment"
 	"downbeat/internal/report"
 	"downbeat/internal/results"
 )
@@ -67,7 +66,7 @@ func (a *app) retabulate(dir string) error {
 // planned is how many datapoints the experiment's file has; 0 where that can't be
 // told: a report is worth having all the same.
 func planned(meta results.Meta) int {
-	file, err := experiment.Parse(meta.File, meta.Source)
+	file, err := parseStored(meta)
 	if err != nil {
 		return 0
 	}

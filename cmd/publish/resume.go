@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,73 +17,71 @@ import (
 )
 
 func (a *app) resumeCommand() *cobra.Command {
-	return &cobra.Command{
+	var from origin
+	cmd := &cobra.Command{
 		Use:   "resume DIR",
 		Short: "Go on with an experiment that was broken off: run what has not succeeded",
 		Long: `resume goes on with the experiment in DIR, such as results/NAME/latest. A
 datapoint is done if it has a complete run that succeeded, of exactly what the
-file says now; all others are run. The file is read from where it was; if it is
-not there any more, as it was then.`,
+file says now; all others are run.
+
+The file is read from where it was, whatever the current directory is: the
+results name it from the root on. If it can't be read any more, or came from
+standard input, resume goes on with it as it was run last, which the results
+keep. A file that is another experiment by now is refused.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("which experiment? Try: publish resume results/NAME/latest")
 			}
+			if from.file != "" && from.stored {
+				return errors.New("--file and --stored: choose one")
+			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.resume(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.resume(cmd.Context(), args[0], from) },
 	}
+	cmd.Flags().StringVar(&from.file, "file", "", "`FILE` that the experiment's file is now, where it has moved")
+	cmd.Flags().BoolVar(&from.stored, "stored", false, "go on with the file as it was run last, even where it has changed since")
+	return cmd
 }
 
-func (a *app) resume(ctx context.Context, dir string) error {
+func (a *app) resume(ctx context.Context, dir string, from origin) error {
 	defer a.live.Close()
 	exp, meta, records, err := results.Reopen(dir)
 	if err != nil {
 		return usage(err)
 	}
 	defer exp.Close()
-	file, before, err := a.reload(meta)
+	now, err := a.reread(meta, from)
 	if err != nil {
 		return err
 	}
-	left, err := a.compare(file, records)
+	left, done, err := a.compare(now.file, records)
 	if err != nil {
 		return err
 	}
-	if err := a.tellChanges(before, left); err != nil {
+	if err := a.tellChanges(now.before, left); err != nil {
 		return err
 	}
 	if len(left) == 0 {
 		return nil
 	}
-	return a.campaign(ctx, file, left, func() (*results.Experiment, error) { return exp, nil })
-}
-
-// reload reads the experiment's file again. Where it has changed, it gives it as
-// it was, too; that is nil where it can't be read any more by this program.
-func (a *app) reload(meta results.Meta) (file, before *experiment.File, err error) {
-	source, err := os.ReadFile(meta.File)
-	changed := err == nil && !bytes.Equal(source, meta.Source)
-	switch {
-	case err != nil:
-		source = meta.Source
-		a.say("publish: %s can't be read any more; going on with the file as it was\n", meta.File)
-	case changed:
-		a.say("publish: %s has changed since; what is not the same any more will run again\n", meta.File)
+	if now.meta.Directory, err = a.workDirectory(meta); err != nil {
+		return &exitError{exitFailed, err}
 	}
-	if file, err = experiment.Parse(meta.File, source); err != nil {
-		return nil, nil, usage(err)
-	}
-	if changed {
-		if before, err = experiment.Parse(meta.File, meta.Source); err == nil {
-			a.adapt(before)
+	c := &campaign{app: a, file: now.file, points: left, before: done, directory: now.meta.Directory}
+	return c.fly(ctx, func() (*results.Experiment, error) {
+		now.meta.Time = time.Now()
+		if err := exp.Use(now.meta); err != nil {
+			return nil, &exitError{exitFailed, err}
 		}
-	}
-	a.settle(file)
-	return file, before, nil
+		return exp, nil
+	})
 }
 
-// compare finds the points that are not done, and tells how things stand.
-func (a *app) compare(file *experiment.File, records []results.Record) ([]experiment.Point, error) {
+// compare finds the points that are not done, counts those that are, and tells how
+// things stand.
+func (a *app) compare(file *experiment.File, records []results.Record) (left []experiment.Point, before int, err error) {
 	done := make(map[string]string) // definition to run
 	for _, r := range records {
 		if r.Outcome == results.RunSucceeded {
@@ -93,14 +90,13 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 	}
 	points, err := a.only(file, file.Points())
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var left []experiment.Point
 	current := make(map[string]bool)
 	for _, point := range points {
 		definition, err := point.Definition()
 		if err != nil {
-			return nil, usage(err)
+			return nil, 0, usage(err)
 		}
 		current[definition] = true
 		if done[definition] == "" {
@@ -111,7 +107,7 @@ func (a *app) compare(file *experiment.File, records []results.Record) ([]experi
 	stale := slices.DeleteFunc(slices.Clone(records), func(r results.Record) bool {
 		return r.Outcome != results.RunSucceeded || current[r.Definition]
 	})
-	return slices.Clip(left), a.tellStale(stale, points)
+	return slices.Clip(left), len(points) - len(left), a.tellStale(stale, points)
 }
 
 // tellStale tells which runs have succeeded and don't count any more.

@@ -38,6 +38,7 @@ type flags struct {
 	logLevel     string
 	failFast     bool
 	keepGoing    bool
+	maxFailures  int
 	retries      int
 	only         []string
 }
@@ -117,7 +118,8 @@ func (a *app) define(f *pflag.FlagSet) {
 	f.DurationVar(&a.flags.readyTimeout, "ready-timeout", 30*time.Second, "how long a host may take to become ready")
 	f.DurationVar(&a.flags.lease, "lease", 30*time.Second, "how long to wait for a word from a silent host, and workers for one from here")
 	f.BoolVar(&a.flags.failFast, "fail-fast", false, "stop the experiment at the first datapoint that does not succeed")
-	f.BoolVar(&a.flags.keepGoing, "keep-going", false, "go on with the next datapoint whatever becomes of one (the default)")
+	f.BoolVar(&a.flags.keepGoing, "keep-going", false, "go on with the next datapoint whatever becomes of one (the default), even after the same refusal three times in a row")
+	f.IntVar(&a.flags.maxFailures, "max-failures", 0, "stop the experiment after `N` datapoints that did not succeed (default: never)")
 	f.IntVar(&a.flags.retries, "retries", -1, "try a datapoint that did not succeed again, up to `N` times (default: what the file says)")
 	f.StringSliceVar(&a.flags.only, "only", nil, "run only the datapoints with `PARAMETER=VALUE`; with several, those that have one of the values of each parameter")
 	f.BoolVar(&a.flags.quiet, "quiet", false, "don't print the processes' lines; they are in the results")
@@ -203,6 +205,8 @@ func (f *flags) check() error {
 		return fmt.Errorf("--lease %s: it must be at least %s", f.lease, shortestLease)
 	case f.failFast && f.keepGoing:
 		return errors.New("--fail-fast and --keep-going: choose one")
+	case f.maxFailures < 0:
+		return fmt.Errorf("--max-failures %d: it must be at least 1, or 0 for never", f.maxFailures)
 	case f.retries < -1 || f.retries > experiment.MaxRetries:
 		return fmt.Errorf("--retries %d: it must be between 0 and %d", f.retries, experiment.MaxRetries)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"downbeat/internal/experiment"
@@ -62,7 +64,12 @@ func (a *app) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return a.campaign(ctx, file, points, func() (*results.Experiment, error) { return a.create(file) })
+	here, err := os.Getwd()
+	if err != nil {
+		return &exitError{exitFailed, fmt.Errorf("find the working directory: %w", err)}
+	}
+	c := &campaign{app: a, file: file, points: points, directory: here}
+	return c.fly(ctx, func() (*results.Experiment, error) { return a.create(file, here) })
 }
 
 // only picks the points that --only asks for.
@@ -74,18 +81,17 @@ func (a *app) only(file *experiment.File, points []experiment.Point) ([]experime
 	return picked, nil
 }
 
-// campaign runs these points of the file. The results are opened once the queue
-// has been reached.
-func (a *app) campaign(
-	ctx context.Context, file *experiment.File, points []experiment.Point, open func() (*results.Experiment, error),
-) error {
+// fly runs the campaign's points. The results are opened once the queue has been
+// reached.
+func (c *campaign) fly(ctx context.Context, open func() (*results.Experiment, error)) error {
+	a := c.app
 	// What is wrong with the file by itself is found before anything is reached.
-	for _, point := range points {
+	for _, point := range c.points {
 		if _, err := point.Definition(); err != nil {
 			return usage(err)
 		}
 	}
-	broker, done, err := a.queueFor(ctx, file)
+	broker, done, err := a.queueFor(ctx, c.file, c.directory)
 	if err != nil {
 		return err
 	}
@@ -100,8 +106,9 @@ func (a *app) campaign(
 		return err
 	}
 	defer exp.Close()
-	c := &campaign{app: a, publisher: p, file: file, results: exp, points: points}
-	if c.reporter, err = newReporter(exp.Dir(), len(file.Points())); err != nil {
+	c.publisher, c.results = p, exp
+	c.brake = brake{failFast: a.flags.failFast, keepGoing: a.flags.keepGoing, maxFailures: a.flags.maxFailures}
+	if c.reporter, err = newReporter(exp.Dir(), len(c.file.Points())); err != nil {
 		return &exitError{exitFailed, err}
 	}
 	defer c.reporter.close(a)
@@ -109,11 +116,11 @@ func (a *app) campaign(
 }
 
 // queueFor makes the embedded queue, or leaves it to open to connect.
-func (a *app) queueFor(ctx context.Context, file *experiment.File) (queue.Broker, func(), error) {
+func (a *app) queueFor(ctx context.Context, file *experiment.File, directory string) (queue.Broker, func(), error) {
 	if !a.embedded() {
 		return nil, func() {}, nil
 	}
-	lab, err := a.newLab(ctx, file)
+	lab, err := a.newLab(ctx, file, directory)
 	if errors.Is(err, trustedpath.ErrUntrusted) {
 		return nil, nil, usage(err)
 	}
@@ -127,15 +134,17 @@ func (a *app) queueFor(ctx context.Context, file *experiment.File) (queue.Broker
 	}, nil
 }
 
-// create makes the directory of a new experiment.
-func (a *app) create(file *experiment.File) (*results.Experiment, error) {
-	format := "json"
-	if !strings.HasPrefix(strings.TrimSpace(string(file.Source)), "{") {
-		format = "yaml"
+// create makes the directory of a new experiment, which is run in that directory.
+func (a *app) create(file *experiment.File, here string) (*results.Experiment, error) {
+	meta := results.Meta{
+		Name: file.Name, File: file.Path, Format: formatOf(file.Source), Source: file.Source, Version: version.String(), Directory: here,
 	}
-	exp, err := results.Create(a.flags.results, results.Meta{
-		Name: file.Name, File: file.Path, Format: format, Source: file.Source, Version: version.String(),
-	})
+	if file.Path == experiment.Stdin {
+		meta.File = "-"
+	} else if path, err := filepath.Abs(file.Path); err == nil {
+		meta.Path = path
+	}
+	exp, err := results.Create(a.flags.results, meta)
 	if err != nil {
 		return nil, usage(err)
 	}

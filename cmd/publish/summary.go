@@ -191,6 +191,17 @@ func wroteLast(dir, host, process string) string {
 	return fmt.Sprintf("\n    %q", line)
 }
 
+// shellWord gives a path as it can be put into a command line.
+func shellWord(path string) string {
+	plain := func(r rune) bool {
+		return r > 127 || strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=,+-:@%", r)
+	}
+	if path != "" && strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
 func processes(n int) string {
 	if n == 1 {
 		return "1 process"

@@ -83,6 +83,9 @@ func (d *decoder) name(n *node) {
 		}
 		return
 	}
+	if d.file.Name != "" { // see Origin
+		return
+	}
 	base := filepath.Base(d.report.file)
 	d.file.Name = strings.TrimSuffix(base, filepath.Ext(base))
 	if message.CheckName(d.file.Name) != nil {

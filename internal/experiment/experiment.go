@@ -55,6 +55,7 @@ type File struct {
 	// Warnings are about what is allowed but hardly meant.
 	Warnings []*Error
 
+	dir            string     // see Origin
 	commands       []*command // in rank order
 	setup          []*step
 	teardown       []*step

@@ -161,7 +161,10 @@ func readSource(name string) source {
 
 // base is the directory from which paths of the file are seen.
 func (f *File) base() string {
-	if f.Path == displayName("-") {
+	switch {
+	case f.dir != "":
+		return f.dir
+	case f.Path == Stdin:
 		return "."
 	}
 	return filepath.Dir(f.Path)

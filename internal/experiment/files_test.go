@@ -200,3 +200,23 @@ func TestEmptyDirectoriesAreShipped(t *testing.T) {
 		t.Errorf("a file in the place of an empty directory: got %v", err)
 	}
 }
+
+// What a file ships is looked for where its origin says, and a name that it doesn't
+// give is its origin's.
+func TestOrigin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "server"), []byte("binary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := []byte("hosts: {alpha: [./server]}\nfiles: {server: server}\n")
+	for _, from := range []Origin{{Path: filepath.Join(dir, "gone.yaml"), Name: "kept"}, {Path: Stdin, Dir: dir, Name: "kept"}} {
+		f, err := ParseFrom(from, text)
+		if err != nil || f.Name != "kept" {
+			t.Errorf("%+v: name %q, %v", from, f.Name, err)
+		}
+	}
+	if f, err := ParseFrom(Origin{Path: Stdin, Dir: dir, Name: "kept"}, append([]byte("name: own\n"), text...)); err != nil || f.Name != "own" {
+		t.Errorf("with a name of its own: %v", err)
+	}
+}

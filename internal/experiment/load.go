@@ -21,9 +21,12 @@ func Load(path string, stdin io.Reader) (*File, error) {
 	return Parse(displayName(path), data)
 }
 
+// Stdin is what standard input is called in messages.
+const Stdin = "standard input"
+
 func displayName(path string) string {
 	if path == "-" {
-		return "standard input"
+		return Stdin
 	}
 	return path
 }
@@ -53,13 +56,26 @@ func readProblem(err error) string {
 
 // Parse checks data, the text of the file called name, and makes a trial
 // expansion of it. Its errors are [Errors].
-func Parse(name string, data []byte) (*File, error) {
-	r := &report{file: name}
+func Parse(name string, data []byte) (*File, error) { return ParseFrom(Origin{Path: name}, data) }
+
+// An Origin says where the text of a file comes from.
+type Origin struct {
+	// Path is what the file is called in messages.
+	Path string
+	// Dir is from where the file's own paths are seen; empty: the directory of Path.
+	Dir string
+	// Name is the experiment's where the file gives none; empty: made from Path.
+	Name string
+}
+
+// ParseFrom is [Parse] of a text that is not, or no longer, where it is from.
+func ParseFrom(from Origin, data []byte) (*File, error) {
+	r := &report{file: from.Path}
 	root := parseSource(r, data)
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	f := &File{Path: name, Source: data}
+	f := &File{Path: from.Path, Source: data, dir: from.Dir, Name: from.Name}
 	(&decoder{report: r, file: f, keys: allKeys, used: make(map[string]bool)}).decode(root)
 	if err := r.err(); err != nil {
 		return nil, err
