@@ -36,7 +36,6 @@ type campaign struct {
 	lasted    pace
 	reporter  *reporter
 	sought    []experiment.Metric // of the latest datapoint
-	finds     finds
 }
 
 // A task is an attempt at a datapoint.
@@ -141,7 +140,6 @@ func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
 		return false, err
 	}
 	c.reporter.update()
-	c.finds.add(record)
 	c.brake.see(record)
 	c.started = c.started || !record.ReleasedAt.IsZero()
 	again := c.retry(ctx, f.task, record.Outcome) && !c.brake.futile()
@@ -219,7 +217,7 @@ func (c *campaign) note(f *flight, r results.Record, err error) {
 
 // conclude sums several datapoints up.
 func (c *campaign) conclude() {
-	defer c.neverFound()
+	defer c.tellFinds()
 	if c.total() < 2 {
 		return
 	}

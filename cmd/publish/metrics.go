@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/results"
+	"downbeat/internal/terminal"
 )
 
 // metrics tells in a line what a run's metrics are, and then of each that found
@@ -23,7 +24,8 @@ func metrics(b *strings.Builder, r results.Record) {
 	names := slices.Sorted(maps.Keys(r.Metrics))
 	for _, name := range names {
 		if v := r.Metrics[name]; !math.IsNaN(v) {
-			found = append(found, strings.TrimSpace(name+" "+strconv.FormatFloat(v, 'g', 6, 64)+" "+r.Units[name]))
+			value := strings.TrimSpace(name + " " + strconv.FormatFloat(v, 'g', 6, 64) + " " + r.Units[name])
+			found = append(found, value+rests(r, name))
 		}
 	}
 	if len(found) > 0 {
@@ -31,8 +33,11 @@ func metrics(b *strings.Builder, r results.Record) {
 	}
 	for _, name := range names {
 		note := r.MetricNotes[name]
-		if math.IsNaN(r.Metrics[name]) {
+		switch of := r.MetricsOf[name]; {
+		case math.IsNaN(r.Metrics[name]):
 			note = "nothing found: " + note
+		case note == "" && of.Values < of.Expected:
+			note = "without " + strings.Join(of.Lacking, "; ")
 		}
 		if note != "" {
 			fmt.Fprintf(b, "  %s: %s\n", name, note)
@@ -40,64 +45,89 @@ func metrics(b *strings.Builder, r results.Record) {
 	}
 }
 
-// finds are the metrics of an experiment: why each found nothing, or "" once it
-// has found something.
-type finds map[string]string
+// rests says on how many processes a metric rests, and of how many.
+func rests(r results.Record, name string) string {
+	of, ok := r.MetricsOf[name]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d)", of.Values, of.Expected)
+}
+
+// finds are what became of an experiment's metrics, by their names.
+type finds map[string]*find
+
+// A find is what became of a metric in the runs in which there was something to find.
+type find struct {
+	runs, empty, part int
+	why               string // it was empty in the first of these
+}
 
 // add takes in a run in which there was something to find.
-func (f *finds) add(r results.Record) {
+func (f finds) add(r results.Record) {
 	if r.ReleasedAt.IsZero() {
 		return
 	}
-	if *f == nil {
-		*f = make(finds)
-	}
 	for name, v := range r.Metrics {
-		if why, seen := (*f)[name]; !math.IsNaN(v) {
-			(*f)[name] = ""
-		} else if !seen || why != "" {
-			(*f)[name] = r.MetricNotes[name]
+		of, found := r.MetricsOf[name], f[name]
+		if found == nil {
+			found = &find{}
+			f[name] = found
 		}
-	}
-}
-
-// never gives those that found nothing.
-func (f finds) never() []string {
-	return slices.Sorted(func(yield func(string) bool) {
-		for name, why := range f {
-			if why != "" && !yield(name) {
-				return
+		found.runs++
+		switch {
+		case math.IsNaN(v) && (of.Expected > 0 || of.Definition == ""):
+			if found.empty++; found.empty == 1 {
+				found.why = r.MetricNotes[name]
 			}
+		case of.Values < of.Expected:
+			found.part++
 		}
-	})
+	}
 }
 
-// neverFound warns of metrics that found nothing in the whole experiment: most
-// likely, the file is wrong about where they are.
-func (c *campaign) neverFound() {
-	if len(c.finds.never()) == 0 {
-		return
-	}
-	c.addEarlier()
-	never := c.finds.never()
+// tellFinds warns of metrics that found nothing, or less than they should have, in
+// some run. Where one found nothing at all, the file is most likely wrong about where
+// its values are.
+func (c *campaign) tellFinds() {
+	all := c.findAll()
 	for i := range c.sought {
-		if m := &c.sought[i]; slices.Contains(never, m.Name) {
-			c.say("publish: warning: metric %s found nothing in any run; it looks for %s: %s\n", m.Name, m, c.finds[m.Name])
+		m := &c.sought[i]
+		switch f := all[m.Name]; {
+		case f == nil:
+		case f.empty > 0 && f.empty == f.runs:
+			c.say("publish: warning: metric %s found nothing in any run; it looks for %s: %s\n", m.Name, m, f.why)
+		case f.empty > 0:
+			c.say("publish: warning: metric %s found nothing in %d of %d runs; in the first of these: %s\n", m.Name, f.empty, f.runs, f.why)
+		}
+		if f := all[m.Name]; f != nil && f.part > 0 {
+			c.say("publish: warning: metric %s rests on fewer processes or files than there are in %d of %s\n",
+				m.Name, f.part, terminal.Count(uint64(f.runs), "run"))
 		}
 	}
 }
 
-// addEarlier takes in the runs that the experiment had before it was resumed.
-func (c *campaign) addEarlier() {
+// findAll takes in all runs of the experiment, those of before it was resumed
+// included, but not those whose place others have taken.
+func (c *campaign) findAll() finds {
 	reader, err := results.Open(c.results.Dir())
 	if err != nil {
-		return // there is no run, or none that can be read
+		return nil // there is no run, or none that can be read
 	}
+	var records []results.Record
 	for _, dir := range reader.Runs() {
 		if record, err := results.ReadRecord(dir); err == nil {
-			c.finds.add(record)
+			records = append(records, record)
 		}
 	}
+	slices.SortStableFunc(records, func(a, b results.Record) int { return a.EndedAt.Compare(b.EndedAt) })
+	all := make(finds)
+	for i, superseded := range results.Supersede(records) {
+		if !superseded {
+			all.add(records[i])
+		}
+	}
+	return all
 }
 
 // describeMetrics prints, for check, what a run of the datapoint is judged by.

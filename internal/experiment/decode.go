@@ -20,7 +20,7 @@ var (
 	groupFields   = append([]string{"on", "count", "collect"}, commandFields...)
 	stepFields    = []string{"run", "on", "env", "dir", "timeout", "ok_exit", "shell", "pty"}
 	stopFields    = []string{"when", "after", "grace", "on_failure"}
-	metricFields  = []string{"file", "output", "format", "field", "where", "pattern", "group", "host", "reduce", "scale", "unit"}
+	metricFields  = []string{"file", "output", "format", "field", "where", "pattern", "group", "host", "reduce", "scale", "unit", "partial"}
 	reduceFields  = []string{"lines", "processes"}
 )
 

@@ -36,22 +36,27 @@ func (x *expansion) metric(m *metric) Metric {
 }
 
 // sources finds the streams of a metric, or its files: where several processes
-// of a host name the same ones, these count once.
+// of a host name the same ones, these are one source.
 func (x *expansion) sources(m *metric) []Source {
+	type key struct{ host, file string }
 	var sources []Source
-	known := make(map[Source]bool)
+	known := make(map[key]int)
 	for _, p := range x.all {
 		if len(m.groups) > 0 && !slices.Contains(m.groups, p.Group) || len(m.hosts) > 0 && !slices.Contains(m.hosts, p.Host) {
 			continue
 		}
-		s := Source{Host: p.Host, Process: p.Name, Stderr: m.stream == "stderr"}
-		if m.file != nil {
-			s = Source{Host: p.Host, File: x.glob(m.file, p)}
+		if m.file == nil {
+			sources = append(sources, Source{Host: p.Host, Process: p.Name, Stderr: m.stream == "stderr"})
+			continue
 		}
-		if !known[s] {
-			known[s] = true
-			sources = append(sources, s)
+		at := key{p.Host, x.glob(m.file, p)}
+		i, ok := known[at]
+		if !ok {
+			i = len(sources)
+			known[at] = i
+			sources = append(sources, Source{Host: at.host, File: at.file})
 		}
+		sources[i].Named = append(sources[i].Named, p.Name)
 	}
 	return sources
 }

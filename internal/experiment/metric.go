@@ -34,6 +34,24 @@ type Metric struct {
 	Lines, Processes Reduction
 	// Scale multiplies the result.
 	Scale float64
+	// Partial: the number may rest on fewer processes, or files, than there are.
+	Partial bool
+	// Definition is a hash of what the file says of the metric: two values with
+	// the same one may stand in one column.
+	Definition string
+}
+
+// NeedsAll reports whether the number says nothing true of the run where the value
+// of a process is not there. One that counts processes, or that picks the value
+// of one, does without.
+func (m *Metric) NeedsAll() bool {
+	switch m.Processes {
+	case First, Last:
+		return false
+	case Count:
+		return m.Lines == "" // else it counts those that have a value
+	}
+	return true
 }
 
 // A Source is one or several places where a metric's values are. One of File
@@ -43,7 +61,12 @@ type Source struct {
 	File    string // a pattern below the host's collected files
 	Process string
 	Stderr  bool // the process's standard error, else its standard output
+	// Named are the processes on the host whose files File names.
+	Named []string
 }
+
+// Wild reports whether File may be the name of several files.
+func (s *Source) Wild() bool { return strings.ContainsAny(s.File, `*?[{\\`) }
 
 // A Condition is a field that a row has to have with that value.
 type Condition struct{ Field, Value string }
@@ -132,6 +155,7 @@ func (d *decoder) metrics(n *node) {
 		}
 		m := &metric{Metric: Metric{Name: p.key, Scale: 1}, whole: &text{at: p.pos, field: at}}
 		d.metric(m, d.fields(p.value, at, metricFields))
+		m.Definition = m.definition()
 		d.file.metrics = append(d.file.metrics, m)
 	}
 }
@@ -155,8 +179,22 @@ func (d *decoder) metric(m *metric, fields map[string]*node) {
 	if n := fields["scale"]; n != nil {
 		m.Scale = d.number(n, path+".scale")
 	}
+	if n := fields["partial"]; n != nil {
+		m.Partial = d.boolean(n, path+".partial")
+	}
 	d.valuesFrom(m, fields)
 	d.selection(m, fields)
+	d.tooWide(m)
+}
+
+// tooWide warns of a metric that wants a value of every process where there are
+// several groups, of which one most likely has none.
+func (d *decoder) tooWide(m *metric) {
+	if len(d.file.Groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner() == Count {
+		return
+	}
+	d.warn(m.whole.at, m.whole.field, "every process of %s has to have a value, else the run fails; with group: it is only those of one",
+		"groups "+strings.Join(groupNames(d.file.Groups), ", "))
 }
 
 // uncollected warns of metrics whose files nobody brings home.

@@ -29,12 +29,18 @@ require:
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	f := mustParse(t, "x.yaml", measuredFile)
-	if len(f.Warnings) > 0 {
-		t.Errorf("a parameter that a requirement uses is used: got %v", f.Warnings)
+	if want := "x.yaml:11:3: metrics.all: every process of groups server, client has to have a value, else the run fails; with group: it is only those of one"; len(f.Warnings) != 1 || f.Warnings[0].Error() != want {
+		t.Errorf("warnings: got %v, want that all is wide, and none of a parameter that a requirement uses", f.Warnings)
 	}
 	d, err := f.Points()[1].Expand(trial)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := range d.Metrics {
+		if d.Metrics[i].Definition == "" {
+			t.Errorf("%s has no definition", d.Metrics[i].Name)
+		}
+		d.Metrics[i].Definition = "" // see TestMetricDefinition
 	}
 	rps, p99, all, failed := d.Metrics[0], d.Metrics[1], d.Metrics[2], d.Metrics[3]
 	want := Metric{
@@ -44,11 +50,15 @@ func TestMetrics(t *testing.T) {
 	if !reflect.DeepEqual(rps, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", rps, want)
 	}
-	if want := []Source{{Host: "a", File: "client.0.jsonl"}, {Host: "a", File: "client.2.jsonl"}}; !reflect.DeepEqual(p99.Sources, want) ||
+	if want := []Source{{Host: "a", File: "client.0.jsonl", Named: []string{"client.0"}}, {Host: "a", File: "client.2.jsonl", Named: []string{"client.2"}}}; !reflect.DeepEqual(p99.Sources, want) ||
 		p99.Format != JSONL || p99.Processes != "p99.9" || p99.Scale != 1 {
 		t.Errorf("p99: got %+v", p99)
 	}
-	if want := []Source{{Host: "c", File: "*.tsv"}, {Host: "a", File: "*.tsv"}, {Host: "b", File: "*.tsv"}}; !reflect.DeepEqual(all.Sources, want) || all.Field != "GET per s" {
+	if want := []Source{
+		{Host: "c", File: "*.tsv", Named: []string{"server.0"}},
+		{Host: "a", File: "*.tsv", Named: []string{"client.0", "client.2"}},
+		{Host: "b", File: "*.tsv", Named: []string{"client.1"}},
+	}; !reflect.DeepEqual(all.Sources, want) || all.Field != "GET per s" {
 		t.Errorf("all: got %+v", all)
 	}
 	if len(failed.Sources) != 4 || !failed.Sources[0].Stderr || failed.Pattern.String() != "GET failed" {
@@ -128,5 +138,44 @@ func TestMetricOfFilesThatAreNotCollected(t *testing.T) {
 	}
 	if f, err = Parse("x.yaml", []byte(source+"collect: x.csv\n")); err != nil || len(f.Warnings) > 0 {
 		t.Errorf("with a collect: got %v, warnings %v", err, f.Warnings)
+	}
+}
+
+// The definition of a metric is the same however it is written down, and another
+// with each thing that it says.
+func TestMetricDefinition(t *testing.T) {
+	t.Parallel()
+	define := func(metric string) string {
+		f := mustParse(t, "x.yaml", "hosts: {a: , b: }\ncollect: '*'\ngroups: {g: {on: a, run: x}, h: {on: b, run: x}}\nmetrics: {m: "+metric+"}")
+		d, err := f.Points()[0].Expand(trial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Metrics[0].Definition
+	}
+	const base = "{group: g, output: stdout, format: csv, field: v, reduce: sum}"
+	want := define(base)
+	for _, same := range []string{
+		"{reduce: sum, field: v, format: csv, output: stdout, group: [g]}", "{group: g, output: stdout, format: csv, field: v, reduce: sum, scale: 1, partial: false}",
+	} {
+		if define(same) != want {
+			t.Errorf("%s has another definition than %s", same, base)
+		}
+	}
+	seen := map[string]string{want: base}
+	for _, other := range []string{
+		"{group: h, output: stdout, format: csv, field: v, reduce: sum}", "{group: g, output: stderr, format: csv, field: v, reduce: sum}",
+		"{group: g, output: stdout, format: tsv, field: v, reduce: sum}", "{group: g, output: stdout, format: csv, field: w, reduce: sum}",
+		"{group: g, output: stdout, format: csv, field: v, reduce: mean}", "{group: g, output: stdout, format: csv, field: v, reduce: {lines: sum, processes: sum}}",
+		"{group: g, output: stdout, format: csv, field: v, reduce: sum, scale: 0.1}", "{group: g, output: stdout, format: csv, field: v, reduce: sum, unit: ms}",
+		"{group: g, output: stdout, format: csv, field: v, reduce: sum, partial: true}", "{group: g, output: stdout, format: csv, field: v, where: {a: 1}, reduce: sum}",
+		"{group: g, output: stdout, format: csv, field: v, where: {a: 2}, reduce: sum}", "{group: g, output: stdout, pattern: (v), reduce: sum}",
+		"{group: g, file: v.csv, field: v, reduce: sum}", "{group: g, file: w.csv, field: v, reduce: sum}", "{host: a, output: stdout, format: csv, field: v, reduce: sum}",
+	} {
+		d := define(other)
+		if seen[d] != "" {
+			t.Errorf("%s has the definition of %s", other, seen[d])
+		}
+		seen[d] = other
 	}
 }

@@ -282,6 +282,8 @@ var fieldSchemas = map[string]schema{
 	}}},
 	"metric.scale": {"type": "number", "not": schema{"const": 0}},
 	"metric.unit":  {"type": "string", "minLength": 1, "maxLength": maxUnit},
+
+	"metric.partial": {"type": "boolean"},
 }
 
 // TestSchemaKnowsNoMoreThanTheFile: there is no field in the schema that files

@@ -37,7 +37,7 @@ func (s *search) jsonLine(line []byte, into *reducer) {
 	}
 	if s.isOutput() && line[0] != '{' {
 		// Something else that the process had to say.
-		s.miss.note(noLine, "no line of %s is an object of JSON", s.place)
+		s.note(noLine, "no line of %s is an object of JSON", s.place)
 		return
 	}
 	if !gjson.ValidBytes(line) {
@@ -59,15 +59,18 @@ func (s *search) jsonRow(row gjson.Result, into *reducer) {
 			return
 		}
 		if !same(scalar(v), c.Value) {
-			s.miss.note(noMatch, "%s has no row where %s is %q", s.place, c.Field, c.Value)
+			s.known = true
+			s.note(noMatch, "%s has no row where %s is %q", s.place, c.Field, c.Value)
 			return
 		}
 	}
-	switch v := lookUp(row, m.Field); {
+	v := lookUp(row, m.Field)
+	s.known = s.known || v.Exists()
+	switch {
 	case !v.Exists():
 		s.lacks(row, m.Field)
 	case v.Type == gjson.Null:
-		s.miss.note(noValue, "%s has nothing but null for %q", s.place, m.Field)
+		s.note(noValue, "%s has nothing but null for %q", s.place, m.Field)
 	default:
 		s.value(scalar(v), into)
 	}
@@ -75,14 +78,14 @@ func (s *search) jsonRow(row gjson.Result, into *reducer) {
 
 // lacks notes that a row does not have a field, and which it has.
 func (s *search) lacks(row gjson.Result, field string) {
-	if s.miss.near >= noField {
+	if s.here.near >= noField {
 		return
 	}
 	if !row.IsObject() {
-		s.miss.note(noField, "%s has no %q: a row is %s", s.place, field, quoted(row.Raw))
+		s.note(noField, "%s has no %q: a row is %s", s.place, field, quoted(row.Raw))
 		return
 	}
-	s.miss.note(noField, "%s has no field %q; the first row has %s", s.place, field, listed(slices.Sorted(maps.Keys(row.Map()))))
+	s.note(noField, "%s has no field %q; the first row has %s", s.place, field, listed(slices.Sorted(maps.Keys(row.Map()))))
 }
 
 // lookUp follows a path such as latency.p99 or jobs.0.iops. A key that has dots

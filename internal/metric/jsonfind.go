@@ -67,7 +67,7 @@ func (f *finder) next(i int) int {
 // noise is a line that is not JSON. Among a process's output there may be some.
 func (f *finder) noise() {
 	if s := f.search; s.isOutput() {
-		s.miss.note(noLine, "no line of %s is an object of JSON", s.place)
+		s.note(noLine, "no line of %s is an object of JSON", s.place)
 	} else {
 		s.left.note(s.place, s.row, "is not JSON")
 	}
@@ -88,6 +88,7 @@ func (f *finder) document(text []byte, begin int) {
 		s.jsonRow(value, f.into)
 		return
 	}
+	s.known = s.known || !value.Get("0").Exists() // none of what there might have been
 	counted := 0
 	value.ForEach(func(_, row gjson.Result) bool {
 		if row.Index > counted {

@@ -1,10 +1,13 @@
 package metric
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,60 +19,129 @@ import (
 )
 
 // Judge takes the datapoint's metrics out of the run's directory into its
-// record, and fails a run that has succeeded but does not meet a requirement.
+// record, and fails a run that has succeeded but does not meet a requirement, or
+// in which a metric lacks values.
 func Judge(dir string, dp *experiment.Datapoint, rec *results.Record) {
-	if len(dp.Metrics) > 0 {
-		take(dir, dp.Metrics, rec)
-	}
+	judge(dir, dp.Metrics, dp.Require, rec)
+}
+
+func judge(dir string, metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record) {
+	take(dir, metrics, rec)
+	rec.Judged = &results.Judgement{Definition: definition(metrics, require)}
 	if rec.Outcome != results.RunSucceeded {
 		return
 	}
-	if unmet := unmet(dp.Require, rec); len(unmet) > 0 {
+	if unmet := append(lacking(metrics, require, rec), unmet(require, rec)...); len(unmet) > 0 {
 		rec.Outcome, rec.Reason = results.RunFailed, strings.Join(unmet, "; ")
+		rec.Judged.Unmet = unmet
 	}
 }
 
+// take enters the metrics into the record. One that is there by the same
+// definition stays as it is, and one that is no longer defined goes.
 func take(dir string, metrics []experiment.Metric, rec *results.Record) {
 	root, err := os.OpenRoot(dir) // a collected link leads nowhere else
 	if err == nil {
 		defer func() { _ = root.Close() }() // only read
 	}
-	values, notes := make([]float64, len(metrics)), make([]string, len(metrics))
+	before := *rec
+	rec.Metrics, rec.Units, rec.MetricNotes, rec.MetricsOf = nil, nil, nil, nil
+	found := make([]Finding, len(metrics))
 	var searches errgroup.Group
 	searches.SetLimit(runtime.GOMAXPROCS(0)) // the next run waits for this
 	for i := range metrics {
 		searches.Go(func() error {
-			if err != nil {
-				values[i], notes[i] = math.NaN(), err.Error()
-			} else {
-				values[i], notes[i] = Take(root.FS(), &metrics[i])
+			m := &metrics[i]
+			switch of, ok := before.MetricsOf[m.Name]; {
+			case ok && of.Definition == m.Definition && m.Definition != "":
+				found[i] = Finding{before.Metrics[m.Name], before.MetricNotes[m.Name], of.Values, of.Expected, of.Lacking}
+			case err != nil:
+				found[i] = Finding{Value: math.NaN(), Note: err.Error()}
+			default:
+				found[i] = Take(root.FS(), m, startedIn(rec))
 			}
 			return nil
 		})
 	}
 	_ = searches.Wait() // what goes wrong is in the notes
 	for i := range metrics {
-		enter(rec, &metrics[i], values[i], notes[i])
+		enter(rec, &metrics[i], found[i])
 	}
 }
 
-func enter(rec *results.Record, m *experiment.Metric, v float64, note string) {
-	if rec.Metrics == nil {
-		rec.Metrics = make(results.Metrics)
+// startedIn tells which processes of a run were started.
+func startedIn(rec *results.Record) func(host, process string) bool {
+	if len(rec.Processes) == 0 {
+		return nil
 	}
-	rec.Metrics[m.Name] = v
+	started := make(map[results.Process]bool, len(rec.Processes))
+	for _, p := range rec.Processes {
+		started[results.Process{Host: p.Host, Name: p.Process}] = !p.StartedAt.IsZero()
+	}
+	return func(host, process string) bool { return started[results.Process{Host: host, Name: process}] }
+}
+
+func enter(rec *results.Record, m *experiment.Metric, f Finding) {
+	if rec.Metrics == nil {
+		rec.Metrics, rec.MetricsOf = make(results.Metrics), make(map[string]results.MetricBasis)
+	}
+	rec.Metrics[m.Name] = f.Value
+	rec.MetricsOf[m.Name] = results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Definition: m.Definition}
 	if m.Unit != "" {
 		if rec.Units == nil {
 			rec.Units = make(map[string]string)
 		}
 		rec.Units[m.Name] = m.Unit
 	}
-	if note != "" {
+	if f.Note != "" {
 		if rec.MetricNotes == nil {
 			rec.MetricNotes = make(map[string]string)
 		}
-		rec.MetricNotes[m.Name] = note
+		rec.MetricNotes[m.Name] = f.Note
 	}
+}
+
+// definition is a hash of all that a run is judged by.
+func definition(metrics []experiment.Metric, require []experiment.Requirement) string {
+	h := sha256.New()
+	for i := range metrics {
+		fmt.Fprintf(h, "metric %q %s\n", metrics[i].Name, metrics[i].Definition)
+	}
+	for _, r := range require {
+		fmt.Fprintf(h, "require %q %q\n", r.Name, r.Text)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// lacking says which metrics a run proves nothing of: they have no value, or rest
+// on fewer than all. What is required besides says so itself where it has no value.
+func lacking(metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record) []string {
+	var reasons []string
+	for i := range metrics {
+		m := &metrics[i]
+		of, none := rec.MetricsOf[m.Name], math.IsNaN(rec.Metrics[m.Name])
+		required := slices.ContainsFunc(require, func(r experiment.Requirement) bool { return r.Name == m.Name })
+		switch {
+		case m.Partial, of.Expected == 0, none && required:
+		case none:
+			reasons = append(reasons, m.Name+" was not found: "+rec.MetricNotes[m.Name])
+		case of.Values < of.Expected && m.NeedsAll():
+			reasons = append(reasons, incomplete(m, of))
+		}
+	}
+	return reasons
+}
+
+func incomplete(m *experiment.Metric, of results.MetricBasis) string {
+	what, missing := "processes", of.Expected-of.Values
+	if m.Sources[0].File != "" {
+		what = "files"
+	}
+	why := strings.Join(of.Lacking, "; ")
+	if more := missing - len(of.Lacking); more > 0 && len(of.Lacking) == mostLacking {
+		why += fmt.Sprintf("; and %d more", more)
+	}
+	return fmt.Sprintf("%s is the %s of %d of %d %s (partial: true would let that pass): %s", m.Name, m.Processes, of.Values, of.Expected, what, why)
 }
 
 // unmet says which requirements a run does not meet, and by what.

@@ -44,7 +44,8 @@ func checkTake(t *testing.T, tree fstest.MapFS, m experiment.Metric, want float6
 	if m.Processes == "" {
 		m.Processes = experiment.Sum
 	}
-	got, note := metric.Take(tree, &m)
+	f := metric.Take(tree, &m, nil)
+	got, note := f.Value, f.Note
 	if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || note != wantNote {
 		t.Errorf("got %v, %q\nwant %v, %q", got, note, want, wantNote)
 	}

@@ -22,102 +22,212 @@ import (
 	"downbeat/internal/results"
 )
 
-// Take takes a metric out of a run's directory. It is NaN if nothing was
-// found; note then says why, and else what was left out, if anything was.
-func Take(run fs.FS, m *experiment.Metric) (value float64, note string) {
-	s := &search{run: run, metric: m, over: reducer{reduction: m.Processes}}
+// Take takes a metric out of a run's directory. Only processes that were started
+// count; without started, all do.
+func Take(run fs.FS, m *experiment.Metric, started func(host, process string) bool) Finding {
+	s := &search{run: run, metric: m, over: reducer{reduction: m.Processes}, started: started}
 	s.open = func(name string) (io.ReadCloser, error) { return run.Open(name) }
 	for _, source := range m.Sources {
 		if source.File != "" {
-			s.files(source)
-		} else {
+			s.files(&source)
+		} else if s.runs(source.Host, source.Process) {
 			s.output(source)
 		}
 	}
 	return s.result()
 }
 
+// A Finding is what a metric comes to in a run.
+type Finding struct {
+	// Value is NaN if nothing was found.
+	Value float64
+	// Note says why nothing was found, and else what was left out, if anything was.
+	Note string
+	// Values says how many processes, or files, the number rests on, and Expected
+	// how many there should be.
+	Values, Expected int
+	// Lacking says which have no value, and why: a phrase for each of the first few.
+	Lacking []string
+}
+
+// Complete reports whether every process, or file, has a value.
+func (f *Finding) Complete() bool { return f.Values >= f.Expected }
+
 // result is what the values that were found come to.
-func (s *search) result() (value float64, note string) {
+func (s *search) result() Finding {
+	f := Finding{Value: math.NaN(), Values: s.values, Expected: s.expected, Lacking: s.lacking}
 	v, ok := s.over.result()
-	if !ok {
-		return math.NaN(), s.why()
+	switch v *= s.metric.Scale; {
+	case !ok:
+		f.Note = s.why()
+	case math.IsInf(v, 0) || math.IsNaN(v):
+		f.Note = "the result is too large for a number"
+	default:
+		f.Value, f.Note = v, s.left.String()
 	}
-	if v *= s.metric.Scale; math.IsInf(v, 0) || math.IsNaN(v) {
-		return math.NaN(), "the result is too large for a number"
-	}
-	return v, s.left.String()
+	return f
 }
 
 // A search is the work on one metric of one run.
 type search struct {
-	run    fs.FS
-	open   func(name string) (io.ReadCloser, error)
-	metric *experiment.Metric
-	over   reducer // of all values, or of what each source came to
-	lines  reducer // of one source's values, where there are two steps
+	run     fs.FS
+	open    func(name string) (io.ReadCloser, error)
+	started func(host, process string) bool
+	metric  *experiment.Metric
+	over    reducer // of all values, or of what each source came to
+	lines   reducer // of one source's values, where there are two steps
 
-	miss miss
+	values, expected int // processes or files
+	lacking          []string
+
+	miss miss // of all sources
 	left left
 
 	place string // the file that is being read
-	row   int    // its line, or the number of its row, from 1
+	row   int    // its line, from 1
+	here  miss   // of this file
+	known bool   // it has what is looked for, though perhaps not in any row
 }
+
+// runs reports whether a process was started: else it owes nothing.
+func (s *search) runs(host, process string) bool { return s.started == nil || s.started(host, process) }
 
 // filesDir holds what was collected from a host, below the host's directory.
 const filesDir = "files"
 
 // files reads the files of a host that match the source's pattern.
-func (s *search) files(source experiment.Source) {
+func (s *search) files(source *experiment.Source) {
+	named := 1
+	if len(source.Named) > 0 {
+		named = 0
+		for _, process := range source.Named {
+			if s.runs(source.Host, process) {
+				named++
+			}
+		}
+	}
+	if named == 0 {
+		return
+	}
+	if !source.Wild() {
+		named = 1 // they share it
+	}
+	names := s.collected(source)
+	there := 0
+	for _, name := range names {
+		s.here = miss{}
+		got := s.read(name)
+		if got || s.here.near != noField || !source.Wild() {
+			there++
+			s.count(got)
+		} // else it is a file of another kind
+	}
+	if there >= named {
+		return
+	}
+	s.expected += named - there
+	if !source.Wild() || there == 0 {
+		s.lack(s.here.text)
+		return
+	}
+	s.lack(fmt.Sprintf("%d processes on %s name their files %q, and %d have any", named, source.Host, source.File, there))
+}
+
+// collected lists the files that were collected for a source.
+func (s *search) collected(source *experiment.Source) []string {
+	s.here = miss{}
 	dir := path.Join(source.Host, filesDir)
 	below, err := fs.Sub(s.run, dir)
 	if err != nil {
-		s.miss.note(noSource, "%s: %v", dir, err)
-		return
+		s.note(noSource, "%s: %v", dir, err)
+		return nil
 	}
 	names, err := doublestar.Glob(below, source.File, doublestar.WithFilesOnly())
 	if err != nil {
-		s.miss.note(noSource, "%s: %v", source.File, err)
-		return
+		s.note(noSource, "%s: %v", source.File, err)
+		return nil
 	}
 	if len(names) == 0 {
-		s.miss.note(noSource, "no file collected from %s matches %q", source.Host, source.File)
+		s.note(noSource, "no file collected from %s matches %q", source.Host, source.File)
 	}
 	slices.Sort(names)
-	for _, name := range names {
-		s.read(path.Join(dir, name))
+	for i := range names {
+		names[i] = path.Join(dir, names[i])
 	}
+	return names
 }
 
 // output reads what a process wrote to one of its streams.
 func (s *search) output(source experiment.Source) {
-	s.read(results.OutputPath(source.Host, source.Process, source.Stderr))
+	s.here = miss{}
+	s.count(s.read(results.OutputPath(source.Host, source.Process, source.Stderr)))
 }
 
-// read takes the values of one source.
-func (s *search) read(name string) {
-	s.place, s.row = name, 0
-	into := &s.over
+// count takes in whether a process or file has a value.
+func (s *search) count(got bool) {
+	s.expected++
+	if got {
+		s.values++
+	} else {
+		s.lack(s.here.text)
+	}
+}
+
+// mostLacking is of how many processes or files it is told why they have no value.
+const mostLacking = 3
+
+// lack notes why a process or file has no value.
+func (s *search) lack(why string) {
+	if len(s.lacking) < mostLacking {
+		s.lacking = append(s.lacking, why)
+	}
+}
+
+// read takes the values of one source, and reports whether it had any.
+func (s *search) read(name string) bool {
+	s.place, s.row, s.known = name, 0, false
+	into, before := &s.over, s.over.n
 	if s.metric.Lines != "" {
 		s.lines = reducer{reduction: s.metric.Lines}
-		into = &s.lines
+		into, before = &s.lines, 0
 	}
+	s.left.here = ""
 	switch err := s.scan(name, into); {
 	case errors.Is(err, fs.ErrNotExist):
 		// A stream to which nothing was written has no file.
-		s.miss.note(noLine, "%s is empty", name)
+		s.note(noLine, "%s is empty", name)
 	case err != nil:
 		s.left.note(name, 0, "can't be read: %v", bare(err))
-		return
+		s.here.note(noValue, "%s can't be read: %v", name, bare(err))
+		return false
 	}
-	if s.metric.Pattern != nil {
-		into.looked = true
+	got := into.n > before
+	if s.metric.Inner() == experiment.Count && s.countable() {
+		into.looked, got = true, true
 	}
-	if into != &s.over {
-		if v, ok := into.result(); ok {
-			s.over.add(v)
-		}
+	if s.over.reduction == experiment.Count && s.countable() {
+		s.over.looked = true
 	}
+	if into != &s.over && got {
+		v, _ := into.result()
+		s.over.add(v)
+	}
+	if !got && s.left.here != "" {
+		s.here.note(noValue+1, "%s", s.left.here)
+	}
+	return got
+}
+
+// countable reports whether none is a number of values, too: a pattern's lines can
+// always be counted, rows where there are such rows, or might be.
+func (s *search) countable() bool {
+	return s.metric.Pattern != nil || s.known || s.row == 0 && s.metric.Format != experiment.CSV && s.metric.Format != experiment.TSV
+}
+
+// note tells why nothing was found, here and over all.
+func (s *search) note(near int, format string, args ...any) {
+	s.here.note(near, format, args...)
+	s.miss.note(near, format, args...)
 }
 
 // bare gives an error without the path, which stands before it anyhow.
@@ -148,7 +258,7 @@ func (s *search) stream(r io.Reader, into *reducer) error {
 		if rest == nil {
 			s.texts(whole, into)
 			if s.row == 0 {
-				s.miss.note(noLine, "%s is empty", s.place)
+				s.note(noLine, "%s is empty", s.place)
 			}
 			return nil
 		}
@@ -169,7 +279,7 @@ func (s *search) stream(r io.Reader, into *reducer) error {
 		read(text)
 	}
 	if s.row == 0 && lines.err == nil {
-		s.miss.note(noLine, "%s is empty", s.place)
+		s.note(noLine, "%s is empty", s.place)
 	}
 	return lines.err
 }
@@ -191,7 +301,7 @@ func (s *search) match(line []byte, into *reducer) {
 	at := s.metric.Pattern.FindSubmatchIndex(line)
 	switch {
 	case at == nil:
-		s.miss.note(noMatch, "no line of %s matches %s", s.place, s.metric.Pattern)
+		s.note(noMatch, "no line of %s matches %s", s.place, s.metric.Pattern)
 	case len(at) < 4:
 		into.add(1) // it is counted
 	case at[2] >= 0: // the group is part of the match

@@ -35,6 +35,8 @@ func (s *search) why() string {
 		return s.left.String()
 	case len(s.metric.Sources) == 0:
 		return "no process is of these groups and on these hosts"
+	case s.expected == 0:
+		return "no process that it is about was started"
 	case s.miss.text == "":
 		return "nothing was found"
 	}
@@ -45,16 +47,20 @@ func (s *search) why() string {
 type left struct {
 	count int
 	first string
+	here  string // the first of the file that is being read
 }
 
 func (l *left) note(place string, line int, format string, args ...any) {
-	if l.count++; l.count > 1 {
+	if l.count++; l.here != "" {
 		return
 	}
 	if line > 0 {
 		place = fmt.Sprintf("%s:%d", place, line)
 	}
-	l.first = place + " " + fmt.Sprintf(format, args...)
+	l.here = place + " " + fmt.Sprintf(format, args...)
+	if l.count == 1 {
+		l.first = l.here
+	}
 }
 
 // String tells of it; empty if there was none.

@@ -171,8 +171,9 @@ func (p *pieces) Read(b []byte) (int, error) { return p.r.Read(b[:min(len(b), p.
 func scanAll(m *experiment.Metric, r io.Reader) (float64, string) {
 	s := &search{metric: m, over: reducer{reduction: m.Processes}}
 	s.open = func(string) (io.ReadCloser, error) { return io.NopCloser(r), nil }
-	s.read("h/0.out")
-	return s.result()
+	s.count(s.read("h/0.out"))
+	f := s.result()
+	return f.Value, f.Note
 }
 
 // Lines are found one by one, however long the text and wherever it is cut.

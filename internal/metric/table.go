@@ -60,10 +60,10 @@ func (t *table) line(line []byte) {
 		s.left.note(s.place, s.row, "is no row of a table: a quote is out of place")
 	case err != nil:
 	case t.begins(cells):
-		s.miss.note(noRow, "%s has no row below its header", s.place)
-	case t.field < 0 && s.miss.near >= noField: // one that is told is enough
+		s.note(noRow, "%s has no row below its header", s.place)
+	case t.field < 0 && s.here.near >= noField: // one that is told is enough
 	case t.field < 0:
-		s.miss.note(noField, "%s has no header with %s; its first line has %s", s.place, listed(t.columns()), listed(cells))
+		s.note(noField, "%s has no header with %s; its first line has %s", s.place, listed(t.columns()), listed(cells))
 	case len(cells) == 1 && len(t.header) > 1 && s.isOutput():
 		// Something else that the process had to say.
 	case len(cells) != len(t.header):
@@ -102,6 +102,7 @@ func (t *table) begins(cells []string) bool {
 		}
 	}
 	t.header, t.field, t.where = slices.Clone(cells), field, where
+	t.search.known = true
 	return true
 }
 
@@ -116,13 +117,13 @@ func (t *table) take(cells []string) {
 	s := t.search
 	for i, c := range s.metric.Where {
 		if !same(cells[t.where[i]], c.Value) {
-			s.miss.note(noMatch, "%s has no row where %s is %q", s.place, c.Field, c.Value)
+			s.note(noMatch, "%s has no row where %s is %q", s.place, c.Field, c.Value)
 			return
 		}
 	}
 	cell := cells[t.field]
 	if strings.TrimSpace(cell) == "" {
-		s.miss.note(noValue, "%s has nothing but empty cells for %q", s.place, s.metric.Field)
+		s.note(noValue, "%s has nothing but empty cells for %q", s.place, s.metric.Field)
 		return
 	}
 	s.value(cell, t.into)

@@ -59,7 +59,7 @@ func TestMetricNotFoundIsAnEmptyCell(t *testing.T) {
 		finish(t, e, rec)
 	}
 	lines := strings.Split(readFile(t, e.Dir(), "datapoints.csv"), "\n")
-	for i, want := range []string{",p99,throughput", ",310,,12", ",310,1.5,"} {
+	for i, want := range []string{",p99,throughput", ",310,,,4,4,,12", ",310,,,4,4,1.5,"} {
 		if !strings.HasSuffix(lines[i], want) {
 			t.Errorf("line %d: got %s, want %s at its end", i+1, lines[i], want)
 		}

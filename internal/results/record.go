@@ -94,11 +94,45 @@ type Record struct {
 	// people, why a metric found nothing or what it had to leave out.
 	Units       map[string]string `json:"units,omitempty"`
 	MetricNotes map[string]string `json:"metric_notes,omitempty"`
+	// MetricsOf says of each metric what its value rests on.
+	MetricsOf map[string]MetricBasis `json:"metrics_of,omitempty"`
+	// Judged says by what the metrics were taken and the run was judged.
+	Judged *Judgement `json:"judged,omitempty"`
 	// Unmatched are the patterns of collect that picked no file on any host for
 	// which they were given; of a run that was released.
 	Unmatched []string        `json:"unmatched,omitempty"`
 	Hosts     []HostRecord    `json:"hosts"`
 	Processes []ProcessRecord `json:"processes"`
+}
+
+// A MetricBasis is what the value of a metric rests on.
+type MetricBasis struct {
+	// Values are the processes, or files, that have a value, of those Expected.
+	Values   int `json:"values"`
+	Expected int `json:"expected"`
+	// Lacking says why the first few of the others have none.
+	Lacking []string `json:"lacking,omitempty"`
+	// Definition is a hash of what the file said of the metric when it was taken.
+	Definition string `json:"definition"`
+}
+
+// A Judgement says by which metrics and requirements a run was judged.
+type Judgement struct {
+	// Definition is a hash of all of them.
+	Definition string `json:"definition"`
+	// Unmet are the reasons for which a run that ended well has failed all the same.
+	Unmet []string `json:"unmet,omitempty"`
+	// AnewAt is when the run was judged again, from what is stored, since the
+	// definition had changed. Zero: it is as it was judged when it ended.
+	AnewAt time.Time `json:"anew_at,omitzero"`
+	// Before is how the run had been judged, where it was otherwise.
+	Before *Verdict `json:"before,omitempty"`
+}
+
+// A Verdict is how a run ended, and why.
+type Verdict struct {
+	Outcome RunOutcome `json:"outcome"`
+	Reason  string     `json:"reason"`
 }
 
 // Stopped reports whether any host was told to stop what still ran: else there

@@ -23,6 +23,7 @@ func sample() results.Record {
 		EnqueuedAt: epoch, ReleasedAt: after(time.Second), EndedAt: after(time.Minute),
 		StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 1430, StopErrorUS: 305, StopExitUS: 2950, ClockErrorUS: 310,
 		Metrics: map[string]float64{"throughput": 2733.2}, Unmatched: []string{"*.csv"},
+		MetricsOf: map[string]results.MetricBasis{"throughput": {Values: 4, Expected: 4, Definition: "6b1f"}},
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
 			ClockOffsetUS: 12, ClockErrorUS: 310, StoppedAt: after(50 * time.Second), StoppedErrorUS: 302, Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},

@@ -65,6 +65,9 @@ func datapointRow(rec Record, at place) row {
 		start, startError, stop, stopError, exit, clocks)
 	for name, value := range rec.Metrics {
 		r[column{metricColumn, name}] = metricCell(value)
+		if of, ok := rec.MetricsOf[name]; ok {
+			r[column{valuesColumn, name}], r[column{expectedColumn, name}] = strconv.Itoa(of.Values), strconv.Itoa(of.Expected)
+		}
 	}
 	return r
 }

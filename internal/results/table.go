@@ -31,6 +31,9 @@ const (
 	fieldColumn     columnKind = "field" // of run.json, with its name there
 	parameterColumn columnKind = "parameter"
 	metricColumn    columnKind = "metric"
+	// On how many processes a metric rests, and of how many.
+	valuesColumn   columnKind = "values"
+	expectedColumn columnKind = "expected"
 )
 
 // A row is one line of a table; what it lacks stays empty.
@@ -173,12 +176,16 @@ func (t *table) rewrite(before, after []column, change func(row)) error {
 	return writeAtomically(filepath.Dir(t.path), filepath.Base(t.path), data)
 }
 
-// columns are those that name the run, the parameters, the other fields, the metrics.
+// columns are those that name the run, the parameters, the other fields, what the
+// metrics rest on, the metrics.
 func (t *table) columns() []column {
 	var columns []column
 	for kind, names := range t.sections() {
 		for _, name := range names {
 			columns = append(columns, column{kind, name})
+			if kind == valuesColumn {
+				columns = append(columns, column{expectedColumn, name})
+			}
 		}
 	}
 	return columns
@@ -189,32 +196,49 @@ func (t *table) sections() func(yield func(columnKind, []string) bool) {
 		_ = yield(fieldColumn, runFields) &&
 			yield(parameterColumn, t.parameters) &&
 			yield(fieldColumn, t.fields) &&
+			yield(valuesColumn, t.metrics) &&
 			yield(metricColumn, t.metrics)
 	}
 }
 
 // header names the columns. A parameter or metric is named as in the file,
 // unless that is the name of a column already, or looks like what is done then:
-// it gets "parameter." or "metric." in front.
+// it gets "parameter." or "metric." in front. What a metric rests on is named after
+// it, with "_n" and "_expected", or else with "values." or "expected." in front.
 func (t *table) header() []string {
 	var header []string
 	for _, c := range t.columns() {
-		name := c.name
-		if c.kind != fieldColumn && t.ambiguous(c) {
-			name = string(c.kind) + "." + name
+		name := t.plain(c)
+		if c.kind != fieldColumn && t.ambiguous(c, name) {
+			name = string(c.kind) + "." + c.name
 		}
 		header = append(header, name)
 	}
 	return header
 }
 
-func (t *table) ambiguous(c column) bool {
-	return slices.Contains(runFields, c.name) ||
-		slices.Contains(datapointFields, c.name) ||
-		slices.Contains(processFields, c.name) ||
-		c.kind == metricColumn && slices.Contains(t.parameters, c.name) ||
-		strings.HasPrefix(c.name, string(parameterColumn)+".") ||
-		strings.HasPrefix(c.name, string(metricColumn)+".")
+// plain is a column's name where nothing else has it.
+func (t *table) plain(c column) string {
+	switch c.kind {
+	case valuesColumn:
+		return c.name + "_n"
+	case expectedColumn:
+		return c.name + "_expected"
+	}
+	return c.name
+}
+
+func (t *table) ambiguous(c column, name string) bool {
+	for _, kind := range []columnKind{parameterColumn, metricColumn, valuesColumn, expectedColumn} {
+		if strings.HasPrefix(name, string(kind)+".") {
+			return true
+		}
+	}
+	return slices.Contains(runFields, name) ||
+		slices.Contains(datapointFields, name) ||
+		slices.Contains(processFields, name) ||
+		c.kind != parameterColumn && slices.Contains(t.parameters, name) ||
+		(c.kind == valuesColumn || c.kind == expectedColumn) && slices.Contains(t.metrics, name)
 }
 
 func cells(columns []column, r row) []string {

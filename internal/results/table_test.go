@@ -2,6 +2,7 @@ package results_test
 
 import (
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +60,7 @@ func TestTableGrowsColumns(t *testing.T) {
 			t.Errorf("line %d: got %s, want %s in it", i, lines[i], want)
 		}
 	}
-	for i, want := range []string{",latency,throughput", ",310,,", ",310,0.5,2733.2", ",310,1,"} {
+	for i, want := range []string{",latency,throughput", ",310,,,,,,", ",310,,,4,4,0.5,2733.2", ",310,,,,,1,"} {
 		if !strings.HasSuffix(lines[i], want) {
 			t.Errorf("line %d: got %s, want %s at its end", i, lines[i], want)
 		}
@@ -106,6 +107,26 @@ func TestAmbiguousColumns(t *testing.T) {
 	want := "run,experiment,datapoint,repetition,attempt,parameter.outcome,parameter.parameter.outcome,x,outcome,"
 	if !strings.HasPrefix(header, want) || !strings.HasSuffix(header, ",metric.run,metric.x") {
 		t.Errorf("got %s", header)
+	}
+}
+
+// Beside each metric stands on how many processes it rests, and of how many; also
+// where that is named like something else.
+func TestMetricsTellWhatTheyRestOn(t *testing.T) {
+	t.Parallel()
+	e := newExperiment(t)
+	rec := sample()
+	rec.Parameters = map[string]any{"c_expected": 7}
+	rec.Metrics = results.Metrics{"a": 1, "a_n": 2, "b": math.NaN(), "c": 3}
+	rec.MetricsOf = map[string]results.MetricBasis{"a": {Values: 4, Expected: 5}, "b": {Expected: 2}, "c": {Values: 6, Expected: 6}}
+	finish(t, e, rec)
+	lines := strings.Split(strings.TrimSpace(readFile(t, e.Dir(), "datapoints.csv")), "\n")
+	for i, want := range []string{
+		",values.a,a_expected,a_n_n,a_n_expected,b_n,b_expected,c_n,expected.c,a,a_n,b,c", ",4,5,,,0,2,6,6,1,2,,3",
+	} {
+		if !strings.HasSuffix(lines[i], want) {
+			t.Errorf("line %d: got %s, want %s at its end", i, lines[i], want)
+		}
 	}
 }
 

@@ -1,0 +1,55 @@
+package experiment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// metricRules is counted up when numbers are taken by other rules than before:
+// then those of earlier runs are taken again.
+const metricRules = 2
+
+// definition is a hash of what the file says of the metric.
+func (m *metric) definition() string {
+	type condition struct{ Field, Value string }
+	what := struct {
+		Rules                int
+		File, Stream         string
+		Groups, Hosts        []string
+		Field, Pattern       string
+		Where                []condition
+		Format               Format
+		Lines, Processes     Reduction
+		Scale                float64
+		Unit                 string
+		Partial, HasFile     bool
+		HasField, HasPattern bool
+	}{
+		Rules: metricRules, File: m.file.source(), Stream: m.stream, Groups: m.groups, Hosts: m.hosts,
+		Field: m.field.source(), Pattern: m.pattern.source(), Format: m.Format, Lines: m.Lines, Processes: m.Processes,
+		Scale: m.Scale, Unit: m.Unit, Partial: m.Partial,
+		HasFile: m.file != nil, HasField: m.field != nil, HasPattern: m.pattern != nil,
+	}
+	for _, v := range m.where {
+		what.Where = append(what.Where, condition{v.key, v.value.source()})
+	}
+	return hashOf(what)
+}
+
+// source is the text as the file has it; empty where there is none.
+func (t *text) source() string {
+	if t == nil {
+		return ""
+	}
+	return t.src
+}
+
+func hashOf(what any) string {
+	data, err := json.Marshal(what)
+	if err != nil {
+		panic(err) // strings and numbers alone
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
