@@ -74,20 +74,17 @@ func (r *run) applyRule(now time.Time) {
 	rule := r.dp.Stop
 	switch {
 	case r.dp.Timeout > 0 && since > r.dp.Timeout:
-		r.halt(message.StopTimeout, results.RunTimedOut, fmt.Sprintf("it was not over within %s; still running: %s", r.dp.Timeout, r.stillRunning()))
-	case rule.After > 0 && since > rule.After:
-		r.halt(message.StopRule, "", fmt.Sprintf("%s are over", rule.After))
+		r.conclude(message.StopTimeout, results.RunTimedOut, fmt.Sprintf("it was not over within %s; still running: %s", r.dp.Timeout, r.stillRunning()))
+	case rule.After > 0 && since > rule.After && r.stage == running:
+		r.halt(message.StopRule, fmt.Sprintf("%s are over", rule.After))
 	case len(rule.When) > 0 && r.stage == running && r.ended(rule.When):
-		r.halt(message.StopRule, "", "every process of "+joinNames(rule.When)+" has ended")
+		r.halt(message.StopRule, "every process of "+joinNames(rule.When)+" has ended")
 	}
 }
 
-// halt stops the run on every host, at one instant. Only the first call decides
-// how the run ends; the outcome is empty where a stop is no failure.
-func (r *run) halt(cause message.StopCause, outcome results.RunOutcome, reason string) {
-	if r.verdict == "" && outcome != "" {
-		r.verdict, r.reason = outcome, reason
-	}
+// halt stops the run on every host, at one instant. How the run ended is settled
+// later, when all is known; see outcome.
+func (r *run) halt(cause message.StopCause, reason string) {
 	if r.stage == stopping {
 		return
 	}
@@ -112,12 +109,33 @@ func (r *run) halt(cause message.StopCause, outcome results.RunOutcome, reason s
 // lose gives a host up, and with it the run. The host is told to stop all the
 // same: it may hear us though we don't hear it.
 func (r *run) lose(h *host, reason string) {
-	h.outcome, h.reason = results.HostLost, reason
+	h.reason = reason // of what is missing of its files, too
 	r.close(h)
-	r.halt(message.StopFailure, results.RunLost, reason)
+	r.giveUp(h, reason)
 	stop := r.stop
 	stop.At = time.Time{}
 	h.outbox.put(stop)
+}
+
+// giveUp notes that the run is lost by a host whose part is over.
+func (r *run) giveUp(h *host, reason string) {
+	h.outcome, h.reason = results.HostLost, reason
+	r.lostBy(h, reason)
+}
+
+// lostBy ends a run that is lost by that host.
+func (r *run) lostBy(h *host, reason string) {
+	h.lostAs = reason
+	r.lost = append(r.lost, h)
+	r.halt(message.StopFailure, reason)
+}
+
+// contradicted gives up a host whose events can't all be true: nothing of what
+// it reports can be believed.
+func (r *run) contradicted(h *host, what string) { r.lose(h, h.contradiction(what)) }
+
+func (h *host) contradiction(what string) string {
+	return fmt.Sprintf("what %s reports is contradictory: %s", h.name, what)
 }
 
 // decline notes that a host can't take part, before anything was started. The
@@ -144,25 +162,15 @@ func (r *run) applyDeclined(now time.Time) {
 	if asked && now.Sub(r.declinedAt) < othersAnswer {
 		return
 	}
-	var names []string
-	reason := ""
-	for _, h := range r.hosts {
-		if h.outcome != results.HostRefused && h.outcome != results.HostNotReady {
-			continue
-		}
-		names = append(names, h.name)
-		if reason == "" {
-			reason = h.reason
-		}
-	}
-	if len(names) > 1 {
-		reason = joinNames(names) + " can't take part; " + reason
-	}
-	r.halt(message.StopFailure, results.RunRefused, reason)
+	r.conclude(message.StopFailure, results.RunRefused, r.refusals())
 }
 
 // refuse takes a host's word that it can't take part.
 func (r *run) refuse(h *host) {
+	if wrong := h.account.refusal(h.refused); wrong != "" {
+		r.contradicted(h, wrong)
+		return
+	}
 	if lacking := r.lacking(h, h.refused.Totals); lacking != "" {
 		r.lose(h, lacking)
 		return
@@ -177,21 +185,31 @@ func (r *run) refuse(h *host) {
 	r.decline(h, results.HostRefused, describeRefusal(h))
 }
 
-// finish takes a host's last event and closes its account.
-func (r *run) finish(h *host, done *message.DoneInfo) {
+// finish takes a host's last event and closes its account. Where that is not
+// whole, the host is lost: it has not proved that all went well.
+func (r *run) finish(h *host, done *message.DoneInfo, logged bool) {
 	h.done = done
-	if lacking := r.lacking(h, done.Totals); lacking != "" && done.Outcome != message.HostLost {
-		h.outcome, h.reason = results.HostLost, lacking
+	wrong := h.account.done(done, logged, r.orders(h))
+	if wrong == "" && done.Outcome == message.HostDone && h.newest >= h.next {
+		wrong = fmt.Sprintf("event %d is said to be its last, and it has logged event %d", h.next-1, h.newest)
+	}
+	if wrong != "" {
+		r.lose(h, fmt.Sprintf("%s does not account for its part of the run: %s", h.name, wrong))
+		return
 	}
 	switch done.Outcome {
 	case message.HostLost:
 		h.outcome, h.reason = results.HostLost, done.Reason
 	case message.HostStopped:
 		h.outcome, h.reason = results.HostAborted, done.Reason
+	default:
+		if lacking := r.lacking(h, done.Totals); lacking != "" {
+			h.outcome, h.reason = results.HostLost, lacking
+		}
 	}
 	r.close(h)
-	if h.outcome != "" {
-		r.halt(message.StopFailure, results.RunLost, fmt.Sprintf("%s: %s", h.name, h.reason))
+	if h.outcome == results.HostLost || h.outcome == results.HostAborted {
+		r.lostBy(h, fmt.Sprintf("%s: %s", h.name, h.reason))
 	}
 }
 

@@ -73,22 +73,23 @@ func TestEventThatNeverComesIsNamed(t *testing.T) {
 func TestHostThatAnswersAndDoesNothingIsLost(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		come func(alpha, bravo *scripted)
-		want string
+		come    func(alpha, bravo *scripted)
+		running []int // on bravo
+		want    string
 	}{
 		"no commit": {
 			func(alpha, bravo *scripted) { offer(alpha, bravo); bravo.committed() },
-			"alpha did not say that it keeps its processes for the run within 8s, though it answers",
+			nil, "alpha did not say that it keeps its processes for the run within 8s, though it answers",
 		},
 		"no start": {func(alpha, bravo *scripted) {
 			hold(alpha, bravo)
 			bravo.started(bravo.expect(message.Start).At)
-		}, "alpha did not start its processes within 8s, though it answers"},
+		}, []int{0}, "alpha did not start its processes within 8s, though it answers"},
 		"no way back": {func(alpha, bravo *scripted) {
 			offer(alpha, bravo)
 			alpha.committed()
 			bravo.waiting("01JD5W9M4QX3T0C9V8Z7Y6R5PK")
-		}, "alpha did not let go of its processes again within 8s, though it answers"},
+		}, nil, "alpha did not let go of its processes again within 8s, though it answers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,7 +98,7 @@ func TestHostThatAnswersAndDoesNothingIsLost(t *testing.T) {
 				alpha, bravo := l.worker("alpha"), l.worker("bravo")
 				run := l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
 				test.come(alpha, bravo)
-				bravo.obeySoon(0)
+				bravo.obeySoon(test.running...)
 				if got := run.wait(); got.Outcome != results.RunLost || got.Reason != test.want {
 					t.Errorf("outcome %s (%s), want lost (%s)", got.Outcome, got.Reason, test.want)
 				}

@@ -12,7 +12,11 @@ import (
 // arrive takes one arrival in, and applies whatever is in order now.
 func (r *run) arrive(a arrival) {
 	h := r.byName[a.host]
-	if h == nil || h.over() {
+	if h == nil {
+		return
+	}
+	if h.over() {
+		r.afterword(h, a)
 		return
 	}
 	r.hear(h, a.at)
@@ -20,7 +24,10 @@ func (r *run) arrive(a arrival) {
 		r.unlogged(h, a)
 		return
 	}
-	h.put(a)
+	if h.put(a) {
+		r.contradicted(h, fmt.Sprintf("event %d has come twice, and not alike: the end of its log was lost, or two workers answer for the host", a.seq))
+		return
+	}
 	for {
 		a, ok := h.take(time.Now())
 		if !ok || h.over() {
@@ -43,20 +50,47 @@ func (r *run) arrive(a arrival) {
 
 // unlogged takes an event that is of the moment.
 func (r *run) unlogged(h *host, a arrival) {
-	switch e := a.event; e.Kind {
+	e := a.event
+	if e == nil {
+		r.p.slog.Warn("output without a number is ignored", "host", h.name)
+		return
+	}
+	switch e.Kind {
 	case message.Heartbeat:
-		r.heartbeat(h, e.Heartbeat, a.at)
+		r.heartbeat(h, e, a.at)
 	case message.Want:
 		r.want(h, e)
 	case message.Refused:
+		if h.next > 1 {
+			r.contradicted(h, "it is said not to have taken the job, of which it has reported: "+e.Refused.Reason)
+			return
+		}
 		h.refused = e.Refused
 		r.refuse(h)
 	case message.Done:
-		r.finish(h, e.Done)
+		r.finish(h, e.Done, false)
 	}
 }
 
-func (r *run) heartbeat(h *host, info *message.HeartbeatInfo, at time.Time) {
+// afterword takes what still comes of a host that has closed its account itself:
+// nothing new may be in it.
+func (r *run) afterword(h *host, a arrival) {
+	last := a.seq
+	if a.seq == 0 && a.event != nil && a.event.Kind == message.Heartbeat {
+		last = a.event.Heartbeat.Last
+	}
+	if h.outcome == "" && last >= h.next {
+		r.giveUp(h, h.contradiction(fmt.Sprintf("event %d was to be its last, and it has logged event %d", h.next-1, last)))
+	}
+}
+
+func (r *run) heartbeat(h *host, e *message.Event, at time.Time) {
+	info := e.Heartbeat
+	acked, known := h.ackedWith(info.Probe)
+	if what := h.account.last(info, e.Time, acked, known); what != "" {
+		r.contradicted(h, what)
+		return
+	}
 	h.newest = max(h.newest, info.Last)
 	r.measure(h, info.Probe, at)
 	if h.probing > 0 {
@@ -84,6 +118,10 @@ func (r *run) instant(h *host, t time.Time) clock.Instant {
 
 // apply takes the next event in order, which came at that time.
 func (r *run) apply(h *host, e *message.Event, at time.Time) {
+	if what := h.account.take(e, r.orders(h)); what != "" {
+		r.contradicted(h, what)
+		return
+	}
 	switch e.Kind {
 	case message.Waiting:
 		r.waiting(h, e.Waiting, e.Time)
@@ -106,7 +144,7 @@ func (r *run) apply(h *host, e *message.Event, at time.Time) {
 		}
 		r.advance(h, Started, "")
 	case message.Exited:
-		r.exited(h, e.Exited)
+		r.exited(h, e)
 	case message.Stopping:
 		h.stoppedAt = r.instant(h, e.Time)
 	case message.SettingUp:
@@ -121,7 +159,7 @@ func (r *run) apply(h *host, e *message.Event, at time.Time) {
 	case message.Ended:
 		r.advance(h, Ended, "")
 	case message.Done:
-		r.finish(h, e.Done)
+		r.finish(h, e.Done, true)
 	}
 }
 
@@ -162,9 +200,14 @@ func (r *run) started(h *host, s message.StartedInfo) {
 
 func (r *run) output(h *host, o *message.Output) {
 	for _, s := range o.Segments {
-		n, _, t := r.source(h, s.Process)
-		if t == nil {
-			continue
+		if what := h.account.output(s.Process); what != "" {
+			r.contradicted(h, what)
+			return
+		}
+		n, name, t := r.source(h, s.Process)
+		if before := t.bytes(s.Stream); s.Offset != before {
+			r.contradicted(h, fmt.Sprintf("%s of %s goes on after %d bytes, and %d have come", streamNames[s.Stream], name, s.Offset, before))
+			return
 		}
 		t.count(s.Stream, s.Data)
 		at := r.instant(h, s.At).Time
@@ -175,7 +218,8 @@ func (r *run) output(h *host, o *message.Output) {
 	}
 }
 
-func (r *run) exited(h *host, e *message.ExitedInfo) {
+func (r *run) exited(h *host, event *message.Event) {
+	e := event.Exited
 	n, p := r.process(h, e.Process)
 	if p == nil {
 		return
@@ -183,6 +227,10 @@ func (r *run) exited(h *host, e *message.ExitedInfo) {
 	p.ended = true
 	rec := &p.record
 	rec.ExitCode, rec.Signal = e.ExitCode, e.Signal
+	if e.Signal != "" {
+		rec.ExitCode = -1
+	}
+	p.endedAt = r.instant(h, event.Time) // for one that could not be started
 	if e.Reason == "" {
 		if p.startedAt.IsZero() { // else it was told when the clocks were compared last
 			p.start(r.instant(h, e.StartedAt))
@@ -190,19 +238,19 @@ func (r *run) exited(h *host, e *message.ExitedInfo) {
 		p.end(r.instant(h, e.EndedAt))
 	}
 	rec.UserUS, rec.SystemUS, rec.MaxRSSBytes = e.UserUS, e.SystemUS, e.MaxRSSBytes
-	rec.Outcome, rec.Reason = r.judge(p, e, r.afterStop(p.endedAt))
+	rec.Outcome, rec.Reason = r.judge(p, e)
 	p.countInto(rec)
 	r.spec.Observer.Exited(n, *rec)
 	if rec.Outcome == results.ProcessFailed && r.dp.Stop.OnFailure {
-		r.halt(message.StopFailure, results.RunFailed, fmt.Sprintf("%s on %s %s", p.Name, h.name, rec.Reason))
+		r.halt(message.StopFailure, describeFailure(p))
 	}
 }
 
 // afterStop reports whether that was, as far as the clocks can tell, after the
-// instant at which the run was told to stop. A process that ends then of its
-// own accord does so because its peers are being stopped.
-func (r *run) afterStop(ended clock.Instant) bool {
-	return r.stage == stopping && ended.Latest().After(r.stopAt)
+// instant at which the run was told to stop, or not longer than that before. A
+// process that ends then of its own accord does so because its peers are being stopped.
+func (r *run) afterStop(ended clock.Instant, before time.Duration) bool {
+	return r.stage == stopping && ended.Latest().After(r.stopAt.Add(-before))
 }
 
 // keepalive renews the lease, acknowledges what is on the disk, measures the
@@ -253,5 +301,5 @@ func (r *run) broken(err error) {
 		return
 	}
 	r.resultsErr = err
-	r.halt(message.StopFailure, results.RunFailed, "the results can't be written: "+err.Error())
+	r.conclude(message.StopFailure, results.RunFailed, "the results can't be written: "+err.Error())
 }

@@ -105,7 +105,9 @@ func (h *history) drawOutput(t *rapid.T, job *message.Job) *message.Output {
 			Stream:  message.Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
 			At:      epoch, Data: []byte(rapid.SampledFrom([]string{"a", "b\n", "\n", "c\nd", "\xff\x00", "\r\n\n"}).Draw(t, "data")),
 		}
-		h.files[path(job.Host, job.Processes[s.Process].Name, s.Stream)] += string(s.Data)
+		file := path(job.Host, job.Processes[s.Process].Name, s.Stream)
+		s.Offset = uint64(len(h.files[file]))
+		h.files[file] += string(s.Data)
 		o.Segments = append(o.Segments, s)
 	}
 	return o
@@ -173,13 +175,14 @@ func (h *history) gather(t *rapid.T, l *lab, arrivals []arrival) (results.Record
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.stage, r.releaseAt = running, r.clock.Now()
+	r.stage, r.releaseAt = running, epoch
 	for _, host := range r.hosts {
 		host.phase = Committed
 		host.clock.Add(clock.Sample{Sent: epoch, Taken: epoch, Answered: epoch, Received: epoch})
 	}
 	if h.stopped {
-		r.halt(message.StopRule, "", "the rule says so")
+		r.halt(message.StopRule, "the rule says so")
+		r.stopAt = epoch
 	}
 	for _, a := range arrivals {
 		r.arrive(a)

@@ -19,6 +19,7 @@ type arrival struct {
 	// than the window allows.
 	artifact *message.Artifact
 	size     int
+	sum      uint64    // of its bytes, within this process
 	at       time.Time // local, with monotonic reading
 }
 
@@ -35,6 +36,7 @@ type host struct {
 	done       *message.DoneInfo
 	outcome    results.HostOutcome // set early where the publisher decides: lost, not ready
 	reason     string
+	lostAs     string // the run's reason, if the host is what it was lost by
 	ready      *message.ReadyInfo
 	behind     string
 	waitsSince time.Time // on its own clock: when it last said that it waits
@@ -51,18 +53,30 @@ type host struct {
 	// owingSince is since when it has not done what it was asked for; see unmet.
 	owingSince time.Time
 
-	haul   haul
-	wishes chan wish // for parts of files; nil where it had none
+	account account // of what it has reported
+	haul    haul
+	wishes  chan wish // for parts of files; nil where it had none
 	inbox
 	keepaliveAt time.Time // when the next is due
 	probing     int       // quick probes still to be sent
 	probeID     int
+	probed      [256]uint64 // what was acknowledged with each of the latest probes
 }
 
 // probe begins an exchange that measures the host's clock.
 func (h *host) probe() *message.Probe {
 	h.probeID++
+	h.probed[h.probeID%len(h.probed)] = h.acked
 	return &message.Probe{ID: h.probeID}
+}
+
+// ackedWith is what the host had been told is safe here when it was sent that
+// probe; not known of one that is not ours or too old.
+func (h *host) ackedWith(p *message.Probe) (acked uint64, known bool) {
+	if p == nil || p.ID <= max(0, h.probeID-len(h.probed)) || p.ID > h.probeID {
+		return 0, false
+	}
+	return h.probed[p.ID%len(h.probed)], true
 }
 
 // over reports whether nothing more is expected of the host.
@@ -78,17 +92,37 @@ type inbox struct {
 	askedAt  time.Time // when the host was last asked for what is missing
 	unacked  int       // bytes applied and not yet acknowledged
 	acked    uint64
+	sums     []uint64 // of the latest events applied, by number modulo its length
 }
 
-// put takes an arrival; take then yields what is in order.
-func (b *inbox) put(a arrival) {
+// rememberedSums is of how many events that have been applied it is known what
+// was in them.
+const rememberedSums = 1024
+
+// put takes an arrival; take then yields what is in order. It reports whether
+// another one with the same number has come that is not the same: an event that
+// is sent again is sent again byte by byte.
+func (b *inbox) put(a arrival) (differs bool) {
 	b.newest = max(b.newest, a.seq)
-	if a.seq >= b.next {
-		if b.early == nil {
-			b.early = make(map[uint64]arrival)
-		}
-		b.early[a.seq] = a
+	if a.seq < b.next {
+		return b.next-a.seq <= uint64(len(b.sums)) && b.sums[a.seq%rememberedSums] != a.sum
 	}
+	if b.early == nil {
+		b.early = make(map[uint64]arrival)
+	}
+	if was, there := b.early[a.seq]; there {
+		return was.sum != a.sum
+	}
+	b.early[a.seq] = a
+	return false
+}
+
+// remember keeps what is needed to know the event again.
+func (b *inbox) remember(a arrival) {
+	if b.sums == nil {
+		b.sums = make([]uint64, rememberedSums)
+	}
+	b.sums[a.seq%rememberedSums] = a.sum
 }
 
 // take returns the next event in order.
@@ -98,6 +132,7 @@ func (b *inbox) take(now time.Time) (arrival, bool) {
 		return a, false
 	}
 	delete(b.early, b.next)
+	b.remember(a)
 	b.next++
 	b.unacked += a.size
 	b.moved, b.progress = now, now

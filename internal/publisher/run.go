@@ -84,8 +84,8 @@ type run struct {
 	stopAt     time.Time
 	declinedAt time.Time       // local: when the first host that can't take part was known
 	stop       message.Control // what was sent to stop
-	verdict    results.RunOutcome
-	reason     string
+	decided    decision        // what has decided about the run, beside what the hosts report
+	lost       []*host         // those that the run is lost by, in the order in which that became known
 	resultsErr error
 	repeatAt   time.Time // when what has shown no effect is sent again
 	// committingAt is when the hosts were last asked to commit, and committedAt
@@ -103,8 +103,10 @@ type process struct {
 	record results.ProcessRecord
 	host   *host
 	ended  bool
-	// startedAt and endedAt are what the record says, with their bounds.
+	// startedAt and endedAt are what the record says, with their bounds; endedAt
+	// also of one that could not be started.
 	startedAt, endedAt clock.Instant
+	unasked            bool // its host says that it was sent TERM, and nobody had asked for that
 	tally
 }
 
@@ -189,6 +191,7 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 			job.Since = job.Run
 		}
 		h := &host{name: job.Host, job: job, inbox: inbox{next: 1}, probing: quickProbes}
+		h.account = newAccount(&h.job)
 		h.outbox = p.newOutbox(job.Run, job.Host, r.clock, r.fault)
 		r.hosts = append(r.hosts, h)
 		r.byName[h.name] = h
@@ -274,10 +277,10 @@ func (r *run) loop(ctx context.Context) {
 		case f := <-r.faults:
 			r.faulted(f)
 		case reason := <-r.abort:
-			r.halt(message.StopAbort, results.RunAborted, strings.TrimSuffix("cancelled: "+reason, ": "))
+			r.conclude(message.StopAbort, results.RunAborted, strings.TrimSuffix("cancelled: "+reason, ": "))
 		case <-aborted:
 			aborted = nil
-			r.halt(message.StopAbort, results.RunAborted, context.Cause(ctx).Error())
+			r.conclude(message.StopAbort, results.RunAborted, context.Cause(ctx).Error())
 		case <-gate:
 			gate = nil
 		case <-ticker.C:

@@ -35,10 +35,12 @@ type scripted struct {
 
 	job        *message.Job        // once taken
 	last       message.ControlKind // that was expected
+	hushed     *message.Control    // a start that it has carried out and not reported yet
 	keepalives atomic.Int64
 
 	mu     sync.Mutex
 	muted  bool
+	claim  func(last uint64) uint64 // what heartbeats say instead of the last number
 	seq    uint64
 	sent   [][]byte // every event by number, from 1
 	acked  uint64
@@ -137,6 +139,9 @@ func (s *scripted) onControl(envelope *message.Envelope, d *queue.Delivery) {
 	}
 	s.mu.Lock()
 	last := s.seq
+	if s.claim != nil {
+		last = s.claim(last)
+	}
 	s.acked = max(s.acked, c.Ack)
 	s.mu.Unlock()
 	s.keepalives.Add(1)
@@ -387,6 +392,9 @@ func (s *scripted) exit(process, code int) {
 func (s *scripted) obey(processes ...int) *message.Control {
 	s.t.Helper()
 	stop := s.expect(message.Stop)
+	if s.hushed != nil {
+		s.started(s.hushed.At)
+	}
 	s.event(message.Event{Kind: message.Stopping, Time: stop.At, Stopping: &message.StoppingInfo{Cause: stop.Cause}})
 	for _, i := range processes {
 		s.exited(message.ExitedInfo{Process: i, ExitCode: -1, Signal: "SIGTERM", Stopped: true, StartedAt: stop.At, EndedAt: stop.At})

@@ -46,6 +46,14 @@ func (t *tally) count(stream message.Stream, data []byte) {
 	}
 }
 
+// bytes is how much of a stream has come.
+func (t *tally) bytes(stream message.Stream) uint64 {
+	if stream == message.Stderr {
+		return t.got.StderrBytes
+	}
+	return t.got.StdoutBytes
+}
+
 // addSteps makes the steps of every host, numbered as in its job.
 func (r *run) addSteps() {
 	for i, s := range r.dp.Steps() {
@@ -139,5 +147,5 @@ func bound(steps []message.Step, grace time.Duration) time.Duration {
 // answers, so it is told to stop as all others are.
 func (r *run) slow(h *host) {
 	h.outcome, h.reason = results.HostNotReady, fmt.Sprintf("%s was not ready within %s after its setup had begun", h.name, h.setupTime)
-	r.halt(message.StopFailure, results.RunRefused, h.reason)
+	r.conclude(message.StopFailure, results.RunRefused, h.reason)
 }

@@ -63,6 +63,9 @@ func TestStepsAreRecordedApartFromProcesses(t *testing.T) {
 	alpha.output(1, message.Stdout, "made\n", 1)
 	alpha.stepped(1, message.StepSucceeded, "")
 	alpha.ready()
+	bravo.settingUp()
+	bravo.stepped(1, message.StepSucceeded, "")
+	bravo.stepped(2, message.StepSucceeded, "")
 	bravo.ready()
 	for _, s := range []*scripted{alpha, bravo} {
 		s.expect(message.Commit)
@@ -103,7 +106,7 @@ func TestStepsAreRecordedApartFromProcesses(t *testing.T) {
 			t.Errorf("%s contains %q, want %q", path, got, want)
 		}
 	}
-	if want := []int{2, 5}; !slices.Equal(l.watcher.steps, want) {
+	if want := []int{2, 3, 4, 5}; !slices.Equal(l.watcher.steps, want) {
 		t.Errorf("steps %v were told of, want %v", l.watcher.steps, want)
 	}
 }
@@ -200,12 +203,12 @@ func TestSetupThatNeverEndsIsGivenUp(t *testing.T) {
 	r.setUp(h)
 	r.watch(h, h.readyBy.Add(-time.Second))
 	if r.stage == stopping {
-		t.Fatalf("given up before its time: %s", r.reason)
+		t.Fatalf("given up before its time: %s", r.decided.reason)
 	}
 	r.watch(h, h.readyBy.Add(time.Second))
 	// A step of 1 s, the grace, what may be left behind; and then 20 s as for all.
-	if want := "alpha was not ready within 43s after its setup had begun"; r.stage != stopping || r.verdict != results.RunRefused || r.reason != want {
-		t.Errorf("%s: %q, want %q", r.verdict, r.reason, want)
+	if want := "alpha was not ready within 43s after its setup had begun"; r.stage != stopping || r.decided.outcome != results.RunRefused || r.decided.reason != want {
+		t.Errorf("%s: %q, want %q", r.decided.outcome, r.decided.reason, want)
 	}
 	if r.stop.Cause != message.StopFailure {
 		t.Errorf("it is told to stop because of %q", r.stop.Cause)

@@ -135,8 +135,8 @@ func TestProcessThatIgnoredTermIsKilled(t *testing.T) {
 	dp.Stop.After = time.Millisecond
 	run := l.start(dp)
 	release(alpha)
-	alpha.expect(message.Stop)
-	alpha.exited(message.ExitedInfo{ExitCode: -1, Signal: "SIGKILL", Stopped: true, Killed: true})
+	stop := alpha.expect(message.Stop)
+	alpha.exited(message.ExitedInfo{ExitCode: -1, Signal: "SIGKILL", StartedAt: stop.At, EndedAt: stop.At, Stopped: true, Killed: true})
 	alpha.done(message.HostDone)
 	if p := run.wait().Processes[0]; p.Outcome != results.ProcessKilled || p.Reason != "ignored TERM for 7s and was killed" {
 		t.Errorf("process %s (%s), want killed", p.Outcome, p.Reason)
@@ -162,8 +162,9 @@ var stages = map[string]func(l *lab, alpha, bravo *scripted) []int{
 	},
 	"starting": func(_ *lab, alpha, bravo *scripted) []int {
 		hold(alpha, bravo)
-		alpha.expect(message.Start)
-		bravo.expect(message.Start)
+		for _, s := range []*scripted{alpha, bravo} {
+			s.hushed = s.expect(message.Start)
+		}
 		return []int{0}
 	},
 	"running": func(l *lab, alpha, bravo *scripted) []int {

@@ -11,29 +11,64 @@ import (
 	"downbeat/internal/results"
 )
 
+// orders are what the host has been asked for, and when the run is, by its clock.
+func (r *run) orders(h *host) orders {
+	var o orders
+	if !r.releaseAt.IsZero() {
+		o.start = h.clock.Theirs(r.releaseAt)
+	}
+	if r.stage == stopping {
+		o.stop, o.rule = h.clock.Theirs(r.stopAt), r.stop.Cause == message.StopRule
+	}
+	if h.clock.Samples() > 0 {
+		o.from = h.clock.Theirs(r.enqueuedAt).Add(-h.clock.Error())
+		o.until = h.clock.Theirs(r.clock.Now()).Add(h.clock.Error())
+	}
+	return o
+}
+
 // judge says how a process ended. One that ended after the stop's instant was
 // stopped by it, whether its own TERM had come by then or that of its peers
-// made it leave.
-func (r *run) judge(p *process, e *message.ExitedInfo, afterStop bool) (results.ProcessOutcome, string) {
-	stopped := e.Stopped || afterStop
+// made it leave. A host's word that it has stopped a process counts only where it
+// was asked to.
+func (r *run) judge(p *process, e *message.ExitedInfo) (results.ProcessOutcome, string) {
+	afterStop := r.afterStop(p.endedAt, 0)
+	told := e.Stopped || e.Killed
+	p.unasked = told && !r.afterStop(p.endedAt, stopSlack)
 	switch {
 	case e.Reason != "":
 		return results.ProcessFailed, "could not be started: " + e.Reason
+	case p.unasked && p.host.account.ownStop != nil:
+		return results.ProcessStopped, "its worker stopped the run by itself: " + p.host.account.ownStop.Reason
+	case p.unasked:
+		return results.ProcessFailed, "is said to have been stopped, which nobody had asked for"
 	case e.Killed:
 		return results.ProcessKilled, fmt.Sprintf("ignored TERM for %s and was killed", r.dp.Stop.Grace)
-	case stopped && r.stop.Cause == message.StopTimeout:
+	case !told && !afterStop:
+		return judgeEnd(p, e)
+	case r.stop.Cause == message.StopTimeout:
 		return results.ProcessTimedOut, "was still running when the time was over"
-	case stopped && r.stop.Cause != "" && r.stop.Cause != message.StopRule:
+	case r.stop.Cause != message.StopRule:
 		return results.ProcessStopped, "the run was stopped: " + r.stop.Reason
-	case stopped:
-		return results.ProcessStopped, ""
+	}
+	return results.ProcessStopped, ""
+}
+
+// judgeEnd judges a process that came to its own end.
+func judgeEnd(p *process, e *message.ExitedInfo) (results.ProcessOutcome, string) {
+	took := e.EndedAt.Sub(e.StartedAt).Round(time.Millisecond)
+	switch {
 	case slices.Contains(p.OKExit, status(e)):
 		return results.ProcessSucceeded, ""
 	case e.Signal != "":
-		return results.ProcessFailed, fmt.Sprintf("was ended by %s after %s", e.Signal, e.EndedAt.Sub(e.StartedAt).Round(time.Millisecond))
+		return results.ProcessFailed, fmt.Sprintf("was ended by %s after %s", e.Signal, took)
 	}
-	return results.ProcessFailed, fmt.Sprintf("exited with status %d after %s", e.ExitCode, e.EndedAt.Sub(e.StartedAt).Round(time.Millisecond))
+	return results.ProcessFailed, fmt.Sprintf("exited with status %d after %s", e.ExitCode, took)
 }
+
+// stopSlack is by how much a process may have ended before the stop's instant
+// that its host says it stopped: for what the estimate of its clock has changed since.
+const stopSlack = 100 * time.Millisecond
 
 // status is the exit status as a shell would give it.
 func status(e *message.ExitedInfo) int {
@@ -104,17 +139,18 @@ func (r *run) record() results.Record {
 	var starts, stops spread
 	for i := range r.processes {
 		p := &r.processes[i]
-		r.account(p)
+		r.complete(p)
 		if !p.startedAt.IsZero() {
 			starts.add(p.host.name, p.startedAt, -p.Delay())
 		}
 		rec.Processes = append(rec.Processes, p.record)
 	}
+	rec.Outcome, rec.Reason = r.outcome()
 	for _, h := range r.hosts {
 		if !h.stoppedAt.IsZero() {
 			stops.add(h.name, h.stoppedAt, 0)
 		}
-		hr := r.hostRecord(h)
+		hr := r.hostRecord(h, rec.Outcome)
 		rec.ClockErrorUS = max(rec.ClockErrorUS, hr.ClockErrorUS)
 		rec.Hosts = append(rec.Hosts, hr)
 	}
@@ -122,7 +158,6 @@ func (r *run) record() results.Record {
 	rec.StartSkewUS, rec.StartErrorUS = starts.width().Microseconds(), starts.errorUS()
 	rec.StopSkewUS, rec.StopErrorUS = stops.width().Microseconds(), stops.errorUS()
 	rec.StopExitUS = stopExit(stops.first, rec.Processes).Microseconds()
-	rec.Outcome, rec.Reason = r.outcome()
 	if !rec.ReleasedAt.IsZero() {
 		rec.Unmatched = r.unmatched(rec.Hosts)
 	}
@@ -144,11 +179,13 @@ func stopExit(term time.Time, processes []results.ProcessRecord) time.Duration {
 	return last.Sub(term)
 }
 
-// account completes what is known of a process that did not end as processes do.
-func (r *run) account(p *process) {
+// complete adds what the end of its host tells of a process.
+func (r *run) complete(p *process) {
 	rec := &p.record
 	p.countInto(rec)
 	switch {
+	case p.unasked && p.host.outcome == results.HostAborted:
+		rec.Outcome, rec.Reason = results.ProcessStopped, "its worker stopped the run by itself: "+p.host.reason
 	case p.ended:
 	case !rec.StartedAt.IsZero(), p.host.outcome == results.HostLost && r.releaseAt != (time.Time{}):
 		rec.Outcome, rec.Reason = results.ProcessLost, p.host.reason
@@ -163,24 +200,7 @@ func (p *process) countInto(rec *results.ProcessRecord) {
 	rec.StderrLines, rec.StderrBytes = p.got.StderrLines, p.got.StderrBytes
 }
 
-// outcome says how the run ended as a whole.
-func (r *run) outcome() (results.RunOutcome, string) {
-	if r.verdict != "" {
-		return r.verdict, r.reason
-	}
-	var failed []string
-	for i := range r.processes {
-		if p := &r.processes[i]; p.record.Outcome == results.ProcessFailed {
-			failed = append(failed, fmt.Sprintf("%s on %s %s", p.Name, p.Host, p.record.Reason))
-		}
-	}
-	if len(failed) > 0 {
-		return results.RunFailed, joinNames(failed)
-	}
-	return results.RunSucceeded, ""
-}
-
-func (r *run) hostRecord(h *host) results.HostRecord {
+func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
 	rec := results.HostRecord{
 		Host: h.name, Outcome: h.outcome, Reason: h.reason,
 		ClockOffsetUS: h.clock.Value().Microseconds(), ClockErrorUS: clock.Microseconds(h.clock.Error()),
@@ -200,13 +220,13 @@ func (r *run) hostRecord(h *host) results.HostRecord {
 	}
 	r.collected(h, &rec)
 	if rec.Outcome == "" {
-		rec.Outcome, rec.Reason = r.hostOutcome(h)
+		rec.Outcome, rec.Reason = r.hostOutcome(h, run)
 	}
 	return rec
 }
 
-// hostOutcome judges a host that did what it was asked to.
-func (r *run) hostOutcome(h *host) (results.HostOutcome, string) {
+// hostOutcome judges a host that did what it was asked to, in a run that ended so.
+func (r *run) hostOutcome(h *host, run results.RunOutcome) (results.HostOutcome, string) {
 	var failed, late []string
 	for _, n := range h.processes {
 		switch p := &r.processes[n]; p.record.Outcome {
@@ -221,11 +241,9 @@ func (r *run) hostOutcome(h *host) (results.HostOutcome, string) {
 		return results.HostFailed, joinNames(failed)
 	case len(late) > 0:
 		return results.HostTimedOut, joinNames(late) + " had not ended"
-	case r.verdict == results.RunAborted:
+	case run == results.RunAborted:
 		return results.HostAborted, ""
-	case r.verdict != "" && !h.stoppedAt.IsZero():
-		return results.HostStopped, ""
-	case r.verdict != "" && r.releaseAt.IsZero():
+	case r.stop.Cause != "" && r.stop.Cause != message.StopRule && (!h.stoppedAt.IsZero() || r.releaseAt.IsZero()):
 		return results.HostStopped, ""
 	}
 	return results.HostSucceeded, ""
