@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"downbeat/internal/clock"
-	"downbeat/internal/experiment"
 	"downbeat/internal/message"
 	"downbeat/internal/results"
 )
@@ -196,8 +196,11 @@ func TestNothingButAWholeReportIsASuccess(t *testing.T) {
 		h.clock.Add(clock.Sample{Sent: now, Taken: now, Answered: now, Received: now})
 		started, exited := map[int]int{}, map[int]int{}
 		whole := false
-		for seq := uint64(1); !r.allOver() && seq < 12; seq++ {
-			e := drawEvent(t, dp)
+		for i, e := range drawReport(t) {
+			if r.allOver() {
+				break
+			}
+			seq := uint64(i + 1)
 			e.Run, e.Host, e.Seq, e.Time = dp.Run, "alpha", seq, time.Now()
 			r.arrive(arrival{host: "alpha", seq: seq, event: e, at: time.Now()})
 			for _, s := range e.Started {
@@ -218,8 +221,38 @@ func TestNothingButAWholeReportIsASuccess(t *testing.T) {
 	})
 }
 
+// drawReport makes up what a host reports: all that it should, but for a few changes.
+func drawReport(t *rapid.T) []*message.Event {
+	exited := func(process int) *message.Event {
+		return &message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Process: process, StartedAt: time.Now(), EndedAt: time.Now()}}
+	}
+	report := []*message.Event{
+		{Kind: message.Started, Started: []message.StartedInfo{{PID: 7, StartedAt: time.Now()}, {Process: 1, PID: 8, StartedAt: time.Now()}}},
+		exited(1), exited(0),
+		{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 2)}},
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "changes") {
+		at := rapid.IntRange(0, len(report)-1).Draw(t, "at")
+		switch rapid.IntRange(0, 3).Draw(t, "change") {
+		case 0:
+			report = slices.Delete(report, at, at+1)
+		case 1:
+			report = slices.Insert(report, at, drawEvent(t))
+		case 2:
+			report[at] = drawEvent(t)
+		default:
+			to := rapid.IntRange(0, len(report)-1).Draw(t, "to")
+			report[at], report[to] = report[to], report[at]
+		}
+		if len(report) == 0 {
+			return nil
+		}
+	}
+	return report
+}
+
 // drawEvent makes up an event, as a rule one that can be.
-func drawEvent(t *rapid.T, dp *experiment.Datapoint) *message.Event {
+func drawEvent(t *rapid.T) *message.Event {
 	process := rapid.SampledFrom([]int{0, 1, 0, 1, 0, 1, 2, -1})
 	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0, 1:
