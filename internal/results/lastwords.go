@@ -1,19 +1,23 @@
 package results
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"downbeat/internal/lastwords"
 )
 
-// lastWordsSpan is how much of the end of a process's standard error is looked at, in bytes.
-const lastWordsSpan = 4096
+// lastWordsSpan is how much of the end of a process's standard error is looked at,
+// in bytes: the stacks of many thousand goroutines.
+const lastWordsSpan = 64 << 20
 
-// LastWords is the last line, other than blank ones, that a process of the run
-// in dir wrote to standard error, as bytes of the process: most often, why it
-// failed. It is empty where the process wrote none; a line is cut at 4096 bytes.
+// LastWords is the line on standard error that says why a process of the run in
+// dir ended: the last one, other than blank ones, unless that belongs to a stack
+// below a message (see package lastwords). It is without escape sequences and
+// control characters, cut at 4096 bytes, and empty where the process wrote none.
 func LastWords(dir, host, process string) ([]byte, error) {
 	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(errPath(host, process))))
 	if errors.Is(err, os.ErrNotExist) {
@@ -27,10 +31,10 @@ func LastWords(dir, host, process string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := make([]byte, min(size, lastWordsSpan))
-	if _, err := f.ReadAt(end, size-int64(len(end))); err != nil {
-		return nil, err
+	var finder lastwords.Finder
+	from := max(size-lastWordsSpan, 0)
+	if _, err := io.Copy(&finder, io.NewSectionReader(f, from, size-from)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
-	end = bytes.TrimRight(end, " \t\r\n")
-	return bytes.TrimSpace(end[bytes.LastIndexByte(end, '\n')+1:]), nil
+	return finder.Words(), nil
 }

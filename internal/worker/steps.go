@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/lastwords"
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
 )
@@ -259,11 +259,8 @@ type stepOutput struct {
 	run    *run
 	number int
 	exit   *runner.Exit
-	tails  [2][]byte // of each stream
+	words  [2]lastwords.Finder // of each stream
 }
-
-// maxTail is how much of a stream is kept for its last words.
-const maxTail = 1 << 10
 
 // Started implements [runner.Sink].
 func (s *stepOutput) Started(int, int, time.Time) {}
@@ -271,25 +268,19 @@ func (s *stepOutput) Started(int, int, time.Time) {}
 // Output implements [runner.Sink].
 func (s *stepOutput) Output(_ int, stream runner.Stream, at time.Time, data []byte) {
 	s.run.journal.output(s.number, stream, at, data)
-	tail := append(s.tails[stream], data[max(0, len(data)-maxTail):]...)
-	s.tails[stream] = slices.Delete(tail, 0, max(0, len(tail)-maxTail))
+	_, _ = s.words[stream].Write(data) // it can't fail
 }
 
 // Exited implements [runner.Sink].
 func (s *stepOutput) Exited(_ int, exit runner.Exit) { s.exit = &exit }
 
-// lastWords is the last line that the step wrote, of its standard error if it
+// lastWords is the line that says why the step ended, of its standard error if it
 // wrote there.
 func (s *stepOutput) lastWords() string {
 	const most = 200
 	for _, stream := range []runner.Stream{runner.Stderr, runner.Stdout} {
-		line := bytes.TrimSpace(s.tails[stream])
-		line = line[bytes.LastIndexByte(line, '\n')+1:]
-		if len(line) > most {
-			line = line[len(line)-most:]
-		}
-		if len(line) > 0 {
-			return fmt.Sprintf("; its last words: %q", line)
+		if line := s.words[stream].Words(); len(line) > 0 {
+			return fmt.Sprintf("; its last words: %q", line[:min(len(line), most)])
 		}
 	}
 	return ""
