@@ -145,7 +145,7 @@ func (a *axis) exponent() int {
 func (a *axis) text() string {
 	unit := a.unit
 	if e := a.exponent(); e != 0 {
-		unit = strings.TrimSpace("×10" + superscript(e) + " " + unit)
+		unit = strings.TrimSpace("×" + power(e) + " " + unit)
 	}
 	if unit == "" {
 		return a.label
@@ -153,11 +153,9 @@ func (a *axis) text() string {
 	return a.label + " (" + unit + ")"
 }
 
-func superscript(n int) string {
-	digits := strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴",
-		"5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹")
-	return digits.Replace(number(float64(n)))
-}
+// power is a power of ten, in characters that every font has: of the small
+// digits most fonts have three, and not every renderer raises text.
+func power(n int) string { return "10^" + number(float64(n)) }
 
 // niceStep divides a width into about n steps of 1, 2 or 5 times a power of ten.
 func niceStep(width float64, n int) float64 {

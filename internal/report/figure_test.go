@@ -192,10 +192,10 @@ func TestTicks(t *testing.T) {
 	}{
 		{axis{label: "x", min: 0, max: 0.5}, "[0.0 0.1 0.2 0.3 0.4 0.5]", "x"},
 		{axis{label: "x", min: -1, max: 1}, "[-1.0 -0.5 0.0 0.5 1.0]", "x"},
-		{axis{label: "x", min: 0, max: 2.5e6}, "[0.0 0.5 1.0 1.5 2.0 2.5]", "x (×10⁶)"},
-		{axis{label: "x", unit: "B", min: 0, max: 4e-5}, "[0 10 20 30 40]", "x (×10⁻⁶ B)"},
+		{axis{label: "x", min: 0, max: 2.5e6}, "[0.0 0.5 1.0 1.5 2.0 2.5]", "x (×10^6)"},
+		{axis{label: "x", unit: "B", min: 0, max: 4e-5}, "[0 10 20 30 40]", "x (×10^-6 B)"},
 		{axis{label: "x", min: 0.5, max: 3.5, whole: true}, "[1 2 3]", "x"},
-		{axis{label: "x", log: true, min: 0.5, max: 3e6}, "[10⁰ 10¹ 10² 10³ 10⁴ 10⁵ 10⁶]", "x"},
+		{axis{label: "x", log: true, min: 0.5, max: 3e6}, "[10^0 10^1 10^2 10^3 10^4 10^5 10^6]", "x"},
 		{axis{label: "x", log: true, min: 3, max: 400}, "[10 100 5 20 50 200]", "x"},
 		{axis{label: "x", values: []float64{1, 8, 64}, log: true, min: 1, max: 64}, "[1 8 64]", "x"},
 	} {
@@ -233,7 +233,7 @@ func TestDrawAnything(t *testing.T) {
 		"lists": many(4, func(i int) (parameters, float64) { return parameters{"n": []any{float64(i), true}}, float64(i) }),
 	} {
 		for _, f := range figures(runs) {
-			if svg, err := f.svg(); err != nil || strings.Contains(string(svg), "NaN") || strings.Contains(string(svg), "Inf") {
+			if svg, err := f.svg(); err != nil || strings.Contains(string(svg), "NaN") || strings.Contains(string(svg), "Inf") || strings.Contains(string(svg), "#-") {
 				t.Errorf("%s: %s: %v, %d bytes", name, f.title, err, len(svg))
 			}
 		}

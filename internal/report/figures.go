@@ -27,6 +27,9 @@ const svgMark = "<!-- drawn by Downbeat -->"
 // as wide, so that nothing overlaps where that is missing.
 const fontFamily = "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"
 
+// fontStyle is how gonum writes a font, whatever it calls the absence of a variant.
+var fontStyle = regexp.MustCompile(`font-family:Liberation Sans;(font-(variant|weight|style):[a-z]+;?)*`)
+
 // A drawing is a figure as it is written.
 type drawing struct {
 	*figure
@@ -53,7 +56,7 @@ func (f *figure) document(canvas *vgsvg.Canvas) ([]byte, error) {
 		return nil, err
 	}
 	text := b.String()
-	text = strings.ReplaceAll(text, "font-family:Liberation Sans;font-variant:none;font-weight:normal;font-style:normal", fontFamily)
+	text = fontStyle.ReplaceAllString(text, fontFamily)
 	begin := strings.Index(text, "<svg")
 	end := begin + strings.Index(text[begin:], ">") + 1
 	text = text[:begin] + svgMark + "\n" + text[begin:end] + "\n<title>" + html.EscapeString(clean(f.title, 200)) + "</title>" + text[end:]

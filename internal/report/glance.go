@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ type square struct {
 // A trouble is why runs failed that failed alike.
 type trouble struct {
 	Kind, Outcome, Reason, Count string
+	Words                        string // the last line of standard error of one of them
 	Runs                         []link
 	More                         int
 }
@@ -127,7 +129,7 @@ func skewTiles(sorted []*run) []tile {
 		}
 		start = append(start, float64(r.record.StartSkewUS))
 		clock = append(clock, float64(r.record.ClockErrorUS))
-		if r.record.StopSkewUS > 0 {
+		if r.stopped {
 			stop = append(stop, float64(r.record.StopSkewUS))
 		}
 	}
@@ -191,6 +193,21 @@ func kinds(sorted []*run) []link {
 	return all
 }
 
+// What differs between two runs that failed alike: how long it took, what was
+// measured, and the ids of runs.
+var (
+	durations = regexp.MustCompile(`\b[0-9]+(\.[0-9]+)?(ns|µs|us|ms|s|m|h)([0-9]+(\.[0-9]+)?(ns|µs|us|ms|s|m))*( [0-9]+ (s|min))?\b|\b[0-9]+(\.[0-9]+)? (ns|µs|us|ms|s|min|h)\b`)
+	measures  = regexp.MustCompile(`\b(was|is) -?[0-9][0-9.,e+-]*`)
+	runIDs    = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{26}\b`)
+)
+
+// alike is the reason without what differs from run to run of the same failure.
+func alike(reason string) string {
+	reason = runIDs.ReplaceAllString(reason, "…")
+	reason = durations.ReplaceAllString(reason, "…")
+	return measures.ReplaceAllString(reason, "$1 …")
+}
+
 // troubles groups the runs that did not succeed by outcome and reason, the most
 // frequent first.
 func troubles(sorted []*run, superseded map[*run]bool) []trouble {
@@ -202,14 +219,15 @@ func troubles(sorted []*run, superseded map[*run]bool) []trouble {
 		if !r.complete || r.succeeded() {
 			continue
 		}
-		k := kind{r.outcome(), r.record.Reason}
+		k := kind{r.outcome(), alike(r.record.Reason)}
 		t := by[k]
 		if t == nil {
-			t = &trouble{Kind: k.outcome, Outcome: strings.ReplaceAll(k.outcome, "_", " "), Reason: printable(k.reason)}
+			t = &trouble{Kind: k.outcome, Outcome: strings.ReplaceAll(k.outcome, "_", " "), Reason: printable(r.record.Reason)}
 			by[k] = t
 			all = append(all, t)
 		}
 		number[t]++
+		t.Words = cmp.Or(t.Words, printable(r.words))
 		if len(t.Runs) == mostOfTrouble {
 			t.More++
 			continue

@@ -27,6 +27,7 @@ type row struct {
 	Parameters map[string]any     `json:"parameters,omitempty"`
 	Outcome    string             `json:"outcome"`
 	Reason     string             `json:"reason,omitempty"`
+	Words      string             `json:"words,omitempty"`
 	Superseded bool               `json:"superseded,omitempty"`
 	Released   string             `json:"released,omitempty"`
 	TookUS     *int64             `json:"took_us,omitempty"`
@@ -63,7 +64,7 @@ func newRow(n int, r *run, superseded bool) row {
 	rec := r.record
 	row := row{
 		N: n, Link: r.link(), Run: rec.Run, Dir: r.name, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
-		Parameters: rec.Parameters, Outcome: r.outcome(), Reason: rec.Reason, Superseded: superseded, Metrics: r.metrics,
+		Parameters: rec.Parameters, Outcome: r.outcome(), Reason: rec.Reason, Words: printable(r.words), Superseded: superseded, Metrics: r.metrics,
 		Notes: rec.MetricNotes, Unmatched: rec.Unmatched,
 	}
 	if !rec.ReleasedAt.IsZero() {
@@ -71,7 +72,7 @@ func newRow(n int, r *run, superseded bool) row {
 		row.Released = rec.ReleasedAt.UTC().Format(time.RFC3339Nano)
 		row.TookUS, row.StartSkew, row.ClockError = &took, &rec.StartSkewUS, &rec.ClockErrorUS
 	}
-	if rec.Stopped() {
+	if r.stopped {
 		row.StopSkew = &rec.StopSkewUS
 	}
 	return row

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -74,8 +75,22 @@ func TestPage(t *testing.T) {
 			t.Errorf("at a glance: %q is not in\n%s", want, tiles)
 		}
 	}
-	if got := p.texts(".troubles li"); len(got) != 1 || !strings.Contains(got[0], "client.5 on lagoon exited with 3") {
+	// Three runs failed alike, each after another time.
+	if got := p.texts(".troubles li"); len(got) != 1 || !strings.Contains(got[0], "client.5 on lagoon exited with status 3 after 1") || !strings.Contains(got[0], "3 runs:") {
 		t.Errorf("what failed: %q", got)
+	}
+	if got := p.texts(".troubles .words"); !slices.Equal(got, []string{"lagoon/client.5: panic: lost the lock on /a/b while holding it"}) {
+		t.Errorf("its last words: %q", got)
+	}
+	// The hosts of each run were stopped, so each has a stop skew, in the table and of its own.
+	if got := p.column("stop skew (µs)"); slices.ContainsFunc(got, func(s string) bool { return s == "–" || s == "" }) {
+		t.Errorf("stop skews in the table: %q", got)
+	}
+	if got := strings.Join(p.texts("#run-facts dt"), " "); !strings.Contains(got, "start skew stop skew") {
+		t.Errorf("facts of the run: %q", got)
+	}
+	if !strings.Contains(tiles, "stop skew") {
+		t.Errorf("no tile for the stop skew:\n%s", tiles)
 	}
 	if got := p.texts("figure > h3"); !slices.Equal(got, []string{"p99_ms over clients", "throughput over clients", "Start and stop skew in the order of the runs"}) {
 		t.Errorf("figures: %q", got)
@@ -171,7 +186,7 @@ func TestFilter(t *testing.T) {
 		t.Errorf("without superseded runs: %d rows, %q", len(p.column("#")), got)
 	}
 	p.do(click("#table-superseded"))
-	p.write("#table-search", "exited with 3")
+	p.write("#table-search", "exited with status 3")
 	p.await(`document.querySelectorAll("#table tbody tr").length === 3`)
 }
 
@@ -192,6 +207,54 @@ func TestChooseRun(t *testing.T) {
 	p.await(`document.getElementById("log-about")?.textContent.includes("nevis/replica.0.out")`)
 	p.do(click(`#run-next`))
 	p.await(`document.getElementById("run-title").textContent.startsWith("Run 6:")`)
+}
+
+// The output of all processes can be chosen in a run that failed too, and a reload
+// keeps that.
+func TestAllOutputOfAFailedRun(t *testing.T) {
+	t.Parallel()
+	p := open(t, small(t), "")
+	p.do(click(`#table tbody tr:nth-child(5) td:nth-child(3)`))
+	p.await(`document.getElementById("log-process").value === "lagoon/client.5"`)
+	p.do(click(`#log-search`)) // the list is in view
+	get[bool](p, `(() => { const s = document.getElementById("log-process"); s.value = ""; s.dispatchEvent(new Event("change")); return true; })()`)
+	p.await(`document.getElementById("log-count").textContent === "361 lines"`)
+	p.await(`document.getElementById("log-process").value === ""`)
+	p.do(chromedp.Reload())
+	p.await(`document.getElementById("log-count")?.textContent === "361 lines"`)
+	p.do(click(`#run-next`))
+	p.await(`document.getElementById("run-title").textContent.startsWith("Run 6:")`)
+}
+
+// Why a run failed stands where it can be seen without scrolling sideways.
+func TestReasonIsInView(t *testing.T) {
+	t.Parallel()
+	p := open(t, small(t), "", size(1280, 800))
+	right := get[float64](p, `(() => {
+		const td = document.querySelector("#table tbody tr:nth-child(5) td.reason"), box = document.getElementById("table-box").getBoundingClientRect();
+		return box.right - td.getBoundingClientRect().left;
+	})()`)
+	if right < 200 {
+		t.Errorf("of the reason %.0f pixels are in view", right)
+	}
+	if got := p.column("reason"); !strings.Contains(got[4], "client.5 on lagoon exited with status 3") {
+		t.Errorf("the reason is %q", got[4])
+	}
+}
+
+// The timeline names one unit, that of its axis.
+func TestTimelineNamesItsUnitOnce(t *testing.T) {
+	t.Parallel()
+	dir := makeReport(t, reporttest.Lab{Name: "short", Hosts: 1, Processes: 2, Lines: 3, Length: 200 * time.Millisecond})
+	p := open(t, dir, "", size(1280, 800))
+	axis := p.texts("#timeline text.faint")
+	if got := axis[len(axis)-1]; !strings.Contains(got, "ms") {
+		t.Errorf("the axis is in %q, want ms", got)
+	}
+	hint := get[string](p, `document.getElementById("timeline-key").previousElementSibling.textContent`)
+	if !strings.Contains(hint, "since the release") || strings.Contains(strings.ToLower(hint), "seconds") {
+		t.Errorf("over an axis in ms: %q", hint)
+	}
 }
 
 // The search in the output counts, marks and visits what it finds, and can leave out the rest.

@@ -79,7 +79,7 @@ func (f *figure) svg() ([]byte, error) {
 
 func (f *figure) plot() *plot.Plot {
 	p := plot.New()
-	p.BackgroundColor = color.Transparent
+	p.BackgroundColor = nil // the paper is there already; a transparent one is written as a colour that is none
 	f.x.prepare(&p.X)
 	f.y.prepare(&p.Y)
 	const along, up = plotWidth - 60, plotHeight - 40

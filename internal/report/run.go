@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"downbeat/internal/results"
@@ -17,6 +18,8 @@ type run struct {
 	complete bool
 	record   results.Record
 	metrics  map[string]float64 // those that found something
+	stopped  bool               // there is a stop skew: see [results.Record.Stopped]
+	words    string             // the last words of the process to which its failure is put down
 
 	detail blob // hosts and processes, see detail
 	logs   blob // what the processes wrote, see runLog
@@ -32,7 +35,10 @@ func incompleteRun(name, why string) *run {
 
 // newRun reads what the processes of a run wrote, up to limit bytes of each.
 func newRun(dir, name string, record results.Record, limit int64) (*run, error) {
-	r := &run{name: name, complete: true, record: record, metrics: finite(record.Metrics)}
+	r := &run{name: name, complete: true, record: record, metrics: finite(record.Metrics), stopped: record.Stopped()}
+	if !r.succeeded() {
+		r.words = lastWords(filepath.Join(dir, name), record)
+	}
 	d, logs := newDetail(record), runLog{}
 	for _, list := range [][]processDetail{d.Processes, d.Steps} {
 		for i := range list {
@@ -56,6 +62,33 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 	}
 	r.record.Hosts, r.record.Processes = nil, nil
 	return r, nil
+}
+
+// lastWords gives those of the process that the reason names or, where it names
+// none, of the one that failed first; empty if it wrote nothing.
+func lastWords(dir string, record results.Record) string {
+	var cause *results.ProcessRecord
+	for i := range record.Processes {
+		p := &record.Processes[i]
+		if !troubled(p.Outcome) {
+			continue
+		}
+		if strings.Contains(record.Reason, p.Process+" on "+p.Host+" ") || strings.Contains(record.Reason, p.Host+"/"+p.Process) {
+			cause = p
+			break
+		}
+		if cause == nil || p.EndedAt.Before(cause.EndedAt) {
+			cause = p
+		}
+	}
+	if cause == nil {
+		return ""
+	}
+	words, err := results.LastWords(dir, cause.Host, cause.Process)
+	if err != nil || len(words) == 0 {
+		return ""
+	}
+	return cause.Host + "/" + cause.Process + ": " + string(words)
 }
 
 // finite drops what a metric did not find.

@@ -79,7 +79,7 @@ func (a *axis) powerTicks(base float64, every int) []plot.Tick {
 func (a *axis) powerLabel(v float64) string {
 	if a.max >= 1e5 || a.min < 1e-3 {
 		if e := math.Log10(v); e == math.Round(e) {
-			return "10" + superscript(int(e))
+			return power(int(e))
 		}
 	}
 	return number(v)

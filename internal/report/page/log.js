@@ -131,7 +131,7 @@ function marked(text) {
 }
 
 function beginLog() {
-  byId("log-process").addEventListener("change", (e) => go({ process: e.target.value }));
+  byId("log-process").addEventListener("change", (e) => go({ process: e.target.value || everybody }));
   byId("log-search").addEventListener("input", later(() => go({ find: byId("log-search").value })));
   byId("log-search").addEventListener("keydown", (e) => {
     if (e.key === "Enter") step(e.shiftKey ? -1 : 1);

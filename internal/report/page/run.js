@@ -20,9 +20,10 @@ function showFacts(row) {
   byId("run-facts").replaceChildren(
     ...[
       fact("outcome", outcome),
+      fact("reason", row.reason && visible(row.reason), true),
       fact("took", row.took_us && durationText(row.took_us)),
       fact("start skew", row.start_skew_us !== undefined && row.took_us ? `${durationText(row.start_skew_us)} ± ${durationText(row.clock_error_us)}` : undefined),
-      fact("stop skew", row.stop_skew_us ? `${durationText(row.stop_skew_us)} ± ${durationText(row.clock_error_us)}` : undefined),
+      fact("stop skew", row.stop_skew_us !== undefined ? `${durationText(row.stop_skew_us)} ± ${durationText(row.clock_error_us)}` : undefined),
       ...Object.entries(row.parameters ?? {}).map(([name, value]) => fact(visible(name), visible(valueText(value)))),
       ...index.metrics.map((name) => fact(visible(withUnit(name)), metricText(row, name))),
       row.unmatched ? fact("not collected", `no host had a file for ${visible(row.unmatched.join(", "))}`, true) : undefined,
@@ -30,7 +31,7 @@ function showFacts(row) {
       fact("run", row.run),
       fact("released", row.released),
       fact("directory", visible(row.dir)),
-      fact("reason", row.reason && visible(row.reason), true),
+      fact("last words", row.words && visible(row.words), true),
       row.superseded ? fact("superseded", "a later run of the same datapoint counts instead", true) : undefined,
     ].filter(Boolean),
   );
@@ -87,10 +88,15 @@ async function showRun(row, now) {
   await showLog(row, detail, firstProcess(detail, now.get("process")));
 }
 
+// everybody stands in the address for the output of all processes: no process has
+// that name, and without any word there, a run in trouble shows the one that is.
+const everybody = "*";
+
 // firstProcess is the process that is asked for, or, of a run in which one is in
 // trouble, that one; else all.
 function firstProcess(detail, wanted) {
   const writers = writersOf(detail);
+  if (wanted === everybody) return "";
   if (wanted !== null && writers.some((p) => processName(p) === wanted)) return wanted;
   const trouble = writers.find((p) => ["failed", "killed", "timed_out", "lost"].includes(p.outcome));
   return wanted === null && trouble ? processName(trouble) : "";

@@ -10,13 +10,14 @@ const columns = [
   { key: "repetition", title: "repetition", value: (r) => r.repetition || undefined },
   { key: "attempt", title: "attempt", value: (r) => r.attempt || undefined },
   { key: "outcome", title: "outcome", value: (r) => words(r.outcome), word: true },
+  // Beside the outcome, where it can be seen without scrolling; only where there is one.
+  ...(rows.some((r) => r.reason) ? [{ key: "reason", title: "reason", value: (r) => r.reason || undefined, reason: true }] : []),
   ...index.parameters.map((name) => ({ key: "p." + name, title: name, value: (r) => plain(r.parameters?.[name]) })),
   { key: "took", title: "took (s)", value: (r) => (r.took_us === undefined ? undefined : r.took_us / 1e6), digits: 3 },
   { key: "start_skew", title: "start skew (µs)", value: (r) => r.start_skew_us },
   { key: "stop_skew", title: "stop skew (µs)", value: (r) => r.stop_skew_us },
   { key: "clock_error", title: "clock error (±µs)", value: (r) => r.clock_error_us },
   ...index.metrics.map((name) => ({ key: "m." + name, title: withUnit(name), value: (r) => r.metrics?.[name] })),
-  { key: "reason", title: "reason", value: (r) => r.reason || undefined, reason: true },
   { key: "run", title: "run", value: (r) => r.run || undefined },
   { key: "directory", title: "directory", value: (r) => r.dir },
 ];

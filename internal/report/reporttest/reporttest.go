@@ -238,11 +238,12 @@ func (t *take) process(host string, h, i int, base, stop time.Time) results.Proc
 // fail lets the last process end early and the others be stopped for it.
 func (t *take) fail(r *results.Record) {
 	p := &r.Processes[len(r.Processes)-1]
-	p.Outcome, p.Reason, p.ExitCode, p.Signal = results.ProcessFailed, "exited with 3", 3, ""
-	p.EndedAt = p.StartedAt.Add(t.Length / 3)
+	p.EndedAt = p.StartedAt.Add(t.Length/3 + t.micros(2e6))
+	p.Outcome, p.ExitCode, p.Signal = results.ProcessFailed, 3, ""
+	p.Reason = fmt.Sprintf("exited with status 3 after %s", p.EndedAt.Sub(p.StartedAt).Round(time.Millisecond))
 	r.Hosts[len(r.Hosts)-1].Outcome = results.HostFailed
-	r.Hosts[len(r.Hosts)-1].Reason = p.Process + " exited with 3"
-	r.Outcome, r.Reason = results.RunFailed, fmt.Sprintf("%s on %s exited with 3", p.Process, p.Host)
+	r.Hosts[len(r.Hosts)-1].Reason = p.Process + " " + p.Reason
+	r.Outcome, r.Reason = results.RunFailed, fmt.Sprintf("%s on %s %s", p.Process, p.Host, p.Reason)
 }
 
 // metrics rise with the clients until the machines are busy.
