@@ -13,6 +13,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/runner"
+	"downbeat/internal/secrecy"
 	"downbeat/internal/version"
 	"downbeat/internal/worker"
 )
@@ -56,7 +57,7 @@ func (a *app) newLab(ctx context.Context, file *experiment.File, directory strin
 	for _, h := range file.Hosts {
 		w, err := worker.New(worker.Config{
 			Broker: l.broker, Runner: l.runner, Namespace: a.flags.namespace, Host: h.Name, StateDir: l.dir, Dir: directory,
-			Trust: message.Trust{Unsigned: true}, Lease: a.flags.lease, Version: version.String(), Log: log, Environ: os.Environ(),
+			Trust: message.Trust{Unsigned: true}, Lease: a.flags.lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), a.flags.passEnv),
 		})
 		if err != nil {
 			return nil, err

@@ -15,11 +15,15 @@ import (
 
 	"downbeat/internal/interrupt"
 	"downbeat/internal/runner"
+	"downbeat/internal/secrecy"
 )
 
 func main() {
 	if runner.GuardMain(os.Args) {
 		return
+	}
+	if err := secrecy.Hide(); err != nil {
+		fmt.Fprintf(os.Stderr, "publish: warning: processes of this user may read what publish knows: %v\n", err)
 	}
 	ctx, release := interruptible(context.Background())
 	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})

@@ -41,6 +41,7 @@ type flags struct {
 	maxFailures  int
 	retries      int
 	only         []string
+	passEnv      []string
 }
 
 // app is one invocation.
@@ -122,6 +123,7 @@ func (a *app) define(f *pflag.FlagSet) {
 	f.IntVar(&a.flags.maxFailures, "max-failures", 0, "stop the experiment after `N` datapoints that did not succeed (default: never)")
 	f.IntVar(&a.flags.retries, "retries", -1, "try a datapoint that did not succeed again, up to `N` times (default: what the file says)")
 	f.StringSliceVar(&a.flags.only, "only", nil, "run only the datapoints with `PARAMETER=VALUE`; with several, those that have one of the values of each parameter")
+	f.StringSliceVar(&a.flags.passEnv, "pass-env", nil, "`NAMES` of variables that processes inherit, on the embedded queue, though they begin with AWS_ or DOWNBEAT_")
 	f.BoolVar(&a.flags.quiet, "quiet", false, "don't print the processes' lines; they are in the results")
 	f.BoolVar(&a.flags.noProgress, "no-progress", false, "no live line on the terminal")
 	f.StringVar(&a.flags.output, "output", "text", "`FORMAT` of standard output: text or json")

@@ -29,6 +29,7 @@ type environment struct {
 	StateDir      string        `split_words:"true" desc:"journal, spool and run directories; else $STATE_DIRECTORY, else the user's state directory"`
 	TrustedKeys   string        `split_words:"true" desc:"file of public keys, one a line: only jobs signed by one of them are run"`
 	AllowUnsigned bool          `split_words:"true" default:"false" desc:"accept unsigned jobs from a broker that is not on loopback"`
+	PassEnv       []string      `split_words:"true" desc:"variables that processes inherit though they begin with AWS_ or DOWNBEAT_, with commas"`
 	Lease         time.Duration `default:"30s" desc:"stop a run when its publisher is silent for so long"`
 	MetricsAddr   string        `split_words:"true" desc:"serve /metrics and /healthz on this address, such as 127.0.0.1:9100"`
 	LogLevel      slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error"`
@@ -38,7 +39,7 @@ type environment struct {
 // defaults says in words what envconfig's table can't.
 var defaults = map[string]string{
 	"DOWNBEAT_QUEUE_URL": "required", "DOWNBEAT_QUEUE_URL_FILE": "none", "DOWNBEAT_HOST": "the host's name", "DOWNBEAT_STATE_DIR": "the user's",
-	"DOWNBEAT_TRUSTED_KEYS": "none", "DOWNBEAT_METRICS_ADDR": "none",
+	"DOWNBEAT_TRUSTED_KEYS": "none", "DOWNBEAT_PASS_ENV": "none", "DOWNBEAT_METRICS_ADDR": "none",
 }
 
 const prefix = "downbeat"
@@ -51,6 +52,8 @@ type config struct {
 	open bool
 	// warnings are for the log.
 	warnings []string
+	// exposed is why the worker could not be hidden from other programs.
+	exposed error
 }
 
 // configure reads and checks the environment; all that is wrong is told at once.

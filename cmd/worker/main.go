@@ -17,6 +17,7 @@ import (
 	"downbeat/internal/interrupt"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/runner"
+	"downbeat/internal/secrecy"
 	"downbeat/internal/version"
 )
 
@@ -24,6 +25,7 @@ func main() {
 	if runner.GuardMain(os.Args) {
 		return
 	}
+	exposed := secrecy.Hide()
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 4)
 	watched := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
@@ -32,7 +34,7 @@ func main() {
 	}
 	signal.Notify(signals, watched...)
 	go obey(signals, cancel)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr, exposed)
 	os.Exit(status)
 }
 
@@ -62,8 +64,9 @@ const (
 	exitQueue  = 3 // the queue can't be reached: with --check only, as the daemon goes on trying
 )
 
-// run carries out one command line and returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+// run carries out one command line and returns the exit status; exposed is why
+// others may read what this program knows.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, exposed error) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { printHelp(stdout) }
@@ -87,6 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "worker: %v\n", err)
 		return exitUsage
 	}
+	c.exposed = exposed
 	if *check {
 		err = c.check(ctx, stdout)
 	} else {

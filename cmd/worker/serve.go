@@ -17,6 +17,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/runner"
+	"downbeat/internal/secrecy"
 	"downbeat/internal/trustedpath"
 	"downbeat/internal/version"
 	"downbeat/internal/worker"
@@ -35,6 +36,9 @@ func statusOf(err error) int {
 
 // check makes sure that the configuration works.
 func (c *config) check(ctx context.Context, w io.Writer) error {
+	if c.exposed != nil {
+		fmt.Fprintf(w, "worker: warning: processes of this user may read what the worker knows: %v\n", c.exposed)
+	}
 	for _, text := range c.warnings {
 		fmt.Fprintf(w, "worker: warning: %s\n", text)
 	}
@@ -83,6 +87,9 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	}
 	log := c.logger(stderr)
 	log.Info("worker starts", "version", version.String(), "hosts", c.Host, "queue", dial.Redact(c.QueueURL), "state", c.StateDir)
+	if c.exposed != nil {
+		log.Warn("processes of this user may read what the worker knows", "error", c.exposed)
+	}
 	for _, text := range c.warnings {
 		log.Warn("a variable is not read", "reason", text)
 	}
@@ -152,7 +159,7 @@ func (c *config) workers(broker queue.Broker, r *runner.Runner, log *slog.Logger
 	for _, host := range c.Host {
 		w, err := worker.New(worker.Config{
 			Broker: broker, Runner: r, Namespace: c.Namespace, Host: host, StateDir: c.StateDir, Dir: dir,
-			Trust: c.trust, Lease: c.Lease, Version: version.String(), Log: log, Environ: os.Environ(),
+			Trust: c.trust, Lease: c.Lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), c.PassEnv),
 		})
 		if err != nil {
 			return workers, err

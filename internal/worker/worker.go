@@ -42,8 +42,8 @@ type Config struct {
 	// are not in the run's directory.
 	Dir   string
 	Trust message.Trust
-	// Environ is what processes inherit, "KEY=value": as a rule, the worker's
-	// own environment.
+	// Environ is what processes inherit, "KEY=value". It must not hold secrets of
+	// the worker: see [secrecy.Environ].
 	Environ []string
 	// Lease is the longest that a run goes on without a word from its publisher.
 	Lease   time.Duration
@@ -234,9 +234,8 @@ func (w *Worker) send(to string, e message.Event, within time.Duration) {
 	}
 }
 
-// environment is what a process sees: the worker's own environment without its
-// configuration, which may hold a password, then what the job says, then who
-// the process is. Each variable is there once. On a terminal nobody looks at it,
+// environment is what a process sees: what all of them inherit, then what the job
+// says, then who the process is. Each variable is there once. On a terminal nobody looks at it,
 // so that programs are told not to paint.
 func (w *Worker) environment(of map[string]string, identity []string, dir string, pty bool) []string {
 	set := maps.Clone(of)
@@ -249,7 +248,7 @@ func (w *Worker) environment(of map[string]string, identity []string, dir string
 	var env []string
 	for _, entry := range w.config.Environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if _, ok := set[name]; !ok && name != "PWD" && !strings.HasPrefix(name, message.EnvPrefix) {
+		if _, ok := set[name]; !ok && name != "PWD" && !slices.ContainsFunc(identity, func(own string) bool { return strings.HasPrefix(own, name+"=") }) {
 			env = append(env, entry)
 		}
 	}
