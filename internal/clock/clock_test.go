@@ -27,7 +27,7 @@ func TestOffsetIsWithinItsErrorBound(t *testing.T) {
 		truth := time.Duration(rapid.Int64Range(-1e12, 1e12).Draw(t, "offset"))
 		now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 		var o Offset
-		for range rapid.IntRange(1, 2*remembered).Draw(t, "samples") {
+		for range rapid.IntRange(1, 2*freshest).Draw(t, "samples") {
 			var s Sample
 			s.Sent = now
 			taken := now.Add(time.Duration(delay.Draw(t, "there")))
@@ -55,18 +55,8 @@ func TestOffsetFollowsAClockThatIsStepped(t *testing.T) {
 		o.Add(exchange(at, time.Second, time.Millisecond))
 	}
 	o.Add(exchange(at, 9*time.Second, time.Millisecond))
-	if got, want := o.Value(), 9*time.Second; got != want || o.Samples() != 1 {
+	if got, want := o.Value(), 9*time.Second; (got-want).Abs() > o.Error() || o.Samples() != 1 {
 		t.Errorf("offset %s from %d samples, want %s from the one after the step", got, o.Samples(), want)
-	}
-}
-
-func TestImpossibleSampleIsPassedOver(t *testing.T) {
-	t.Parallel()
-	at := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
-	var o Offset
-	o.Add(Sample{Sent: at, Taken: at, Answered: at.Add(time.Second), Received: at})
-	if o.Samples() != 0 {
-		t.Error("an answer that took longer than the whole exchange was believed")
 	}
 }
 

@@ -1,6 +1,7 @@
 package clock
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -16,80 +17,164 @@ func (s Sample) RoundTrip() time.Duration {
 	return s.Received.Sub(s.Sent) - s.Answered.Sub(s.Taken)
 }
 
-// bounds are what the sample proves of the other clock minus ours: a message is
-// never taken before it was sent.
-func (s Sample) bounds() interval {
-	return interval{low: s.Answered.Sub(s.Received), high: s.Taken.Sub(s.Sent)}
+// bounds are what the sample proves of the other clock minus ours: nothing is
+// taken before it was sent, so the offset was at most high when the message was
+// sent, and at least low when the answer was received.
+func (s Sample) bounds() (low, high time.Duration) {
+	return s.Answered.Sub(s.Received), s.Taken.Sub(s.Sent)
 }
 
-type interval struct{ low, high time.Duration }
-
-func (i interval) empty() bool { return i.low > i.high }
-
-func (i interval) and(o interval) interval {
-	return interval{max(i.low, o.low), min(i.high, o.high)}
+// possible reports whether the sample can be believed: an answer that took longer
+// than the whole exchange can't, and of one that a Duration can't hold nothing is
+// known.
+func (s Sample) possible() bool {
+	low, high := s.bounds()
+	return low <= high && low > math.MinInt64 && high < math.MaxInt64 && !s.Received.Before(s.Sent)
 }
 
-// remembered is how many samples an Offset rests on: enough to meet a quick
-// exchange in each direction, few enough that the clocks hardly drift meanwhile.
-const remembered = 16
-
-// An Offset estimates another machine's clock minus ours. Each sample confines
-// it to an interval, with certainty as long as the clocks don't drift; the
-// estimate is the middle of what all recent samples have in common, and half
-// its width is the error bound. The zero value knows nothing.
+// An Offset estimates another machine's clock minus ours, with a bound of the
+// error that holds as long as the two clocks keep to what is assumed of them: see
+// [worstDrift] and [steadyWander]. It asks nothing of the network: delays may be
+// asymmetric, and change as they like. The zero value knows nothing.
+//
+// Each exchange confines the offset at two instants. The clocks drift meanwhile,
+// so an estimate for an instant consists of the offset and of the rate at which
+// it changes, and each exchange is two half-planes of these two: see [region].
 type Offset struct {
-	samples []Sample
-	known   interval
+	samples []Sample // the newest, for RoundTrip
+	memory  memory
+	origin  time.Time     // where the times in memory count from
+	base    time.Duration // where the offsets in memory count from
+	wander  float64       // what is allowed for now, in ns/s²
+	newest  interval      // what is known of the instant of the newest exchange
+	curve   curve
 }
 
-// Add takes a sample in. One that contradicts itself is passed over.
+// Add takes a sample in. One that contradicts itself is passed over, and one
+// that contradicts those before by more than drift explains makes them forgotten:
+// then a clock was stepped.
 func (o *Offset) Add(s Sample) {
-	if s.bounds().empty() {
+	if !s.possible() {
 		return
 	}
-	o.samples = append(o.samples, s)
-	if len(o.samples) > remembered {
-		o.samples = o.samples[1:]
+	if len(o.samples) == freshest {
+		o.samples = slices.Delete(o.samples, 0, 1)
 	}
+	if len(o.memory.known) == 0 {
+		o.origin = s.Sent
+	}
+	o.samples = append(o.samples, s)
+	o.rebase(s)
+	o.memory.add(o.evidence(s))
 	o.settle()
 }
 
-// settle intersects the samples, newest first, and forgets those older ones
-// that contradict the newer: a clock has drifted or been stepped.
-func (o *Offset) settle() {
-	last := len(o.samples) - 1
-	o.known = o.samples[last].bounds()
-	for i := last; i >= 0; i-- {
-		common := o.known.and(o.samples[i].bounds())
-		if common.empty() {
-			o.samples = o.samples[i+1:]
-			return
-		}
-		o.known = common
+// rebase moves the base to a new sample's offset, about which numbers are small,
+// so that no precision is lost however far the clocks are apart.
+func (o *Offset) rebase(s Sample) {
+	low, _ := s.bounds()
+	o.memory.shift(apart(o.base, low))
+	o.base = low
+}
+
+// evidence is the sample in numbers.
+func (o *Offset) evidence(s Sample) evidence {
+	low, high := s.bounds()
+	return evidence{
+		upper: point{o.seconds(s.Sent), apart(high, o.base) + rounding},
+		lower: point{o.seconds(s.Received), apart(low, o.base) - rounding},
 	}
 }
 
-// Samples is how many samples the estimate rests on.
-func (o *Offset) Samples() int { return len(o.samples) }
-
-// Value is the other clock minus ours, and Error by how much that may be wrong
-// in either direction.
-func (o *Offset) Value() time.Duration { return o.known.low + (o.known.high-o.known.low)/2 }
-
-// Error is the error bound of Value.
-func (o *Offset) Error() time.Duration { return (o.known.high - o.known.low + 1) / 2 }
-
-// Instant translates a time on the other clock to ours, with its error bound.
-func (o *Offset) Instant(theirs time.Time) Instant {
-	return Instant{Time: o.Ours(theirs), Error: o.Error(), Theirs: theirs}
+// apart is a-b, also where a Duration can't hold that.
+func apart(a, b time.Duration) float64 {
+	if d := a - b; (d < 0) == (a < b) {
+		return float64(d)
+	}
+	return float64(a) - float64(b)
 }
 
-// Ours translates a time on the other clock to ours, Theirs the other way.
-func (o *Offset) Ours(theirs time.Time) time.Time { return theirs.Add(-o.Value()) }
+// rounding is added to either side, in ns: each of the times was rounded to one.
+const rounding = 1
+
+func (o *Offset) seconds(t time.Time) float64 { return t.Sub(o.origin).Seconds() }
+
+// settle forgets what contradicts the newest sample, and estimates anew.
+func (o *Offset) settle() {
+	wander, ok := o.memory.wander()
+	if !ok {
+		o.memory.forgetContradictions()
+		if n := len(o.memory.known); o.memory.thin == 0 && len(o.samples) > n {
+			o.samples = o.samples[len(o.samples)-n:]
+		}
+		wander, _ = o.memory.wander()
+	}
+	o.wander = wander
+	s := o.samples[len(o.samples)-1]
+	o.newest = o.memory.at(o.seconds(s.Received), o.wander)
+	o.newest.grow(worstDrift * s.RoundTrip().Seconds()) // so that it holds for the whole of the exchange
+	o.memory.slope = o.newest.slope
+	o.curve = curve{}
+}
+
+// Samples is how many of the newest samples the estimate rests on, as far as
+// they are counted.
+func (o *Offset) Samples() int { return len(o.samples) }
+
+// Value is the other clock minus ours when the newest sample was received.
+func (o *Offset) Value() time.Duration { return o.base + o.newest.middle() }
+
+// Error is by how much Value may be wrong in either direction. Where there was no
+// sample, nothing is known: it is the longest Duration then.
+func (o *Offset) Error() time.Duration {
+	if len(o.samples) == 0 {
+		return math.MaxInt64
+	}
+	return o.newest.half()
+}
+
+// Instant translates a time on the other clock to ours, with the error bound for
+// that time: it may be long before the newest sample, or after it. Where there was
+// no sample the time is not known, and zero.
+func (o *Offset) Instant(theirs time.Time) Instant {
+	if len(o.samples) == 0 {
+		return Instant{Theirs: theirs}
+	}
+	about := o.at(theirs.Add(-o.Value()))
+	i := o.at(theirs.Add(-o.base - about.middle()))
+	off := max(i.high-about.low, about.high-i.low)
+	i.grow(worstDrift * off / 1e9) // by so much it may have been another instant
+	return Instant{Time: theirs.Add(-o.base - i.middle()), Error: i.half(), Theirs: theirs}
+}
+
+// Ours translates a time on the other clock to ours, and leaves it as it is where
+// there was no sample.
+func (o *Offset) Ours(theirs time.Time) time.Time {
+	if len(o.samples) == 0 {
+		return theirs
+	}
+	return o.Instant(theirs).Time
+}
 
 // Theirs translates a time on our clock to the other.
-func (o *Offset) Theirs(ours time.Time) time.Time { return ours.Add(o.Value()) }
+func (o *Offset) Theirs(ours time.Time) time.Time {
+	if len(o.samples) == 0 {
+		return ours
+	}
+	i := o.at(ours)
+	return ours.Add(o.base + i.middle())
+}
+
+// at is what is known of the offset at a time of ours.
+func (o *Offset) at(ours time.Time) interval {
+	at := o.seconds(ours)
+	i, plain := o.curve.at(at, o.wander, &o.memory), o.newest
+	plain.grow(worstDrift * math.Abs(at-o.memory.newest()))
+	if both := i.and(plain); both.low <= both.high {
+		return both
+	}
+	return i
+}
 
 // RoundTrip gives a quantile of the samples' round trips: 0 the shortest, 0.5
 // the median, 1 the longest; 0 where there are no samples.

@@ -98,6 +98,9 @@ func (r *run) halt(cause message.StopCause, reason string) {
 	}
 	r.spec.Observer.Stopping(cause, reason)
 	r.repeat(now)
+	if released {
+		r.probeAll()
+	}
 	for _, h := range r.hosts {
 		if h.phase == Asked { // nobody there has answered; whoever comes yet will find the stop, or no publisher
 			h.outcome, h.reason = results.HostStopped, "it had not answered yet"

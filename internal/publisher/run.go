@@ -381,6 +381,18 @@ func (r *run) release(now time.Time) {
 	margin := max(2*r.committedAt.Sub(r.committingAt), minStartMargin)
 	r.releaseAt = r.clock.At(now.Add(min(margin, maxMargin)))
 	r.repeatAt = time.Time{}
+	r.repeat(now)
+	r.probeAll()
+}
+
+// probeAll compares all hosts' clocks once more, just before something that is to
+// be translated: the answers come while the hosts wait for the instant.
+func (r *run) probeAll() {
+	for _, h := range r.hosts {
+		if !h.over() {
+			h.outbox.put(message.Control{Kind: message.Keepalive, Ack: h.acked, Probe: h.probe()})
+		}
+	}
 }
 
 const (

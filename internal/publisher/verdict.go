@@ -203,9 +203,11 @@ func (p *process) countInto(rec *results.ProcessRecord) {
 func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
 	rec := results.HostRecord{
 		Host: h.name, Outcome: h.outcome, Reason: h.reason,
-		ClockOffsetUS: h.clock.Value().Microseconds(), ClockErrorUS: clock.Microseconds(h.clock.Error()),
 		Setup: h.setup, Teardown: h.teardown,
 		StoppedAt: h.stoppedAt.Time, StoppedErrorUS: h.stoppedAt.ErrorUS(), Shipped: r.shipped(h),
+	}
+	if h.clock.Samples() > 0 {
+		rec.ClockOffsetUS, rec.ClockErrorUS = h.clock.Value().Microseconds(), clock.Microseconds(h.clock.Error())
 	}
 	if h.ready != nil {
 		rec.Hold = h.ready.Hold
