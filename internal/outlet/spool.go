@@ -1,0 +1,423 @@
+// Package outlet stands between a program and whoever reads what it prints: a
+// pager that pauses, a terminal that was stopped, a pipe that nobody empties. No
+// decision of the program waits for them.
+//
+// A [Spool] loses nothing: what its reader has not taken is kept, in memory and then
+// in files. A [Log] is for a daemon's own words, of which it drops some rather than
+// wait.
+package outlet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Options say how much a [Spool] keeps.
+type Options struct {
+	// Memory is how many bytes are kept in memory before files are made; 0 means 4 MiB.
+	Memory int
+	// Disk is how many bytes are kept in files at most; 0: as many as there is room for.
+	Disk int64
+	// Patience is how long a write waits for a reader that takes nothing, once
+	// memory is full, before a file is made. A reader that takes something all the
+	// time is not behind, and costs no file.
+	Patience time.Duration
+	// Wait has writers wait for the reader when no more can be kept. Without it the
+	// spool fails then: what was kept is still written, and nothing after it.
+	Wait bool
+	// Dirs are where the files are made: in the first that takes them. They
+	// have no name there. Without any: the directory for temporary files.
+	Dirs []string
+	// Failed, if not nil, is called once, from a goroutine of the spool's, when
+	// something can't be written or kept.
+	Failed func(error)
+}
+
+const (
+	// blockSize is how much is written at a time, and so how finely it can be
+	// seen whether the reader takes anything.
+	blockSize     = 256 << 10
+	defaultMemory = 4 << 20
+)
+
+// ErrClosed is what a write to a closed spool returns.
+var ErrClosed = errors.New("the output is closed already")
+
+// A Spool is a writer in front of another that may be slow, or stand still. What
+// is written to it is written there by a goroutine, in order. Its methods may be
+// called concurrently; bytes of one Write stay together.
+//
+// What waits is in head, then in the files, then in tail. As long as there are
+// files, what comes goes behind them.
+type Spool struct {
+	w       io.Writer
+	options Options
+	work    chan struct{} // has an element when there may be something to do
+	done    chan struct{}
+
+	mu      sync.Mutex
+	head    [][]byte // blocks; the last may grow
+	held    int      // bytes in head, and in the block that is being written
+	files   files
+	tail    []byte
+	spare   [][]byte      // blocks to be used again
+	moved   chan struct{} // closed, and made anew, when the reader has taken something
+	waiting int           // writers that look at moved
+	taken   uint64
+	unbound bool
+	closed  bool
+	kept    error // why no more can be kept
+	failed  error // why no more can be written
+}
+
+// NewSpool makes a spool in front of w. It must be closed.
+func NewSpool(w io.Writer, o Options) *Spool {
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
+	}
+	s := &Spool{
+		w: w, options: o, work: make(chan struct{}, 1), done: make(chan struct{}), moved: make(chan struct{}),
+		files: files{dirs: o.Dirs, most: o.Disk},
+	}
+	go s.run()
+	return s
+}
+
+// Write takes p. An error is that of an earlier write: once one has failed, all do.
+func (s *Spool) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	err := s.admit()
+	if err == nil {
+		err = s.add(p)
+	}
+	s.mu.Unlock()
+	return s.report(len(p), err)
+}
+
+// Put takes p at once, whatever is kept already: for a program's own few words,
+// which must not wait for anybody.
+func (s *Spool) Put(p []byte) (int, error) {
+	s.mu.Lock()
+	err := s.usable()
+	if err == nil {
+		err = s.add(p)
+	}
+	s.mu.Unlock()
+	return s.report(len(p), err)
+}
+
+// report completes a write that has come to that.
+func (s *Spool) report(n int, err error) (int, error) {
+	if lost, ok := errors.AsType[*keepError](err); ok && lost.first {
+		s.tell(err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	s.wake()
+	return n, nil
+}
+
+// A keepError is why no more can be kept. The first to see it tells of it.
+type keepError struct {
+	err   error
+	first bool
+}
+
+func (e *keepError) Error() string { return e.err.Error() }
+func (e *keepError) Unwrap() error { return e.err }
+
+func (s *Spool) tell(err error) {
+	if s.options.Failed != nil {
+		s.options.Failed(err)
+	}
+}
+
+func (s *Spool) wake() {
+	select {
+	case s.work <- struct{}{}:
+	default:
+	}
+}
+
+// Unbind has writers never wait again, and everything be kept: for when all that
+// may still come is little.
+func (s *Spool) Unbind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unbound = true
+	s.move()
+}
+
+// Close says that nothing more comes. It doesn't wait; see Done.
+func (s *Spool) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.move()
+	s.mu.Unlock()
+	s.wake()
+}
+
+// Done is closed once, after Close, everything has been written, or can't be.
+func (s *Spool) Done() <-chan struct{} { return s.done }
+
+// Err is why something could not be written or kept, if so.
+func (s *Spool) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.failed, s.kept)
+}
+
+// Behind is how many bytes the reader has not taken yet, and how many it has.
+func (s *Spool) Behind() (left, taken uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return uint64(s.held) + uint64(s.files.size) + uint64(len(s.tail)), s.taken //nolint:gosec // no size is negative
+}
+
+func (s *Spool) usable() error {
+	switch {
+	case s.failed != nil:
+		return s.failed
+	case s.kept != nil:
+		return s.kept
+	case s.closed:
+		return ErrClosed
+	}
+	return nil
+}
+
+// admit waits until there is room, or it is time for a file; under the mutex,
+// which it gives back while it waits.
+func (s *Spool) admit() error {
+	for {
+		if err := s.usable(); err != nil {
+			return err
+		}
+		switch {
+		case s.unbound:
+			return nil
+		case s.files.any():
+			if len(s.tail) < blockSize || s.flush() == nil {
+				return nil
+			}
+			s.await(time.Hour)
+		case s.held < s.options.Memory:
+			return nil
+		case !s.await(s.options.Patience):
+			// From now on what comes goes behind a file. If there can't be one, and
+			// writers are to wait, they do.
+			if err := s.files.begin(); err == nil || !s.options.Wait {
+				return s.lose(err)
+			}
+			s.await(time.Hour)
+		}
+	}
+}
+
+// await gives the reader so long to take something, and reports whether it has.
+func (s *Spool) await(within time.Duration) bool {
+	moved := s.moved
+	s.waiting++
+	s.mu.Unlock()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	ok := true
+	select {
+	case <-moved:
+	case <-timer.C:
+		ok = false
+	}
+	s.mu.Lock()
+	s.waiting--
+	return ok
+}
+
+// move lets those who wait look again; under the mutex.
+func (s *Spool) move() {
+	if s.waiting > 0 {
+		close(s.moved)
+		s.moved = make(chan struct{})
+	}
+}
+
+// add keeps p; under the mutex.
+func (s *Spool) add(p []byte) error {
+	if s.files.any() {
+		s.tail = append(s.tail, p...)
+		if len(s.tail) < blockSize {
+			return nil
+		}
+		if err := s.flush(); err != nil && !s.options.Wait && !s.unbound {
+			return s.lose(err)
+		}
+		return nil
+	}
+	s.held += len(p)
+	for len(p) > 0 {
+		last := len(s.head) - 1
+		if last < 0 || len(s.head[last]) >= blockSize {
+			s.head = append(s.head, s.block())
+			last++
+		}
+		n := min(len(p), blockSize-len(s.head[last]))
+		s.head[last] = append(s.head[last], p[:n]...)
+		p = p[n:]
+	}
+	return nil
+}
+
+// block gives an empty one; under the mutex.
+func (s *Spool) block() []byte {
+	if n := len(s.spare); n > 0 {
+		b := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return b
+	}
+	return nil
+}
+
+// flush puts the tail into a file; under the mutex.
+func (s *Spool) flush() error {
+	n, err := s.files.write(s.tail)
+	s.tail = s.tail[:copy(s.tail, s.tail[n:])]
+	return err
+}
+
+// lose notes that no more can be kept; under the mutex. No error is none.
+func (s *Spool) lose(err error) error {
+	if err == nil {
+		return nil
+	}
+	s.kept = fmt.Errorf("keep what its reader has not taken: %w", err)
+	return &keepError{s.kept, true}
+}
+
+// run writes until Close, and until there is nothing left.
+func (s *Spool) run() {
+	defer close(s.done)
+	defer s.drop()
+	var room []byte // for what comes from a file
+	for {
+		block, piece, more := s.next()
+		switch {
+		case piece.file != nil:
+			if room == nil {
+				room = make([]byte, blockSize)
+			}
+			n, err := piece.read(room)
+			if err != nil {
+				s.fail(fmt.Errorf("read back what was kept: %w", err))
+				return
+			}
+			block = room[:n]
+		case !more:
+			return
+		case block == nil:
+			<-s.work
+			continue
+		}
+		if err := s.pass(block); err != nil {
+			s.fail(err)
+			return
+		}
+		s.wrote(block, piece.file)
+	}
+}
+
+// next is what to write now: a block, or a piece of a file. Without either it
+// reports whether there may be more.
+func (s *Spool) next() (block []byte, piece piece, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.head) > 0 {
+		block = s.head[0]
+		s.head = s.head[:copy(s.head, s.head[1:])]
+		return block, piece, true
+	}
+	if piece, more = s.files.first(); more {
+		return nil, piece, true
+	}
+	if s.files.any() { // they are at their end, and what came after them is next
+		s.files.end()
+		block, s.tail = s.tail, nil
+		s.held = len(block)
+		s.move()
+		if len(block) > 0 {
+			return block, piece, true
+		}
+	}
+	return nil, piece, !s.closed
+}
+
+// pass writes all of the block. Where somebody else has made the other side
+// non-blocking, that is waited for.
+func (s *Spool) pass(block []byte) error {
+	for {
+		n, err := s.w.Write(block)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EAGAIN) {
+			return err
+		}
+		block = block[n:]
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// wrote takes note of what the reader has taken.
+func (s *Spool) wrote(block []byte, file *file) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken += uint64(len(block))
+	if file != nil {
+		s.files.advance(file, len(block))
+	} else {
+		s.held -= len(block)
+		if cap(block) <= 2*blockSize && len(s.spare)*blockSize < s.options.Memory {
+			s.spare = append(s.spare, block[:0])
+		}
+	}
+	s.move()
+}
+
+// fail ends the spool: nothing can be written any more.
+func (s *Spool) fail(err error) {
+	s.mu.Lock()
+	s.failed = err
+	s.move()
+	s.mu.Unlock()
+	s.tell(err)
+}
+
+// drop lets go of what is left.
+func (s *Spool) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files.end()
+	s.head, s.tail, s.spare, s.held = nil, nil, nil, 0
+}
+
+// create makes a file that has no name.
+func create(dirs []string) (*os.File, error) {
+	var errs []error
+	for _, dir := range append(dirs[:len(dirs):len(dirs)], "") {
+		f, err := os.CreateTemp(dir, ".downbeat-output-")
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err := os.Remove(f.Name()); err != nil {
+			errs = append(errs, err, f.Close())
+			continue
+		}
+		return f, nil
+	}
+	return nil, errors.Join(errs...)
+}
