@@ -84,10 +84,23 @@ func (l *lab) write(name, text string) {
 // start starts a program of the lab; it is ended with the test.
 func (l *lab) start(cmd *exec.Cmd, environ ...string) *program {
 	l.t.Helper()
+	return l.startWith(cmd, nil, nil, environ...)
+}
+
+// startWith starts a program with outputs of its own; nil: they are kept to be
+// looked at.
+func (l *lab) startWith(cmd *exec.Cmd, stdout, stderr *os.File, environ ...string) *program {
+	l.t.Helper()
 	cmd.Dir = l.dir
 	cmd.Env = append(append(cmd.Env, l.environ...), environ...)
 	p := &program{t: l.t, cmd: cmd, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
+	if stdout != nil {
+		cmd.Stdout = stdout
+	}
+	if stderr != nil {
+		cmd.Stderr = stderr
+	}
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"downbeat/internal/interrupt"
+	"downbeat/internal/outlet"
 	"downbeat/internal/runner"
 	"downbeat/internal/terminal"
 )
@@ -34,39 +35,57 @@ type job struct {
 // mark names the environment variable by which pproc knows what it has started.
 const mark = "DOWNBEAT_PPROC"
 
-// run runs the job to its end. The error is a *statusError.
+// run runs the job to its end, and until its readers have taken what it printed.
+// The error is a *statusError.
 func (j *job) run(out, errs io.Writer) error {
 	stop, release := signals()
 	defer release()
-	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelError}))
+	w := newWatch(j, stop)
+	w.prints(out, errs)
+	problem := w.run()
+	if problem != nil && problem.err != nil {
+		w.say("%v", problem.err)
+	}
+	w.deliver(stop, &w.seen, leave, w.timedOut())
+	if problem != nil {
+		return &statusError{status: problem.status}
+	}
+	return w.verdict()
+}
+
+// leave ends pproc at once: what is left dies with it, and by its guard.
+func leave(s os.Signal) { os.Exit(exitSignal + int(s.(syscall.Signal))) }
+
+// run runs the commands. The error is why they were not run.
+func (w *watch) run() *statusError {
+	log := slog.New(slog.NewTextHandler(w.outputs, &slog.HandlerOptions{Level: slog.LevelError}))
 	r, err := runner.New(runner.Options{Log: log, Exclusive: true, Guard: true})
 	if err != nil {
 		return &statusError{exitFailed, err}
 	}
 	defer r.Close() //nolint:errcheck // only that of /dev/null
-	w := newWatch(j, out, errs)
 	set, err := r.Prepare(context.Background(), runner.Spec{
-		Commands: j.commands, Mark: []string{mark + "=" + ulid.Make().String()}, Sink: w,
+		Commands: w.job.commands, Mark: []string{mark + "=" + ulid.Make().String()}, Sink: w,
 	})
 	if err != nil {
-		return prepareError(j, err, errs)
+		return w.prepareError(err)
 	}
 	if err := set.Release(time.Now()); err != nil {
 		return &statusError{exitFailed, err}
 	}
-	w.see(set, stop)
-	return w.verdict()
+	w.see(set)
+	return nil
 }
 
 // prepareError prints what is wrong with each command and is the exit status of
 // the first: 127 not found, 126 not executable.
-func prepareError(j *job, err error, errs io.Writer) error {
+func (w *watch) prepareError(err error) *statusError {
 	var prepare *runner.PrepareError
 	if !errors.As(err, &prepare) {
 		return &statusError{exitFailed, err}
 	}
 	for _, p := range prepare.Problems {
-		fmt.Fprintf(errs, "pproc: %s: %v\n", j.describe(p.Command), p.Err)
+		w.say("%s: %v", w.job.describe(p.Command), p.Err)
 	}
 	if errors.Is(prepare.Problems[0].Err, fs.ErrNotExist) {
 		return &statusError{exitNotFound, nil}
@@ -83,8 +102,10 @@ func (j *job) describe(i int) string {
 // A watch is told what the processes do (it is the runner's sink) and decides
 // when to stop them, and with which status to leave.
 type watch struct {
+	*outputs
 	job     *job
-	errs    io.Writer
+	signals <-chan os.Signal
+	seen    interrupt.Signals // belongs to the goroutine of job.run
 	sources [][2]*terminal.Source
 	ends    chan struct{} // enough processes have ended; closed
 	broken  chan struct{} // nobody reads what is printed; closed
@@ -96,9 +117,15 @@ type watch struct {
 	status int          // that of a stop that isn't the rule's; 0: there was none
 }
 
-func newWatch(j *job, out, errs io.Writer) *watch {
-	w := &watch{job: j, errs: errs, ends: make(chan struct{}), broken: make(chan struct{})}
-	lines := terminal.NewLines(out, errs)
+func newWatch(j *job, signals <-chan os.Signal) *watch {
+	return &watch{job: j, signals: signals, ends: make(chan struct{}), broken: make(chan struct{})}
+}
+
+// prints says where lines go.
+func (w *watch) prints(out, errs io.Writer) {
+	j := w.job
+	w.outputs = newOutputs(out, errs, w.written)
+	lines := terminal.NewLines(w.out, w.errs)
 	if j.tag { // without tags nobody's lines are to be told apart, and a program may have the terminal as it likes
 		lines.Shown(display(out), display(errs))
 	}
@@ -109,7 +136,6 @@ func newWatch(j *job, out, errs io.Writer) *watch {
 		}
 		w.sources = append(w.sources, [2]*terminal.Source{lines.Source(tag, false), lines.Source(tag, true)})
 	}
-	return w
 }
 
 // display is how processes' lines are shown on w, if that is a terminal.
@@ -141,12 +167,11 @@ func (w *watch) written(err error) {
 	}
 	w.once.Do(func() {
 		w.mu.Lock()
-		w.status = exitSignal + int(syscall.SIGPIPE)
-		if !errors.Is(err, syscall.EPIPE) {
-			w.status = exitFailed
-			fmt.Fprintf(w.errs, "pproc: write the output: %v\n", err)
-		}
+		w.status = unwritten(err)
 		w.mu.Unlock()
+		if !outlet.Gone(err) {
+			w.say("write the output: %v", err)
+		}
 		close(w.broken)
 	})
 }
@@ -156,13 +181,16 @@ func (w *watch) Exited(i int, exit runner.Exit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if status, what := judge(exit); what != "" {
-		fmt.Fprintf(w.errs, "pproc: %s: %s\n", w.job.describe(i), what)
+		w.say("%s: %s", w.job.describe(i), what)
 		if status != 0 && w.failed == nil {
 			w.failed = &statusError{status: status}
 		}
 	}
 	if w.ended++; w.ended == w.job.stopAfter {
 		close(w.ends)
+	}
+	if w.ended == len(w.job.commands) {
+		w.unbind() // of what they printed no more is left than their pipes hold
 	}
 }
 
@@ -185,7 +213,7 @@ func judge(exit runner.Exit) (status int, what string) {
 }
 
 // see waits for the end of the set, and stops it when it is time.
-func (w *watch) see(set *runner.Set, signals <-chan os.Signal) {
+func (w *watch) see(set *runner.Set) {
 	var timeout <-chan time.Time
 	if w.job.timeout > 0 {
 		timer := time.NewTimer(w.job.timeout)
@@ -193,7 +221,6 @@ func (w *watch) see(set *runner.Set, signals <-chan os.Signal) {
 		timeout = timer.C
 	}
 	ends, broken := w.ends, w.broken
-	var seen interrupt.Signals
 	for {
 		select {
 		case <-set.Done():
@@ -206,13 +233,13 @@ func (w *watch) see(set *runner.Set, signals <-chan os.Signal) {
 			w.stop(set, 0, "")
 		case <-timeout:
 			w.stop(set, exitTimeout, fmt.Sprintf("the timeout of %v is over", w.job.timeout))
-		case s := <-signals:
+		case s := <-w.signals:
 			status := exitSignal + int(s.(syscall.Signal))
-			switch seen.Next() {
+			switch w.seen.Next() {
 			case interrupt.Stop:
 				w.stop(set, status, s.String())
 			case interrupt.Leave:
-				os.Exit(status) // what is left dies with this program, and by its guard
+				leave(s)
 			case interrupt.Repeat:
 			}
 		}
@@ -230,14 +257,22 @@ func (w *watch) ruleReason() string {
 // stop stops what is left; status counts unless there was a reason before.
 func (w *watch) stop(set *runner.Set, status int, reason string) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if left := len(w.job.commands) - w.ended; reason != "" && left > 0 {
-		fmt.Fprintf(w.errs, "pproc: %s: stopping %s\n", reason, count(left, "process"))
-	}
+	left := len(w.job.commands) - w.ended
 	if w.status == 0 {
 		w.status = status
 	}
+	w.mu.Unlock()
 	set.Stop(time.Now(), w.job.grace)
+	if reason != "" && left > 0 {
+		w.say("%s: stopping %s", reason, count(left, "process"))
+	}
+}
+
+// timedOut reports whether the timeout ended it.
+func (w *watch) timedOut() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status == exitTimeout
 }
 
 // verdict is how pproc ends: nil, or a *statusError.

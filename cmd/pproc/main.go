@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"downbeat/internal/outlet"
 	"downbeat/internal/runner"
 )
 
@@ -37,8 +38,13 @@ const (
 // run is pproc with these arguments; it returns the exit status.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
 	root := newRoot(in, out, errs)
+	help := &outlet.Checked{W: out}
+	root.SetOut(help)
 	root.SetArgs(args)
 	err := root.Execute()
+	if err == nil && help.Err() != nil && !outlet.Gone(help.Err()) {
+		err = &statusError{exitFailed, help.Err()}
+	}
 	if err == nil {
 		return 0
 	}

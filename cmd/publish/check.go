@@ -44,11 +44,11 @@ func (a *app) check(path string, asJSON bool) error {
 		return a.checkJSON(dp, points)
 	}
 	if len(points) > 1 {
-		if err := list(a.std.out, file, points); err != nil {
+		if err := list(a.out, file, points); err != nil {
 			return err
 		}
 	}
-	describe(a.std.out, dp, len(points))
+	describe(a.out, dp, len(points))
 	return nil
 }
 
@@ -281,7 +281,7 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 		}
 		c.Datapoints = append(c.Datapoints, checkedPoint{point.Index, point.Repetition, parameters})
 	}
-	out := json.NewEncoder(a.std.out)
+	out := json.NewEncoder(a.out)
 	out.SetIndent("", "  ")
 	out.SetEscapeHTML(false)
 	return out.Encode(c)

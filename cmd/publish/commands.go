@@ -28,8 +28,8 @@ func (a *app) keygenCommand() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			fmt.Fprintln(a.std.out, line)
-			fmt.Fprintf(a.std.err, "publish: sign with --key %s/%s; copy %s/%s to each worker, and name it there in DOWNBEAT_TRUSTED_KEYS\n",
+			fmt.Fprintln(a.out, line)
+			a.say("publish: sign with --key %s/%s; copy %s/%s to each worker, and name it there in DOWNBEAT_TRUSTED_KEYS\n",
 				args[0], message.PrivateKeyFile, args[0], message.PublicKeyFile)
 			return nil
 		},
@@ -71,7 +71,7 @@ func (a *app) cancelCommand() *cobra.Command {
 			} else if err != nil {
 				return &exitError{exitUnreachable, err}
 			}
-			fmt.Fprintf(a.std.err, "publish: run %s is being stopped\n", args[0])
+			a.say("publish: run %s is being stopped\n", args[0])
 			return nil
 		},
 	}
@@ -142,7 +142,7 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) hostsTable(reports []publisher.HostReport) error {
-	w := tabwriter.NewWriter(a.std.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "HOST\tSTATE\tCLOCK OFFSET\tERROR\tROUND TRIP\tVERSION")
 	for _, r := range reports {
 		if !r.Answered {
@@ -160,7 +160,7 @@ func (a *app) hostsTable(reports []publisher.HostReport) error {
 }
 
 func (a *app) hostsJSON(reports []publisher.HostReport) error {
-	out := json.NewEncoder(a.std.out)
+	out := json.NewEncoder(a.out)
 	for _, r := range reports {
 		err := out.Encode(map[string]any{
 			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version,

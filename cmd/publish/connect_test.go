@@ -14,8 +14,9 @@ import (
 // The variables that misspelt ones are compared with are those that are read.
 func TestEachVariableIsKnown(t *testing.T) {
 	t.Parallel()
+	root, _ := newRoot(stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	var got []string
-	newRoot(stdio{os.Stdin, os.Stdout, os.Stderr}).PersistentFlags().VisitAll(func(f *pflag.Flag) {
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) {
 		for _, name := range variables(f.Name) {
 			got = append(got, strings.TrimPrefix(name, settings.Prefix))
 		}

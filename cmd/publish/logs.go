@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"os"
-	"syscall"
 
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
@@ -16,7 +15,7 @@ const logTime = "15:04:05.000000"
 
 // printLogs prints the lines that the filter takes, tagged as when they came.
 func (a *app) printLogs(reader *results.Reader, filter results.Filter, times bool) error {
-	out := bufio.NewWriterSize(a.std.out, 1<<16)
+	out := bufio.NewWriterSize(a.out, 1<<16)
 	shown := newLogDisplay(a.std.out)
 	var problems []error
 	for line, err := range reader.Logs(filter) {
@@ -29,12 +28,10 @@ func (a *app) printLogs(reader *results.Reader, filter results.Filter, times boo
 			prefix = line.Time.UTC().Format(logTime) + " " + prefix
 		}
 		if err := shown.print(out, prefix, line); err != nil {
-			break // told by Flush
+			break // told at the end, as for every command
 		}
 	}
-	if err := out.Flush(); err != nil && !errors.Is(err, syscall.EPIPE) {
-		problems = append(problems, err)
-	}
+	_ = out.Flush() // so is this
 	if err := errors.Join(problems...); err != nil {
 		return &exitError{exitFailed, err}
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,24 +26,37 @@ func main() {
 	if err := secrecy.Hide(); err != nil {
 		fmt.Fprintf(os.Stderr, "publish: warning: processes of this user may read what publish knows: %v\n", err)
 	}
-	ctx, release := interruptible(context.Background())
-	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	var delivering atomic.Bool
+	ctx, release := interruptible(context.Background(), &delivering)
+	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr, &delivering})
 	release()
 	os.Exit(status)
 }
 
 // stdio is what a command reads and writes.
 type stdio struct {
-	in       io.Reader
-	out, err *os.File
+	in         io.Reader
+	out, err   *os.File
+	delivering *atomic.Bool // everything is over but that readers take the rest
 }
 
 // run carries out one command line and returns the exit status.
 func run(ctx context.Context, args []string, std stdio) int {
-	root := newRoot(std)
+	root, a := newRoot(std)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err == nil {
+	status := a.statusOf(ctx, root.ExecuteContext(ctx))
+	if !a.deliver() && status == exitOK {
+		status = exitFailed
+	}
+	if a.live != nil {
+		a.live.Close()
+	}
+	return status
+}
+
+// statusOf gives the exit status that an error means, and prints it.
+func (a *app) statusOf(ctx context.Context, err error) int {
+	if err == nil || a.told(err) {
 		return exitOK
 	}
 	var e *exitError
@@ -54,7 +68,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 		e = &exitError{status: exitSignal + int(i.signal), err: i} // while connecting: nothing was started
 	}
 	if e.err != nil {
-		fmt.Fprintf(std.err, "publish: %v\n", e.err)
+		a.say("publish: %v\n", e.err)
 	}
 	return e.status
 }
@@ -98,7 +112,7 @@ func (i *interruption) Error() string {
 // interruptible makes a context that the first SIGINT, SIGTERM or SIGHUP ends;
 // the second, which is one that comes later than a second after it, leaves the
 // program at once (see [interrupt.Signals]).
-func interruptible(parent context.Context) (context.Context, func()) {
+func interruptible(parent context.Context, delivering *atomic.Bool) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 4)
 	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
@@ -111,7 +125,7 @@ func interruptible(parent context.Context) (context.Context, func()) {
 	// not ignored: the processes of the embedded workers would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ended := make(chan struct{})
-	go obey(signals, ended, func(s syscall.Signal) { cancel(&interruption{s}) }, leave)
+	go obey(signals, ended, func(s syscall.Signal) { cancel(&interruption{s}) }, func(s syscall.Signal) { leave(s, delivering.Load()) })
 	return ctx, func() {
 		signal.Stop(signals)
 		close(ended)
@@ -139,11 +153,15 @@ func obey(signals <-chan os.Signal, ended <-chan struct{}, stop, leave func(sysc
 }
 
 // leave ends the program. Its last words don't hold it up where nobody takes them.
-func leave(s syscall.Signal) {
+func leave(s syscall.Signal, delivering bool) {
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		fmt.Fprintln(os.Stderr, "publish: leaving at once; workers stop the run by themselves when its lease is over")
+		words := "workers stop the run by themselves when its lease is over"
+		if delivering {
+			words = "what was not printed yet is in the results"
+		}
+		fmt.Fprintln(os.Stderr, "publish: leaving at once; "+words)
 	}()
 	select {
 	case <-said:

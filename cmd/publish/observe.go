@@ -52,7 +52,7 @@ func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserve
 	if a.flags.quiet {
 		return o
 	}
-	lines := terminal.NewLines(a.live.Writer(a.std.out), a.live.Writer(a.std.err))
+	lines := terminal.NewLines(a.out, a.err)
 	lines.Shown(terminal.DisplayOn(a.std.out, os.Getenv("TERM")), terminal.DisplayOn(a.std.err, os.Getenv("TERM")))
 	for _, process := range dp.Processes {
 		tag := process.Host + "/" + process.Name + " | "
@@ -160,7 +160,7 @@ func (p *progress) Stopping(cause message.StopCause, reason string) {
 }
 
 func (p *progress) notice(format string, args ...any) {
-	fmt.Fprintf(p.app.live.Writer(p.app.std.err), "publish: "+format+"\n", args...)
+	p.app.say("publish: "+format+"\n", args...)
 }
 
 // update brings the live line up to date.

@@ -18,7 +18,7 @@ func quietApp(t *testing.T) (*app, func() string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &app{std: stdio{err: f}, live: terminal.NewLive(f, false)}
+	a := &app{outputs: newOutputs(stdio{err: f}), live: terminal.NewLive(f, false)}
 	t.Cleanup(func() { _ = f.Close() })
 	return a, func() string {
 		data, err := os.ReadFile(f.Name())

@@ -30,7 +30,6 @@ to that.`,
 }
 
 func (a *app) report(dir string) error {
-	defer a.live.Close()
 	meta, err := results.ReadMeta(results.Locate(dir))
 	if err != nil {
 		return usage(err)

@@ -46,7 +46,7 @@ keep. A file that is another experiment by now is refused.`,
 }
 
 func (a *app) resume(ctx context.Context, dir string, from origin) error {
-	defer a.live.Close()
+	a.spoolOut(a.live, dir)
 	exp, meta, records, err := results.Reopen(dir)
 	if err != nil {
 		return usage(err)

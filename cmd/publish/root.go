@@ -46,7 +46,7 @@ type flags struct {
 
 // app is one invocation.
 type app struct {
-	std   stdio
+	*outputs
 	flags flags
 	log   *slog.Logger
 	live  *terminal.Live
@@ -71,8 +71,8 @@ out; 2 the file, a flag or the configuration is wrong; 3 the queue can't be
 reached or a host was not ready (nothing was started); 130 and 143 interrupted
 (everything was stopped first).`
 
-func newRoot(std stdio) *cobra.Command {
-	a := &app{std: std}
+func newRoot(std stdio) (*cobra.Command, *app) {
+	a := &app{outputs: newOutputs(std)}
 	root := &cobra.Command{
 		Use:           "publish FILE",
 		Short:         "Run distributed-systems experiments: start together, lose nothing, leave nothing",
@@ -86,7 +86,7 @@ func newRoot(std stdio) *cobra.Command {
 			return a.prepare(cmd.Root().PersistentFlags())
 		},
 	}
-	root.SetOut(std.out)
+	root.SetOut(a.out)
 	root.SetErr(std.err)
 	root.SetVersionTemplate("publish {{.Version}}\n")
 	a.define(root.PersistentFlags())
@@ -97,7 +97,7 @@ func newRoot(std stdio) *cobra.Command {
 		},
 		a.resumeCommand(), a.reportCommand(), a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
 	)
-	return root
+	return root, a
 }
 
 func oneFile(_ *cobra.Command, args []string) error {
@@ -161,14 +161,14 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 	if err := a.flags.check(); err != nil {
 		return usage(err)
 	}
-	color := a.std.err
 	a.live = terminal.NewLive(a.std.err, !a.flags.noProgress && terminal.Movable(a.std.err, os.Getenv("TERM")))
-	a.style = terminal.NewStyle(color, os.Getenv("TERM"), os.Getenv("NO_COLOR"))
+	a.style = terminal.NewStyle(a.std.err, os.Getenv("TERM"), os.Getenv("NO_COLOR"))
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(a.flags.logLevel)); err != nil {
 		return usage(fmt.Errorf("--log-level %q: it is debug, info, warn or error", a.flags.logLevel))
 	}
-	a.log = slog.New(slog.NewTextHandler(a.live.Writer(a.std.err), &slog.HandlerOptions{Level: level}))
+	a.spoolErr(a.live)
+	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 	for _, text := range append(warnings, hint...) {
 		a.say("publish: warning: %s\n", text)
 	}

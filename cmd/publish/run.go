@@ -55,7 +55,7 @@ func (a *app) local() bool {
 
 // run runs the file.
 func (a *app) run(ctx context.Context, path string) error {
-	defer a.live.Close()
+	a.spoolOut(a.live, a.flags.results)
 	file, err := a.load(path)
 	if err != nil {
 		return err

@@ -32,9 +32,9 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	a.say("%s", b.String())
 }
 
-// say writes to standard error, above the live line.
+// say writes to standard error, above the live line. It doesn't wait for who reads it.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.live.Writer(a.std.err), format, args...)
+	fmt.Fprintf(a.err, format, args...)
 }
 
 // togetherness tells how close to each other the processes started and stopped.

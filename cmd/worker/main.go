@@ -13,8 +13,10 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"downbeat/internal/interrupt"
+	"downbeat/internal/outlet"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/runner"
 	"downbeat/internal/secrecy"
@@ -33,8 +35,16 @@ func main() {
 		watched = append(watched, syscall.SIGHUP)
 	}
 	signal.Notify(signals, watched...)
+	// A log whose reader has gone ends no run: writing gives EPIPE. Caught, not
+	// ignored: processes would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go obey(signals, cancel)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr, exposed)
+	stdout := &outlet.Checked{W: os.Stdout}
+	status := run(ctx, os.Args[1:], stdout, os.Stderr, exposed)
+	if err := stdout.Err(); err != nil && !outlet.Gone(err) && status == exitOK {
+		fmt.Fprintf(os.Stderr, "worker: standard output: %v\n", err)
+		status = exitFailed
+	}
 	os.Exit(status)
 }
 
@@ -55,6 +65,9 @@ func obey(signals chan os.Signal, leave func()) {
 		}
 	}
 }
+
+// lastWordsWithin bounds what is logged at the end to a reader that takes nothing.
+const lastWordsWithin = time.Second
 
 // Exit statuses.
 const (
@@ -94,7 +107,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, exposed e
 	if *check {
 		err = c.check(ctx, stdout)
 	} else {
-		err = c.serve(ctx, stderr)
+		// Whoever reads the log, and however fast: nothing the worker does waits for it.
+		log := outlet.NewLog(stderr, c.dropped)
+		defer log.Close(lastWordsWithin)
+		stderr = log
+		err = c.serve(ctx, log)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "worker: %v\n", err)

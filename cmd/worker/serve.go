@@ -169,6 +169,11 @@ func (c *config) workers(broker queue.Broker, r *runner.Runner, log *slog.Logger
 	return workers, nil
 }
 
+// dropped logs that so many lines of the log were dropped.
+func (c *config) dropped(w io.Writer, lines int) {
+	c.logger(w).Warn("lines of the log were dropped: nobody took them", "lines", lines)
+}
+
 func (c *config) logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.LogFormat == "json" {

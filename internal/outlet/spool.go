@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -407,7 +408,7 @@ func (s *Spool) drop() {
 // create makes a file that has no name.
 func create(dirs []string) (*os.File, error) {
 	var errs []error
-	for _, dir := range append(dirs[:len(dirs):len(dirs)], "") {
+	for _, dir := range append(slices.Clip(dirs), "") {
 		f, err := os.CreateTemp(dir, ".downbeat-output-")
 		if err != nil {
 			errs = append(errs, err)

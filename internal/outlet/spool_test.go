@@ -159,7 +159,7 @@ func TestWritersWaitWhenNoMoreIsToBeKept(t *testing.T) {
 			written <- i
 		}
 	}()
-	last, most := 0, 0
+	last := 0
 	for waits := false; !waits; {
 		select {
 		case last = <-written:
@@ -170,7 +170,7 @@ func TestWritersWaitWhenNoMoreIsToBeKept(t *testing.T) {
 		}
 	}
 	left, _ := s.Behind()
-	if most = 1<<20 + 4*blockSize; left > uint64(most) || left < 1<<20 {
+	if left > 1<<20+4*blockSize || left < 1<<20 {
 		t.Errorf("%d bytes are kept, want about 1 MB", left)
 	}
 	if last > 500 {
@@ -180,7 +180,7 @@ func TestWritersWaitWhenNoMoreIsToBeKept(t *testing.T) {
 		t.Error(err)
 	}
 	r.mu.Unlock()
-	for range written { //nolint:revive // until all is written
+	for range written { // until all is
 	}
 	finish(t, s)
 	got := bytes.Replace(r.taken.Bytes(), []byte("a word\n"), nil, 1)
