@@ -139,11 +139,15 @@ func fromStdin(meta results.Meta) bool {
 // parseStored parses a file that results keep. Its own paths are seen from where it
 // was, not from here.
 func parseStored(meta results.Meta) (*experiment.File, error) {
+	return experiment.ParseFrom(originOf(meta), meta.Source)
+}
+
+func originOf(meta results.Meta) experiment.Origin {
 	from := experiment.Origin{Path: orElse(meta.Path, meta.File), Name: meta.Name}
 	if fromStdin(meta) {
 		from.Path, from.Dir = experiment.Stdin, meta.Directory
 	}
-	return experiment.ParseFrom(from, meta.Source)
+	return from
 }
 
 func orElse(text, other string) string {

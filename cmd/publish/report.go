@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"downbeat/internal/experiment"
 	"downbeat/internal/report"
 	"downbeat/internal/results"
+	"downbeat/internal/version"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -18,7 +21,11 @@ func (a *app) reportCommand() *cobra.Command {
 the plots under figures/, datapoints.csv and processes.csv. DIR is the directory
 of an experiment, such as results/NAME/latest, or results/NAME, which stands for
 the latest. While another publish is running the experiment, the tables are left
-to that.`,
+to that.
+
+Where metrics or requirements have changed in the experiment's file, all runs are
+judged by the new ones first, from what is stored; the file is that from which the
+experiment was run, or what the results keep of it if that is gone.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("which experiment? Try: publish report results/NAME/latest")
@@ -34,7 +41,7 @@ func (a *app) report(dir string) error {
 	if err != nil {
 		return usage(err)
 	}
-	tables := a.retabulate(dir)
+	tables := a.retabulate(dir, meta)
 	r, err := report.New(dir, report.Options{Planned: planned(meta)})
 	if err == nil {
 		err = r.Write()
@@ -49,17 +56,66 @@ func (a *app) report(dir string) error {
 	return nil
 }
 
-// retabulate makes the tables again, unless they are somebody else's now.
-func (a *app) retabulate(dir string) error {
-	exp, _, _, err := results.Reopen(dir)
+// retabulate judges runs anew where the file says otherwise now by what, and makes
+// the tables again, unless they are somebody else's now.
+func (a *app) retabulate(dir string, meta results.Meta) error {
+	exp, _, records, err := results.Reopen(dir)
 	if errors.Is(err, results.ErrInUse) {
 		a.say("publish: another publish is running this experiment, and keeps the tables: they are left as they are\n")
 		return nil
 	}
-	if err == nil {
-		exp.Close()
+	if err != nil {
+		return err
 	}
+	defer exp.Close()
+	file, now, err := a.judges(meta)
+	if err != nil {
+		a.say("publish: warning: the runs are not judged anew, as the experiment's file can't be read any more: %v\n", err)
+		return nil
+	}
+	_, err = a.judgeAnew(exp, file, now, records)
 	return err
+}
+
+// judges gives the file by which runs are judged: the experiment's own as it is now,
+// or, where that is gone, broken, or another experiment, as it was run last.
+func (a *app) judges(meta results.Meta) (*experiment.File, results.Meta, error) {
+	file, err := parseJudges(meta)
+	if now, changed := a.changed(meta, file); changed != nil {
+		file, meta, err = changed, now, nil
+	}
+	if err == nil {
+		a.adapt(file)
+	}
+	return file, meta, err
+}
+
+// changed gives the experiment's own file where that has changed since it was run
+// last; nil where it has not, or can't be taken for it.
+func (a *app) changed(meta results.Meta, before *experiment.File) (results.Meta, *experiment.File) {
+	if meta.Path == "" {
+		return meta, nil
+	}
+	now, err := readAt(meta, meta.Path)
+	if err != nil || bytes.Equal(now.Source, meta.Source) {
+		return meta, nil // gone, or the same
+	}
+	file, err := parseJudges(now)
+	switch {
+	case err != nil:
+		a.say("publish: warning: %s has changed, and something is wrong with it, so the runs are judged by it as it was: %v\n", now.File, err)
+		return meta, nil
+	case file.Name != meta.Name, before != nil && unrelated(before, file):
+		a.say("publish: %s is another experiment now; the runs are judged by the one that these results are of\n", now.File)
+		return meta, nil
+	}
+	now.Version = version.String()
+	return now, file
+}
+
+// parseJudges parses what runs are judged by.
+func parseJudges(meta results.Meta) (*experiment.File, error) {
+	return experiment.ParseJudges(originOf(meta), meta.Source)
 }
 
 // planned is how many datapoints the experiment's file has; 0 where that can't be

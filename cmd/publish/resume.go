@@ -23,7 +23,8 @@ func (a *app) resumeCommand() *cobra.Command {
 		Short: "Go on with an experiment that was broken off: run what has not succeeded",
 		Long: `resume goes on with the experiment in DIR, such as results/NAME/latest. A
 datapoint is done if it has a complete run that succeeded, of exactly what the
-file says now; all others are run.
+file says now; all others are run. Where metrics or requirements have changed,
+the runs that are there are judged by the new ones first, from what is stored.
 
 The file is read from where it was, whatever the current directory is: the
 results name it from the root on. If it can't be read any more, or came from
@@ -55,6 +56,9 @@ func (a *app) resume(ctx context.Context, dir string, from origin) error {
 	now, err := a.reread(meta, from)
 	if err != nil {
 		return err
+	}
+	if records, err = a.judgeAnew(exp, now.file, now.meta, records); err != nil {
+		return &exitError{exitFailed, err}
 	}
 	left, done, err := a.compare(now.file, records)
 	if err != nil {

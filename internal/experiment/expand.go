@@ -202,6 +202,16 @@ func (x *expansion) data() map[string]any {
 	return data
 }
 
+// dataOf is what templates can ask for of a process that has no name yet.
+func (x *expansion) dataOf(p *placed) map[string]any {
+	data := x.data()
+	maps.Copy(data, map[string]any{
+		"group": p.Group, "index": p.Index, "rank": p.Rank, "local": p.Local, "count": p.count,
+		"host": p.Host, "address": x.file.address(p.host),
+	})
+	return data
+}
+
 // limits says when the run ends.
 func (x *expansion) limits() {
 	x.stop, x.timeout = x.file.Stop, x.file.Timeout
@@ -233,11 +243,7 @@ func (x *expansion) limit(t *text, zero bool, value *time.Duration) {
 func (x *expansion) name() {
 	taken := make(map[string]*placed, len(x.all))
 	for _, p := range x.all {
-		p.data = x.data()
-		maps.Copy(p.data, map[string]any{
-			"group": p.Group, "index": p.Index, "rank": p.Rank, "local": p.Local, "count": p.count,
-			"host": p.Host, "address": x.file.address(p.host),
-		})
+		p.data = x.dataOf(p)
 		at := p.command.whole
 		p.Name = message.ProcessName(p.Group, p.Index)
 		if t := p.command.name; t != nil {

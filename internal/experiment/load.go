@@ -71,6 +71,23 @@ type Origin struct {
 // ParseFrom is [Parse] of a text that is not, or no longer, where it is from.
 func ParseFrom(from Origin, data []byte) (*File, error) {
 	r := &report{file: from.Path}
+	f, err := parseOnly(r, from, data)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.rehearse(r); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// ParseJudges is ParseFrom of a file by which runs that were made are judged, see
+// [File.Judges]. There is no trial expansion, so what the file ships need not be there.
+func ParseJudges(from Origin, data []byte) (*File, error) {
+	return parseOnly(&report{file: from.Path}, from, data)
+}
+
+func parseOnly(r *report, from Origin, data []byte) (*File, error) {
 	root := parseSource(r, data)
 	if err := r.err(); err != nil {
 		return nil, err
@@ -78,9 +95,6 @@ func ParseFrom(from Origin, data []byte) (*File, error) {
 	f := &File{Path: from.Path, Source: data, dir: from.Dir, Name: from.Name}
 	(&decoder{report: r, file: f, keys: allKeys, used: make(map[string]bool)}).decode(root)
 	if err := r.err(); err != nil {
-		return nil, err
-	}
-	if err := f.rehearse(r); err != nil {
 		return nil, err
 	}
 	return f, nil

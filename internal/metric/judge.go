@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"runtime"
@@ -22,11 +23,14 @@ import (
 // record, and fails a run that has succeeded but does not meet a requirement, or
 // in which a metric lacks values.
 func Judge(dir string, dp *experiment.Datapoint, rec *results.Record) {
-	judge(dir, dp.Metrics, dp.Require, rec)
+	judge(dir, dp.Metrics, dp.Require, rec, Take)
 }
 
-func judge(dir string, metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record) {
-	take(dir, metrics, rec)
+// A taker takes a metric, as [Take] does.
+type taker func(run fs.FS, m *experiment.Metric, started func(host, process string) bool) Finding
+
+func judge(dir string, metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record, by taker) {
+	take(dir, metrics, rec, by)
 	rec.Judged = &results.Judgement{Definition: definition(metrics, require)}
 	if rec.Outcome != results.RunSucceeded {
 		return
@@ -39,12 +43,12 @@ func judge(dir string, metrics []experiment.Metric, require []experiment.Require
 
 // take enters the metrics into the record. One that is there by the same
 // definition stays as it is, and one that is no longer defined goes.
-func take(dir string, metrics []experiment.Metric, rec *results.Record) {
+func take(dir string, metrics []experiment.Metric, rec *results.Record, by taker) {
 	root, err := os.OpenRoot(dir) // a collected link leads nowhere else
 	if err == nil {
 		defer func() { _ = root.Close() }() // only read
 	}
-	before := *rec
+	before, started := *rec, startedIn(rec)
 	rec.Metrics, rec.Units, rec.MetricNotes, rec.MetricsOf = nil, nil, nil, nil
 	found := make([]Finding, len(metrics))
 	var searches errgroup.Group
@@ -54,11 +58,11 @@ func take(dir string, metrics []experiment.Metric, rec *results.Record) {
 			m := &metrics[i]
 			switch of, ok := before.MetricsOf[m.Name]; {
 			case ok && of.Definition == m.Definition && m.Definition != "":
-				found[i] = Finding{before.Metrics[m.Name], before.MetricNotes[m.Name], of.Values, of.Expected, of.Lacking}
+				found[i] = Finding{before.Metrics[m.Name], before.MetricNotes[m.Name], of.Values, of.Expected, of.Lacking, of.Lost}
 			case err != nil:
 				found[i] = Finding{Value: math.NaN(), Note: err.Error()}
 			default:
-				found[i] = Take(root.FS(), m, startedIn(rec))
+				found[i] = by(root.FS(), m, started)
 			}
 			return nil
 		})
@@ -86,7 +90,7 @@ func enter(rec *results.Record, m *experiment.Metric, f Finding) {
 		rec.Metrics, rec.MetricsOf = make(results.Metrics), make(map[string]results.MetricBasis)
 	}
 	rec.Metrics[m.Name] = f.Value
-	rec.MetricsOf[m.Name] = results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Definition: m.Definition}
+	rec.MetricsOf[m.Name] = results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Lost: f.Lost, Definition: m.Definition}
 	if m.Unit != "" {
 		if rec.Units == nil {
 			rec.Units = make(map[string]string)
@@ -122,7 +126,7 @@ func lacking(metrics []experiment.Metric, require []experiment.Requirement, rec 
 		of, none := rec.MetricsOf[m.Name], math.IsNaN(rec.Metrics[m.Name])
 		required := slices.ContainsFunc(require, func(r experiment.Requirement) bool { return r.Name == m.Name })
 		switch {
-		case m.Partial, of.Expected == 0, none && required:
+		case m.Partial, of.Lost, of.Expected == 0, none && required:
 		case none:
 			reasons = append(reasons, m.Name+" was not found: "+rec.MetricNotes[m.Name])
 		case of.Values < of.Expected && m.NeedsAll():

@@ -48,6 +48,8 @@ type Finding struct {
 	Values, Expected int
 	// Lacking says which have no value, and why: a phrase for each of the first few.
 	Lacking []string
+	// Lost: what it was to be taken from is not in the results any more.
+	Lost bool
 }
 
 // Complete reports whether every process, or file, has a value.

@@ -112,6 +112,8 @@ type MetricBasis struct {
 	Expected int `json:"expected"`
 	// Lacking says why the first few of the others have none.
 	Lacking []string `json:"lacking,omitempty"`
+	// Lost: what it was to be taken from is not in the results any more.
+	Lost bool `json:"lost,omitempty"`
 	// Definition is a hash of what the file said of the metric when it was taken.
 	Definition string `json:"definition"`
 }
@@ -125,6 +127,8 @@ type Judgement struct {
 	// AnewAt is when the run was judged again, from what is stored, since the
 	// definition had changed. Zero: it is as it was judged when it ended.
 	AnewAt time.Time `json:"anew_at,omitzero"`
+	// Source is the file by which that was done, as in a [Record].
+	Source string `json:"source,omitempty"`
 	// Before is how the run had been judged, where it was otherwise.
 	Before *Verdict `json:"before,omitempty"`
 }

@@ -1,0 +1,151 @@
+package metric
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"path"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"downbeat/internal/experiment"
+	"downbeat/internal/results"
+)
+
+// Anew judges runs that were made by what a file says now.
+type Anew struct {
+	File *experiment.File
+	// Source is the hash of the file.
+	Source string
+	Now    time.Time
+}
+
+// Due reports whether Judge would judge a run again.
+func (a *Anew) Due(rec *results.Record) bool {
+	metrics, require, _ := a.File.Judges(past(rec)) // what can't be made has a definition, too
+	return outdated(rec, definition(metrics, require))
+}
+
+// Judge judges the run in a directory again, from what is stored, if what it was
+// judged by is not what the file says now; it reports whether it was. A metric whose
+// definition is the same stays as it is. Of one that can't be taken any more nothing
+// is left, and the note says why.
+func (a *Anew) Judge(dir string, rec *results.Record) bool {
+	metrics, require, err := a.File.Judges(past(rec))
+	if !outdated(rec, definition(metrics, require)) {
+		return false
+	}
+	before := results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}
+	rec.Outcome, rec.Reason = own(rec)
+	by := func(run fs.FS, m *experiment.Metric, started func(host, process string) bool) Finding {
+		if err != nil {
+			return Finding{Value: math.NaN(), Note: fmt.Sprintf("can't be taken of this run: %v", err), Lost: true}
+		}
+		if gone := lost(run, m, rec); gone != "" {
+			return Finding{Value: math.NaN(), Note: gone, Expected: len(m.Sources), Lost: true}
+		}
+		return Take(run, m, started)
+	}
+	judge(dir, metrics, require, rec, by)
+	rec.Judged.AnewAt, rec.Judged.Source = a.Now, a.Source
+	if after := (results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}); after != before {
+		rec.Judged.Before = &before
+	}
+	return true
+}
+
+// outdated reports whether a run was judged by another definition. A record of before
+// that was kept is, unless there is nothing to judge by, nor was.
+func outdated(rec *results.Record, definition string) bool {
+	if rec.Judged == nil {
+		return len(rec.Metrics) > 0 || definition != nothing
+	}
+	return rec.Judged.Definition != definition
+}
+
+// nothing is what a run is judged by where the file says nothing of it.
+var nothing = definition(nil, nil)
+
+// own is how a run ended but for how it was judged. In a record of before that was
+// kept, a run has failed by that alone if all of its hosts have succeeded.
+func own(rec *results.Record) (results.RunOutcome, string) {
+	judged := rec.Judged != nil && len(rec.Judged.Unmet) > 0
+	if rec.Judged == nil && rec.Outcome == results.RunFailed {
+		judged = len(rec.Hosts) > 0
+		for _, h := range rec.Hosts {
+			judged = judged && h.Outcome == results.HostSucceeded
+		}
+	}
+	if judged {
+		return results.RunSucceeded, ""
+	}
+	return rec.Outcome, rec.Reason
+}
+
+// past is what the record tells of the run.
+func past(rec *results.Record) experiment.Past {
+	p := experiment.Past{Run: rec.Run, Repetition: rec.Repetition, Parameters: rec.Parameters}
+	for _, r := range rec.Processes {
+		p.Processes = append(p.Processes, experiment.PastProcess{Host: r.Host, Name: r.Process, Group: r.Group, Index: r.Index, Rank: r.Rank})
+	}
+	return p
+}
+
+// lost says what of a metric's sources is not there any more, or not whole, though
+// the run left it; empty if all is there.
+func lost(run fs.FS, m *experiment.Metric, rec *results.Record) string {
+	for _, s := range m.Sources {
+		if s.File != "" {
+			if gone := lostFile(run, s, rec); gone != "" {
+				return gone
+			}
+			continue
+		}
+		for _, p := range rec.Processes {
+			size := p.StdoutBytes
+			if s.Stderr {
+				size = p.StderrBytes
+			}
+			if p.Host == s.Host && p.Process == s.Process {
+				if gone := missing(run, results.OutputPath(s.Host, s.Process, s.Stderr), size); gone != "" {
+					return gone
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// lostFile looks for the files that were collected and that the source is about.
+func lostFile(run fs.FS, s experiment.Source, rec *results.Record) string {
+	for _, h := range rec.Hosts {
+		if h.Host != s.Host {
+			continue
+		}
+		for _, f := range h.Collected {
+			if ok, err := doublestar.Match(s.File, f.Path); err != nil || !ok {
+				continue
+			}
+			if gone := missing(run, path.Join(h.Host, filesDir, f.Path), f.Bytes); gone != "" {
+				return gone
+			}
+		}
+	}
+	return ""
+}
+
+// missing says that a file has not the size that it had; empty if it has.
+func missing(run fs.FS, name string, size uint64) string {
+	if size == 0 {
+		return ""
+	}
+	info, err := fs.Stat(run, name)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("can't be taken again: %s is not there any more", name)
+	case uint64(info.Size()) < size: //nolint:gosec // a file's size is not negative
+		return fmt.Sprintf("can't be taken again: %s has %d of %d bytes", name, info.Size(), size)
+	}
+	return ""
+}

@@ -1,0 +1,50 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Revise has change look at the record of each complete run, in the order of their
+// directories' names, and writes those anew that it reports to have changed: each
+// whole or not at all. Then it makes the tables anew, and gives the records as
+// [Reopen] does. What an error or the end of the program leaves undone can be done by
+// another Revise.
+func (e *Experiment) Revise(change func(dir string, rec *Record) (bool, error)) ([]Record, error) {
+	runs, err := findRuns(e.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read experiment: %w", err)
+	}
+	for _, dir := range runs {
+		if err := revise(dir, change); err != nil {
+			return nil, err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tables, e.tabled = newTables(e.dir), nil
+	return e.retabulate()
+}
+
+func revise(dir string, change func(dir string, rec *Record) (bool, error)) error {
+	rec, err := ReadRecord(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it was broken off
+	}
+	if err != nil {
+		return err
+	}
+	changed, err := change(dir, &rec)
+	if err != nil || !changed {
+		return err
+	}
+	data, err := marshal(rec.Normal(), " ")
+	if err != nil {
+		return fmt.Errorf("write the record of %s anew: %w", dir, err)
+	}
+	if err := writeAtomically(dir, RecordFile, data); err != nil {
+		return advise(fmt.Errorf("write the record of %s anew: %w", dir, err))
+	}
+	return nil
+}
