@@ -138,25 +138,49 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 	if missing := slices.ContainsFunc(reports, func(r publisher.HostReport) bool { return !r.Answered }); missing {
 		return &exitError{status: exitUnreachable}
 	}
+	for _, r := range reports {
+		if len(r.Others) > 0 {
+			return &exitError{exitFailed, fmt.Errorf("%d workers answer for %s, and share its jobs: give each a name of its own (DOWNBEAT_HOST), or stop all but one", len(r.Others)+1, r.Host)}
+		}
+	}
 	return nil
 }
 
 func (a *app) hostsTable(reports []publisher.HostReport) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "HOST\tSTATE\tCLOCK OFFSET\tERROR\tROUND TRIP\tVERSION")
+	fmt.Fprintln(w, "HOST\tSTATE\tCLOCK OFFSET\tERROR\tROUND TRIP\tVERSION\tWORKER")
 	for _, r := range reports {
 		if !r.Answered {
-			fmt.Fprintf(w, "%s\tmissing: %s\t\t\t\t\n", r.Host, r.Missing)
+			fmt.Fprintf(w, "%s\tmissing: %s\t\t\t\t\t\n", r.Host, r.Missing)
 			continue
 		}
 		state := "idle"
 		if r.Run != "" {
 			state = "busy with " + r.Experiment + ", run " + r.Run
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t±%s\t%s\t%s\n", r.Host, state, terminal.Duration(r.Clock.Value()), terminal.Duration(r.Clock.Error()),
-			terminal.Duration(r.Clock.RoundTrip(0)), r.Version)
+		fmt.Fprintf(w, "%s\t%s\t%s\t±%s\t%s\t%s\t%s\n", r.Host, state, terminal.Duration(r.Clock.Value()), terminal.Duration(r.Clock.Error()),
+			terminal.Duration(r.Clock.RoundTrip(0)), r.Version, workerOf(r))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range reports {
+		for _, other := range r.Others {
+			a.say("publish: warning: another worker answers for %s as well: %s\n", r.Host, other)
+		}
+		for _, other := range r.Waiting {
+			a.say("publish: warning: another worker wants to serve %s too, and waits: %s\n", r.Host, other)
+		}
+	}
+	return nil
+}
+
+// workerOf says which worker answered; an older one doesn't tell.
+func workerOf(r publisher.HostReport) string {
+	if r.Worker == nil {
+		return ""
+	}
+	return r.Worker.String()
 }
 
 func (a *app) hostsJSON(reports []publisher.HostReport) error {
@@ -164,7 +188,7 @@ func (a *app) hostsJSON(reports []publisher.HostReport) error {
 	for _, r := range reports {
 		err := out.Encode(map[string]any{
 			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version,
-			"run": r.Run, "experiment": r.Experiment, "clock_offset_us": r.Clock.Value().Microseconds(),
+			"worker": r.Worker, "others": r.Others, "waiting": r.Waiting, "run": r.Run, "experiment": r.Experiment, "clock_offset_us": r.Clock.Value().Microseconds(),
 			"clock_error_us": r.Clock.Error().Microseconds(), "round_trip_us": r.Clock.RoundTrip(0).Microseconds(),
 		})
 		if err != nil {

@@ -59,6 +59,10 @@ func (h *health) healthz(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	for _, one := range h.workers {
 		s := one.Stats()
+		if s.Outside {
+			http.Error(w, "another worker serves host "+s.Host+", this one waits", http.StatusServiceUnavailable)
+			return
+		}
 		if _, err := h.broker.Inspect(ctx, message.JobsQueue(s.Namespace, s.Host)); err != nil {
 			http.Error(w, "queue: "+err.Error(), http.StatusServiceUnavailable)
 			return

@@ -34,35 +34,6 @@ func statusOf(err error) int {
 	return exitFailed
 }
 
-// check makes sure that the configuration works.
-func (c *config) check(ctx context.Context, w io.Writer) error {
-	if c.exposed != nil {
-		fmt.Fprintf(w, "worker: warning: processes of this user may read what the worker knows: %v\n", c.exposed)
-	}
-	for _, text := range c.warnings {
-		fmt.Fprintf(w, "worker: warning: %s\n", text)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	broker, err := dial.Open(ctx, c.QueueURL, c.options(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return err
-	}
-	if err := broker.Close(); err != nil {
-		return err
-	}
-	if err := c.makeStateDir(); err != nil {
-		return err
-	}
-	jobs := "signed by a trusted key"
-	if c.open {
-		jobs = "with or without a signature"
-	}
-	fmt.Fprintf(w, "worker: all is well: %s can be reached; jobs for %s, %s, are accepted in namespace %s; state is kept in %s\n",
-		dial.Redact(c.QueueURL), shown(c.Host), jobs, c.Namespace, c.StateDir)
-	return nil
-}
-
 func (c *config) options(log *slog.Logger) queue.Options {
 	return queue.Options{Log: log, ClientName: "worker " + strings.ReplaceAll(shown(c.Host), ", ", ",")}
 }

@@ -204,6 +204,9 @@ type HereInfo struct {
 	Run        string `json:"run,omitempty"`
 	Experiment string `json:"experiment,omitempty"`
 	Probe      *Probe `json:"probe,omitempty"`
+	// Worker says which worker it is, Waiting which others would serve the host too.
+	Worker  *WorkerInfo  `json:"worker,omitempty"`
+	Waiting []WorkerInfo `json:"waiting,omitempty"`
 }
 
 // CancelledInfo is a publisher's answer to a cancel.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,9 @@ type HostReport struct {
 	Answered bool
 	Missing  string
 	Clock    clock.Offset
+	// Others are workers that answered for the same host beside Worker. There should
+	// be none: they share the host's jobs, and runs are lost.
+	Others []message.WorkerInfo
 }
 
 // probes is how many exchanges measure a host's clock.
@@ -135,13 +139,30 @@ func (q *inquiry) report(host string) *HostReport {
 	return r
 }
 
+// answeredBy enters who has answered.
+func (r *HostReport) answeredBy(here *message.HereInfo) {
+	if first := r.Worker; r.Answered && first != nil && here.Worker != nil && !first.Same(*here.Worker) {
+		if !slices.ContainsFunc(r.Others, here.Worker.Same) && len(r.Others) < maxOthers {
+			r.Others = append(r.Others, *here.Worker)
+		}
+		worker := *first
+		r.HereInfo = *here
+		r.Worker = &worker
+		return
+	}
+	r.Answered, r.HereInfo = true, *here
+}
+
+// maxOthers bounds the workers of one host that are told of.
+const maxOthers = 8
+
 // take enters an answer, and asks again until the host's clock is known.
 func (q *inquiry) take(ctx context.Context, a *answer) error {
 	if a.event.Here == nil {
 		return nil
 	}
 	r := q.report(a.event.Host)
-	r.Answered, r.HereInfo = true, *a.event.Here
+	r.answeredBy(a.event.Here)
 	if probe := a.event.Here.Probe; probe != nil {
 		r.Clock.Add(clock.Sample{Sent: probe.SentAt, Taken: probe.TakenAt, Answered: probe.AnswerAt, Received: q.origin.At(a.at)})
 	}

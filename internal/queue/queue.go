@@ -31,6 +31,8 @@ var (
 	ErrDenied = errors.New("access denied by the broker")
 	// ErrNoQueue: there is no queue of that name, so nobody ever listened.
 	ErrNoQueue = errors.New("no such queue")
+	// ErrHeld: another consumer has the queue for itself. See [HeldError].
+	ErrHeld = errors.New("another consumer has the queue for itself")
 	// ErrTooLarge: the body is over Limits.MaxBody.
 	ErrTooLarge = errors.New("message too large for the broker")
 	// ErrClosed: the broker or consumer was closed by this program.
@@ -76,6 +78,17 @@ type Broker interface {
 	// ctx bounds only the call itself.
 	Consume(ctx context.Context, name string, prefetch int) (Consumer, error)
 
+	// ConsumeAlone is Consume for a queue that one consumer at a time is to
+	// have, whatever the connection. While another one has it, ConsumeAlone
+	// returns a [HeldError] at once. A broker may also return that for a while
+	// after the other's connection was lost, until it notices.
+	//
+	// A consumer that has lost its connection has the queue back as soon as the
+	// broker lets it; should another one have got it meanwhile, Receive waits
+	// until that has gone. Consume and ConsumeAlone of one queue don't go
+	// together: a broker may refuse either with ErrHeld, or let both be.
+	ConsumeAlone(ctx context.Context, name string, prefetch int, claim Claim) (Consumer, error)
+
 	// Limits tells what the broker carries.
 	Limits() Limits
 
@@ -99,6 +112,36 @@ type Consumer interface {
 	// later does nothing. It is idempotent.
 	Close() error
 }
+
+// A Claim says who consumes a queue alone.
+type Claim struct {
+	// Holder tells those who claim apart. A claim takes the place of an earlier
+	// one with the same Holder, where the broker keeps claims beyond the end of a
+	// connection: it is the same consumer's, started again. Empty: the queue
+	// belongs to another one that the consumer has alone already, and a broker
+	// that can't keep others away by itself need not do so here.
+	Holder string
+	// About tells a person who it is. Of more than 100 bytes, and of what is not
+	// a letter, digit, space or one of _.:/=+-@, not all may be kept.
+	About string
+}
+
+// A HeldError says that another consumer has the queue for itself. It wraps [ErrHeld].
+type HeldError struct {
+	// By is the other's [Claim].About; empty where the broker doesn't know it.
+	By string
+}
+
+// Error implements error.
+func (e *HeldError) Error() string {
+	if e.By == "" {
+		return ErrHeld.Error()
+	}
+	return ErrHeld.Error() + ": " + e.By
+}
+
+// Unwrap gives [ErrHeld].
+func (e *HeldError) Unwrap() error { return ErrHeld }
 
 // A Spec describes a queue.
 type Spec struct {

@@ -32,6 +32,13 @@ func (w *Worker) intake(ctx context.Context, consumer queue.Consumer) {
 // acknowledged at once, whatever becomes of it; what can't be accepted is
 // dead-lettered with its reason.
 func (w *Worker) accept(ctx context.Context, d *queue.Delivery) {
+	if c, ok := message.ReadContender(d.Body, w.config.Namespace, w.config.Host); ok {
+		if !c.Worker.Same(w.self) { // else it waited itself, and its word has come late
+			w.rival(c)
+		}
+		w.answered(d.Ack(ctx))
+		return
+	}
 	envelope, err := message.OpenEnvelope(d.Body, w.config.Trust, w.now())
 	if err == nil {
 		err = envelope.For(w.config.Namespace, w.config.Host)

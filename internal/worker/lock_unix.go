@@ -18,7 +18,7 @@ func lockFile(path string) (*os.File, error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = errors.New("another worker on this machine serves it already: end that one, or give this one another name with DOWNBEAT_HOST")
+			err = ErrLocked
 		}
 		return nil, errors.Join(err, f.Close())
 	}

@@ -62,7 +62,10 @@ func (h *watch) idle(w *Worker) bool {
 
 func (h *watch) take(ctx context.Context, w *Worker) {
 	source := message.ControlQueue(w.config.Namespace, w.config.Host)
-	consumer, err := w.config.Broker.Consume(ctx, source, 64)
+	consumer, err := h.consume(ctx, w, source)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		w.slog.Error("controls can't be taken", "queue", source, "error", err)
 		h.mu.Lock()
@@ -86,6 +89,24 @@ func (h *watch) take(ctx context.Context, w *Worker) {
 	}
 }
 
+// consume takes the controls for this worker alone. Another one may have them still,
+// if it was cut off for so long that this one has got its host, and has a run that
+// isn't over.
+func (h *watch) consume(ctx context.Context, w *Worker, source string) (queue.Consumer, error) {
+	for told := false; ; told = true {
+		consumer, err := w.config.Broker.ConsumeAlone(ctx, source, 64, queue.Claim{})
+		if !errors.Is(err, queue.ErrHeld) {
+			return consumer, err
+		}
+		if !told {
+			w.slog.Warn("another worker still takes this host's controls, waiting for them", "queue", source)
+		}
+		if err := w.pause(ctx, lookEvery); err != nil {
+			return nil, err
+		}
+	}
+}
+
 func receive(ctx context.Context, c queue.Consumer, within time.Duration) (*queue.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -96,6 +117,10 @@ func receive(ctx context.Context, c queue.Consumer, within time.Duration) (*queu
 func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) {
 	if message.IsChunk(d.Body) {
 		w.chunk(d.Body)
+		w.answered(d.Ack(ctx))
+		return
+	}
+	if _, ok := message.ReadContender(d.Body, w.config.Namespace, w.config.Host); ok { // a check has left it
 		w.answered(d.Ack(ctx))
 		return
 	}

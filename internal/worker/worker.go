@@ -68,9 +68,19 @@ type Worker struct {
 	early  earlyList // of runs whose job has not come
 	loops  sync.WaitGroup
 	watch  watch
+	// contenders are other workers that wait for this host.
+	contenders []contender
+
+	self message.WorkerInfo
+	// outside: another worker serves the host, and this one waits.
+	outside atomic.Bool
+	hurry   int // how many times faster than usual a name is waited for; 0: once
 
 	taken, refused atomic.Uint64 // see Stats
 }
+
+// ErrLocked is wrapped by New's error where another worker has the state directory.
+var ErrLocked = errors.New("another worker on this machine serves it already: end that one, or give this one another name with DOWNBEAT_HOST")
 
 // New makes the worker's directory and takes its lock. It fails where another
 // worker serves the same host from the same directory.
@@ -84,7 +94,7 @@ func New(config Config) (*Worker, error) {
 	w := &Worker{
 		config: config, slog: config.Log.With("host", config.Host),
 		dir:  filepath.Join(config.StateDir, config.Namespace, config.Host),
-		runs: make(map[string]*run),
+		runs: make(map[string]*run), self: self(),
 	}
 	for _, dir := range []string{w.runsDir(), w.seenDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -115,8 +125,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	jobs := message.JobsQueue(w.config.Namespace, w.config.Host)
-	consumer, err := w.config.Broker.Consume(ctx, jobs, 4)
+	consumer, err := w.hold(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // told to leave while it waited
+		}
 		return fmt.Errorf("take jobs from %s: %w", jobs, err)
 	}
 	w.recover(ctx)
@@ -265,7 +278,7 @@ func marks(j *message.Job) []string {
 
 // here answers a hello.
 func (w *Worker) here(run *run) *message.HereInfo {
-	info := &message.HereInfo{Version: w.config.Version, OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info := &message.HereInfo{Version: w.config.Version, OS: runtime.GOOS, Arch: runtime.GOARCH, Worker: &w.self, Waiting: w.waiting()}
 	if run != nil {
 		info.Run, info.Experiment = run.job.Run, run.job.Experiment
 	}

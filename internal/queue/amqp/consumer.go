@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ type consumer struct {
 	broker   *Broker
 	name     string
 	prefetch int
+	alone    bool // nobody else may consume
 
 	ctx    context.Context // ends when the consumer or the broker is closed
 	cancel context.CancelFunc
@@ -52,14 +54,24 @@ type subscription struct {
 
 // Consume implements [queue.Broker].
 func (b *Broker) Consume(ctx context.Context, name string, prefetch int) (queue.Consumer, error) {
-	c, err := b.newConsumer(ctx, name, prefetch)
+	c, err := b.newConsumer(ctx, name, prefetch, false)
 	if err != nil {
 		return nil, fmt.Errorf("consume from %s: %w", name, err)
 	}
 	return c, nil
 }
 
-func (b *Broker) newConsumer(ctx context.Context, name string, prefetch int) (*consumer, error) {
+// ConsumeAlone implements [queue.Broker], with RabbitMQ's exclusive consumers. The
+// broker doesn't tell who has the queue.
+func (b *Broker) ConsumeAlone(ctx context.Context, name string, prefetch int, _ queue.Claim) (queue.Consumer, error) {
+	c, err := b.newConsumer(ctx, name, prefetch, true)
+	if err != nil {
+		return nil, fmt.Errorf("consume from %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func (b *Broker) newConsumer(ctx context.Context, name string, prefetch int, alone bool) (*consumer, error) {
 	if err := queue.CheckName(name); err != nil {
 		return nil, err
 	}
@@ -67,7 +79,7 @@ func (b *Broker) newConsumer(ctx context.Context, name string, prefetch int) (*c
 		return nil, fmt.Errorf("prefetch is %d, possible are 1 to %d", prefetch, queue.MaxPrefetch)
 	}
 	c := &consumer{
-		broker: b, name: name, prefetch: prefetch,
+		broker: b, name: name, prefetch: prefetch, alone: alone,
 		done: make(chan struct{}), deliveries: make(chan *arrival, prefetch),
 	}
 	c.ctx, c.cancel = context.WithCancel(b.ctx)
@@ -121,7 +133,7 @@ func (c *consumer) subscribe(ctx context.Context, s *session) (*subscription, er
 		sub := &subscription{session: s, channel: channel}
 		sub.closes = channel.NotifyClose(make(chan *amqp091.Error, 1))
 		if err = channel.Qos(c.prefetch, 0, false); err == nil {
-			sub.stream, err = channel.Consume(c.name, "", false, false, false, false, nil)
+			sub.stream, err = channel.Consume(c.name, "", false, c.alone, false, false, nil)
 		}
 		if err != nil {
 			_ = channel.Close()
@@ -213,6 +225,7 @@ func (c *consumer) dropStale() {
 // A queue that isn't there any more is declared again if it was declared here;
 // otherwise we wait for somebody to do it.
 func (c *consumer) resubscribe(attempts *retry.Retry) *subscription {
+	held := occupied{name: c.name, log: c.broker.log}
 	for {
 		s, err := c.broker.consume.session(c.ctx)
 		if err != nil {
@@ -221,7 +234,11 @@ func (c *consumer) resubscribe(attempts *retry.Retry) *subscription {
 		declared := c.broker.topology.next()
 		sub, err := c.subscribe(c.ctx, s)
 		if err == nil {
+			held.over()
 			return sub
+		}
+		if errors.Is(mapped(err), queue.ErrHeld) && s.alive() {
+			held.report()
 		}
 		if errors.Is(mapped(err), queue.ErrNoQueue) && s.alive() {
 			if spec, ok := c.broker.topology.get(c.name); ok {
@@ -235,6 +252,41 @@ func (c *consumer) resubscribe(attempts *retry.Retry) *subscription {
 		if s.alive() && !attempts.Wait(c.ctx, declared) {
 			return nil
 		}
+	}
+}
+
+// An occupied queue is one that its consumer can't have back, for now. The broker
+// may only have to notice that the last connection is gone, so that is told of
+// after a while, and then now and then.
+type occupied struct {
+	name        string
+	log         *slog.Logger
+	since, told time.Time
+}
+
+const (
+	// ghostTime is how long RabbitMQ may keep a connection that is gone: twice
+	// its heartbeat, and some more.
+	ghostTime = 30 * time.Second
+	// remindEvery is how often a state that lasts is told of again.
+	remindEvery = 5 * time.Minute
+)
+
+func (o *occupied) report() {
+	now := time.Now()
+	if o.since.IsZero() {
+		o.since = now
+	}
+	if now.Sub(o.since) < ghostTime || now.Sub(o.told) < remindEvery {
+		return
+	}
+	o.told = now
+	o.log.Warn("another consumer has taken the queue while the connection was lost, waiting for it", "queue", o.name, "since", o.since.UTC())
+}
+
+func (o *occupied) over() {
+	if !o.told.IsZero() {
+		o.log.Info("the queue is ours again", "queue", o.name, "after", time.Since(o.since).Round(time.Millisecond))
 	}
 }
 

@@ -90,9 +90,16 @@ func mapped(err error) error {
 		return nil
 	}
 	switch refusal.Code {
+	case amqp091.AccessRefused:
+		// The same code for what the user may not do, and for a consumer where another
+		// one is that shares with nobody. Only the text tells them apart.
+		if strings.Contains(refusal.Reason, "in exclusive use") {
+			return &queue.HeldError{}
+		}
+		return fmt.Errorf("%w: %s", queue.ErrDenied, refusal.Reason)
 	case amqp091.NotFound:
 		return fmt.Errorf("%w: %s", queue.ErrNoQueue, refusal.Reason)
-	case amqp091.AccessRefused, amqp091.NotAllowed:
+	case amqp091.NotAllowed:
 		return fmt.Errorf("%w: %s", queue.ErrDenied, refusal.Reason)
 	case amqp091.PreconditionFailed, amqp091.ContentTooLarge, amqp091.ResourceLocked:
 		return errors.New(refusal.Reason)

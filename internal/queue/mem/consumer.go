@@ -13,6 +13,8 @@ import (
 type consumer struct {
 	broker *Broker
 	name   string
+	alone  bool   // it has the queue for itself, or none
+	about  string // who it is
 	done   chan struct{}
 	once   sync.Once
 
@@ -34,7 +36,7 @@ type handout struct {
 func newConsumer(b *Broker, name string, prefetch int) *consumer {
 	return &consumer{
 		broker: b, name: name, done: make(chan struct{}),
-		deliveries: make(chan *handout, prefetch), unsettled: make(map[*handout]struct{}),
+		deliveries: make(chan *handout, min(max(prefetch, 0), queue.MaxPrefetch)), unsettled: make(map[*handout]struct{}),
 	}
 }
 

@@ -111,31 +111,41 @@ func (b *Broker) Broadcast(ctx context.Context, group string, m queue.Message) e
 
 // Consume implements [queue.Broker].
 func (b *Broker) Consume(ctx context.Context, name string, prefetch int) (queue.Consumer, error) {
-	c, err := b.consume(ctx, name, prefetch)
+	return b.consume(ctx, newConsumer(b, name, prefetch), prefetch)
+}
+
+// ConsumeAlone implements [queue.Broker].
+func (b *Broker) ConsumeAlone(ctx context.Context, name string, prefetch int, claim queue.Claim) (queue.Consumer, error) {
+	c := newConsumer(b, name, prefetch)
+	c.alone, c.about = true, claim.About
+	return b.consume(ctx, c, prefetch)
+}
+
+func (b *Broker) consume(ctx context.Context, c *consumer, prefetch int) (queue.Consumer, error) {
+	err := b.check(ctx)
+	if err == nil && (prefetch < 1 || prefetch > queue.MaxPrefetch) {
+		err = fmt.Errorf("prefetch is %d, possible are 1 to %d", prefetch, queue.MaxPrefetch)
+	}
+	if err == nil {
+		err = b.attach(c)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("consume from %s: %w", name, err)
+		return nil, fmt.Errorf("consume from %s: %w", c.name, err)
 	}
 	return c, nil
 }
 
-func (b *Broker) consume(ctx context.Context, name string, prefetch int) (*consumer, error) {
-	if err := b.check(ctx); err != nil {
-		return nil, err
-	}
-	if prefetch < 1 || prefetch > queue.MaxPrefetch {
-		return nil, fmt.Errorf("prefetch is %d, possible are 1 to %d", prefetch, queue.MaxPrefetch)
-	}
+func (b *Broker) attach(c *consumer) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return nil, queue.ErrClosed
+		return queue.ErrClosed
 	}
-	c := newConsumer(b, name, prefetch)
 	if err := b.store.attach(c); err != nil {
-		return nil, err
+		return err
 	}
 	b.consumers[c] = struct{}{}
-	return c, nil
+	return nil
 }
 
 // Limits implements [queue.Broker].

@@ -139,6 +139,9 @@ func (s *store) attach(c *consumer) error {
 	if q == nil {
 		return queue.ErrNoQueue
 	}
+	if len(q.consumers) > 0 && (c.alone || q.consumers[0].alone) {
+		return &queue.HeldError{By: q.consumers[0].about}
+	}
 	q.consumers = append(q.consumers, c)
 	q.dispatch()
 	return nil

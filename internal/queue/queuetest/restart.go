@@ -39,6 +39,7 @@ var restartBehaviours = map[string]func(*subject) func(*subject){
 	"unacknowledged deliveries come again":                  restartRedelivers,
 	"an answer from before the restart does nothing":        restartLateAnswer,
 	"a consumer that waits goes on waiting":                 restartWaitingConsumer,
+	"who consumes alone has its queue back":                 restartKeepsAlone,
 	"a broadcast still reaches the group":                   restartBroadcast,
 	"a publish that has to wait keeps to its context's end": restartPublishContext,
 }

@@ -43,6 +43,7 @@ type consumer struct {
 	room       chan struct{} // has an element when something was answered
 	keeping    sync.WaitGroup
 	settler    *settler
+	claim      *claim // nil: others may consume as well
 
 	mu      sync.Mutex
 	polling bool
@@ -63,14 +64,27 @@ type arrival struct {
 
 // Consume implements [queue.Broker].
 func (b *Broker) Consume(ctx context.Context, name string, prefetch int) (queue.Consumer, error) {
-	c, err := b.consume(ctx, name, prefetch)
+	c, err := b.consume(ctx, name, prefetch, nil)
 	if err != nil {
 		return nil, fmt.Errorf("consume from %s: %w", name, err)
 	}
 	return c, nil
 }
 
-func (b *Broker) consume(ctx context.Context, name string, prefetch int) (*consumer, error) {
+// ConsumeAlone implements [queue.Broker]. Consume doesn't look at claims.
+func (b *Broker) ConsumeAlone(ctx context.Context, name string, prefetch int, claim queue.Claim) (queue.Consumer, error) {
+	var whose *queue.Claim
+	if claim.Holder != "" {
+		whose = &claim
+	}
+	c, err := b.consume(ctx, name, prefetch, whose)
+	if err != nil {
+		return nil, fmt.Errorf("consume from %s: %w", name, err)
+	}
+	return c, nil
+}
+
+func (b *Broker) consume(ctx context.Context, name string, prefetch int, whose *queue.Claim) (*consumer, error) {
 	if err := b.check(ctx, name); err != nil {
 		return nil, err
 	}
@@ -89,6 +103,12 @@ func (b *Broker) consume(ctx context.Context, name string, prefetch int) (*consu
 		closed: make(chan struct{}), ended: make(chan struct{}),
 		deliveries: make(chan *arrival, prefetch+batchSize), room: make(chan struct{}, 1),
 		held: make(map[*arrival]struct{}), sets: make(map[string]*set),
+	}
+	if whose != nil {
+		c.claim = b.newClaim(r, *whose)
+		if err := c.claim.take(within); err != nil {
+			return nil, err
+		}
 	}
 	c.settler = newSettler(b, r)
 	c.ctx, c.cancel = context.WithCancel(b.ctx)
@@ -136,6 +156,9 @@ func (c *consumer) run() {
 		n := c.awaitRoom()
 		if n == 0 {
 			break
+		}
+		if c.claim != nil {
+			c.claim.keep(c.ctx, attempts)
 		}
 		received, err := c.poll(n)
 		if err != nil {
@@ -383,6 +406,11 @@ func (c *consumer) end() {
 	}
 	c.mu.Unlock()
 	c.settler.close()
+	if c.claim != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), closeGrace)
+		defer cancel()
+		c.claim.release(ctx)
+	}
 	c.broker.mu.Lock()
 	delete(c.broker.consumers, c)
 	c.broker.mu.Unlock()

@@ -50,6 +50,7 @@ type Broker struct {
 	codec     *codec
 	log       *slog.Logger
 	settle    time.Duration // of new queues
+	terms     terms         // of claims
 
 	ctx   context.Context // ends when the broker is closed
 	stop  context.CancelCauseFunc
@@ -103,10 +104,10 @@ func open(ctx context.Context, cfg aws.Config, opts queue.Options) (*Broker, err
 	b := &Broker{
 		client: client, transport: transport, clock: clock, codec: codec, log: opts.Log,
 		specs: make(map[string]queue.Spec), declared: make(chan struct{}), remotes: make(map[string]*remote),
-		consumers: make(map[*consumer]struct{}), skip: make(map[string]time.Time),
+		consumers: make(map[*consumer]struct{}), skip: make(map[string]time.Time), terms: termsOfEmulator,
 	}
 	if !IsLoopback(endpoint) { // an emulator's queues can be used at once
-		b.settle = settleTime
+		b.settle, b.terms = settleTime, termsOfAWS
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)

@@ -47,6 +47,20 @@ func (b *Broker) Consume(ctx context.Context, name string, prefetch int) (queue.
 	if err != nil {
 		return nil, err
 	}
+	return b.consumer(inner, name), nil
+}
+
+// ConsumeAlone implements [queue.Broker].
+func (b *Broker) ConsumeAlone(ctx context.Context, name string, prefetch int, claim queue.Claim) (queue.Consumer, error) {
+	inner, err := b.Broker.ConsumeAlone(ctx, name, prefetch, claim)
+	if err != nil {
+		return nil, err
+	}
+	return b.consumer(inner, name), nil
+}
+
+// consumer has what an inner consumer takes meet with chaos.
+func (b *Broker) consumer(inner queue.Consumer, name string) *consumer {
 	sum := fnv.New64a()
 	sum.Write([]byte(name))
 	c := &consumer{
@@ -58,9 +72,10 @@ func (b *Broker) Consume(ctx context.Context, name string, prefetch int) (queue.
 			c.odds.Lost = 0
 		}
 	}
-	ctx, c.stop = context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
 	c.pumping.Go(func() { c.pump(ctx) })
-	return c, nil
+	return c
 }
 
 // A consumer implements [queue.Consumer].
