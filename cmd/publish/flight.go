@@ -19,6 +19,7 @@ type flight struct {
 	campaign *campaign
 	run      string
 	dir      string
+	waits    []string // the groups that its stop rule waits for
 	cleared  time.Time
 	gate     chan struct{}           // closed: its processes may be released
 	ended    chan results.RunOutcome // holds an element once no host has a process of it left
@@ -52,7 +53,7 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 		return nil, usage(err)
 	}
 	f := &flight{
-		task: t, campaign: c, run: dp.Run, dir: filepath.Clean(run.Dir()),
+		task: t, campaign: c, run: dp.Run, dir: filepath.Clean(run.Dir()), waits: dp.Stop.When,
 		gate: make(chan struct{}), ended: make(chan results.RunOutcome, 1), over: make(chan struct{}),
 		observer: c.observer(dp),
 	}
@@ -98,7 +99,7 @@ func (f *flight) conclude() (results.Record, error) {
 	f.observer.close(f.record)
 	c.live.Set(terminal.Status{})
 	if f.record.Outcome != "" {
-		c.summarize(f.record, time.Since(f.cleared), f.dir)
+		c.summarize(f.record, time.Since(f.cleared), f.dir, f.waits)
 	}
 	if f.err != nil {
 		return f.record, &exitError{exitFailed, f.err}

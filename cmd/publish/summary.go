@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,8 +13,8 @@ import (
 )
 
 // summarize says in a few lines on standard error what a person wants to know
-// of a run that is over.
-func (a *app) summarize(r results.Record, took time.Duration, dir string) {
+// of a run that is over. Its stop rule waits for the groups waits.
+func (a *app) summarize(r results.Record, took time.Duration, dir string, waits []string) {
 	var b strings.Builder
 	outcome := strings.ReplaceAll(string(r.Outcome), "_", " ")
 	paint := a.style.Bad
@@ -26,7 +28,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string) {
 	b.WriteByte('\n')
 	a.togetherness(&b, r)
 	metrics(&b, r)
-	troubles(&b, r, dir)
+	troubles(&b, r, dir, waits)
 	missing(&b, r)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
 	a.say("%s", b.String())
@@ -95,10 +97,14 @@ func micros(us int64) string { return terminal.Duration(time.Duration(us) * time
 const most = 10
 
 // troubles lists the processes, and the commands of teardowns, that did not end as
-// they should have; dir holds what they wrote.
-func troubles(b *strings.Builder, r results.Record, dir string) {
+// they should have; dir holds what they wrote. Processes that ran out of time come
+// last, and of them those first for which the stop rule waits: the others would have
+// been stopped in any case.
+func troubles(b *strings.Builder, r results.Record, dir string, waits []string) {
 	var lines []string
-	for _, p := range r.Processes {
+	for _, p := range slices.SortedStableFunc(slices.Values(r.Processes), func(p, q results.ProcessRecord) int {
+		return cmp.Compare(lateness(p, waits), lateness(q, waits))
+	}) {
 		switch p.Outcome {
 		case results.ProcessFailed, results.ProcessKilled, results.ProcessTimedOut, results.ProcessLost:
 		case results.ProcessNotStarted:
@@ -119,6 +125,16 @@ func troubles(b *strings.Builder, r results.Record, dir string) {
 		}
 		b.WriteString(line)
 	}
+}
+
+func lateness(p results.ProcessRecord, waits []string) int {
+	switch {
+	case p.Outcome != results.ProcessTimedOut:
+		return 0
+	case slices.Contains(waits, p.Group):
+		return 1
+	}
+	return 2
 }
 
 // stepTroubles lists the commands of teardowns that did not succeed, which nothing

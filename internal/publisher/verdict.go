@@ -88,20 +88,11 @@ func (r *run) ended(groups []string) bool {
 	return true
 }
 
-// stillRunning names the processes that have not ended.
-func (r *run) stillRunning() string {
-	var names []string
-	for i := range r.processes {
-		if p := &r.processes[i]; !p.ended {
-			names = append(names, p.Host+"/"+p.Name)
-		}
-	}
-	return joinNames(names)
-}
-
 // joinNames lists a few names, and how many more there are.
-func joinNames(names []string) string {
-	const most = 6
+func joinNames(names []string) string { return joinFew(names, 6) }
+
+// joinFew lists so many names, or one more, and how many more there are.
+func joinFew(names []string, most int) string {
 	if len(names) > most+1 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
@@ -229,20 +220,21 @@ func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
 
 // hostOutcome judges a host that did what it was asked to, in a run that ended so.
 func (r *run) hostOutcome(h *host, run results.RunOutcome) (results.HostOutcome, string) {
-	var failed, late []string
+	var failed []string
+	var late []*process
 	for _, n := range h.processes {
 		switch p := &r.processes[n]; p.record.Outcome {
 		case results.ProcessFailed:
 			failed = append(failed, p.Name+" "+p.record.Reason)
 		case results.ProcessTimedOut:
-			late = append(late, p.Name)
+			late = append(late, p)
 		}
 	}
 	switch {
 	case len(failed) > 0:
 		return results.HostFailed, joinNames(failed)
 	case len(late) > 0:
-		return results.HostTimedOut, joinNames(late) + " had not ended"
+		return results.HostTimedOut, joinNames(r.waitedFirst(late)) + " had not ended"
 	case run == results.RunAborted:
 		return results.HostAborted, ""
 	case r.stop.Cause != "" && r.stop.Cause != message.StopRule && (!h.stoppedAt.IsZero() || r.releaseAt.IsZero()):
