@@ -194,7 +194,9 @@ func (c *campaign) pause(ctx context.Context) {
 	if c.file.Pause == 0 {
 		return
 	}
-	c.live.Set(terminal.Status{Text: c.file.Name + c.place + "  pausing for " + terminal.Duration(c.file.Pause), Since: time.Now()})
+	v := c.view(c.tasks[0])
+	parts := append(v.parts(c.file.Name), terminal.Part{Text: "pausing for " + terminal.Duration(c.file.Pause), Short: "pausing", Rank: terminal.RankState, Sep: "  "})
+	c.live.Set(terminal.Status{Parts: append(parts, v.troubles()...), Since: time.Now(), Until: v.until})
 	select {
 	case <-time.After(c.file.Pause):
 	case <-ctx.Done():

@@ -75,7 +75,7 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 // gets on.
 func (c *campaign) clear(f *flight) {
 	c.place = c.placeOf(f.task)
-	f.observer.show(view{place: c.place, outlook: c.outlook(), expected: c.lasted.expect(f.point), until: c.until()})
+	f.observer.show(c.view(f.task))
 	f.cleared = time.Now()
 	close(f.gate)
 }

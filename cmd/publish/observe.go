@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -165,63 +164,7 @@ func (p *progress) notice(format string, args ...any) {
 
 // update brings the live line up to date.
 func (p *progress) update() {
-	if !p.shown {
-		return
+	if p.shown {
+		p.app.live.Set(p.status())
 	}
-	var waiting, ready, busy, steps, ended []string
-	for _, h := range p.dp.Hosts {
-		switch p.phases[h.Name] {
-		case publisher.Asked, publisher.Waiting:
-			waiting = append(waiting, h.Name)
-		case publisher.Fetching:
-			waiting = append(waiting, h.Name+", which is fetching "+p.detail[h.Name])
-		case publisher.SettingUp:
-			steps = append(steps, h.Name+": setup")
-		case publisher.Withdrawing, publisher.TearingDown:
-			steps = append(steps, h.Name+": teardown")
-		case publisher.Ready, publisher.Committed:
-			ready = append(ready, h.Name)
-		case publisher.Started:
-			busy = append(busy, h.Name)
-		case publisher.Ended:
-			ended = append(ended, h.Name)
-			if detail := p.detail[h.Name]; detail != "" {
-				ended[len(ended)-1] += " (" + detail + ")"
-			}
-		case publisher.Completed:
-		}
-	}
-	total := len(p.dp.Processes)
-	text := p.dp.Name + p.view.place + "  "
-	switch {
-	case len(busy) == 0 && len(ended) > 0:
-		text += "collecting files from " + strings.Join(ended, " ")
-	case p.running == 0 && len(ready) < len(p.dp.Hosts):
-		text += fmt.Sprintf("%d of %d hosts ready", len(ready), len(p.dp.Hosts))
-		if len(waiting) > 0 {
-			text += ", waiting for " + strings.Join(waiting, " ")
-		}
-	case p.running == 0:
-		text += fmt.Sprintf("%s ready on %s", processes(total), terminal.Count(uint64(len(p.dp.Hosts)), "host"))
-	default:
-		state := "running"
-		if p.stop != "" {
-			state = p.stop
-		}
-		text += fmt.Sprintf("%s %d/%d", state, p.running-p.ended, total)
-		if p.failed > 0 {
-			text += fmt.Sprintf(", %d failed", p.failed)
-		}
-		if len(busy) > 0 {
-			text += " on " + strings.Join(busy, " ")
-		}
-	}
-	text = strings.Join(append([]string{text}, steps...), ", ")
-	status := terminal.Status{Text: text + p.view.outlook, Since: p.began, Until: p.view.until}
-	if p.running > 0 && p.stop == "" {
-		if status.Expected = p.view.expected; status.Expected == 0 {
-			status.Expected = p.dp.Stop.After
-		}
-	}
-	p.app.live.Set(status)
 }

@@ -13,42 +13,39 @@ import (
 
 // A view is what a datapoint's live line says besides how its processes do.
 type view struct {
-	place    string // of the datapoint in the experiment
-	outlook  string // how that stands so far
+	number   string   // of the datapoint and how many there are; empty where it is the only one
+	values   string   // its parameters, and which attempt that is
+	failed   []string // the labels of the datapoints that did not succeed
 	expected time.Duration
 	until    time.Time // when it is likely to be over
 }
 
-// placeOf says which datapoint of how many that is; empty where it is the only one.
-func (c *campaign) placeOf(t task) string {
+// view is that of a task which is under way.
+func (c *campaign) view(t task) view {
+	v := view{expected: c.lasted.expect(t.point), until: c.until()}
 	if c.total() < 2 {
-		return ""
+		return v
 	}
-	place := fmt.Sprintf(" %d/%d", c.before+c.ran+1, c.total())
+	v.number = fmt.Sprintf("%d/%d", c.before+c.ran+1, c.total())
 	if len(t.point.Parameters) > 0 {
-		place += " (" + t.point.String() + ")"
+		v.values = "(" + t.point.String() + ")"
 	}
 	if t.attempt > 1 {
-		place += fmt.Sprintf(" attempt %d", t.attempt)
+		v.values = strings.TrimSpace(fmt.Sprintf("%s attempt %d", v.values, t.attempt))
 	}
-	return place
+	for _, trouble := range c.troubles {
+		v.failed = append(v.failed, trouble.label)
+	}
+	return v
 }
 
-// outlook names the datapoints that did not succeed, the latest first.
-func (c *campaign) outlook() string {
-	if len(c.troubles) == 0 || c.total() < 2 {
+// placeOf says which datapoint of how many that is; empty where it is the only one.
+func (c *campaign) placeOf(t task) string {
+	v := c.view(t)
+	if v.number == "" {
 		return ""
 	}
-	const most = 3
-	var names []string
-	for i := len(c.troubles) - 1; i >= 0 && len(names) < most; i-- {
-		names = append(names, c.troubles[i].label)
-	}
-	text := fmt.Sprintf(", %d did not succeed: %s", len(c.troubles), strings.Join(names, " "))
-	if len(c.troubles) > most {
-		text += " ..."
-	}
-	return text
+	return strings.TrimRight(" "+v.number+" "+v.values, " ")
 }
 
 // until judges by the datapoints that are over when all will be; zero before the

@@ -35,9 +35,12 @@ const (
 
 // A Status is what the live line says.
 type Status struct {
-	// Text is cut where the terminal is too narrow for it.
+	// Parts are what it says, in this order; see [Rank] for what is left of them
+	// where the terminal is narrow.
+	Parts []Part
+	// Text comes after them; it is cut where the terminal is too narrow for it.
 	Text string
-	// Since, if not zero, adds how long ago that is; it is cut last.
+	// Since, if not zero, adds how long ago that is.
 	Since time.Time
 	// Expected, if not zero, is how long it should take from Since on: a bar shows
 	// how much of that has passed.

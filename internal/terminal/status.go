@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -11,47 +12,29 @@ import (
 // cutMark stands where text was cut.
 const cutMark = "..."
 
-// render gives the line for a terminal of that many columns: text, bar, time,
-// and what is left. Where there is no room even for the time, that is cut too:
-// the line must never wrap.
+// render gives the line for a terminal of that many columns: the parts, the bar, the
+// time, and what is left, as far as there is room. The line must never wrap.
 func (s *Status) render(now time.Time, columns int) string {
-	text := printable(s.Text)
-	if text == "" {
+	parts := slices.Clone(s.Parts)
+	if s.Text != "" {
+		parts = append(parts, Part{Text: s.Text, Rank: RankDetail, Sep: "  "})
+	}
+	if !slices.ContainsFunc(parts, func(p Part) bool { return printable(p.Text) != "" }) {
 		return ""
 	}
-	tail := s.tail(now, columns-shortestText)
-	if tail == "" {
-		return cutTo(text, columns)
-	}
-	if room := columns - columnsOf(tail) - 2; room >= len(cutMark)+1 {
-		return cutTo(text, room) + "  " + tail
-	}
-	return cutTo(tail, columns)
-}
-
-// shortestText is how many columns of the text are worth more than the bar.
-const shortestText = 24
-
-// tail gives what follows the text: as much of it as fits, the time in any case.
-func (s *Status) tail(now time.Time, columns int) string {
 	if s.Since.IsZero() {
-		return ""
+		return layout(parts, columns)
 	}
 	elapsed := now.Sub(s.Since)
-	tail := Elapsed(elapsed)
-	var left string
-	if !s.Until.IsZero() {
-		left = ", about " + roughly(s.Until.Sub(now)) + " left"
-	}
 	if s.Expected > 0 {
-		if with := bar(elapsed, s.Expected) + " " + tail; columnsOf(with) <= columns {
-			tail = with
-		}
+		parts = append(parts, Part{Text: bar(elapsed, s.Expected), Rank: RankBar, Sep: "  "})
 	}
-	if columnsOf(tail+left) <= columns {
-		tail += left
+	parts = append(parts, Part{Text: Elapsed(elapsed), Rank: RankElapsed, Sep: "  "})
+	if !s.Until.IsZero() {
+		left := roughly(s.Until.Sub(now)) + " left"
+		parts = append(parts, Part{Text: "about " + left, Short: left, Rank: RankLeft, Sep: ", "})
 	}
-	return tail
+	return layout(parts, columns)
 }
 
 // roughly gives a duration that nobody knows to a tenth of a second.
