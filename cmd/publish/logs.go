@@ -3,9 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
 	"os"
 
+	"downbeat/internal/message"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
 )
@@ -13,21 +16,23 @@ import (
 // logTime is the time before a line: to the microsecond, on the publisher's clock.
 const logTime = "15:04:05.000000"
 
-// printLogs prints the lines that the filter takes, tagged as when they came.
+// printLogs prints the lines that the filter takes, tagged as when they came; where
+// there are several runs, with the directory of each before that.
 func (a *app) printLogs(reader *results.Reader, filter results.Filter, times bool) error {
 	out := bufio.NewWriterSize(a.out, 1<<16)
-	shown := newLogDisplay(a.std.out)
+	display := newLogDisplay(a.std.out)
+	several := len(reader.Runs()) > 1
+	write := func(line results.Line) error { return display.print(out, logPrefix(line, several, times), line) }
+	if a.flags.output == "json" {
+		write = newLogEncoder(reader, out).encode
+	}
 	var problems []error
 	for line, err := range reader.Logs(filter) {
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		prefix := line.Host + "/" + line.Process + " | "
-		if times {
-			prefix = line.Time.UTC().Format(logTime) + " " + prefix
-		}
-		if err := shown.print(out, prefix, line); err != nil {
+		if err := write(line); err != nil {
 			break // told at the end, as for every command
 		}
 	}
@@ -36,6 +41,55 @@ func (a *app) printLogs(reader *results.Reader, filter results.Filter, times boo
 		return &exitError{exitFailed, err}
 	}
 	return nil
+}
+
+// logPrefix says whose line it is.
+func logPrefix(line results.Line, several, times bool) string {
+	prefix := line.Host + "/" + line.Process + " | "
+	if several {
+		prefix = line.Run + "/" + prefix
+	}
+	if times {
+		prefix = line.Time.UTC().Format(logTime) + " " + prefix
+	}
+	return prefix
+}
+
+// A logEncoder prints lines of the past as the objects that --output json printed
+// when they came.
+type logEncoder struct {
+	out  io.Writer
+	dirs map[string]string // of the runs, by name
+	run  string            // the name of the latest
+	id   string            // of that; empty where it has no record
+}
+
+func newLogEncoder(reader *results.Reader, out io.Writer) *logEncoder {
+	e := &logEncoder{out: out, dirs: make(map[string]string)}
+	for _, dir := range reader.Runs() {
+		e.dirs[results.RunName(dir)] = dir
+	}
+	return e
+}
+
+func (e *logEncoder) encode(line results.Line) error {
+	if line.Run != e.run {
+		rec, _ := results.ReadRecord(e.dirs[line.Run]) // a run that was broken off has none
+		e.run, e.id = line.Run, rec.Run
+	}
+	stream := message.Stdout
+	if line.Stderr {
+		stream = message.Stderr
+	}
+	event := outputEvent(line.Text)
+	event.Run, event.Directory, event.Host, event.Process = e.id, line.Run, line.Host, line.Process
+	event.Stream, event.Time = stream.String(), line.Time.UTC()
+	data, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	_, err = e.out.Write(append(data, '\n'))
+	return err
 }
 
 // A logDisplay prints lines of the past: on a terminal as they were shown there

@@ -27,11 +27,13 @@ type jsonObserver struct {
 // jsonEvent is an object of --output json. Which fields there are depends on
 // Event; docs/guide.md describes them.
 type jsonEvent struct {
-	Event   string    `json:"event"`
-	Run     string    `json:"run"`
-	Host    string    `json:"host,omitempty"`
-	Process string    `json:"process,omitempty"`
-	Time    time.Time `json:"time"`
+	Event string `json:"event"`
+	Run   string `json:"run"`
+	// Directory is that of the run; only where what is printed is of the past.
+	Directory string    `json:"directory,omitempty"`
+	Host      string    `json:"host,omitempty"`
+	Process   string    `json:"process,omitempty"`
+	Time      time.Time `json:"time,omitzero"`
 
 	Phase  string                 `json:"phase,omitempty"`
 	Detail string                 `json:"detail,omitempty"`
@@ -115,14 +117,21 @@ func (o *jsonObserver) Output(process int, stream message.Stream, at time.Time, 
 
 func (o *jsonObserver) line(process int, stream message.Stream, at time.Time, line []byte, partial bool) {
 	host, name := o.source(process)
-	e := jsonEvent{Event: "output", Host: host, Process: name, Time: at, Stream: stream.String(), Part: partial}
+	e := outputEvent(line)
+	e.Host, e.Process, e.Time, e.Stream, e.Part = host, name, at, stream.String(), partial
+	o.print(e)
+}
+
+// outputEvent is the event of a line, but for whose it is.
+func outputEvent(line []byte) jsonEvent {
+	e := jsonEvent{Event: "output"}
 	if utf8.Valid(line) {
 		text := string(line)
 		e.Line = &text
 	} else {
 		e.Bytes = line
 	}
-	o.print(e)
+	return e
 }
 
 // Exited implements [publisher.Observer].

@@ -104,7 +104,7 @@ func openMerge(dir string, f Filter) (*merge, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &merge{root: root, run: runName(dir)}
+	m := &merge{root: root, run: RunName(dir)}
 	if err := m.open(f); err != nil {
 		_ = root.Close()
 		return nil, err
@@ -222,8 +222,8 @@ func (m *merge) each(yield func(Line, error) bool) bool {
 	return yield(Line{}, fmt.Errorf("read logs of %s: %w", m.run, errors.Join(m.problems...)))
 }
 
-// runName is the name of a run's directory, also where the path is ".".
-func runName(dir string) string {
+// RunName is the name of a run's directory, also where the path is ".".
+func RunName(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
