@@ -105,6 +105,7 @@ func overParameter(metric string, p *parameter, all []*parameter, constant []str
 	}
 	f.caption = append(f.caption, spreadCaption(most, quartiles))
 	f.caption = append(f.caption, countCaption(metric, len(runs), of)...)
+	f.caption = append(f.caption, foundationCaption(metric, runs)...)
 	if len(constant) > 0 {
 		f.caption = append(f.caption, strings.Join(constant, ", ")+".")
 	}
@@ -208,7 +209,7 @@ func overOrder(metric string, runs []*run, of int) *figure {
 		t.points = append(t.points, point{x: float64(n + 1), low: v, mid: v, high: v, n: 1})
 	}
 	f.traces = []trace{t}
-	f.caption = countCaption(metric, len(runs), of)
+	f.caption = append(countCaption(metric, len(runs), of), foundationCaption(metric, runs)...)
 	f.settle()
 	return f
 }

@@ -259,6 +259,9 @@ func missingMetrics(sorted []*run) []string {
 		default:
 			notices = append(notices, fmt.Sprintf("The metric %s was not found in %d of %s that succeeded.", printable(metric), missing, terminal.Count(uint64(len(good)), "run")))
 		}
+		if part := foundationOf(metric, withMetric(good, metric)).part; part > 0 {
+			notices = append(notices, fmt.Sprintf("The metric %s rests on fewer processes or files than there are in %d of %s that succeeded.", printable(metric), part, terminal.Count(uint64(len(good)), "run")))
+		}
 	}
 	return notices
 }

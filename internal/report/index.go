@@ -1,7 +1,10 @@
 package report
 
 import (
+	"strings"
 	"time"
+
+	"downbeat/internal/results"
 )
 
 // An index is what the page knows at once: a row for each run.
@@ -35,8 +38,12 @@ type row struct {
 	StopSkew   *int64             `json:"stop_skew_us,omitempty"`
 	ClockError *int64             `json:"clock_error_us,omitempty"`
 	Metrics    map[string]float64 `json:"metrics,omitempty"`
+	// Basis says of metrics on how many processes, or files, they rest, and of how many.
+	Basis map[string][2]int `json:"basis,omitempty"`
 	// Notes say of metrics why they are not there, or what is not in them.
 	Notes map[string]string `json:"notes,omitempty"`
+	// Judged says of a run that was judged anew when that was, and how it was judged before.
+	Judged string `json:"judged,omitempty"`
 	// Unmatched are patterns of collect that picked no file.
 	Unmatched []string `json:"unmatched,omitempty"`
 }
@@ -65,7 +72,7 @@ func newRow(n int, r *run, superseded bool) row {
 	row := row{
 		N: n, Link: r.link(), Run: rec.Run, Dir: r.name, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
 		Parameters: rec.Parameters, Outcome: r.outcome(), Reason: rec.Reason, Words: printable(r.words), Superseded: superseded, Metrics: r.metrics,
-		Notes: rec.MetricNotes, Unmatched: rec.Unmatched,
+		Basis: basis(rec), Judged: judgedAnew(rec.Judged), Notes: rec.MetricNotes, Unmatched: rec.Unmatched,
 	}
 	if !rec.ReleasedAt.IsZero() {
 		took := r.took().Microseconds()
@@ -76,6 +83,28 @@ func newRow(n int, r *run, superseded bool) row {
 		row.StopSkew = &rec.StopSkewUS
 	}
 	return row
+}
+
+func judgedAnew(j *results.Judgement) string {
+	if j == nil || j.AnewAt.IsZero() {
+		return ""
+	}
+	text := j.AnewAt.UTC().Format(time.RFC3339) + ", by other metrics or requirements"
+	if j.Before != nil {
+		text += "; it was " + strings.ReplaceAll(string(j.Before.Outcome), "_", " ") + " before"
+		if j.Before.Reason != "" {
+			text += ": " + j.Before.Reason
+		}
+	}
+	return text
+}
+
+func basis(rec results.Record) map[string][2]int {
+	all := make(map[string][2]int, len(rec.MetricsOf))
+	for name, of := range rec.MetricsOf {
+		all[name] = [2]int{of.Values, of.Expected}
+	}
+	return all
 }
 
 // link names the run in addresses within the page.

@@ -15,6 +15,7 @@ import (
 
 	"downbeat/internal/report"
 	"downbeat/internal/report/reporttest"
+	"downbeat/internal/results"
 )
 
 // smallOnce makes the results that most tests only look at; TestMain removes them.
@@ -310,5 +311,32 @@ func TestFigureFiles(t *testing.T) {
 		if err != nil || !strings.HasSuffix(string(data), "</svg>\n") {
 			t.Errorf("%s: %v, ends with %q", name, err, data[max(0, len(data)-20):])
 		}
+	}
+}
+
+// Beside each number stands on how many processes it rests, in the table, as a tooltip
+// and among the facts of the run, which also say that it was judged anew.
+func TestPageTellsWhatNumbersRestOn(t *testing.T) {
+	t.Parallel()
+	p := open(t, makeReport(t, reporttest.Lab{Name: "rests", Clients: []int{1, 2}, Length: time.Second, Change: func(r *results.Record) {
+		r.Metrics = results.Metrics{"rate": 300 * float64(r.Datapoint)}
+		r.MetricsOf = map[string]results.MetricBasis{"rate": {Values: 3, Expected: 4}}
+		r.MetricNotes = map[string]string{"rate": "left out: <b>a line"}
+		r.Judged = &results.Judgement{AnewAt: reporttest.Epoch, Before: &results.Verdict{Outcome: results.RunFailed, Reason: "rate was 3, required > 4"}}
+	}}), "")
+	if got := p.column("rate"); !slices.Equal(got, []string{"300 (3 of 4)", "600 (3 of 4)"}) {
+		t.Errorf("the table has %q", got)
+	}
+	if got := get[string](p, `document.querySelector("#table td[title]").title`); got != "rests on 3 of 4 processes or files; left out: <b>a line" {
+		t.Errorf("the tooltip is %q", got)
+	}
+	facts := strings.Join(p.texts("#run-facts dd"), "\n")
+	for _, want := range []string{"(3 of 4)", "2026-11-23T21:30:00Z, by other metrics or requirements; it was failed before: rate was 3, required > 4"} {
+		if !strings.Contains(facts, want) {
+			t.Errorf("%q is not among the facts:\n%s", want, facts)
+		}
+	}
+	if got := strings.Join(p.texts("figcaption"), " "); !strings.Contains(got, "Each value rests on 3 of 4 processes or files; in 2 runs on fewer than there are.") {
+		t.Errorf("captions: %s", got)
 	}
 }

@@ -12,6 +12,12 @@ function withUnit(metric) {
   return unit ? `${metric} (${unit})` : metric;
 }
 
+// basisText says on how many processes a metric rests, and of how many.
+function basisText(row, metric) {
+  const basis = row.basis?.[metric];
+  return basis ? ` (${basis[0]} of ${basis[1]})` : "";
+}
+
 // unpack reads the blob in an element; undefined where there is none.
 async function unpack(id) {
   if (unpacked.has(id)) return unpacked.get(id);

@@ -10,7 +10,7 @@ function fact(title, value, wide) {
 
 function metricText(row, name) {
   const value = row.metrics?.[name];
-  if (value !== undefined) return numberText(value);
+  if (value !== undefined) return numberText(value) + basisText(row, name);
   return row.run ? "not found" : undefined;
 }
 
@@ -28,6 +28,7 @@ function showFacts(row) {
       ...index.metrics.map((name) => fact(visible(withUnit(name)), metricText(row, name))),
       row.unmatched ? fact("not collected", `no host had a file for ${visible(row.unmatched.join(", "))}`, true) : undefined,
       ...Object.entries(row.notes ?? {}).map(([name, note]) => fact("about " + visible(name), visible(note), true)),
+      fact("judged anew", row.judged && visible(row.judged), true),
       fact("run", row.run),
       fact("released", row.released),
       fact("directory", visible(row.dir)),

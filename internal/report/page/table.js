@@ -17,7 +17,7 @@ const columns = [
   { key: "start_skew", title: "start skew (µs)", value: (r) => r.start_skew_us },
   { key: "stop_skew", title: "stop skew (µs)", value: (r) => r.stop_skew_us },
   { key: "clock_error", title: "clock error (±µs)", value: (r) => r.clock_error_us },
-  ...index.metrics.map((name) => ({ key: "m." + name, title: withUnit(name), value: (r) => r.metrics?.[name] })),
+  ...index.metrics.map((name) => ({ key: "m." + name, title: withUnit(name), value: (r) => r.metrics?.[name], metric: name })),
   { key: "run", title: "run", value: (r) => r.run || undefined },
   { key: "directory", title: "directory", value: (r) => r.dir },
 ];
@@ -120,9 +120,19 @@ function makeRow(row, chosen) {
     const kind = column.reason ? "reason" : column.text ? "text" : undefined;
     if (column.key === "n") tr.append(make("td", {}, make("a", { href: linkTo({ run: row.link }) }, text)));
     else if (column.word) tr.append(make("td", { class: "text" }, make("span", { class: "word " + row.outcome }, text), row.superseded ? " (superseded)" : ""));
+    else if (column.metric !== undefined) tr.append(makeMetric(row, column, text));
     else tr.append(make("td", { class: text === "" ? "missing" : kind }, text === "" ? "–" : text));
   }
   return tr;
+}
+
+// makeMetric is a number with what it rests on.
+function makeMetric(row, column, text) {
+  const [values, expected] = row.basis?.[column.metric] ?? [];
+  const note = row.notes?.[column.metric];
+  const title = [expected === undefined ? undefined : `rests on ${values} of ${processes(expected)} or files`, note && visible(note)].filter(Boolean).join("; ");
+  const basis = make("span", { class: "basis" }, basisText(row, column.metric));
+  return make("td", { class: text === "" ? "missing" : undefined, title: title || undefined }, text === "" ? "–" : text, expected === undefined ? "" : basis);
 }
 
 function showTable(now) {
