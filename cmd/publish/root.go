@@ -203,6 +203,9 @@ func (f *flags) check() error {
 		return fmt.Errorf("--output %q: it is text or json", f.output)
 	case f.readyTimeout <= 0:
 		return fmt.Errorf("--ready-timeout %s: it must be longer than 0", f.readyTimeout)
+	case f.readyTimeout > publisher.MaxReadyTimeout:
+		return fmt.Errorf("--ready-timeout %s: it must be at most %s: workers take nothing that is valid for more than %s, which is how long they remember what they have run",
+			f.readyTimeout, publisher.MaxReadyTimeout, message.MaxAhead)
 	case f.lease < shortestLease:
 		return fmt.Errorf("--lease %s: it must be at least %s", f.lease, shortestLease)
 	case f.failFast && f.keepGoing:
@@ -220,6 +223,7 @@ func (f *flags) check() error {
 func (a *app) open(ctx context.Context, broker queue.Broker) (*publisher.Publisher, func(), error) {
 	config := publisher.Config{
 		Broker: broker, Namespace: a.flags.namespace, ReadyTimeout: a.flags.readyTimeout, Lease: a.flags.lease, Log: a.log,
+		Version: version.String(),
 	}
 	if a.flags.key != "" {
 		key, err := message.ReadPrivateKey(a.flags.key)

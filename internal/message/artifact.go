@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"iter"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -145,18 +146,11 @@ func IsArtifact(data []byte) bool {
 
 // DecodeArtifact reads an artifact batch but for its pieces. It keeps data.
 func DecodeArtifact(data []byte) (*Artifact, error) {
-	if !IsArtifact(data) || len(data) < len(artifactMagic)+1+4 {
-		return nil, fmt.Errorf("%w: no artifact batch", ErrMalformed)
-	}
-	if err := checkVersion(int(data[len(artifactMagic)])); err != nil {
+	r, err := openBatch(data, artifactMagic, "artifact batch")
+	if err != nil {
 		return nil, err
 	}
-	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
-	if got := crc32.Checksum(body, castagnoli); got != sum {
-		return nil, fmt.Errorf("%w: artifact batch: checksum is %08x, should be %08x", ErrMalformed, got, sum)
-	}
-	r := reader{rest: body[len(artifactMagic)+1:]}
-	a := &Artifact{Run: string(r.bytes()), Host: string(r.bytes()), Seq: r.uvarint(), coding: r.byte(), rawSize: r.uvarint(), packed: r.rest}
+	a := &Artifact{Run: string(r.name()), Host: string(r.name()), Seq: r.uvarint(), coding: r.byte(), rawSize: r.uvarint(), packed: r.rest}
 	switch {
 	case r.bad:
 		return nil, fmt.Errorf("%w: artifact batch ends in the middle", ErrMalformed)
@@ -169,8 +163,9 @@ func DecodeArtifact(data []byte) (*Artifact, error) {
 }
 
 // Pieces unpacks the batch, into buf where that is large enough, and gives that
-// back to be used again. The pieces point into it.
-func (a *Artifact) Pieces(buf []byte) ([]Piece, []byte, error) {
+// back to be used again. The pieces point into it, and take no memory of their own
+// but for paths and reasons.
+func (a *Artifact) Pieces(buf []byte) (iter.Seq[Piece], []byte, error) {
 	raw := a.packed
 	size := len(raw)
 	if a.coding == codedS2 {
@@ -190,22 +185,47 @@ func (a *Artifact) Pieces(buf []byte) ([]Piece, []byte, error) {
 		raw = buf
 	}
 	r := reader{rest: raw}
-	var pieces []Piece
-	for !r.bad && len(r.rest) > 0 {
-		pieces = append(pieces, r.piece())
+	for n := 0; !r.bad && len(r.rest) > 0; n++ {
+		r.piece(false)
+		if n == mostPieces {
+			return nil, buf, fmt.Errorf("%w: artifact batch of more than %d pieces", ErrTooLarge, mostPieces)
+		}
 	}
 	if r.bad {
 		return nil, buf, fmt.Errorf("%w: artifact batch: a piece ends in the middle, or is of no kind", ErrMalformed)
 	}
-	return pieces, buf, nil
+	return eachPiece(raw), buf, nil
 }
 
-// piece takes a piece off.
-func (r *reader) piece() Piece {
+// mostPieces is how many pieces a batch has at most: an empty file takes two, of
+// some fifty bytes.
+const mostPieces = 1 << 15
+
+func eachPiece(raw []byte) iter.Seq[Piece] {
+	return func(yield func(Piece) bool) {
+		r := reader{rest: raw}
+		for len(r.rest) > 0 && yield(r.piece(true)) {
+			continue
+		}
+	}
+}
+
+// piece takes a piece off, with its texts if they are wanted.
+func (r *reader) piece(texts bool) Piece {
+	text := func(most int) string {
+		b := r.bytes()
+		if len(b) > most {
+			r.bad = true
+		}
+		if !texts || r.bad {
+			return ""
+		}
+		return string(b)
+	}
 	p := Piece{Kind: PieceKind(r.byte())}
 	switch p.Kind {
 	case FileBegin:
-		p.Path, p.Mode = string(r.bytes()), fs.FileMode(r.uvarint())&fs.ModePerm
+		p.Path, p.Mode = text(maxPath), fs.FileMode(r.uvarint())&fs.ModePerm
 		p.ModTime = time.Unix(0, r.varint())
 	case FileData:
 		p.Data = r.bytes()
@@ -213,7 +233,7 @@ func (r *reader) piece() Piece {
 		p.Size = r.uvarint()
 		copy(p.Sum[:], r.take(len(p.Sum)))
 	case FileMissing:
-		p.Path, p.Reason = string(r.bytes()), string(r.bytes())
+		p.Path, p.Reason = text(maxPath), Clean(text(MaxPieces))
 	case FilesAnew:
 	default:
 		r.bad = true

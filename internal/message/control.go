@@ -61,6 +61,9 @@ type Control struct {
 	Resend bool `json:"resend,omitempty"`
 	// Probe is echoed in the answer to a hello, a keepalive or a commit.
 	Probe *Probe `json:"probe,omitempty"`
+	// Version and Features are of the build that says hello.
+	Version  string    `json:"version,omitempty"`
+	Features []Feature `json:"features,omitempty"`
 }
 
 // A Probe is one exchange that measures a host's clock: sent and received on

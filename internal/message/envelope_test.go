@@ -151,7 +151,7 @@ func TestControlIsChecked(t *testing.T) {
 		ok      bool
 	}{
 		{"a keepalive", "alpha", testRun, Control{Kind: Keepalive, Ack: 3}, true},
-		{"a hello to all", AnyHost, "", Control{Kind: Hello, ReplyTo: "q"}, true},
+		{"a hello to all", AnyHost, "", Control{Kind: Hello, ReplyTo: "downbeat.events.Q"}, true},
 		{"a stop to all", AnyHost, testRun, Control{Kind: Stop, Cause: StopAbort}, false},
 		{"a keepalive for no run", "alpha", "", Control{Kind: Keepalive}, false},
 		{"a start at no time", "alpha", testRun, Control{Kind: Start}, false},

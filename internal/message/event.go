@@ -3,6 +3,7 @@ package message
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -92,6 +93,9 @@ type RefusedInfo struct {
 	Problems []Problem `json:"problems,omitempty"`
 	// Totals are as in a [DoneInfo], where the setup was begun.
 	Totals []Total `json:"totals,omitempty"`
+	// Version and Features are the worker's, as in a [HereInfo].
+	Version  string    `json:"version,omitempty"`
+	Features []Feature `json:"features,omitempty"`
 }
 
 // A Problem is what is wrong with one process.
@@ -107,6 +111,10 @@ type ReadyInfo struct {
 	// Unheld are processes that are not held although others are, because
 	// their program would lose its privileges (set-uid, file capabilities).
 	Unheld []string `json:"unheld,omitempty"`
+	// Version and Features are the worker's, as in a [HereInfo]. A publisher
+	// releases no host that doesn't know what its job needs.
+	Version  string    `json:"version,omitempty"`
+	Features []Feature `json:"features,omitempty"`
 }
 
 // CommittedInfo goes with a commit that carried a probe.
@@ -197,9 +205,12 @@ type HeartbeatInfo struct {
 
 // HereInfo is a worker's answer to a hello.
 type HereInfo struct {
-	Version string `json:"version"`
-	OS      string `json:"os"`
-	Arch    string `json:"arch"`
+	// Version is the worker's build. Features are what it knows of what a job may
+	// need; none, if it is from before there were any.
+	Version  string    `json:"version"`
+	Features []Feature `json:"features,omitempty"`
+	OS       string    `json:"os"`
+	Arch     string    `json:"arch"`
 	// Run is the run that has the host, if any, Experiment its name.
 	Run        string `json:"run,omitempty"`
 	Experiment string `json:"experiment,omitempty"`
@@ -227,15 +238,34 @@ func (e *Event) Encode() ([]byte, error) {
 	return data, nil
 }
 
+// MaxEvent is the largest lifecycle event that is accepted, in bytes.
+const MaxEvent = 16 << 20
+
 // DecodeEvent reads a lifecycle event. It checks the version and that the
 // field of the event's kind is there, not what only the run's gatherer knows.
+// Texts in it are made fit to be shown; see [Clean].
+//
+// An event of a kind that this build doesn't know is returned as it is, as far as
+// it is known: it has its number, and is to be passed over. What every version
+// can say, [Here] and [Refused], is read whatever its version is.
 func DecodeEvent(data []byte) (*Event, error) {
-	var e Event
-	if err := decode(data, &e, "event"); err != nil {
+	if len(data) > MaxEvent {
+		return nil, fmt.Errorf("%w: an event of %d bytes, at most %d are accepted", ErrTooLarge, len(data), MaxEvent)
+	}
+	head, err := outlineOf(data)
+	if err != nil {
+		return nil, fmt.Errorf("event: %w", err)
+	}
+	if err := checkVersion(head.version); err != nil && !head.lasting() {
 		return nil, err
 	}
-	if err := checkVersion(e.Version); err != nil {
+	var e Event
+	if err := unmarshal(data, &e, "event"); err != nil {
 		return nil, err
+	}
+	cleanAll(&e)
+	if err := CheckName(e.Host); err != nil && (e.Host != "" || e.Kind == Here) {
+		return nil, fmt.Errorf("%w: event %.20q: host: %w", ErrMalformed, string(e.Kind), err)
 	}
 	if !e.complete() {
 		return nil, fmt.Errorf("%w: event %.20q lacks its content", ErrMalformed, string(e.Kind))
@@ -243,6 +273,15 @@ func DecodeEvent(data []byte) (*Event, error) {
 	return &e, nil
 }
 
+// Known reports whether this build knows the event's kind.
+func (e *Event) Known() bool { return slices.Contains(eventKinds, e.Kind) }
+
+var eventKinds = []EventKind{
+	Waiting, SettingUp, Stepped, Refused, Ready, Committed, Started, Exited, Stopping, TearingDown, Ended, Done, Want, Heartbeat, Here, Cancelled,
+}
+
+// complete reports whether the content of the event's kind is there, as far as
+// the kind is known.
 func (e *Event) complete() bool {
 	switch e.Kind {
 	case Waiting:
@@ -272,5 +311,5 @@ func (e *Event) complete() bool {
 	case Cancelled:
 		return e.Cancelled != nil
 	}
-	return false
+	return e.Kind != ""
 }

@@ -117,18 +117,11 @@ func IsChunk(data []byte) bool {
 
 // DecodeChunk reads a chunk. Its data points into data.
 func DecodeChunk(data []byte) (*Chunk, error) {
-	if !IsChunk(data) || len(data) < len(chunkMagic)+1+4 {
-		return nil, fmt.Errorf("%w: no chunk", ErrMalformed)
-	}
-	if err := checkVersion(int(data[len(chunkMagic)])); err != nil {
+	r, err := openBatch(data, chunkMagic, "chunk")
+	if err != nil {
 		return nil, err
 	}
-	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
-	if got := crc32.Checksum(body, castagnoli); got != sum {
-		return nil, fmt.Errorf("%w: chunk: checksum is %08x, should be %08x", ErrMalformed, got, sum)
-	}
-	r := reader{rest: body[len(chunkMagic)+1:]}
-	c := &Chunk{Run: string(r.bytes())}
+	c := &Chunk{Run: string(r.name())}
 	copy(c.Sum[:], r.take(sha256.Size))
 	c.Offset = int64(r.uvarint()) //nolint:gosec // a negative one is refused
 	c.Data = r.bytes()

@@ -12,6 +12,9 @@ type Job struct {
 	Host string `json:"host"`
 	// ReplyTo is the queue on which the publisher waits for events.
 	ReplyTo string `json:"reply_to"`
+	// Needs names what the job uses that not every worker knows; see [Job.Uses].
+	// A worker refuses a job that needs what it doesn't know.
+	Needs []Feature `json:"needs,omitempty"`
 	// Since is the id of the first attempt at the datapoint. It gives the
 	// run its age where two runs want one host: the elder goes first.
 	Since string `json:"since"`
@@ -114,6 +117,9 @@ func (j *Job) Check() error {
 			return bad("process %s occurs twice", p.Name)
 		}
 		seen[p.Name] = true
+		if err := CheckName(p.Group); err != nil && p.Group != "" {
+			return bad("process %s: group: %v", p.Name, err)
+		}
 		if len(p.Argv) == 0 || p.Argv[0] == "" {
 			return bad("process %s has no command", p.Name)
 		}

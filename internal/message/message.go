@@ -27,6 +27,10 @@ const Version = 1
 // every broker carries.
 const MaxSigned = 8 << 20
 
+// MaxAhead is how far ahead the expiry of an envelope may be. Workers remember
+// longer which runs they had, so that no job is valid that could be forgotten.
+const MaxAhead = 48 * time.Hour
+
 // Errors that decoding reports; branch on them with errors.Is. The error
 // wrapped around them says what is wrong in particular.
 var (
@@ -37,22 +41,38 @@ var (
 	ErrUntrusted = errors.New("message is signed by a key that is not trusted")
 	ErrForged    = errors.New("signature does not fit the message")
 	ErrExpired   = errors.New("message has expired")
+	ErrFarAhead  = errors.New("message is valid for too long")
+	ErrNeeds     = errors.New("job needs what this worker doesn't know")
 	ErrMisdirect = errors.New("message is addressed to somebody else")
 )
 
 // maxMS is the longest duration in milliseconds that a [time.Duration] holds.
 const maxMS = math.MaxInt64 / int64(time.Millisecond)
 
-// decode unmarshals data into v; what names the message for the error.
-func decode(data []byte, v any, what string) error {
+// unmarshal decodes data, which scan has been through; what names the message
+// for the error.
+func unmarshal(data []byte, v any, what string) error {
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrMalformed, what, err)
+		return fmt.Errorf("%w: %s: %s", ErrMalformed, what, quoted(err.Error()))
 	}
 	return nil
 }
 
+// quoted is what is told of text that may quote the message it is about, which
+// may be anything, and of any size.
+func quoted(text string) string {
+	const most = 200
+	if len(text) > most {
+		text = text[:most] + cutMark
+	}
+	return Clean(text)
+}
+
 // checkVersion reports whether v is the version this build speaks.
 func checkVersion(v int) error {
+	if v == 0 {
+		return fmt.Errorf("%w: it doesn't say what version it is of", ErrMalformed)
+	}
 	if v != Version {
 		return fmt.Errorf("%w: the sender speaks %d, this build %d", ErrVersion, v, Version)
 	}

@@ -21,6 +21,19 @@ func ControlQueue(namespace, host string) string { return namespace + ".control.
 // EventsQueue is the queue on which the publisher of that id takes events.
 func EventsQueue(namespace, publisher string) string { return namespace + ".events." + publisher }
 
+// replyPattern is the last part of the name of a queue of events.
+var replyPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// CheckReplyTo reports whether replyTo names a queue of events of the namespace: to
+// no other is anything ever answered, whoever asks.
+func CheckReplyTo(namespace, replyTo string) error {
+	id, ok := strings.CutPrefix(replyTo, EventsQueue(namespace, ""))
+	if !ok || !replyPattern.MatchString(id) {
+		return fmt.Errorf("%w: reply_to is %.80q, which is not a queue of events of namespace %s", ErrMalformed, replyTo, namespace)
+	}
+	return nil
+}
+
 // JobsGroup is the broadcast group that all jobs queues of a namespace are in.
 func JobsGroup(namespace string) string { return namespace + ".jobs" }
 

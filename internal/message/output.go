@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"iter"
 	"time"
 )
 
@@ -38,12 +39,17 @@ type Segment struct {
 }
 
 // Output is a batch of segments: an event like others, counted by the same
-// sequence, but binary.
+// sequence, but binary. It takes the memory of its message, and no more.
 type Output struct {
 	Run, Host string
 	Seq       uint64
-	Segments  []Segment
+
+	base     int64
+	segments []byte
 }
+
+// MaxBatch is the largest batch of output or of files that is accepted, in bytes.
+const MaxBatch = 513 << 10
 
 // An output batch on the wire: "DBO", the version, then the run and the host
 // (each a length and bytes), the sequence number, the time of the batch (8
@@ -106,36 +112,44 @@ func IsOutput(data []byte) bool {
 	return len(data) >= len(outputMagic) && string(data[:len(outputMagic)]) == outputMagic
 }
 
-// DecodeOutput reads an output batch. The segments point into data.
+// DecodeOutput reads an output batch. Its segments point into data.
 func DecodeOutput(data []byte) (*Output, error) {
-	if !IsOutput(data) || len(data) < len(outputMagic)+1+4 {
-		return nil, fmt.Errorf("%w: no output batch", ErrMalformed)
-	}
-	if err := checkVersion(int(data[len(outputMagic)])); err != nil {
+	r, err := openBatch(data, outputMagic, "output batch")
+	if err != nil {
 		return nil, err
 	}
-	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
-	if got := crc32.Checksum(body, castagnoli); got != sum {
-		return nil, fmt.Errorf("%w: output batch: checksum is %08x, should be %08x", ErrMalformed, got, sum)
-	}
-	r := reader{rest: body[len(outputMagic)+1:]}
-	o := &Output{Run: string(r.bytes()), Host: string(r.bytes()), Seq: r.uvarint()}
-	base := int64(r.uint64())
+	o := &Output{Run: string(r.name()), Host: string(r.name()), Seq: r.uvarint(), base: int64(r.uint64())}
+	o.segments = r.rest
 	for !r.bad && len(r.rest) > 0 {
-		head := r.uvarint()
-		s := Segment{Process: int(head >> 1), Stream: Stream(head & 1)}
-		s.At = time.Unix(0, base+r.varint())
-		s.Offset, s.Line = r.uvarint(), r.uvarint()
-		s.Data = r.bytes()
-		if head > 1<<32 {
-			r.bad = true
-		}
-		o.Segments = append(o.Segments, s)
+		r.segment(o.base)
 	}
 	if r.bad {
 		return nil, fmt.Errorf("%w: output batch ends in the middle", ErrMalformed)
 	}
 	return o, nil
+}
+
+// Segments gives the segments in their order.
+func (o *Output) Segments() iter.Seq[Segment] {
+	return func(yield func(Segment) bool) {
+		r := reader{rest: o.segments}
+		for len(r.rest) > 0 && yield(r.segment(o.base)) {
+			continue
+		}
+	}
+}
+
+// segment takes a segment off.
+func (r *reader) segment(base int64) Segment {
+	head := r.uvarint()
+	if head > 1<<32 {
+		r.bad = true
+	}
+	s := Segment{Process: int(head >> 1), Stream: Stream(head & 1)}
+	s.At = time.Unix(0, base+r.varint())
+	s.Offset, s.Line = r.uvarint(), r.uvarint()
+	s.Data = r.bytes()
+	return s
 }
 
 // reader takes fields off a byte slice; bad is set, for good, by the first that

@@ -1,9 +1,12 @@
 package publisher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +58,9 @@ type HostReport struct {
 	// Others are workers that answered for the same host beside Worker. There should
 	// be none: they share the host's jobs, and runs are lost.
 	Others []message.WorkerInfo
+
+	probe   int    // of the hello that is to be answered; 0: none is
+	refusal string // that it answered with instead
 }
 
 // probes is how many exchanges measure a host's clock.
@@ -68,16 +74,14 @@ func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Durat
 	defer cancel()
 	answers, done := p.listen()
 	defer done()
-	inquiry := &inquiry{p: p, origin: clock.New(0), reports: make(map[string]*HostReport)}
+	inquiry := &inquiry{p: p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: len(names) == 0}
 	if err := inquiry.begin(ctx, names); err != nil {
 		return nil, err
 	}
 	for !inquiry.complete(names) {
 		select {
 		case a := <-answers:
-			if err := inquiry.take(ctx, a); err != nil {
-				return nil, err
-			}
+			inquiry.take(ctx, a)
 		case <-ctx.Done():
 			return inquiry.list(names), nil
 		}
@@ -85,17 +89,28 @@ func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Durat
 	return inquiry.list(names), nil
 }
 
-// An inquiry is one call of Hosts.
+// An inquiry is one call of Hosts. Answers are not signed, so none is believed that
+// doesn't echo the number of a hello to its host: whoever could not read that does
+// not know it.
 type inquiry struct {
-	p       *Publisher
-	origin  *clock.Clock
-	reports map[string]*HostReport
-	order   []string
+	p         *Publisher
+	origin    *clock.Clock
+	reports   map[string]*HostReport
+	order     []string
+	everybody bool // was asked, by a hello with the number probe
+	probe     int
 }
 
+// mostHosts is how many hosts an inquiry of everybody reports.
+const mostHosts = 10_000
+
+// newProbe makes the number of a hello, which no one can guess.
+func newProbe() int { return 1 + rand.IntN(math.MaxInt32) }
+
 func (q *inquiry) begin(ctx context.Context, names []string) error {
-	if len(names) == 0 {
-		body, err := q.hello(message.AnyHost)
+	if q.everybody {
+		q.probe = newProbe()
+		body, err := q.hello(message.AnyHost, q.probe)
 		if err != nil {
 			return err
 		}
@@ -103,7 +118,7 @@ func (q *inquiry) begin(ctx context.Context, names []string) error {
 	}
 	for _, name := range names {
 		r := q.report(name)
-		if err := q.ask(ctx, name); errors.Is(err, queue.ErrNoQueue) {
+		if err := q.ask(ctx, r); errors.Is(err, queue.ErrNoQueue) {
 			r.Missing = "no worker has ever served this host in namespace " + q.p.config.Namespace
 		} else if err != nil {
 			return err
@@ -112,20 +127,22 @@ func (q *inquiry) begin(ctx context.Context, names []string) error {
 	return nil
 }
 
-func (q *inquiry) ask(ctx context.Context, host string) error {
-	body, err := q.hello(host)
+func (q *inquiry) ask(ctx context.Context, r *HostReport) error {
+	r.probe = newProbe()
+	body, err := q.hello(r.Host, r.probe)
 	if err != nil {
 		return err
 	}
-	return q.p.config.Broker.Publish(ctx, message.JobsQueue(q.p.config.Namespace, host), queue.Message{Body: body, TTL: time.Minute})
+	return q.p.config.Broker.Publish(ctx, message.JobsQueue(q.p.config.Namespace, r.Host), queue.Message{Body: body, TTL: time.Minute})
 }
 
-func (q *inquiry) hello(host string) ([]byte, error) {
+func (q *inquiry) hello(host string, probe int) ([]byte, error) {
 	return message.Seal(message.Address{
 		Purpose: message.PurposeControl, Namespace: q.p.config.Namespace, Host: host,
 		Expires: time.Now().Add(time.Minute),
 	}, message.Control{
-		Kind: message.Hello, ReplyTo: q.p.events, Probe: &message.Probe{SentAt: q.origin.Now()},
+		Kind: message.Hello, ReplyTo: q.p.events, Probe: &message.Probe{ID: probe, SentAt: q.origin.Now()},
+		Version: q.p.config.Version, Features: message.Features(),
 	}, q.p.config.Key)
 }
 
@@ -156,21 +173,45 @@ func (r *HostReport) answeredBy(here *message.HereInfo) {
 // maxOthers bounds the workers of one host that are told of.
 const maxOthers = 8
 
-// take enters an answer, and asks again until the host's clock is known.
-func (q *inquiry) take(ctx context.Context, a *answer) error {
-	if a.event.Here == nil {
-		return nil
+// take enters an answer, and asks again until the host's clock is known. What
+// becomes of one host is no reason to tell nothing of the others.
+func (q *inquiry) take(ctx context.Context, a *answer) {
+	if refused := a.event.Refused; refused != nil {
+		if r := q.reports[a.event.Host]; r != nil && !r.Answered {
+			r.refusal = "it refuses to answer: " + refused.Reason
+		}
+		return
 	}
-	r := q.report(a.event.Host)
+	if a.event.Here == nil || a.event.Here.Probe == nil {
+		return
+	}
+	r, probe := q.expected(a.event.Host, a.event.Here.Probe.ID), a.event.Here.Probe
+	if r == nil {
+		q.p.slog.Debug("an answer to no hello of ours is ignored", "host", a.event.Host)
+		return
+	}
+	r.probe = 0 // what comes twice counts once
 	r.answeredBy(a.event.Here)
-	if probe := a.event.Here.Probe; probe != nil {
-		r.Clock.Add(clock.Sample{Sent: probe.SentAt, Taken: probe.TakenAt, Answered: probe.AnswerAt, Received: q.origin.At(a.at)})
-	}
+	r.Clock.Add(clock.Sample{Sent: probe.SentAt, Taken: probe.TakenAt, Answered: probe.AnswerAt, Received: q.origin.At(a.at)})
 	if r.Clock.Samples() >= probes {
-		return nil
+		return
 	}
-	if err := q.ask(ctx, r.Host); err != nil && ctx.Err() == nil {
-		return err
+	if err := q.ask(ctx, r); err != nil && ctx.Err() == nil {
+		q.p.slog.Debug("a host that answered can't be asked again", "host", r.Host, "error", err)
+	}
+}
+
+// expected finds the report of a host that was sent a hello with that number and has
+// not answered it.
+func (q *inquiry) expected(host string, probe int) *HostReport {
+	r := q.reports[host]
+	switch {
+	case probe == 0:
+		return nil
+	case r != nil && probe == r.probe:
+		return r
+	case r == nil && q.everybody && probe == q.probe && len(q.reports) < mostHosts:
+		return q.report(host)
 	}
 	return nil
 }
@@ -192,7 +233,7 @@ func (q *inquiry) list(names []string) []HostReport {
 	for _, host := range q.order {
 		r := q.reports[host]
 		if !r.Answered && r.Missing == "" && len(names) > 0 {
-			r.Missing = q.p.absent(host)
+			r.Missing = cmp.Or(r.refusal, q.p.absent(host))
 		}
 		reports = append(reports, *r)
 	}

@@ -14,9 +14,30 @@ import (
 type haul struct {
 	got     message.FileTotals
 	missing []results.MissingFile
-	dropped bool // the file that is coming can't be stored
+	named   int    // bytes of paths and reasons in it
+	unnamed uint64 // files that are missing, and not in it
+	dropped bool   // the file that is coming can't be stored
 	shownAt time.Time
 }
+
+// What is named of a host's missing files, at most: workers name a thousand.
+const (
+	mostMissing = 10_000
+	mostNamed   = 4 << 20 // bytes
+)
+
+// miss notes that a file is missing.
+func (h *haul) miss(path, reason string) {
+	h.named += len(path) + len(reason)
+	if len(h.missing) >= mostMissing || h.named > mostNamed {
+		h.unnamed++
+		return
+	}
+	h.missing = append(h.missing, results.NewMissingFile(path, reason))
+}
+
+// mostFiles is how many files are taken from one host; workers send as many.
+const mostFiles = 100_000
 
 // artifact takes a batch of a host's files. What can't be understood, or comes
 // in an order that makes no sense, is a fault of the worker's, or of somebody
@@ -32,7 +53,10 @@ func (r *run) artifact(h *host, a *message.Artifact) {
 		r.lose(h, fmt.Sprintf("the files of %s can't be read: %v", h.name, err))
 		return
 	}
-	for _, p := range pieces {
+	for p := range pieces {
+		if h.over() {
+			return
+		}
 		r.piece(h, r.spec.Results.Collection(h.name), p)
 	}
 	if now := time.Now(); now.Sub(h.haul.shownAt) > showEvery && h.phase == Ended {
@@ -54,10 +78,14 @@ func (r *run) piece(h *host, c *results.Collection, p message.Piece) {
 	case message.FileBegin:
 		h.haul.dropped = false
 		r.miss(h, c, "it was not sent to its end")
+		if h.haul.got.Files >= mostFiles {
+			r.lose(h, fmt.Sprintf("%s sends more than %d files", h.name, mostFiles))
+			return
+		}
 		err = c.Begin(p.Path, p.Mode, p.ModTime)
 		if errors.Is(err, results.ErrNoPlace) {
 			h.haul.dropped = true
-			h.haul.missing = append(h.haul.missing, results.NewMissingFile(p.Path, err.Error()))
+			h.haul.miss(p.Path, err.Error())
 			return
 		}
 	case message.FileData:
@@ -69,7 +97,7 @@ func (r *run) piece(h *host, c *results.Collection, p message.Piece) {
 	case message.FileMissing:
 		err = c.Discard()
 		h.haul.got.Missing++
-		h.haul.missing = append(h.haul.missing, results.NewMissingFile(p.Path, p.Reason))
+		h.haul.miss(p.Path, p.Reason)
 	case message.FilesAnew:
 		err = c.Anew()
 		h.haul = haul{shownAt: h.haul.shownAt}
@@ -88,7 +116,7 @@ func (r *run) fileEnd(h *host, c *results.Collection, p message.Piece) error {
 		}
 		err := c.End(p.Size, p.Sum)
 		if errors.Is(err, results.ErrNoPlace) {
-			h.haul.missing = append(h.haul.missing, results.NewMissingFile(name, err.Error()))
+			h.haul.miss(name, err.Error())
 			return nil
 		}
 		if err != nil {
@@ -107,7 +135,7 @@ func (r *run) miss(h *host, c *results.Collection, reason string) {
 	if name == "" {
 		return
 	}
-	h.haul.missing = append(h.haul.missing, results.NewMissingFile(name, reason))
+	h.haul.miss(name, reason)
 	if err := c.Discard(); err != nil {
 		r.broken(err)
 	}
@@ -123,7 +151,7 @@ func (r *run) closeHaul(h *host) (lacking string) {
 	if h.done != nil && h.done.Files != nil {
 		sent := *h.done.Files
 		if reason = sent.BrokenOff; reason != "" {
-			h.haul.missing = append(h.haul.missing, results.NewMissingFile("", "collecting was broken off: "+reason))
+			h.haul.miss("", "collecting was broken off: "+reason)
 		}
 		if got := h.haul.got; got.Files != sent.Files || got.Bytes != sent.Bytes {
 			lacking = fmt.Sprintf("files of %s are missing: %d of %d files with %d of %d bytes have come", h.name, got.Files, sent.Files, got.Bytes, sent.Bytes)
@@ -132,7 +160,7 @@ func (r *run) closeHaul(h *host) (lacking string) {
 		if reason == "" {
 			reason = "its worker says nothing of them"
 		}
-		h.haul.missing = append(h.haul.missing, results.NewMissingFile("", "not all files have come: "+reason))
+		h.haul.miss("", "not all files have come: "+reason)
 	}
 	if reason == "" {
 		reason = "it was not sent to its end"
@@ -151,6 +179,9 @@ func (r *run) collected(h *host, rec *results.HostRecord) {
 		rec.Files = append(rec.Files, f.Path)
 	}
 	rec.Missing = h.haul.missing
+	if n := h.haul.unnamed; n > 0 {
+		rec.Missing = append(rec.Missing, results.NewMissingFile("", fmt.Sprintf("%d more files are missing that are not named", n)))
+	}
 }
 
 // unmatched lists the patterns that picked nothing on any host for which they

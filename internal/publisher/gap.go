@@ -96,7 +96,7 @@ func (r *run) linesInGap(h *host) []string {
 	for _, seq := range slices.Sorted(maps.Keys(h.early)) {
 		a := h.early[seq]
 		if a.output != nil {
-			for _, s := range a.output.Segments {
+			for s := range a.output.Segments() {
 				note(before, s.Process, s.Stream, position{s.Offset, s.Line})
 			}
 		} else if a.event != nil && a.event.Kind == message.Done {

@@ -19,6 +19,10 @@ func (r *run) arrive(a arrival) {
 		r.afterword(h, a)
 		return
 	}
+	if a.foreign != 0 {
+		r.foreign(h, a.foreign)
+		return
+	}
 	r.hear(h, a.at)
 	if a.seq == 0 {
 		r.unlogged(h, a)
@@ -118,6 +122,9 @@ func (r *run) instant(h *host, t time.Time) clock.Instant {
 
 // apply takes the next event in order, which came at that time.
 func (r *run) apply(h *host, e *message.Event, at time.Time) {
+	if e.Kind == message.Ready && !r.able(h, e.Ready) {
+		return
+	}
 	if what := h.account.take(e, r.orders(h)); what != "" {
 		r.contradicted(h, what)
 		return
@@ -160,6 +167,8 @@ func (r *run) apply(h *host, e *message.Event, at time.Time) {
 		r.advance(h, Ended, "")
 	case message.Done:
 		r.finish(h, e.Done, true)
+	default:
+		r.passOver(h, e)
 	}
 }
 
@@ -199,7 +208,7 @@ func (r *run) started(h *host, s message.StartedInfo) {
 }
 
 func (r *run) output(h *host, o *message.Output) {
-	for _, s := range o.Segments {
+	for s := range o.Segments() {
 		if what := h.account.output(s.Process); what != "" {
 			r.contradicted(h, what)
 			return

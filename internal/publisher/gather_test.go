@@ -98,7 +98,8 @@ func (h *history) drawExit(t *rapid.T, process int) *message.ExitedInfo {
 }
 
 func (h *history) drawOutput(t *rapid.T, job *message.Job) *message.Output {
-	o := &message.Output{Run: job.Run, Host: job.Host}
+	var b message.Batch
+	b.Reset(job.Run, job.Host, 1, epoch)
 	for range rapid.IntRange(1, 3).Draw(t, "segments") {
 		s := message.Segment{
 			Process: rapid.IntRange(0, len(job.Processes)-1).Draw(t, "process"),
@@ -108,7 +109,11 @@ func (h *history) drawOutput(t *rapid.T, job *message.Job) *message.Output {
 		file := path(job.Host, job.Processes[s.Process].Name, s.Stream)
 		s.Offset = uint64(len(h.files[file]))
 		h.files[file] += string(s.Data)
-		o.Segments = append(o.Segments, s)
+		b.Add(s)
+	}
+	o, err := message.DecodeOutput(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return o
 }

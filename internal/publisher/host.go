@@ -18,9 +18,11 @@ type arrival struct {
 	// artifact is still packed: what waits for its turn takes no more memory
 	// than the window allows.
 	artifact *message.Artifact
-	size     int
-	sum      uint64    // of its bytes, within this process
-	at       time.Time // local, with monotonic reading
+	// foreign is the version of the protocol of an event of another than ours.
+	foreign int
+	size    int
+	sum     uint64    // of its bytes, within this process
+	at      time.Time // local, with monotonic reading
 }
 
 // A host is one host's part in a run, as seen from the publisher.
@@ -38,6 +40,8 @@ type host struct {
 	reason     string
 	lostAs     string // the run's reason, if the host is what it was lost by
 	ready      *message.ReadyInfo
+	shown      []message.Feature // that it knows, as what it did has shown
+	passedOver bool              // an event of an unknown kind; a person was told
 	behind     string
 	waitsSince time.Time // on its own clock: when it last said that it waits
 
@@ -85,7 +89,9 @@ func (h *host) over() bool { return h.phase == Completed }
 // An inbox puts a host's events in order: each exactly once, by its number.
 type inbox struct {
 	next     uint64 // the number of the event to be applied next
+	window   int    // what the host may have sent without an acknowledgement, in bytes
 	early    map[uint64]arrival
+	held     int       // bytes of those
 	newest   uint64    // the newest number the host is known to have logged
 	moved    time.Time // when next last moved
 	progress time.Time // the same, or when there last was nothing to wait for
@@ -99,21 +105,33 @@ type inbox struct {
 // was in them.
 const rememberedSums = 1024
 
-// put takes an arrival; take then yields what is in order. It reports whether
-// another one with the same number has come that is not the same: an event that
-// is sent again is sent again byte by byte.
+// leastEvent is what an event takes at least on its way, in bytes.
+const leastEvent = 32
+
+// put takes an arrival; take then yields what is in order. What comes early is
+// kept as far as a host can have sent it that keeps to its window: no more, in
+// number and in bytes. The rest is nothing that was seen; it is asked for again.
+// put reports whether another one with the same number has come that is not the
+// same: an event that is sent again is sent again byte by byte.
 func (b *inbox) put(a arrival) (differs bool) {
-	b.newest = max(b.newest, a.seq)
 	if a.seq < b.next {
 		return b.next-a.seq <= uint64(len(b.sums)) && b.sums[a.seq%rememberedSums] != a.sum
+	}
+	if a.seq-b.next > uint64(b.window/leastEvent+1024) {
+		return false
+	}
+	b.newest = max(b.newest, a.seq)
+	if was, there := b.early[a.seq]; there {
+		return was.sum != a.sum
+	}
+	if a.seq > b.next && b.held+a.size > b.window+message.MaxEvent {
+		return false
 	}
 	if b.early == nil {
 		b.early = make(map[uint64]arrival)
 	}
-	if was, there := b.early[a.seq]; there {
-		return was.sum != a.sum
-	}
 	b.early[a.seq] = a
+	b.held += a.size
 	return false
 }
 
@@ -133,6 +151,7 @@ func (b *inbox) take(now time.Time) (arrival, bool) {
 	}
 	delete(b.early, b.next)
 	b.remember(a)
+	b.held -= a.size
 	b.next++
 	b.unacked += a.size
 	b.moved, b.progress = now, now

@@ -81,6 +81,7 @@ func (o *outbox) send(ctx context.Context, c message.Control) {
 	if c.Probe != nil {
 		c.Probe.SentAt = o.clock.Now()
 	}
+	c.Reason = message.Clean(c.Reason) // a control is small
 	body, err := message.Seal(address, c, o.p.config.Key)
 	if err == nil {
 		err = o.p.config.Broker.Publish(ctx, message.ControlQueue(o.p.config.Namespace, o.host), queue.Message{Body: body, TTL: o.p.config.Lease})

@@ -10,7 +10,6 @@ package publisher
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -33,7 +32,9 @@ type Config struct {
 	// Lease is how long workers go on without a word from us, and how long
 	// we wait for a word from them.
 	Lease time.Duration
-	Log   *slog.Logger
+	// Version is this build's, for those who are asked.
+	Version string
+	Log     *slog.Logger
 }
 
 // A Publisher owns an events queue. Its methods may be called concurrently.
@@ -116,39 +117,64 @@ func (p *Publisher) take(ctx context.Context, consumer queue.Consumer) {
 	}
 }
 
+// route hands a message to whom it is for. That is found out from its header: what
+// is for nobody here is not decoded.
 func (p *Publisher) route(ctx context.Context, d *queue.Delivery) error {
-	if message.IsOutput(d.Body) {
-		o, err := message.DecodeOutput(d.Body)
-		if err != nil {
-			return err
-		}
-		p.deliver(ctx, o.Run, arrival{host: o.Host, seq: o.Seq, output: o, size: len(d.Body), sum: sum(d.Body), at: d.ReceivedAt})
-		return nil
+	head, err := message.HeaderOf(d.Body)
+	if err != nil {
+		return err
 	}
-	if message.IsArtifact(d.Body) {
-		a, err := message.DecodeArtifact(d.Body)
-		if err != nil {
-			return err
-		}
-		p.deliver(ctx, a.Run, arrival{host: a.Host, seq: a.Seq, artifact: a, size: len(d.Body), sum: sum(d.Body), at: d.ReceivedAt})
-		return nil
-	}
-	var kind struct {
-		Purpose message.Purpose `json:"purpose"`
-	}
-	if err := json.Unmarshal(d.Body, &kind); err == nil && kind.Purpose != "" {
+	switch {
+	case head.Envelope:
 		return p.cancelled(ctx, d.Body)
+	case head.Kind == message.Here, head.Kind == message.Cancelled, head.Kind == message.Refused && head.Run == "":
+		return p.answered(d)
+	}
+	p.mu.Lock()
+	r := p.runs[head.Run]
+	p.mu.Unlock()
+	if r == nil || r.byName[head.Host] == nil {
+		return nil // it is over, and the worker will notice by the lease; or it was none of ours
+	}
+	a := arrival{host: head.Host, seq: head.Seq, size: len(d.Body), sum: sum(d.Body), at: d.ReceivedAt}
+	if err := a.open(head, d.Body); err != nil {
+		return err
+	}
+	r.deliver(ctx, a)
+	return nil
+}
+
+// open decodes what arrived.
+func (a *arrival) open(head message.Header, body []byte) (err error) {
+	switch head.Batch {
+	case 'O':
+		a.output, err = message.DecodeOutput(body)
+	case 'A':
+		a.artifact, err = message.DecodeArtifact(body)
+	case 0:
+		a.event, err = message.DecodeEvent(body)
+		if errors.Is(err, message.ErrVersion) {
+			a.seq, a.foreign, err = 0, head.Version, nil
+		}
+	default:
+		a.event, err = &message.Event{Kind: message.EventKind("batch " + string(rune(head.Batch)))}, message.CheckSum(body)
+	}
+	return err
+}
+
+// maxAnswer is the largest event that is no run's, in bytes.
+const maxAnswer = 64 << 10
+
+// answered takes an event that is no run's.
+func (p *Publisher) answered(d *queue.Delivery) error {
+	if len(d.Body) > maxAnswer {
+		return fmt.Errorf("%w: an answer of %d bytes, at most %d are accepted", message.ErrTooLarge, len(d.Body), maxAnswer)
 	}
 	e, err := message.DecodeEvent(d.Body)
 	if err != nil {
 		return err
 	}
-	switch e.Kind {
-	case message.Here, message.Cancelled:
-		p.answer(&answer{event: e, at: d.ReceivedAt})
-	default:
-		p.deliver(ctx, e.Run, arrival{host: e.Host, seq: e.Seq, event: e, size: len(d.Body), sum: sum(d.Body), at: d.ReceivedAt})
-	}
+	p.answer(&answer{event: e, at: d.ReceivedAt})
 	return nil
 }
 
@@ -157,15 +183,9 @@ func sum(body []byte) uint64 { return maphash.Bytes(sumSeed, body) }
 
 var sumSeed = maphash.MakeSeed()
 
-// deliver hands an arrival to its run. It waits for the run to take it: so a
+// deliver hands an arrival to the run. It waits for the run to take it: so a
 // run that is slow to write its results holds the broker back, not the memory.
-func (p *Publisher) deliver(ctx context.Context, id string, a arrival) {
-	p.mu.Lock()
-	r := p.runs[id]
-	p.mu.Unlock()
-	if r == nil {
-		return // it is over; the worker will notice by the lease
-	}
+func (r *run) deliver(ctx context.Context, a arrival) {
 	select {
 	case r.arrivals <- a:
 	case <-r.over:
@@ -175,6 +195,9 @@ func (p *Publisher) deliver(ctx context.Context, id string, a arrival) {
 
 // cancelled takes somebody's wish to cancel a run.
 func (p *Publisher) cancelled(ctx context.Context, body []byte) error {
+	if len(body) > 4*message.MaxControl { // room for its quoting
+		return fmt.Errorf("%w: a cancel of %d bytes", message.ErrTooLarge, len(body))
+	}
 	envelope, err := message.OpenEnvelope(body, p.trust(), time.Now())
 	info := &message.CancelledInfo{}
 	if envelope == nil {
@@ -182,7 +205,10 @@ func (p *Publisher) cancelled(ctx context.Context, body []byte) error {
 	}
 	c, controlErr := envelope.Control()
 	if controlErr != nil || c.Kind != message.Cancel {
-		return errors.Join(fmt.Errorf("%w: only a cancel may come to a publisher", message.ErrMalformed), controlErr)
+		return fmt.Errorf("%w: only a cancel may come to a publisher: %w", message.ErrMalformed, errors.Join(err, controlErr))
+	}
+	if envelope.Namespace != p.config.Namespace || envelope.Host != "" { // then it was not meant for here, nor is the queue to answer on ours
+		return fmt.Errorf("%w: a cancel for namespace %s, host %q", message.ErrMisdirect, envelope.Namespace, envelope.Host)
 	}
 	p.mu.Lock()
 	r := p.runs[envelope.Run]
@@ -190,8 +216,6 @@ func (p *Publisher) cancelled(ctx context.Context, body []byte) error {
 	switch {
 	case err != nil:
 		info.Reason = err.Error()
-	case envelope.Namespace != p.config.Namespace:
-		info.Reason = fmt.Sprintf("the run's namespace is %s, not %s", p.config.Namespace, envelope.Namespace)
 	case r == nil:
 		info.Reason = "the run is over already"
 	default:

@@ -190,7 +190,8 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 		if job.Since == "" {
 			job.Since = job.Run
 		}
-		h := &host{name: job.Host, job: job, inbox: inbox{next: 1}, probing: quickProbes}
+		job.Needs = job.Uses()
+		h := &host{name: job.Host, job: job, inbox: inbox{next: 1, window: int(job.WindowBytes)}, probing: quickProbes}
 		h.account = newAccount(&h.job)
 		h.outbox = p.newOutbox(job.Run, job.Host, r.clock, r.fault)
 		r.hosts = append(r.hosts, h)
@@ -233,6 +234,11 @@ func (r *run) cancel(reason string) {
 // jobSlack is added to the time that a job is valid: the worker's clock may be
 // wrong by so much.
 const jobSlack = time.Minute
+
+// MaxReadyTimeout is the longest that hosts may be given to become ready: a job that
+// waits for them must not be valid for longer than workers accept, by clocks that
+// may differ.
+const MaxReadyTimeout = message.MaxAhead - time.Hour
 
 // enqueue sends each host its job.
 func (r *run) enqueue(ctx context.Context) error {

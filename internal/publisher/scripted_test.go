@@ -317,7 +317,7 @@ func (s *scripted) resend(after uint64) {
 
 func (s *scripted) ready() {
 	s.t.Helper()
-	s.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace"}})
+	s.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace", Version: "v9", Features: message.Features()}})
 }
 
 func (s *scripted) waiting(behind string) {

@@ -44,6 +44,7 @@ func (r *run) want(h *host, e *message.Event) {
 		return // it was late: since then the host has said otherwise
 	}
 	w := e.Want
+	h.show(message.FeatureFiles)
 	h.readyBy = time.Now().Add(r.p.config.ReadyTimeout)
 	r.advance(h, Fetching, fmt.Sprintf("%s (%d of %d MB)", w.Path, w.Done/1_000_000, (w.Total+999_999)/1_000_000))
 	source := r.sourceOf(h, w)

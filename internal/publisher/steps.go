@@ -81,6 +81,7 @@ func (r *run) source(h *host, local int) (n int, name string, t *tally) {
 // over, the host has to be ready as others have to.
 func (r *run) setUp(h *host) {
 	h.behind = ""
+	h.show(message.FeatureSetup, message.FeatureTeardown)
 	h.setupTime = bound(h.job.Setup, h.job.Grace()) + r.p.config.ReadyTimeout
 	h.readyBy = time.Now().Add(h.setupTime)
 	r.advance(h, SettingUp, "")
@@ -122,6 +123,9 @@ func (r *run) stepped(h *host, info *message.StepInfo) {
 		record.StartedAt, record.StartedErrorUS = started.Time, started.ErrorUS()
 		record.EndedAt, record.EndedErrorUS = ended.Time, ended.ErrorUS()
 	}
+	if len(h.setup)+len(h.teardown) >= mostStepRecords {
+		return
+	}
 	if s.teardown {
 		h.teardown = append(h.teardown, record)
 	} else {
@@ -129,6 +133,9 @@ func (r *run) stepped(h *host, info *message.StepInfo) {
 	}
 	r.spec.Observer.Step(len(r.processes)+n, record)
 }
+
+// mostStepRecords bounds what is kept of a host that runs its steps again and again.
+const mostStepRecords = 10_000
 
 // stepSlack is added to a step's time and grace: what it has left behind needs
 // a moment, and so do its last words.

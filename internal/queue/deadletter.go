@@ -20,24 +20,23 @@ const (
 const (
 	// maxReason bounds the reason: what it quotes may be as large as a message.
 	maxReason = 4 << 10
-	// keptOfLarge is what is left of a body that the broker delivers and does
-	// not take: somebody else published it.
-	keptOfLarge = 64 << 10
+	// maxKept is what is kept of a body: enough to see what it is. What is
+	// refused is as a rule somebody else's, and as large as they like.
+	maxKept = 64 << 10
 )
 
-// DeadLetter moves a delivery that can't be accepted to the queue named dead,
-// unchanged but for headers that tell the reason and the source, and
-// acknowledges it. The queue must have been declared. What of the message could
-// not be published again is left out: a body over the limit is cut, and headers
-// of its own that don't fit are dropped.
+// DeadLetter moves a delivery that can't be accepted to the queue named dead, with
+// headers that tell the reason and the source, and acknowledges it. The queue must
+// have been declared. A large body is cut, and headers of the message's own that
+// don't fit are dropped, so that no number of dead letters fills a broker.
 func DeadLetter(ctx context.Context, b Broker, d *Delivery, source, dead, reason string) error {
 	m := d.Message
 	m.Persistent, m.TTL = true, 0
 	m.Header = fitting(m.Header)
 	m.Header[HeaderReason], m.Header[HeaderSource] = shorten(reason), source
-	if len(m.Body) > b.Limits().MaxBody {
+	if len(m.Body) > maxKept {
 		m.Header[HeaderSize] = strconv.Itoa(len(m.Body))
-		m.Body = m.Body[:min(keptOfLarge, b.Limits().MaxBody)]
+		m.Body = m.Body[:maxKept]
 	}
 	if err := b.Publish(ctx, dead, m); err != nil {
 		return fmt.Errorf("dead-letter a message of %s: %w", source, err)
@@ -48,7 +47,7 @@ func DeadLetter(ctx context.Context, b Broker, d *Delivery, source, dead, reason
 // fitting is what of a message's header leaves room for ours.
 func fitting(header map[string]string) map[string]string {
 	kept := make(map[string]string)
-	room := MaxHeader / 2
+	room := maxReason
 	for _, key := range slices.Sorted(maps.Keys(header)) {
 		size := len(key) + len(header[key])
 		if checkKey(key) == nil && size <= room {

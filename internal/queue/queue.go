@@ -157,6 +157,10 @@ type Spec struct {
 	// MaxMessages, if not zero, bounds what waits in the queue: the oldest
 	// are dropped. A broker that can't count bounds their age instead.
 	MaxMessages int
+	// MaxBytes, if not zero, bounds the bodies of what waits in the queue in the
+	// same way. A broker that can't count leaves it, and so does a queue that
+	// is there already and has no such bound: whoever made it knew of none.
+	MaxBytes int
 	// DeadLetter, if any, names a queue, declared before, to which a broker
 	// that counts deliveries moves what was delivered again and again without
 	// being acknowledged. Others don't look at it, not to compare Specs either.
@@ -178,8 +182,8 @@ func (s Spec) Check() error {
 			return fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	if s.Expires < 0 || s.MaxMessages < 0 {
-		return fmt.Errorf("queue %s: Expires (%v) and MaxMessages (%d) can't be negative", s.Name, s.Expires, s.MaxMessages)
+	if s.Expires < 0 || s.MaxMessages < 0 || s.MaxBytes < 0 {
+		return fmt.Errorf("queue %s: Expires (%v), MaxMessages (%d) and MaxBytes (%d) can't be negative", s.Name, s.Expires, s.MaxMessages, s.MaxBytes)
 	}
 	return nil
 }

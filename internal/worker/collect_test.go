@@ -204,7 +204,7 @@ func pieces(t *testing.T, j *journal) []message.Piece {
 		check(t, err)
 		part, _, err := a.Pieces(nil)
 		check(t, err)
-		all = append(all, part...)
+		all = slices.AppendSeq(all, part)
 	}
 	return all
 }

@@ -12,9 +12,9 @@ import (
 	"downbeat/internal/worker/runlog"
 )
 
-// seenFor is how long a run is remembered after it is over. A job expires
-// sooner, and expired jobs are refused anyhow.
-const seenFor = 48 * time.Hour
+// seenFor is how long a run is remembered after it is over: longer than a job is
+// valid at most, even if the clock is set meanwhile.
+const seenFor = message.MaxAhead + time.Hour
 
 // tidyEvery is how often a worker that runs on and on forgets what is older.
 const tidyEvery = time.Hour
@@ -130,7 +130,7 @@ func (r *run) marked() bool {
 
 // jobOf decodes the job of a journal. Its signature was checked when it came.
 func jobOf(body []byte) (*message.Job, error) {
-	envelope, err := message.OpenEnvelope(body, message.Trust{Unsigned: true}, time.Time{})
+	envelope, err := message.ReadEnvelope(body)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (j *journal) replay() (ended bool, err error) {
 
 // recall takes output for written that is in the log.
 func (j *journal) recall(o *message.Output) {
-	for _, s := range o.Segments {
+	for s := range o.Segments() {
 		i := 2*s.Process + int(s.Stream)
 		if i >= len(j.streams) || len(s.Data) == 0 {
 			continue

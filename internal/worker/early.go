@@ -11,18 +11,23 @@ import (
 // them is not begun, as nobody waits for it any more; others get them with
 // their job, or else the publisher would miss them and wait before it sends
 // them again. It is for whoever holds the worker's mutex.
-type earlyList struct{ runs []early } // oldest first
+type earlyList struct {
+	runs []early // oldest first
+	size int     // of all controls, in bytes
+}
 
 type early struct {
 	run      string
 	stopped  bool
 	controls []earlyControl
+	size     int
 }
 
-// An earlyControl is one with the serial number of its envelope.
+// An earlyControl is one with the serial number of its envelope, and the size of that.
 type earlyControl struct {
 	controlled
 	serial uint64
+	size   int
 }
 
 // What is remembered, at most: most is of runs that are over, and whose last
@@ -30,6 +35,7 @@ type earlyControl struct {
 const (
 	maxEarlyRuns     = 256
 	maxEarlyControls = 16
+	maxEarlyBytes    = 4 << 20
 )
 
 func (l *earlyList) find(run string) int {
@@ -40,7 +46,7 @@ func (l *earlyList) add(run string, c earlyControl) {
 	i := l.find(run)
 	if i < 0 {
 		if len(l.runs) == maxEarlyRuns {
-			l.runs = slices.Delete(l.runs, 0, 1)
+			l.drop(0)
 		}
 		i = len(l.runs)
 		l.runs = append(l.runs, early{run: run})
@@ -49,7 +55,18 @@ func (l *earlyList) add(run string, c earlyControl) {
 	e.stopped = e.stopped || c.control.Kind == message.Stop
 	if len(e.controls) < maxEarlyControls {
 		e.controls = append(e.controls, c)
+		e.size += c.size
+		l.size += c.size
 	}
+	for l.size > maxEarlyBytes {
+		l.drop(0)
+	}
+}
+
+// drop forgets a run.
+func (l *earlyList) drop(i int) {
+	l.size -= l.runs[i].size
+	l.runs = slices.Delete(l.runs, i, i+1)
 }
 
 func (l *earlyList) stopped(run string) bool {
@@ -64,6 +81,6 @@ func (l *earlyList) take(run string) []earlyControl {
 		return nil
 	}
 	controls := l.runs[i].controls
-	l.runs = slices.Delete(l.runs, i, i+1)
+	l.drop(i)
 	return controls
 }

@@ -256,7 +256,7 @@ func (s *site) receive() error {
 		pieces, _, err := a.Pieces(nil)
 		check(s.t, err)
 		of := s.ofRun(a.Run)
-		of.logged[a.Seq], of.pieces[a.Seq] = true, pieces
+		of.logged[a.Seq], of.pieces[a.Seq] = true, slices.Collect(pieces)
 		return nil
 	}
 	e, err := message.DecodeEvent(d.Body)
@@ -279,7 +279,7 @@ func (of *heard) take(o *message.Output) {
 		return
 	}
 	of.logged[o.Seq] = true
-	for _, seg := range o.Segments {
+	for seg := range o.Segments() {
 		of.output[outputKey(seg.Process, seg.Stream)] += string(seg.Data)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"downbeat/internal/message"
@@ -55,7 +54,7 @@ func (w *Worker) accept(ctx context.Context, d *queue.Delivery) {
 		job, err = envelope.Job()
 	}
 	if err != nil {
-		w.reject(ctx, d, envelope, err)
+		w.reject(ctx, d, err)
 		return
 	}
 	w.take(ctx, d, job)
@@ -108,9 +107,6 @@ func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
 	if c.Kind != message.Hello {
 		return fmt.Errorf("%w: a %s control on the queue of jobs", message.ErrMisdirect, c.Kind)
 	}
-	if !w.mayAnswer(c.ReplyTo) {
-		return fmt.Errorf("%w: %q is no queue of events", message.ErrMalformed, c.ReplyTo)
-	}
 	info := w.here(w.desk.busy())
 	if c.Probe != nil {
 		probe := *c.Probe
@@ -122,16 +118,19 @@ func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
 }
 
 // reject dead-letters a delivery, and tells the publisher where it is known.
-func (w *Worker) reject(ctx context.Context, d *queue.Delivery, envelope *message.Envelope, reason error) {
+func (w *Worker) reject(ctx context.Context, d *queue.Delivery, reason error) {
 	w.refused.Add(1)
 	w.slog.Warn("message refused", "reason", reason)
 	w.bury(ctx, d, message.JobsQueue(w.config.Namespace, w.config.Host), reason)
-	if envelope == nil {
+	run, replyTo := message.ReplyAddress(d.Body, w.config.Namespace)
+	if replyTo == "" {
 		return
 	}
-	if job, err := envelope.Job(); err == nil {
-		w.refuse(job.Run, job.ReplyTo, reason.Error())
+	text := reason.Error()
+	if errors.Is(reason, message.ErrNeeds) || errors.Is(reason, message.ErrVersion) {
+		text += fmt.Sprintf(" (the worker on %s is of version %s: use the same build there and for publish)", w.config.Host, w.config.Version)
 	}
+	w.refuse(run, replyTo, text)
 }
 
 // bury dead-letters a delivery. Where that is impossible for another reason than
@@ -153,20 +152,12 @@ func (w *Worker) bury(ctx context.Context, d *queue.Delivery, source string, rea
 	w.answered(d.Ack(ctx))
 }
 
-// refuse tells a publisher, outside any log, that a job was not taken.
+// refuse tells a publisher, outside any log, that a message was not taken. The
+// queue must be one of the namespace's queues of events.
 func (w *Worker) refuse(run, replyTo, reason string) {
-	if !w.mayAnswer(replyTo) {
-		return
-	}
-	w.send(replyTo, message.Event{
-		Kind: message.Refused, Run: run, Time: time.Now(), Refused: &message.RefusedInfo{Reason: reason},
-	}, 30*time.Second)
-}
-
-// mayAnswer keeps a message from having the worker write to queues that are
-// not a publisher's.
-func (w *Worker) mayAnswer(replyTo string) bool {
-	return strings.HasPrefix(replyTo, message.EventsQueue(w.config.Namespace, ""))
+	w.send(replyTo, message.Event{Kind: message.Refused, Run: run, Time: time.Now(), Refused: &message.RefusedInfo{
+		Reason: reason, Version: w.config.Version, Features: message.Features(),
+	}}, 30*time.Second)
 }
 
 // answered logs that a delivery could not be acknowledged: it will come again.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,10 +57,11 @@ func TestOutputIsJournaledBeforeTheEventThatFollowsIt(t *testing.T) {
 	check(t, err)
 	e, err := message.DecodeEvent(got[1])
 	check(t, err)
-	if o.Seq != 1 || e.Seq != 2 || e.Kind != message.Committed || len(o.Segments) != 3 {
-		t.Fatalf("batch %d of %d segments, then %s %d, want 1 of 3, then committed 2", o.Seq, len(o.Segments), e.Kind, e.Seq)
+	segments := slices.Collect(o.Segments())
+	if o.Seq != 1 || e.Seq != 2 || e.Kind != message.Committed || len(segments) != 3 {
+		t.Fatalf("batch %d of %d segments, then %s %d, want 1 of 3, then committed 2", o.Seq, len(segments), e.Kind, e.Seq)
 	}
-	if last := o.Segments[2]; last.Process != 0 || last.Offset != 6 || last.Line != 1 {
+	if last := segments[2]; last.Process != 0 || last.Offset != 6 || last.Line != 1 {
 		t.Errorf("the last segment begins at %d in line %d of process %d, want 6, 1, 0", last.Offset, last.Line, last.Process)
 	}
 }
@@ -88,7 +90,7 @@ func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
 		}
 		o, err := message.DecodeOutput(record)
 		check(t, err)
-		for _, s := range o.Segments {
+		for s := range o.Segments() {
 			if s.Offset != uint64(len(got)) || s.Line != lines {
 				t.Fatalf("a segment begins at %d in line %d, want %d in %d", s.Offset, s.Line, len(got), lines)
 			}

@@ -282,12 +282,14 @@ func (r *run) prepared(p prepared) {
 }
 
 func (r *run) reportReady() {
-	r.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: string(r.set.Hold()), Unheld: r.set.Unheld()}})
+	r.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{
+		Hold: string(r.set.Hold()), Unheld: r.set.Unheld(), Version: r.w.config.Version, Features: message.Features(),
+	}})
 }
 
 // refuse ends a run whose setup has failed, or whose processes can't be prepared.
 func (r *run) refuse(err error) {
-	info := &message.RefusedInfo{Reason: err.Error()}
+	info := &message.RefusedInfo{Reason: err.Error(), Version: r.w.config.Version, Features: message.Features()}
 	if r.hasSteps() {
 		info.Totals = r.totals()
 	}

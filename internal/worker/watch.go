@@ -126,7 +126,7 @@ func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) 
 	}
 	taken := d.ReceivedAt
 	envelope, err := message.OpenEnvelope(d.Body, w.config.Trust, w.now())
-	if errors.Is(err, message.ErrExpired) && w.validForRun(envelope) {
+	if outdated := errors.Is(err, message.ErrExpired) || errors.Is(err, message.ErrFarAhead); outdated && w.validForRun(envelope) {
 		err = nil
 	}
 	if errors.Is(err, message.ErrExpired) {
@@ -151,7 +151,7 @@ func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) 
 		return
 	}
 	w.answered(d.Ack(ctx))
-	w.forward(envelope.Run, earlyControl{controlled{c, taken}, envelope.Serial})
+	w.forward(envelope.Run, earlyControl{controlled{c, taken}, envelope.Serial, len(d.Body)})
 }
 
 // forward hands a control to its run, or keeps it until the run's job comes.
@@ -178,12 +178,16 @@ func (w *Worker) pass(r *run, c earlyControl) {
 	r.mail.post(c.controlled)
 }
 
-// validForRun reports whether a control that has expired by the wall clock is
-// still valid on the clock of its run, which goes on evenly: a step of the wall
+// validForRun reports whether a control that has expired by the wall clock, or will
+// only long after, is valid on the clock of its run, which goes on evenly: a step of the wall
 // clock in mid-run must not make the worker deaf to the run's publisher.
 func (w *Worker) validForRun(envelope *message.Envelope) bool {
 	r := w.lookup(envelope.Run)
-	return r != nil && r.clock.Now().Before(envelope.Expires)
+	if r == nil {
+		return false
+	}
+	left := envelope.Expires.Sub(r.clock.Now())
+	return left > 0 && left <= message.MaxAhead
 }
 
 // chunk hands a part of a file to the run that asked for it. One that finds no

@@ -150,7 +150,7 @@ func (w *Worker) Declare(ctx context.Context) error {
 	ns, host := w.config.Namespace, w.config.Host
 	dead := message.DeadQueue(ns)
 	for _, spec := range []queue.Spec{
-		{Name: dead, MaxMessages: maxDead},
+		{Name: dead, MaxMessages: maxDead, MaxBytes: maxDeadBytes},
 		{Name: message.ControlQueue(ns, host), DeadLetter: dead},
 		// The last, so that whoever sends a job can send its stop.
 		{Name: message.JobsQueue(ns, host), Group: message.JobsGroup(ns), DeadLetter: dead},
@@ -162,8 +162,11 @@ func (w *Worker) Declare(ctx context.Context) error {
 	return nil
 }
 
-// maxDead bounds the dead letters kept: the oldest go first.
-const maxDead = 10_000
+// These bound the dead letters kept: the oldest go first.
+const (
+	maxDead      = 10_000
+	maxDeadBytes = 256 << 20
+)
 
 // workDir is where a run's processes start, within the run's directory; logDir
 // is beside it.
@@ -278,7 +281,9 @@ func marks(j *message.Job) []string {
 
 // here answers a hello.
 func (w *Worker) here(run *run) *message.HereInfo {
-	info := &message.HereInfo{Version: w.config.Version, OS: runtime.GOOS, Arch: runtime.GOARCH, Worker: &w.self, Waiting: w.waiting()}
+	info := &message.HereInfo{
+		Version: w.config.Version, Features: message.Features(), OS: runtime.GOOS, Arch: runtime.GOARCH, Worker: &w.self, Waiting: w.waiting(),
+	}
 	if run != nil {
 		info.Run, info.Experiment = run.job.Run, run.job.Experiment
 	}

@@ -101,10 +101,27 @@ func mapped(err error) error {
 		return fmt.Errorf("%w: %s", queue.ErrNoQueue, refusal.Reason)
 	case amqp091.NotAllowed:
 		return fmt.Errorf("%w: %s", queue.ErrDenied, refusal.Reason)
-	case amqp091.PreconditionFailed, amqp091.ContentTooLarge, amqp091.ResourceLocked:
+	case amqp091.PreconditionFailed:
+		return otherError(refusal.Reason)
+	case amqp091.ContentTooLarge, amqp091.ResourceLocked:
 		return errors.New(refusal.Reason)
 	}
 	return nil
+}
+
+// otherError is the broker's refusal to declare a queue that is there with other
+// properties.
+type otherError string
+
+func (e otherError) Error() string { return string(e) }
+
+// isOther reports whether err is that, as the broker said it or as mapped.
+func isOther(err error) bool {
+	if refusal, ok := errors.AsType[*amqp091.Error](err); ok {
+		return refusal.Server && refusal.Code == amqp091.PreconditionFailed
+	}
+	_, ok := errors.AsType[otherError](err)
+	return ok
 }
 
 // ended is the error of a method whose context has ended, with what went wrong

@@ -73,7 +73,9 @@ func (t *topology) restore(ctx context.Context, s *session, log *slog.Logger) er
 	specs := slices.Collect(maps.Values(t.specs))
 	t.mu.Unlock()
 	for _, spec := range specs {
-		err := onChannel(ctx, s, func(ch *amqp091.Channel) error { return declare(ch, spec) })
+		err := declareAsItIs(spec, func(spec queue.Spec) error {
+			return onChannel(ctx, s, func(ch *amqp091.Channel) error { return declare(ch, spec) })
+		})
 		if refusal := mapped(err); refusal != nil && s.alive() {
 			log.Warn("a queue can't be declared again", "queue", spec.Name, "error", refusal)
 			continue
@@ -115,6 +117,18 @@ func declare(ch *amqp091.Channel, spec queue.Spec) error {
 	return ch.QueueBind(spec.Name, "", spec.Group, false, nil)
 }
 
+// declareAsItIs declares a queue that is bounded in bytes, or, where it is there
+// already without that bound, as it is: RabbitMQ changes no queue, and those who
+// made it may still use it.
+func declareAsItIs(spec queue.Spec, declare func(queue.Spec) error) error {
+	err := declare(spec)
+	if spec.MaxBytes > 0 && isOther(err) {
+		spec.MaxBytes = 0
+		return declare(spec)
+	}
+	return err
+}
+
 // arguments are the queue's properties in RabbitMQ's words. The type is said
 // because a virtual host can have another default.
 func arguments(spec queue.Spec) amqp091.Table {
@@ -124,6 +138,9 @@ func arguments(spec queue.Spec) amqp091.Table {
 	}
 	if spec.MaxMessages > 0 {
 		args[amqp091.QueueMaxLenArg] = int64(spec.MaxMessages)
+	}
+	if spec.MaxBytes > 0 {
+		args[amqp091.QueueMaxLenBytesArg] = int64(spec.MaxBytes)
 	}
 	return args
 }
@@ -145,7 +162,9 @@ func (b *Broker) Declare(ctx context.Context, spec queue.Spec) error {
 	}
 	err := b.topology.check(spec)
 	for attempt := 1; err == nil; attempt++ {
-		err = b.administer(ctx, func(ch *amqp091.Channel) error { return declare(ch, spec) })
+		err = declareAsItIs(spec, func(spec queue.Spec) error {
+			return b.administer(ctx, func(ch *amqp091.Channel) error { return declare(ch, spec) })
+		})
 		if err == nil {
 			b.topology.remember(spec)
 			return nil

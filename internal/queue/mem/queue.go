@@ -70,10 +70,20 @@ func (q *memQueue) take() *item {
 	return it
 }
 
-// bound drops the oldest messages beyond the queue's limit.
+// bound drops the oldest messages beyond the queue's limits.
 func (q *memQueue) bound() {
 	for q.spec.MaxMessages > 0 && len(q.ready) > q.spec.MaxMessages {
 		q.take()
+	}
+	if q.spec.MaxBytes == 0 {
+		return
+	}
+	size := 0
+	for _, it := range q.ready {
+		size += len(it.message.Body)
+	}
+	for size > q.spec.MaxBytes && len(q.ready) > 0 {
+		size -= len(q.take().message.Body)
 	}
 }
 

@@ -221,7 +221,7 @@ func (b *Broker) Delete(ctx context.Context, name string) error {
 //
 // Expires is kept by those who declare queues with a term: each removes what
 // others of the same family (all but the last part of the name is the same)
-// have abandoned. MaxMessages is not kept: SQS drops what is 14 days old.
+// have abandoned. MaxMessages and MaxBytes are not kept: SQS drops what is 14 days old.
 func (b *Broker) Declare(ctx context.Context, spec queue.Spec) error {
 	if err := spec.Check(); err != nil {
 		return fmt.Errorf("declare queue: %w", err)

@@ -1,0 +1,70 @@
+package message
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Feature is something that a job can use and that not every worker knows: a
+// worker from before there was a setup would pass over it without a word.
+type Feature string
+
+// The features. Whatever a later build adds to the job, and a worker must not pass
+// over, gets a name here.
+const (
+	FeatureSetup    Feature = "setup"    // Job.Setup
+	FeatureTeardown Feature = "teardown" // Job.Teardown
+	FeaturePty      Feature = "pty"      // Process.Pty and Step.Pty
+	FeatureFiles    Feature = "files"    // Job.Files
+	FeatureCollect  Feature = "collect"  // Job.Collect
+)
+
+// Features are those that this build knows.
+func Features() []Feature {
+	return []Feature{FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect}
+}
+
+// Uses names the features that the job uses: what belongs into Job.Needs.
+func (j *Job) Uses() []Feature {
+	var uses []Feature
+	note := func(f Feature, used bool) {
+		if used {
+			uses = append(uses, f)
+		}
+	}
+	note(FeatureSetup, len(j.Setup) > 0)
+	note(FeatureTeardown, len(j.Teardown) > 0)
+	note(FeaturePty, slices.ContainsFunc(j.Processes, func(p Process) bool { return p.Pty }) ||
+		slices.ContainsFunc(j.Steps(), func(s Step) bool { return s.Pty }))
+	note(FeatureFiles, len(j.Files) > 0)
+	note(FeatureCollect, len(j.Collect) > 0)
+	return uses
+}
+
+// Lacking gives those of the needs that are not among what is known.
+func Lacking(needs, known []Feature) []Feature {
+	return slices.DeleteFunc(slices.Clone(needs), func(f Feature) bool { return slices.Contains(known, f) })
+}
+
+// CheckNeeds reports, by name, what of the needs this build doesn't know.
+func CheckNeeds(needs []Feature) error {
+	if lacking := Lacking(needs, Features()); len(lacking) > 0 {
+		return fmt.Errorf("%w: %s", ErrNeeds, JoinFeatures(lacking))
+	}
+	return nil
+}
+
+// JoinFeatures lists features for a person, at most a few.
+func JoinFeatures(features []Feature) string {
+	const most = 8
+	var names []string
+	for i, f := range features {
+		if i == most {
+			names = append(names, fmt.Sprintf("%d more", len(features)-most))
+			break
+		}
+		names = append(names, quoted(fmt.Sprintf("`%s`", f)))
+	}
+	return strings.Join(names, ", ")
+}
