@@ -327,11 +327,14 @@ func open(ts *testscript.TestScript) (context.Context, queue.Broker) {
 	return ctx, broker
 }
 
-// junk puts the contents of a file on a queue: junk jobs alpha FILE.
+// junk puts the contents of a file on a queue: junk jobs alpha FILE. In it
+// SOON stands for the time in an hour, NAMESPACE for the script's.
 func junk(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, broker := open(ts)
 	name := ts.Getenv("DOWNBEAT_NAMESPACE") + "." + args[0] + "." + args[1]
-	ts.Check(broker.Publish(ctx, name, queue.Message{Body: []byte(ts.ReadFile(args[2]))}))
+	soon := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	body := strings.NewReplacer("SOON", soon, "NAMESPACE", ts.Getenv("DOWNBEAT_NAMESPACE")).Replace(ts.ReadFile(args[2]))
+	ts.Check(broker.Publish(ctx, name, queue.Message{Body: []byte(body)}))
 }
 
 // deadLetter takes the next dead letter and makes sure that its reason has the text.

@@ -187,7 +187,7 @@ func (a *app) hostsJSON(reports []publisher.HostReport) error {
 	out := json.NewEncoder(a.out)
 	for _, r := range reports {
 		err := out.Encode(map[string]any{
-			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version,
+			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version, "features": r.Features,
 			"worker": r.Worker, "others": r.Others, "waiting": r.Waiting, "run": r.Run, "experiment": r.Experiment, "clock_offset_us": r.Clock.Value().Microseconds(),
 			"clock_error_us": r.Clock.Error().Microseconds(), "round_trip_us": r.Clock.RoundTrip(0).Microseconds(),
 		})

@@ -219,7 +219,7 @@ func unhex(t *testing.T, text string) []byte {
 func TestEveryFieldIsPinned(t *testing.T) {
 	t.Parallel()
 	fields := make(map[string]bool) // whether one was seen that is set
-	for _, root := range []any{Event{}, Job{}, Control{}, Envelope{}} {
+	for _, root := range []any{Event{}, Job{}, Control{}, Envelope{}, Contender{}} {
 		declare(reflect.TypeOf(root), fields)
 	}
 	for _, pin := range pins() {

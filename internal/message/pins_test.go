@@ -47,9 +47,13 @@ func pinnedEvents() []pin {
 			`Z"}}}`},
 		{"heartbeat, at least", pinnedEvent(Event{Kind: Heartbeat, Heartbeat: &HeartbeatInfo{}}), `{"downbeat":1,"event":"heartbeat","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","heartbeat":{"last` +
 			`":0}}`},
-		{"here", pinnedEvent(Event{Kind: Here, Here: &HereInfo{Version: "v1", Features: []Feature{FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect}, OS: "linux", Arch: "amd64", Run: testRun, Experiment: "locks", Probe: &pinnedProbe}}), `{"downbeat":1,"event":"here","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","here":{"version":"v1",` +
+		{"here", pinnedEvent(Event{Kind: Here, Here: &HereInfo{
+			Version: "v1", Features: []Feature{FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect}, OS: "linux", Arch: "amd64", Run: testRun, Experiment: "locks",
+			Probe: &pinnedProbe, Worker: &WorkerInfo{Machine: "m", PID: 4711, Since: testTime}, Waiting: []WorkerInfo{{Machine: "n", PID: 1}},
+		}}), `{"downbeat":1,"event":"here","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","here":{"version":"v1",` +
 			`"features":["setup","teardown","pty","files","collect"],"os":"linux","arch":"amd64","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","experiment":"locks","probe":{"` +
-			`id":7,"sent_at":"2026-11-23T12:00:00.123456789Z","taken_at":"2026-11-23T12:00:00.12345679Z","answered_at":"2026-11-23T12:00:00.123456791Z"}}}`},
+			`id":7,"sent_at":"2026-11-23T12:00:00.123456789Z","taken_at":"2026-11-23T12:00:00.12345679Z","answered_at":"2026-11-23T12:00:00.123456791Z"},` +
+			`"worker":{"machine":"m","pid":4711,"since":"2026-11-23T12:00:00.123456789Z"},"waiting":[{"machine":"n","pid":1}]}}`},
 		{"here, at least", Event{Version: Version, Kind: Here, Host: "alpha", Time: testTime, Here: &HereInfo{}}, `{"downbeat":1,"event":"here","host":"alpha","time":"2026-11-23T12:00:00.123456789Z","here":{"version":"","os":"","arch":""}}`},
 		{"cancelled", pinnedEvent(Event{Kind: Cancelled, Cancelled: &CancelledInfo{Accepted: true, Reason: "r"}}), `{"downbeat":1,"event":"cancelled","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","cancelled":{"acce` +
 			`pted":true,"reason":"r"}}`},
@@ -78,6 +82,10 @@ func pinnedRequests() []pin {
 		{"start", Control{Kind: Start, At: testTime}, `{"control":"start","at":"2026-11-23T12:00:00.123456789Z"}`},
 		{"stop", Control{Kind: Stop, At: testTime, Cause: StopTimeout, Reason: "r", GraceMS: 5}, `{"control":"stop","at":"2026-11-23T12:00:00.123456789Z","cause":"timeout","reason":"r","grace_ms":5}`},
 		{"stop, at least", Control{Kind: Stop, Cause: StopAbort}, `{"control":"stop","cause":"abort"}`},
+		{
+			"contender", Contender{Version: 1, Purpose: PurposeContend, Namespace: "ns", Host: "alpha", ReplyTo: "ns.events.X", Waits: true, Worker: WorkerInfo{Machine: "m", PID: 1, Since: testTime}},
+			`{"downbeat":1,"purpose":"contend","namespace":"ns","host":"alpha","reply_to":"ns.events.X","waits":true,"worker":{"machine":"m","pid":1,"since":"2026-11-23T12:00:00.123456789Z"}}`,
+		},
 		{"cancel", Control{Kind: Cancel, ReplyTo: "downbeat.events.X", Reason: "r"}, `{"control":"cancel","reply_to":"downbeat.events.X","reason":"r"}`},
 	}
 }

@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -233,7 +232,9 @@ func (q *inquiry) list(names []string) []HostReport {
 	for _, host := range q.order {
 		r := q.reports[host]
 		if !r.Answered && r.Missing == "" && len(names) > 0 {
-			r.Missing = cmp.Or(r.refusal, q.p.absent(host))
+			if r.Missing = r.refusal; r.Missing == "" {
+				r.Missing = q.p.absent(host)
+			}
 		}
 		reports = append(reports, *r)
 	}

@@ -1,12 +1,17 @@
 package publisher
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
+	"downbeat/internal/queue"
 	"downbeat/internal/results"
 )
 
@@ -130,5 +135,124 @@ func TestAllHostsOfTheNamespaceAreFound(t *testing.T) {
 	}
 	if !found["alpha"] || !found["bravo"] || len(found) != 2 {
 		t.Errorf("found %v, want alpha and bravo", found)
+	}
+}
+
+// Answers are not signed: one that echoes no hello to its host is nothing, and one
+// that does can name no other.
+func TestForgedAnswersDoNotDisturbTheQuestion(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.worker("alpha")
+	here := func(host string, probe *message.Probe) *answer {
+		return &answer{at: time.Now(), event: &message.Event{Kind: message.Here, Host: host, Here: &message.HereInfo{Version: "forged", Probe: probe}}}
+	}
+	byName := &inquiry{p: l.p, origin: clock.New(0), reports: map[string]*HostReport{"alpha": {Host: "alpha", probe: 5}}, order: []string{"alpha"}}
+	all := &inquiry{p: l.p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: true, probe: 7}
+	for _, q := range []*inquiry{byName, all} {
+		for _, probe := range []*message.Probe{nil, {}, {ID: 6}, {ID: -1}} {
+			q.take(t.Context(), here("alpha", probe))
+			q.take(t.Context(), here("ghost", probe))
+		}
+		q.take(t.Context(), here("ghost", &message.Probe{ID: 5}))
+		q.take(t.Context(), &answer{event: &message.Event{Kind: message.Cancelled, Cancelled: &message.CancelledInfo{}}})
+		q.take(t.Context(), &answer{event: &message.Event{Kind: message.Refused, Host: "ghost", Refused: &message.RefusedInfo{}}})
+	}
+	if len(all.reports) != 0 || len(byName.reports) != 1 || byName.reports["alpha"].Answered {
+		t.Errorf("forged answers are believed: %v, %v", byName.reports, all.reports)
+	}
+	byName.take(t.Context(), here("alpha", &message.Probe{ID: 5, SentAt: byName.origin.Now()}))
+	byName.take(t.Context(), here("alpha", &message.Probe{ID: 5, SentAt: byName.origin.Now()})) // again
+	if r := byName.reports["alpha"]; !r.Answered || r.Clock.Samples() != 1 {
+		t.Errorf("alpha answered: %t, with %d samples, want one", r.Answered, r.Clock.Samples())
+	}
+	// Who can read the hellos can invent hosts, but not end the question with them.
+	for i := range mostHosts + 10 {
+		all.take(t.Context(), here(fmt.Sprintf("ghost%d", i), &message.Probe{ID: 7}))
+	}
+	if len(all.reports) != mostHosts {
+		t.Errorf("%d hosts are reported, want %d", len(all.reports), mostHosts)
+	}
+}
+
+// While forged answers of all kinds come in, a real one is found.
+func TestHostsAreFoundAmongForgedAnswers(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.worker("alpha")
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		forged := [][]byte{
+			[]byte(`{"downbeat":1,"event":"here","host":"ghost","time":"2026-11-23T12:00:00Z","here":{"version":"x"}}`),
+			[]byte(`{"downbeat":1,"event":"here","host":"../../x","time":"2026-11-23T12:00:00Z","here":{"version":"x"}}`),
+			[]byte(`{"downbeat":1,"event":"here","host":"` + strings.Repeat("x", 300) + `","time":"2026-11-23T12:00:00Z","here":{"probe":{"id":1}}}`),
+			[]byte(`{"downbeat":1,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z","here":{"version":"` + strings.Repeat("x", 100_000) + `"}}`),
+			[]byte(`{"downbeat":1,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z"}`),
+			[]byte(`{"downbeat":7,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z","here":{"version":"x","probe":{"id":2}}}`),
+		}
+		for i := range 3000 { // more than are kept for who asks
+			_ = l.broker.Publish(context.Background(), l.p.events, queue.Message{Body: forged[i%len(forged)]}) // in memory it can't fail
+			runtime.Gosched()
+		}
+	}()
+	reports, err := l.p.Hosts(t.Context(), []string{"alpha"}, patience)
+	<-stopped
+	check(t, err)
+	if len(reports) != 1 || !reports[0].Answered || reports[0].Version != "v9" {
+		t.Errorf("reports %+v, want alpha of v9", reports)
+	}
+}
+
+// A worker that says why it doesn't answer is quoted.
+func TestHostThatRefusesToAnswerIsReportedWithItsReason(t *testing.T) {
+	t.Parallel()
+	q := &inquiry{reports: map[string]*HostReport{"alpha": {Host: "alpha"}}, order: []string{"alpha"}}
+	q.take(t.Context(), &answer{event: &message.Event{Kind: message.Refused, Host: "alpha", Refused: &message.RefusedInfo{Reason: "other protocol version"}}})
+	if got := q.list([]string{"alpha"})[0].Missing; got != "it refuses to answer: other protocol version" {
+		t.Errorf("alpha is missing: %s", got)
+	}
+}
+
+// Nobody is answered anywhere but on a queue of events of the namespace.
+func TestCancelCannotMakeThePublisherWriteAnywhere(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	for name, test := range map[string]struct {
+		change  func(*message.Address, *message.Control)
+		replyTo string
+	}{
+		"a queue of jobs":       {nil, message.JobsQueue(testNamespace, "alpha")},
+		"any queue":             {nil, "elsewhere"},
+		"another namespace":     {nil, message.EventsQueue("other", "X")},
+		"a queue below events":  {nil, message.EventsQueue(testNamespace, "X.Y")},
+		"for another namespace": {func(a *message.Address, _ *message.Control) { a.Namespace = "other" }, message.EventsQueue("other", "X")},
+		"for a host":            {func(a *message.Address, _ *message.Control) { a.Host = "alpha" }, message.EventsQueue(testNamespace, "X")},
+		"no cancel":             {func(_ *message.Address, c *message.Control) { c.Kind, c.Cause = message.Stop, message.StopAbort }, message.EventsQueue(testNamespace, "X")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, sign := range []bool{false, true} {
+				l := newLab(t, func(c *Config) { c.Key = key })
+				check(t, l.broker.Declare(t.Context(), queue.Spec{Name: test.replyTo}))
+				a := message.Address{Purpose: message.PurposeControl, Namespace: testNamespace, Run: l.p.NewRun(), Serial: 1, Expires: time.Now().Add(time.Minute)}
+				c := message.Control{Kind: message.Cancel, ReplyTo: test.replyTo}
+				if test.change != nil {
+					test.change(&a, &c)
+				}
+				with := key
+				if !sign {
+					with = nil
+				}
+				body, err := message.Seal(a, c, with)
+				check(t, err)
+				if err := l.p.route(t.Context(), &queue.Delivery{Message: queue.Message{Body: body}}); err == nil {
+					t.Error("the cancel is taken")
+				}
+				if info, err := l.broker.Inspect(t.Context(), test.replyTo); err != nil || info.Messages != 0 {
+					t.Errorf("%d answers are on %s (%v)", info.Messages, test.replyTo, err)
+				}
+			}
+		})
 	}
 }

@@ -63,6 +63,10 @@ func TestDeadLetterIsTheMessageWithItsReason(t *testing.T) {
 // away all the same, or the worker would be left without room for deliveries.
 func TestWhatIsTooMuchForADeadLetterIsLeftOut(t *testing.T) {
 	t.Parallel()
+	cut := bury(t, queue.Message{Body: []byte(strings.Repeat("x", 64<<10+1)), Header: map[string]string{"own": strings.Repeat("y", 4<<10)}}, "no good")
+	if len(cut.Body) != 64<<10 || cut.Header[queue.HeaderSize] != "65537" || len(cut.Header) != 3 {
+		t.Errorf("%d bytes of %s are kept with headers %v", len(cut.Body), cut.Header[queue.HeaderSize], cut.Header)
+	}
 	big := bytes.Repeat([]byte("x"), mem.New(queue.Options{}).Limits().MaxBody+1)
 	d := bury(t, queue.Message{Body: big, Header: map[string]string{
 		"small": "1", "large": strings.Repeat("y", queue.MaxHeader), strings.Repeat("k", 200): "1", "": "1",

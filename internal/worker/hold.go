@@ -244,7 +244,7 @@ func (w *Worker) rival(c *message.Contender) {
 	if c.Waits {
 		w.remember(c)
 	}
-	if c.ReplyTo != "" && w.mayAnswer(c.ReplyTo) {
+	if message.CheckReplyTo(w.config.Namespace, c.ReplyTo) == nil {
 		w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: w.here(w.desk.busy()), Time: time.Now()}, 5*time.Second)
 	}
 }

@@ -84,6 +84,17 @@ func maxMessages(s *subject) {
 	s.nothing(q, c)
 }
 
+func maxBytes(s *subject) {
+	q := s.declare(queue.Spec{MaxMessages: 100, MaxBytes: 25})
+	s.publish(q, "1234567890", "abcdefghij", "ABCDEFGHIJ", "x", "y")
+	s.eventually("four are left", s.is(q, 4, 0))
+	c := s.consume(q, 5)
+	for _, want := range []string{"abcdefghij", "ABCDEFGHIJ", "x", "y"} {
+		s.take(c, want)
+	}
+	s.nothing(q, c)
+}
+
 func broadcastReaches(s *subject) {
 	group, otherGroup := s.name(), s.name()
 	in := []string{s.declare(queue.Spec{Group: group}), s.declare(queue.Spec{Group: group}), s.declare(queue.Spec{Group: group})}

@@ -30,12 +30,12 @@ type Harness struct {
 
 	// Lazy: the broker drops what has waited for too long only on its way to
 	// a consumer, removes abandoned queues only when another one with a term
-	// is declared, and doesn't bound queues by number.
+	// is declared, and doesn't bound queues by number or size.
 	Lazy bool
 }
 
 // needsEager are the behaviours that a lazy broker can't have.
-var needsEager = map[string]bool{"beyond MaxMessages the oldest are dropped": true}
+var needsEager = map[string]bool{"beyond MaxMessages the oldest are dropped": true, "beyond MaxBytes the oldest are dropped": true}
 
 // patience bounds every wait of the suite for something that has to come. It
 // is long because machines are slow, and never used up by a broker that works.
@@ -87,6 +87,7 @@ var behaviours = map[string]func(*subject){
 	"a queue without consumer is gone when Expires is over":      expires,
 	"a queue with a consumer outlives Expires":                   expiresNotConsumed,
 	"beyond MaxMessages the oldest are dropped":                  maxMessages,
+	"beyond MaxBytes the oldest are dropped":                     maxBytes,
 	"a broadcast reaches each queue of the group and no other":   broadcastReaches,
 	"a broadcast to a group without queues is no error":          broadcastNobody,
 	"a deleted queue has left its group":                         deletedLeavesGroup,

@@ -1,0 +1,179 @@
+package worker
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
+)
+
+// What a newer publisher needs and this worker doesn't know is told by name, and at
+// once, to who waits.
+func TestJobThatNeedsWhatIsNotKnownIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.serve(nil)
+	job := s.job("true")
+	job.Needs = []message.Feature{message.FeatureSetup, "actions", "beats"}
+	job.Processes = nil // such a job may lack what this build wants
+	s.send(job)
+	info := s.await(job, message.Refused).Refused
+	contains(t, "the refusal", info.Reason, "job needs what this worker doesn't know: `actions`, `beats` (the worker on alpha is of version v9")
+	if info.Version != "v9" || len(info.Features) != len(message.Features()) {
+		t.Errorf("the refusal is by version %q with %v", info.Version, info.Features)
+	}
+	contains(t, "the reason", s.deadLetter().Header[queue.HeaderReason], message.ErrNeeds.Error())
+	known := s.job("true")
+	known.Needs = message.Features()
+	s.send(known)
+	if ready := s.await(known, message.Ready).Ready; ready.Version != "v9" || len(ready.Features) != len(message.Features()) {
+		t.Errorf("ready is version %q with %v", ready.Version, ready.Features)
+	}
+	if v.w.lookup(job.Run) != nil {
+		t.Error("the job was begun")
+	}
+}
+
+// What a newer publisher says beside that is harmless.
+func TestUnknownMembersOfAJobAreIgnored(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	job := s.job("true")
+	s.publish([]byte(strings.Replace(string(s.sealed(job)), `\"since\"`, `\"colour\":{\"of\":[1]},\"since\"`, 1)))
+	s.await(job, message.Ready)
+}
+
+func (s *site) sealed(job *message.Job) []byte {
+	s.t.Helper()
+	body, err := message.Seal(s.address(job), job, nil)
+	check(s.t, err)
+	return body
+}
+
+// A publisher of another version is told at once, with both versions, wherever it
+// has put its address.
+func TestPublisherOfAnotherVersionIsTold(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"as now":    `{"downbeat":2,"purpose":"job","run":%[1]q,"payload":"{\"run\":\"%[1]s\",\"reply_to\":\"%[2]s\",\"beats\":[{}]}","signed":"x"}`,
+		"as object": `{"downbeat":2,"run":%[1]q,"reply_to":%[2]q,"payload":{"beats":[]}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.serve(nil)
+			job := s.job("true")
+			s.publish(fmt.Appendf(nil, body, job.Run, job.ReplyTo))
+			e := s.await(job, message.Refused)
+			contains(t, "the refusal", e.Refused.Reason, "other protocol version: the sender speaks 2, this build 1 (the worker on alpha is of version v9")
+			if e.Host != testHost || e.Refused.Version != "v9" {
+				t.Errorf("it is refused by %q of version %q", e.Host, e.Refused.Version)
+			}
+		})
+	}
+}
+
+// Nothing is published anywhere but on a queue of events of the namespace, signed or not.
+func TestReplyToIsAQueueOfEvents(t *testing.T) {
+	t.Parallel()
+	trusted, key, err := ed25519.GenerateKey(nil)
+	check(t, err)
+	for name, replyTo := range map[string]string{
+		"jobs": "test.jobs.alpha", "dead letters": "test.dead", "another's": "elsewhere", "another namespace": "other.events.X",
+		"below": "test.events.X.Y", "none": "test.events.", "with a blank": "test.events.X Y", "long": "test.events." + strings.Repeat("X", 65), "empty": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			v := s.serve(func(c *Config) { c.Trust = message.Trust{Keys: []ed25519.PublicKey{trusted}} })
+			if name != "dead letters" && name != "jobs" && replyTo != "" {
+				check(t, s.broker.Declare(t.Context(), queue.Spec{Name: replyTo}))
+			}
+			job := s.job("true")
+			job.ReplyTo = replyTo
+			for _, with := range []ed25519.PrivateKey{key, nil} {
+				body, err := message.Seal(s.address(job), job, with)
+				check(t, err)
+				s.publish(body)
+				s.deadLetter()
+			}
+			if v.w.lookup(job.Run) != nil {
+				t.Error("the job was begun")
+			}
+			if replyTo == "" {
+				return
+			}
+			if info, err := s.broker.Inspect(t.Context(), replyTo); err != nil || info.Messages != 0 {
+				t.Errorf("%d messages are on %s (%v)", info.Messages, replyTo, err)
+			}
+		})
+	}
+}
+
+// A job is valid for less long than its mark is kept: what was run is never run again.
+func TestMarksAreKeptLongerThanAJobIsValid(t *testing.T) {
+	t.Parallel()
+	if seenFor <= message.MaxAhead {
+		t.Fatalf("runs are remembered for %s, and jobs may be valid for %s", seenFor, message.MaxAhead)
+	}
+	s := newSite(t)
+	v := s.serve(nil)
+	long := s.job("true")
+	a := s.address(long)
+	a.Expires = time.Now().Add(message.MaxAhead + time.Minute)
+	body, err := message.Seal(a, long, nil)
+	check(t, err)
+	s.publish(body)
+	contains(t, "what the publisher is told", s.await(long, message.Refused).Refused.Reason, message.ErrFarAhead.Error())
+	if exists(filepath.Join(v.w.runsDir(), long.Run)) {
+		t.Error("the job was begun")
+	}
+}
+
+// The same goes for controls.
+func TestControlThatIsValidForTooLongIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.serve(nil)
+	job := s.job(stay)
+	s.ready(job)
+	body, err := message.Seal(message.Address{
+		Purpose: message.PurposeControl, Namespace: testNamespace, Host: testHost, Run: job.Run, Serial: 1000,
+		Expires: time.Now().Add(message.MaxAhead + time.Hour),
+	}, message.Control{Kind: message.Stop, Cause: message.StopAbort}, nil)
+	check(t, err)
+	check(t, s.broker.Publish(t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: body}))
+	contains(t, "the reason", s.deadLetter().Header[queue.HeaderReason], message.ErrFarAhead.Error())
+	if v.w.lookup(job.Run) == nil {
+		t.Error("the run was stopped")
+	}
+}
+
+// What is kept for jobs that never come is bounded in bytes too.
+func TestControlsKeptForJobsAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	var l earlyList
+	c := controlled{control: &message.Control{Kind: message.Keepalive}}
+	for n := range 3 * maxEarlyBytes / message.MaxControl {
+		l.add(fmt.Sprint(n/maxEarlyControls), earlyControl{c, uint64(n), message.MaxControl})
+	}
+	kept := 0
+	for _, e := range l.runs {
+		kept += len(e.controls) * message.MaxControl
+	}
+	if kept != l.size || kept > maxEarlyBytes || kept < maxEarlyBytes/2 {
+		t.Errorf("%d bytes are kept, counted as %d, want at most %d", kept, l.size, maxEarlyBytes)
+	}
+	for len(l.runs) > 0 {
+		l.take(l.runs[0].run)
+	}
+	if l.size != 0 {
+		t.Errorf("of nothing there are %d bytes", l.size)
+	}
+}
