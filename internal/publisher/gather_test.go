@@ -73,7 +73,7 @@ func (h *history) drawHost(t *rapid.T, job *message.Job) {
 		}
 		o := h.drawOutput(t, job)
 		o.Seq = uint64(len(h.events[job.Host]) + 1)
-		h.events[job.Host] = append(h.events[job.Host], arrival{host: job.Host, seq: o.Seq, output: o, size: 2 << 20})
+		h.events[job.Host] = append(h.events[job.Host], arrival{host: job.Host, seq: o.Seq, output: o, size: 256 << 10})
 	}
 	for i, p := range job.Processes {
 		out, err := h.files[path(job.Host, p.Name, message.Stdout)], h.files[path(job.Host, p.Name, message.Stderr)]
