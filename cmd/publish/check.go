@@ -20,7 +20,7 @@ import (
 func (a *app) checkCommand() *cobra.Command {
 	asJSON := false
 	cmd := &cobra.Command{
-		Use: "check FILE", Short: "Check the file and show what would run; start nothing", Args: oneFile,
+		Use: "check FILE", Short: "Check the file and show what would run; start nothing", Args: oneFile, ValidArgsFunction: completeFile,
 		RunE: func(_ *cobra.Command, args []string) error { return a.check(args[0], asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the datapoint as JSON")

@@ -21,7 +21,7 @@ import (
 func (a *app) keygenCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "keygen DIR", Short: "Make a key pair to sign jobs with",
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeDirectory,
 		RunE: func(_ *cobra.Command, args []string) error {
 			host, _ := os.Hostname()
 			line, err := message.GenerateKey(args[0], "downbeat@"+host)
@@ -40,7 +40,7 @@ func (a *app) logsCommand() *cobra.Command {
 	var filter results.Filter
 	times := false
 	cmd := &cobra.Command{
-		Use: "logs DIR", Short: "Print a run's lines, merged in the order of the common clock", Args: cobra.ExactArgs(1),
+		Use: "logs DIR", Short: "Print a run's lines, merged in the order of the common clock", Args: cobra.ExactArgs(1), ValidArgsFunction: completeResults,
 		RunE: func(_ *cobra.Command, args []string) error { return a.logs(args[0], filter, times) },
 	}
 	cmd.Flags().StringVar(&filter.Host, "host", "", "only hosts that match this `PATTERN`")
@@ -51,7 +51,7 @@ func (a *app) logsCommand() *cobra.Command {
 
 func (a *app) cancelCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "cancel RUN", Short: "Stop a run, from any machine that holds the key", Args: cobra.ExactArgs(1),
+		Use: "cancel RUN", Short: "Stop a run, from any machine that holds the key", Args: cobra.ExactArgs(1), ValidArgsFunction: none,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.needsBroker("cancel"); err != nil {
 				return err
@@ -87,7 +87,7 @@ func (a *app) needsBroker(command string) error {
 
 func (a *app) hostsCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "hosts [FILE]", Short: "Ask which workers are there: all, or those of the file", Args: cobra.MaximumNArgs(1),
+		Use: "hosts [FILE]", Short: "Ask which workers are there: all, or those of the file", Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeFile,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.hosts(cmd, args) },
 	}
 }

@@ -26,6 +26,7 @@ to that.
 Where metrics or requirements have changed in the experiment's file, all runs are
 judged by the new ones first, from what is stored; the file is that from which the
 experiment was run, or what the results keep of it if that is gone.`,
+		ValidArgsFunction: completeExperiment,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("which experiment? Try: publish report results/NAME/latest")

@@ -30,6 +30,7 @@ The file is read from where it was, whatever the current directory is: the
 results name it from the root on. If it can't be read any more, or came from
 standard input, resume goes on with it as it was run last, which the results
 keep. A file that is another experiment by now is refused.`,
+		ValidArgsFunction: completeExperiment,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("which experiment? Try: publish resume results/NAME/latest")

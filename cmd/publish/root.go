@@ -82,6 +82,8 @@ func newRoot(std stdio) (*cobra.Command, *app) {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
+
+		ValidArgsFunction: completeFile,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return a.prepare(cmd.Root().PersistentFlags())
 		},
@@ -92,11 +94,12 @@ func newRoot(std stdio) (*cobra.Command, *app) {
 	a.define(root.PersistentFlags())
 	root.AddCommand(
 		&cobra.Command{
-			Use: "run FILE", Short: "Run the file (the same as publish FILE)", Args: oneFile,
+			Use: "run FILE", Short: "Run the file (the same as publish FILE)", Args: oneFile, ValidArgsFunction: completeFile,
 			RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 		},
 		a.resumeCommand(), a.reportCommand(), a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
 	)
+	completeFlags(root)
 	return root, a
 }
 

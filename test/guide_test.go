@@ -1,0 +1,76 @@
+package test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"downbeat/internal/testwait"
+)
+
+// standIn is a worker that runs until somebody has opened the gate.
+const standIn = `#!/bin/sh
+test "$1" = --check && exec echo all is well
+cat gate
+echo left
+`
+
+// The guide's line that starts a worker returns while the worker runs on, also where
+// its output is a pipe that somebody reads to the end, as over ssh.
+func TestGuideStartsAWorkerThatNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../docs/guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var start []string
+	for line := range strings.Lines(string(guide)) {
+		if strings.Contains(line, "nohup") {
+			start = append(start, strings.TrimSpace(line))
+		}
+	}
+	if len(start) != 1 {
+		t.Fatalf("the guide starts workers with %q, want one line", start)
+	}
+	for _, shell := range []string{"sh", "bash"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			startStandIn(t, shell, start[0])
+		})
+	}
+}
+
+func startStandIn(t *testing.T, shell, line string) {
+	dir := t.TempDir()
+	gate := filepath.Join(dir, "gate")
+	if err := os.WriteFile(filepath.Join(dir, "worker"), []byte(standIn), 0o700); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, shell, "-c", line)
+	cmd.Dir, cmd.WaitDelay = dir, 10*time.Second
+	out, err := cmd.CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "all is well" {
+		t.Errorf("%s: %v, and it printed %q", line, err, out)
+	}
+	open, err := os.OpenFile(gate, os.O_WRONLY, 0) // waits until the worker is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := open.Close(); err != nil {
+		t.Fatal(err)
+	}
+	testwait.For(t, "the worker's last word is in its log", func() bool {
+		log, err := os.ReadFile(filepath.Join(dir, "worker.log"))
+		return err == nil && strings.Contains(string(log), "left")
+	})
+}
