@@ -29,6 +29,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string, waits 
 	a.togetherness(&b, r)
 	metrics(&b, r)
 	troubles(&b, r, dir, waits)
+	notes(&b, r)
 	missing(&b, r)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
 	a.say("%s", b.String())
@@ -151,6 +152,22 @@ func stepTroubles(r results.Record, dir string) []string {
 		}
 	}
 	return lines
+}
+
+// notes tells what is left of the run on its hosts, and what else they found odd.
+func notes(b *strings.Builder, r results.Record) {
+	for _, h := range r.Hosts {
+		if len(h.Left) > 0 || h.Unseen != "" {
+			fmt.Fprintf(b, "  %s: %s\n", h.Host, h.Reason)
+		}
+		for i, note := range h.Notes {
+			if i == most {
+				fmt.Fprintf(b, "  ... and %d more notes of %s; see run.json\n", len(h.Notes)-most, h.Host)
+				break
+			}
+			fmt.Fprintf(b, "  warning: on %s: %s\n", h.Host, note)
+		}
+	}
 }
 
 // missing lists the files that should have been collected and were not.

@@ -96,6 +96,10 @@ type RefusedInfo struct {
 	// Version and Features are the worker's, as in a [HereInfo].
 	Version  string    `json:"version,omitempty"`
 	Features []Feature `json:"features,omitempty"`
+	// Left, Unseen and Notes are as in a [DoneInfo].
+	Left   []Leftover `json:"left,omitempty"`
+	Unseen string     `json:"unseen,omitempty"`
+	Notes  []string   `json:"notes,omitempty"`
 }
 
 // A Problem is what is wrong with one process.
@@ -144,8 +148,10 @@ type ExitedInfo struct {
 	// when the grace was over.
 	Stopped bool `json:"stopped,omitempty"`
 	Killed  bool `json:"killed,omitempty"`
-	// Reason is set for a process that could not be started after all.
+	// Reason is set for a process that could not be started after all, and for one
+	// that can't be ended (Left).
 	Reason string `json:"reason,omitempty"`
+	Left   bool   `json:"left,omitempty"`
 }
 
 // StoppingInfo is a stop as the host carried it out; Event.Time is when the
@@ -168,6 +174,18 @@ type DoneInfo struct {
 	// Swept counts the processes that had to be killed beyond those of the
 	// job: descendants that had left their group.
 	Swept int `json:"swept,omitempty"`
+	// Left are the processes of the run that can't be ended, as they hang in the
+	// kernel, say. Unseen is why it isn't known whether there are any.
+	Left   []Leftover `json:"left,omitempty"`
+	Unseen string     `json:"unseen,omitempty"`
+	// Notes say, for people, what else is left of the run on the host, or was odd.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// A Leftover is a process that can't be ended.
+type Leftover struct {
+	PID     int    `json:"pid"`
+	Command string `json:"command"`
 }
 
 // How a run ended on a host, from the worker's point of view. Whether the

@@ -139,6 +139,9 @@ func (a *account) exit(e *message.ExitedInfo, o orders) string {
 	switch {
 	case was == dead || was == unbegun:
 		return fmt.Sprintf("%s is said to have exited twice", name)
+	case e.Left && was == alive: // it can't be ended, and so has no status
+		a.processes[e.Process] = dead
+		return ""
 	case e.Reason != "" && was == alive:
 		return fmt.Sprintf("%s is said to have started, and then that it could not be started (%s)", name, e.Reason)
 	case e.Reason != "" && o.start.IsZero():

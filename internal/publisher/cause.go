@@ -57,6 +57,9 @@ func (r *run) proved() (results.RunOutcome, string) {
 			return results.RunLost, fmt.Sprintf("%s: %s", h.name, h.reason)
 		}
 	}
+	if left := r.leftovers(); left != "" {
+		return results.RunFailed, left
+	}
 	switch {
 	case r.stop.Cause != "" && r.stop.Cause != message.StopRule:
 		return results.RunFailed, r.stop.Reason

@@ -36,6 +36,8 @@ func (r *run) judge(p *process, e *message.ExitedInfo) (results.ProcessOutcome, 
 	told := e.Stopped || e.Killed
 	p.unasked = told && !r.afterStop(p.endedAt, stopSlack)
 	switch {
+	case e.Left:
+		return results.ProcessFailed, "could not be ended: " + e.Reason
 	case e.Reason != "":
 		return results.ProcessFailed, "could not be started: " + e.Reason
 	case p.unasked && p.host.account.ownStop != nil:
@@ -215,6 +217,7 @@ func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
 	if rec.Outcome == "" {
 		rec.Outcome, rec.Reason = r.hostOutcome(h, run)
 	}
+	h.addRemains(&rec)
 	return rec
 }
 

@@ -167,6 +167,12 @@ type HostRecord struct {
 	// Swept counts the descendants that had to be killed outside their
 	// process groups.
 	Swept int `json:"swept"`
+	// Left are the processes of the run that could not be ended, and Unseen is why it
+	// isn't known whether there are any. Notes say what else is left on the host,
+	// such as a directory that can't be removed, or was odd.
+	Left   []LeftProcess `json:"left,omitempty"`
+	Unseen string        `json:"unseen,omitempty"`
+	Notes  []string      `json:"notes,omitempty"`
 	// Setup and Teardown are the commands that were run before and after the
 	// processes, in that order. A host that had to give way to another run has
 	// had its setup and teardown more than once.
@@ -180,6 +186,13 @@ type HostRecord struct {
 	Files     []string      `json:"files"`
 	Collected []FileRecord  `json:"collected"`
 	Missing   []MissingFile `json:"missing"`
+}
+
+// A LeftProcess is one that could not be ended: it hangs in the kernel, say, or is
+// another user's.
+type LeftProcess struct {
+	PID     int    `json:"pid"`
+	Command string `json:"command"`
 }
 
 // MaxShipped is how many files a record names as shipped to a host.

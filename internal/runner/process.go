@@ -13,8 +13,8 @@ import (
 var (
 	// errGone: the process ended before it was held.
 	errGone = errors.New("the process is gone")
-	// errAbandoned: nobody waits for the process any more.
-	errAbandoned = errors.New("it does not react to KILL")
+	// ErrNotEnded is the error of a process that was given up.
+	ErrNotEnded = errors.New("it does not react to KILL")
 )
 
 // phase is where a single process is in its life. It only ever rises.
@@ -113,7 +113,7 @@ func (p *process) awaitBlocking(wait func() (ending, error)) (ending, error) {
 	case a := <-answers:
 		return a.end, a.err
 	case <-p.abandoned:
-		return ending{}, errAbandoned
+		return ending{}, ErrNotEnded
 	}
 }
 

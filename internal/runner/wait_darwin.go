@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// awaitEnd returns when the process has ended; errAbandoned once it was abandoned.
+// awaitEnd returns when the process has ended; ErrNotEnded once it was abandoned.
 // Here a process can't be waited for and its resource usage be known without
 // reaping it; from then on its pid is no more used to signal its group.
 func (p *process) awaitEnd() (ending, error) {

@@ -38,7 +38,7 @@ func watchEnd(pidfd int) *os.File {
 	return os.NewFile(uintptr(pidfd), "pidfd")
 }
 
-// awaitEnd returns when the process has ended; errAbandoned once it was abandoned.
+// awaitEnd returns when the process has ended; ErrNotEnded once it was abandoned.
 //
 // The process stays a zombie until the set is over: as long as it is one,
 // neither its pid nor its process group's id is given to another process, so
@@ -63,7 +63,7 @@ func (p *process) awaitEnd() (ending, error) {
 		ended, end, waitErr = pollEnd(p.pid, unix.WNOHANG)
 		return ended || waitErr != nil
 	}) != nil {
-		return ending{}, errAbandoned
+		return ending{}, ErrNotEnded
 	}
 	return end, waitErr
 }

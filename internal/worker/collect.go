@@ -58,13 +58,37 @@ func (r *run) beginCollecting(done *message.DoneInfo, anew bool) {
 	r.event(message.Event{Kind: message.Ended})
 	r.w.desk.leave(r)
 	r.lease.Reset(r.drainFor()) // where it was the lease that ended the run, it has run out
+	root := r.work
+	if root == nil { // this worker's predecessor has made it
+		root = r.w.findWork(r.job.Run)
+		r.work = root
+	}
 	var ctx context.Context
 	ctx, r.collect.cancel = context.WithCancelCause(context.Background())
 	r.collect.ended.Go(func() {
 		c := newCollection(r.job.Collect, r.journal, r.sender, backlogFor(r.job))
-		files := c.run(ctx, filepath.Join(r.dir, workDir), anew)
+		files := c.run(ctx, root, anew)
 		r.mail.post(collected{done, files})
 	})
+}
+
+// findWork takes hold of the directory of a run that was found at the worker's
+// start; nil where there is none, or a link in its place.
+func (w *Worker) findWork(run string) *os.Root {
+	path := filepath.Join(w.runsDir(), run, workDir)
+	before, err := os.Lstat(path)
+	if err != nil || !before.IsDir() {
+		return nil
+	}
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil
+	}
+	if opened, err := root.Stat("."); err != nil || !os.SameFile(before, opened) {
+		_ = root.Close() // it was replaced in between
+		return nil
+	}
+	return root
 }
 
 // collected closes the account of a run whose files are on their way.

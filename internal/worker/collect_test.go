@@ -221,7 +221,7 @@ func TestWhatIsNoFileIsNamedAndNotFollowed(t *testing.T) {
 	check(t, syscall.Mkfifo(in("pipe"), 0o600))
 	check(t, os.WriteFile(in("new\nline\x1b\xff"), []byte("y"), 0o600))
 	c, j := newTestCollection(t, 1<<20, "**")
-	totals := c.run(t.Context(), dir, false)
+	totals := c.run(t.Context(), openRoot(t, dir), false)
 	got := unpack(t, pieces(t, j))
 	if want := map[string]string{"plain": "x", "inside": "x", "dir/up": "x", "new\nline\x1b\xff": "y"}; !maps.Equal(got.files, want) {
 		t.Errorf("collected %q, want %q", got.files, want)
@@ -251,7 +251,7 @@ func TestLargeAndManyFilesComeWhole(t *testing.T) {
 		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
 	c, j := newTestCollection(t, 1<<30, "**")
-	totals := c.run(t.Context(), dir, false)
+	totals := c.run(t.Context(), openRoot(t, dir), false)
 	if got := unpack(t, pieces(t, j)).files; !maps.Equal(got, want) || totals.Files != 3001 {
 		t.Errorf("%d files were collected (totals %+v), want %d as they were", len(got), totals, len(want))
 	}
@@ -277,7 +277,7 @@ func TestCollectionIsBounded(t *testing.T) {
 			t.Parallel()
 			c, j := newTestCollection(t, 1<<20, "**")
 			test.limit(c)
-			totals := c.run(t.Context(), dir, false)
+			totals := c.run(t.Context(), openRoot(t, dir), false)
 			got := unpack(t, pieces(t, j))
 			if totals != test.totals || uint64(len(got.files)) != test.totals.Files || got.missing["5"] != test.reason {
 				t.Errorf("totals %+v with files %q, missing %q; want %+v", totals, got.files, got.missing, test.totals)
@@ -302,7 +302,8 @@ func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 	c, j := newTestCollection(t, 1<<20, "**") // the third batch waits
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan message.FileTotals, 1)
-	go func() { done <- c.run(ctx, dir, false) }()
+	root := openRoot(t, dir)
+	go func() { done <- c.run(ctx, root, false) }()
 	testwait.For(t, "the collection waits", func() bool { return j.log.Last() == 2 })
 	cancel(errLeaving)
 	totals := <-done
@@ -321,7 +322,15 @@ func TestFullDiskBreaksACollectionOffAndNothingElse(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o600))
 	c, j := newTestCollection(t, 1<<20, "**")
 	j.failed = errors.New("no space left on device")
-	if totals := c.run(t.Context(), dir, false); !strings.Contains(totals.BrokenOff, "the worker's disk takes no more: no space left on device") || totals.Files != 0 {
+	if totals := c.run(t.Context(), openRoot(t, dir), false); !strings.Contains(totals.BrokenOff, "the worker's disk takes no more: no space left on device") || totals.Files != 0 {
 		t.Errorf("totals %+v, want none, and the disk's error", totals)
 	}
+}
+
+func openRoot(t *testing.T, dir string) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	check(t, err)
+	t.Cleanup(func() { check(t, root.Close()) })
+	return root
 }

@@ -56,10 +56,10 @@ func newCollection(patterns []string, j *journal, s *sender, backlog int) *colle
 	return &collection{set: message.NewPathSet(patterns), journal: j, sender: s, backlog: backlog, mostFiles: mostFiles, mostBytes: mostBytes, buf: make([]byte, 256<<10)}
 }
 
-// run collects the files of dir. It returns once all of them are in the log, or
+// run collects the files of root, which is nil where the directory is gone. It returns once all of them are in the log, or
 // ctx has ended, or the log takes no more; the totals say so.
-func (c *collection) run(ctx context.Context, dir string, anew bool) message.FileTotals {
-	err := c.collect(ctx, dir, anew)
+func (c *collection) run(ctx context.Context, root *os.Root, anew bool) message.FileTotals {
+	err := c.collect(ctx, root, anew)
 	if err == nil {
 		err = c.flush(ctx)
 	}
@@ -69,19 +69,34 @@ func (c *collection) run(ctx context.Context, dir string, anew bool) message.Fil
 	return c.logged
 }
 
-func (c *collection) collect(ctx context.Context, dir string, anew bool) (err error) {
+func (c *collection) collect(ctx context.Context, root *os.Root, anew bool) error {
 	if anew {
 		c.pieces.Add(message.Piece{Kind: message.FilesAnew})
 	}
-	if c.root, err = os.OpenRoot(dir); err != nil {
-		return fmt.Errorf("the run's directory can't be read: %w", plain(err))
+	if err := checkRoot(root); err != nil {
+		return err
 	}
-	defer func() { _ = c.root.Close() }() // nothing was written
+	c.root = root
 	if err := c.walk(ctx, "."); err != nil {
 		return err
 	}
 	if more := c.totals.Missing - min(c.totals.Missing, maxNamed); more > 0 {
 		return c.add(ctx, message.Piece{Kind: message.FileMissing, Reason: fmt.Sprintf("%d more files are missing that are not named", more)})
+	}
+	return nil
+}
+
+// checkRoot makes sure that the run's directory is still there to be read.
+func checkRoot(root *os.Root) error {
+	if root == nil {
+		return errors.New("the run's directory is gone, or something else is in its place")
+	}
+	info, err := root.Stat(".")
+	if err != nil {
+		return fmt.Errorf("the run's directory can't be read: %w", plain(err))
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
+		return errors.New("the run's directory is gone: it was removed before its files could be collected")
 	}
 	return nil
 }
@@ -115,6 +130,10 @@ func (c *collection) list(ctx context.Context, dir string) (below []string, err 
 		for _, e := range entries {
 			name := path.Join(dir, e.Name())
 			switch {
+			case e.IsDir() && len(name) > maxPath:
+				if err := c.missing(ctx, name[:100]+".../", fmt.Sprintf("its path has %d bytes, at most %d are taken", len(name), maxPath)); err != nil {
+					return nil, err
+				}
 			case e.IsDir():
 				if c.set.MayBeBelow(name) {
 					below = append(below, name)

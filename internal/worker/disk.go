@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/runner"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -50,14 +51,22 @@ func (w *Worker) recover(ctx context.Context) {
 		w.slog.Error("the journal can't be read", "error", err)
 		return
 	}
+	var stuck error
 	for _, e := range entries {
 		dir := filepath.Join(w.runsDir(), e.Name())
+		if !exists(filepath.Join(dir, logDir)) { // it was over, or never began
+			stuck = errors.Join(stuck, w.markSeen(e.Name()), w.dropRun(e.Name()))
+			continue
+		}
 		if err := w.recoverRun(ctx, dir); err != nil {
 			w.slog.Error("a run that was left can't be reported; its directory is removed", "dir", dir, "error", err)
-			if err := errors.Join(w.markSeen(e.Name()), os.RemoveAll(dir)); err != nil {
+			if err := errors.Join(w.markSeen(e.Name()), w.dropRun(e.Name())); err != nil {
 				w.slog.Error("a directory can't be removed", "dir", dir, "error", err)
 			}
 		}
+	}
+	if stuck != nil {
+		w.slog.Warn("something of runs that are over can't be removed: remove it by hand, as root if need be", "error", stuck)
 	}
 }
 
@@ -68,6 +77,7 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 	if err := message.CheckRun(id); err != nil {
 		return err
 	}
+	var remains remains
 	swept, sweepErr := w.config.Runner.Sweep(ctx, marks(&message.Job{Run: id, Host: w.config.Host}))
 	log, body, err := runlog.Open(filepath.Join(dir, logDir))
 	if err != nil {
@@ -84,11 +94,16 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 		return errors.Join(err, sweepErr, log.Close())
 	}
 	r.recovered = true
+	if left, ok := errors.AsType[*runner.LeftError](sweepErr); ok {
+		remains.add(left)
+		w.slog.Error("a run was left behind, and not all of it can be ended; jobs are taken all the same", "run", id, "error", left)
+	}
+	r.remains = remains
 	done := readEnded(dir)
 	switch {
 	case ended:
 		r.state = Finished
-		r.dropWork()
+		r.clear(func() {})
 		w.start(ctx, r)
 		return nil
 	case done != nil && sweepErr == nil:

@@ -3,10 +3,10 @@ package worker
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/runner"
 )
 
 // drainTime is how long a worker that shuts down goes on sending what a run
@@ -99,6 +99,7 @@ func (r *run) arm(at time.Time) {
 	if r.state != Committed || !r.to(Armed) {
 		return
 	}
+	r.noteNeighbours()
 	set, local := r.set, r.clock.Local(at)
 	go func() { r.mail.post(released{set.Release(local)}) }()
 }
@@ -140,14 +141,14 @@ func (r *run) exited(m exited) {
 		Stopped: e.Stopped, Killed: e.Killed,
 	}
 	if e.Err != nil {
-		info.Reason = e.Err.Error()
+		info.Reason, info.Left = e.Err.Error(), errors.Is(e.Err, runner.ErrNotEnded)
 	}
 	r.event(message.Event{Kind: message.Exited, Exited: info})
 }
 
 // drop ends the run for that reason, from whatever state it is in.
 func (r *run) drop(s stopping) {
-	if r.left != nil && r.state < Collecting || r.state == TearingDown && r.after != thenYield {
+	if (r.closing || r.left != nil) && r.state < Collecting || r.state == TearingDown && r.after != thenYield {
 		return // it is ending, and how is known
 	}
 	if r.state >= Collecting {
@@ -218,6 +219,7 @@ func (r *run) finish() {
 	if r.set != nil {
 		result := r.set.Result()
 		done.Swept = result.Swept
+		r.remains.add(result.Left)
 		for i, t := range result.Totals {
 			done.Totals[i] = message.Total{
 				StdoutLines: t.StdoutLines, StdoutBytes: t.StdoutBytes,
@@ -232,10 +234,15 @@ func (r *run) finish() {
 	r.complete(done)
 }
 
-// complete journals the last event. Where the log can't take even that, or
+// complete removes the run's directory and journals the last event. Where the log can't take even that, or
 // can't be read any more, the publisher is told outside the log, and that
 // something is missing.
 func (r *run) complete(done *message.DoneInfo) {
+	r.clear(func() { r.settle(done) })
+}
+
+func (r *run) settle(done *message.DoneInfo) {
+	r.remains.into(done)
 	err := r.journal.last(done)
 	if err == nil {
 		err = r.mute
@@ -274,15 +281,7 @@ func (r *run) fallMute(err error) {
 func (r *run) end() {
 	r.to(Finished)
 	r.w.desk.leave(r)
-	r.dropWork()
 	r.lease.Reset(r.drainFor())
-}
-
-// dropWork removes what the processes started in.
-func (r *run) dropWork() {
-	if err := os.RemoveAll(r.inWork("")); err != nil {
-		r.slog.Warn("the run's directory can't be removed", "error", err)
-	}
 }
 
 // totals are what was written, by process and step.

@@ -49,7 +49,15 @@ type run struct {
 	lease     *time.Timer
 	replies   sync.WaitGroup // unlogged events under way
 	collect   gathering
-	chunks    chan *message.Chunk // of files that were asked for
+	remains   remains
+	work      *os.Root // the run's directory, opened before a process could change what its name leads to
+	elsewhere string   // where the teardown runs, if the run's directory can't be had; else empty
+	// closing: the run has ended on this host, and how is known; its directory is
+	// being removed, and then comes then.
+	closing  bool
+	then     func()
+	clearing clearing
+	chunks   chan *message.Chunk // of files that were asked for
 }
 
 // stopping says why, when and how a run is to be stopped.
@@ -136,6 +144,7 @@ func (r *run) loop(ctx context.Context) {
 	}
 	r.lease.Stop()
 	r.collect.stop(nil)
+	r.clearing.wait(ctx)
 	stopSending()
 	sender.Wait()
 	r.replies.Wait()
@@ -163,7 +172,7 @@ func (r *run) stopped() <-chan struct{} {
 }
 
 func (r *run) done() <-chan struct{} {
-	if r.set == nil || r.state.held() || r.state >= TearingDown {
+	if r.set == nil || r.closing || r.state.held() || r.state >= TearingDown {
 		return nil
 	}
 	return r.set.Done()
@@ -202,6 +211,10 @@ func (r *run) readMail(ctx context.Context) {
 			r.exited(m)
 		case dropped:
 			r.drop(m.stopping)
+		case remained:
+			r.remains.add(m.left)
+		case cleared:
+			r.cleared(m)
 		case unreadable:
 			r.fallMute(m.err)
 		case collectAnew:
@@ -222,9 +235,6 @@ func (r *run) enter(ctx context.Context) {
 		return
 	}
 	if r.left != nil {
-		if err := os.MkdirAll(r.inWork(""), 0o700); err != nil {
-			r.slog.Warn("the run's directory can't be made for its teardown", "error", err)
-		}
 		r.tearDown(thenFinish)
 		return
 	}
@@ -300,8 +310,11 @@ func (r *run) refuse(err error) {
 		}
 	}
 	r.slog.Warn("run refused", "reason", err)
-	r.event(message.Event{Kind: message.Refused, Refused: info})
-	r.end()
+	r.clear(func() {
+		info.Left, info.Unseen, info.Notes = r.remains.left, r.remains.unseen, r.remains.notes
+		r.event(message.Event{Kind: message.Refused, Refused: info})
+		r.end()
+	})
 }
 
 // giveWay lets an elder run have the host, if this one still can.
@@ -337,14 +350,26 @@ func (r *run) discard() {
 
 // freshDir makes the directory that the processes start in, empty.
 func (r *run) freshDir() error {
-	work := r.inWork("")
-	if err := os.RemoveAll(work); err != nil {
-		return fmt.Errorf("clear the run's directory: %w", err)
+	if err := r.w.clearWork(context.Background(), r.job.Run); err != nil {
+		r.remains.note("%v", err)
 	}
+	work := r.inWork("")
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return fmt.Errorf("make the run's directory: %w", err)
 	}
+	r.closeWork()
+	var err error
+	if r.work, err = os.OpenRoot(work); err != nil {
+		return fmt.Errorf("open the run's directory: %w", err)
+	}
 	return nil
+}
+
+func (r *run) closeWork() {
+	if r.work != nil {
+		_ = r.work.Close() // only read
+		r.work = nil
+	}
 }
 
 // spec turns the job into what the runner takes.
@@ -382,6 +407,7 @@ func (r *run) reply(e message.Event) {
 
 // close removes what is left of a run that is over.
 func (r *run) close() {
+	r.closeWork()
 	if err := r.w.forget(r); err != nil {
 		r.slog.Warn("something of the run is left on the disk", "error", err)
 	}

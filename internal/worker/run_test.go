@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/secrecy"
 )
 
 func TestRunGoesFromJobToNothingLeft(t *testing.T) {
@@ -113,7 +114,8 @@ func TestProcessSeesWhoItIsAndNoSecrets(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(func(c *Config) {
-		c.Environ = append(os.Environ(), "DOWNBEAT_QUEUE_URL=amqp://user:secret@broker", "FROM_WORKER=yes", "SHARED=worker")
+		environ := append(os.Environ(), "DOWNBEAT_QUEUE_URL=amqp://user:secret@broker", "AWS_SECRET_ACCESS_KEY=secret", "FROM_WORKER=yes", "SHARED=worker")
+		c.Environ = secrecy.Environ(environ, nil)
 	})
 	job := s.job("env; pwd")
 	job.Processes[0].Env = map[string]string{"SHARED": "job"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,6 +80,7 @@ func (r *run) tearDown(after aftermath) {
 	}
 	r.to(TearingDown)
 	r.event(message.Event{Kind: message.TearingDown})
+	r.findHome(r.job.Teardown)
 	first := len(r.job.Processes) + len(r.job.Setup)
 	go func() {
 		// What went wrong is reported step by step, and changes nothing.
@@ -90,6 +92,7 @@ func (r *run) tearDown(after aftermath) {
 // conclude is what comes after the teardown. Whoever was to wait for the host
 // again does not if the run was stopped meanwhile.
 func (r *run) conclude() {
+	r.leaveHome()
 	if r.owed {
 		if err := r.owe(false); err != nil {
 			r.slog.Warn("the teardown will be run again if this worker dies now", "error", err)
@@ -157,7 +160,11 @@ func (r *run) carryOut(ctx context.Context, step *message.Step, out *stepOutput)
 		<-set.Done()
 	}
 	info := r.stepInfo(ctx, step, out.exit)
-	info.Swept = set.Result().Swept
+	result := set.Result()
+	info.Swept = result.Swept
+	if result.Left != nil {
+		r.mail.post(remained{result.Left})
+	}
 	return info
 }
 
@@ -171,6 +178,9 @@ func (r *run) stepInfo(ctx context.Context, step *message.Step, exit *runner.Exi
 	info.ExitCode, info.Signal = exit.Code, exit.Signal
 	if exit.Err != nil {
 		info.Outcome, info.Reason = message.StepFailed, "could not be started: "+exit.Err.Error()
+		if errors.Is(exit.Err, runner.ErrNotEnded) {
+			info.Reason = "can't be ended: " + exit.Err.Error()
+		}
 		return info
 	}
 	info.StartedAt, info.EndedAt = r.clock.At(exit.Started), r.clock.At(exit.Ended)
@@ -216,10 +226,61 @@ func (r *run) stepCommand(step *message.Step) runner.Command {
 	}
 }
 
+// findHome makes sure that the teardown has the directories to run in: a program may
+// have removed them, or put something else in their place.
+func (r *run) findHome(steps []message.Step) {
+	home := r.inWork("")
+	switch err := makeDir(home); {
+	case err == nil:
+	case errors.Is(err, errMade):
+		r.remains.note("the run's directory was gone, so its teardown ran in a new one")
+	default:
+		dir, tempErr := os.MkdirTemp("", "downbeat-teardown-")
+		if tempErr != nil {
+			r.slog.Error("the teardown has no directory to run in", "error", errors.Join(err, tempErr))
+			return
+		}
+		r.elsewhere = dir
+		r.remains.note("the run's directory was gone and can't be made again, so its teardown ran in %s: %v", dir, plain(err))
+	}
+	for i := range steps {
+		if dir := steps[i].Dir; dir != "" && !filepath.IsAbs(dir) && errors.Is(makeDir(r.inWork(dir)), errMade) {
+			r.remains.note("directory %s was gone, so %s ran in a new one", shownPath(dir), steps[i].Name)
+		}
+	}
+}
+
+// errMade: the directory was not there, and is now.
+var errMade = errors.New("it was made")
+
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return errMade
+}
+
+// leaveHome removes what findHome has made elsewhere.
+func (r *run) leaveHome() {
+	if r.elsewhere == "" {
+		return
+	}
+	if err := RemoveTree(context.Background(), filepath.Dir(r.elsewhere), filepath.Base(r.elsewhere)); err != nil {
+		r.remains.note("left %s behind: %v", r.elsewhere, err)
+	}
+	r.elsewhere = ""
+}
+
 // inWork is a directory as seen from the run's.
 func (r *run) inWork(dir string) string {
 	if filepath.IsAbs(dir) {
 		return dir
+	}
+	if r.elsewhere != "" {
+		return filepath.Join(r.elsewhere, dir)
 	}
 	return filepath.Join(r.dir, workDir, dir)
 }

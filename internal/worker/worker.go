@@ -132,6 +132,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("take jobs from %s: %w", jobs, err)
 	}
+	w.loops.Go(func() { w.clearLeft(ctx) })
 	w.recover(ctx)
 	w.slog.Info("waiting for jobs", "queue", jobs)
 	w.intake(ctx, consumer)
@@ -209,7 +210,7 @@ func (w *Worker) stopped(run string) bool {
 func (w *Worker) forget(r *run) error {
 	err := r.log.Close()
 	if !r.leaving || r.settled() {
-		err = errors.Join(err, w.markSeen(r.job.Run), os.RemoveAll(r.dir))
+		err = errors.Join(err, w.markSeen(r.job.Run), w.dropRun(r.job.Run))
 	}
 	w.mu.Lock()
 	delete(w.runs, r.job.Run)
@@ -220,6 +221,7 @@ func (w *Worker) forget(r *run) error {
 	w.mu.Unlock()
 	if due {
 		w.dropOld(w.seenDir(), seenFor)
+		w.clearLeft(context.Background())
 	}
 	return err
 }
