@@ -20,8 +20,17 @@ const setPatience = 2 * time.Minute
 type set struct {
 	pieces map[int]piece
 	taken  map[int]types.Message // the SQS message of each piece
+	size   int                   // of the pieces
 	began  time.Time
 }
+
+// What is held of messages that were cut, in bytes: of one, which can't be more of
+// any that was sent here, and of all. Beyond that a set is dropped, and the oldest
+// is put back.
+const (
+	maxSet  = (maxBody+2*queue.MaxHeader)/4*5 + 1<<10
+	maxSets = 4 * maxSet
+)
 
 func (s *set) receipts() []string {
 	all := make([]string, 0, len(s.taken))
@@ -117,8 +126,17 @@ func (c *consumer) acceptPiece(got received, m types.Message, p piece) {
 		// Sent twice: SQS may have taken one whose sender heard nothing of it.
 		c.settler.add(false, aws.ToString(old.ReceiptHandle))
 	}
+	s.size += len(p.content) - len(s.pieces[p.index].content)
 	s.pieces[p.index], s.taken[p.index] = p, m
+	if s.size > maxSet {
+		c.broker.log.Warn("a message in pieces is too large, and dropped", "queue", c.remote.name, "bytes", s.size)
+		c.settler.add(false, s.receipts()...)
+		delete(c.sets, p.set)
+		c.mu.Unlock()
+		return
+	}
 	if len(s.pieces) < p.count {
+		c.boundSets()
 		c.mu.Unlock()
 		return
 	}
@@ -130,4 +148,23 @@ func (c *consumer) acceptPiece(got received, m types.Message, p piece) {
 	}
 	p.content = content.String()
 	c.acceptWhole(got, m, p, s.receipts()...)
+}
+
+// boundSets puts the oldest sets back as long as there is too much in all of them.
+// The consumer's mutex is held.
+func (c *consumer) boundSets() {
+	for {
+		size, oldest := 0, ""
+		for id, s := range c.sets {
+			size += s.size
+			if oldest == "" || s.began.Before(c.sets[oldest].began) {
+				oldest = id
+			}
+		}
+		if size <= maxSets {
+			return
+		}
+		c.settler.add(true, c.sets[oldest].receipts()...)
+		delete(c.sets, oldest)
+	}
 }

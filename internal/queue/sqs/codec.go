@@ -38,6 +38,8 @@ const (
 	// plainMost is up to what size readable content stays readable. Compressing
 	// it would save nothing: SQS charges for each 64 KiB begun.
 	plainMost = 4 << 10
+	// maxHeader bounds the header's JSON, in which a byte takes six at most.
+	maxHeader = 8 * queue.MaxHeader
 	// firstLine bounds the length of the first line.
 	firstLine = 160
 )
@@ -131,7 +133,12 @@ func toA85(raw []byte) string {
 }
 
 func fromA85(text string) ([]byte, error) {
-	raw := make([]byte, 4*len(text)) // 'z' alone stands for four bytes
+	zeros := strings.Count(text, "z") // each stands for four bytes by itself
+	size := 4*zeros + (len(text)-zeros)/5*4 + 8
+	if size > maxBody+2*queue.MaxHeader+8 {
+		return nil, fmt.Errorf("%w: %d bytes", queue.ErrTooLarge, size)
+	}
+	raw := make([]byte, size)
 	n, _, err := ascii85.Decode(raw, []byte(text), true)
 	return raw[:n], err
 }
@@ -224,7 +231,7 @@ func (c *codec) unpack(p piece) (queue.Message, error) {
 	default:
 		err = errForeign
 	}
-	if err == nil && p.header > len(raw) {
+	if err == nil && (p.header > len(raw) || p.header > maxHeader) {
 		err = errForeign
 	}
 	m := queue.Message{Persistent: p.persistent}
