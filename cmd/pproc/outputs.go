@@ -26,7 +26,7 @@ const (
 	// whose lines go to a file; one that is only slow holds the processes back.
 	paused = time.Second
 	// mostKept is how much waits in a file until processes wait, too.
-	mostKept = 1 << 30
+	mostKept = 256 << 20
 	// readerWithin is how long after the timeout a reader may take nothing until it
 	// isn't waited for any more: who gives a timeout wants an end.
 	readerWithin = 15 * time.Second

@@ -88,7 +88,7 @@ func (e *logEncoder) encode(line results.Line) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.out.Write(append(data, '\n'))
+	_, err = e.out.Write(append(escapeC1(data), '\n'))
 	return err
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"time"
 	"unicode/utf8"
@@ -77,8 +78,24 @@ func (o *jsonObserver) print(e jsonEvent) {
 	e.Time = e.Time.UTC().Round(0)
 	line, err := json.Marshal(e)
 	if err == nil {
-		_, _ = o.out.Write(append(line, '\n'))
+		_, _ = o.out.Write(append(escapeC1(line), '\n'))
 	}
+}
+
+// escapeC1 escapes the control characters that JSON lets pass, and a terminal may obey.
+func escapeC1(line []byte) []byte {
+	if bytes.IndexByte(line, 0x7f) < 0 && bytes.IndexByte(line, 0xc2) < 0 { // with which they begin
+		return line
+	}
+	escaped := make([]byte, 0, len(line)+64)
+	for _, c := range string(line) { // valid UTF-8
+		if c >= 0x7f && c < 0xa0 {
+			escaped = fmt.Appendf(escaped, "\\u%04x", c)
+		} else {
+			escaped = utf8.AppendRune(escaped, c)
+		}
+	}
+	return escaped
 }
 
 // Host implements [publisher.Observer].

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -30,19 +31,40 @@ func (h *health) serve(ctx context.Context, addr string, log *slog.Logger) error
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", h.healthz)
-	server := &http.Server{Addr: addr, Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		stopped <- server.Shutdown(ctx)
-	}()
-	log.Info("serving metrics", "address", addr)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	listener, err := net.Listen("tcp", addr)
+	if err == nil {
+		log.Info("serving metrics", "address", addr)
+		err = serveUntil(ctx, listener, mux)
+	}
+	if err != nil {
 		return fmt.Errorf("serve metrics on DOWNBEAT_METRICS_ADDR=%s: %w", addr, err)
 	}
-	return <-stopped
+	return nil
+}
+
+// answerWithin is how long, after ctx has ended, answers that are on their way are
+// waited for.
+const answerWithin = time.Second
+
+// serveUntil serves until ctx ends. Whoever holds a connection without asking, or
+// without reading the answer, is hung up on then, and that is no error.
+func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			_ = server.Close()
+		}
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	<-stopped
+	return nil
 }
 
 // alive returns once every worker has shown that none of its locks is held for

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Options say how much a [Spool] keeps.
@@ -405,10 +407,24 @@ func (s *Spool) drop() {
 	s.head, s.tail, s.spare, s.held = nil, nil, nil, 0
 }
 
-// create makes a file that has no name.
+// reserve is how much room files leave on a disk: what waits for its reader must
+// not take the place of what is worth more, such as the results themselves.
+const reserve = 256 << 20
+
+// create makes a file that has no name, in the first of the directories that takes
+// it, or else in that for temporary files.
 func create(dirs []string) (*os.File, error) {
 	var errs []error
-	for _, dir := range append(slices.Clip(dirs), "") {
+	for _, dir := range append(slices.Clip(dirs), os.TempDir()) {
+		var disk unix.Statfs_t
+		if err := unix.Statfs(dir, &disk); err != nil {
+			errs = append(errs, &os.PathError{Op: "statfs", Path: dir, Err: err})
+			continue
+		}
+		if free := disk.Bavail * uint64(disk.Bsize); free < reserve { //nolint:gosec // no size is negative
+			errs = append(errs, fmt.Errorf("only %d MB are left on the disk of %s: %w", free/1e6, dir, syscall.ENOSPC))
+			continue
+		}
 		f, err := os.CreateTemp(dir, ".downbeat-output-")
 		if err != nil {
 			errs = append(errs, err)
