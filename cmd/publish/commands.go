@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
@@ -158,8 +159,12 @@ func (a *app) hostsTable(reports []publisher.HostReport) error {
 		if r.Run != "" {
 			state = "busy with " + r.Experiment + ", run " + r.Run
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t±%s\t%s\t%s\t%s\n", r.Host, state, terminal.Duration(r.Clock.Value()), terminal.Duration(r.Clock.Error()),
-			terminal.Duration(r.Clock.RoundTrip(0)), r.Version, workerOf(r))
+		offset, bound, trip := "unknown", "", ""
+		if r.Clock.Samples() > 0 {
+			offset, bound = terminal.Duration(r.Clock.Value()), "±"+terminal.UpTo(r.Clock.Error())
+			trip = terminal.Duration(r.Clock.RoundTrip(0))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Host, state, offset, bound, trip, r.Version, workerOf(r))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -186,12 +191,15 @@ func workerOf(r publisher.HostReport) string {
 func (a *app) hostsJSON(reports []publisher.HostReport) error {
 	out := json.NewEncoder(a.out)
 	for _, r := range reports {
-		err := out.Encode(map[string]any{
+		known := map[string]any{
 			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version, "features": r.Features,
-			"worker": r.Worker, "others": r.Others, "waiting": r.Waiting, "run": r.Run, "experiment": r.Experiment, "clock_offset_us": r.Clock.Value().Microseconds(),
-			"clock_error_us": r.Clock.Error().Microseconds(), "round_trip_us": r.Clock.RoundTrip(0).Microseconds(),
-		})
-		if err != nil {
+			"worker": r.Worker, "others": r.Others, "waiting": r.Waiting, "run": r.Run, "experiment": r.Experiment, "clock_offset_us": nil, "clock_error_us": nil, "round_trip_us": nil,
+		}
+		if r.Clock.Samples() > 0 {
+			known["clock_offset_us"], known["clock_error_us"] = r.Clock.Value().Microseconds(), clock.Microseconds(r.Clock.Error())
+			known["round_trip_us"] = r.Clock.RoundTrip(0).Microseconds()
+		}
+		if err := out.Encode(known); err != nil {
 			return err
 		}
 	}

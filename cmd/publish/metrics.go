@@ -43,6 +43,11 @@ func metrics(b *strings.Builder, r results.Record) {
 			fmt.Fprintf(b, "  %s: %s\n", name, note)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.MetricNotes)) {
+		if _, metric := r.Metrics[name]; !metric {
+			fmt.Fprintf(b, "  %s: %s\n", name, r.MetricNotes[name])
+		}
+	}
 }
 
 // rests says on how many processes a metric rests, and of how many.

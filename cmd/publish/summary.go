@@ -60,11 +60,11 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 		b.WriteString("  nothing was started\n")
 		return
 	}
-	fmt.Fprintf(b, "  %s on %s started within %s", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"), micros(r.StartSkewUS))
+	fmt.Fprintf(b, "  %s on %s started within %s", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"), bounded(r.StartSkewUS, r.StartBoundUS()))
 	if r.Stopped() {
 		b.WriteString(" and stopped within " + stopping(r))
 	}
-	fmt.Fprintf(b, ", clocks known to ±%s%s\n", micros(r.ClockErrorUS), unheld)
+	fmt.Fprintf(b, ", clocks known to ±%s%s\n", terminal.UpTo(time.Duration(r.ClockErrorUS)*time.Microsecond), unheld)
 	fmt.Fprintf(b, "  %s, %s of output\n", terminal.Count(lines, "line"), terminal.Size(bytes))
 	if files, size := collected(r); files > 0 {
 		fmt.Fprintf(b, "  %s collected, %s\n", terminal.Count(files, "file"), terminal.Size(size))
@@ -74,9 +74,9 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 // stopping says how close together the hosts sent TERM, and how long after the first
 // of them the last process was gone; a run of before that was measured lacks it.
 func stopping(r results.Record) string {
-	text := micros(r.StopSkewUS) + " (TERM on every host"
+	text := bounded(r.StopSkewUS, r.StopBoundUS()) + " (TERM on every host"
 	if r.StopExitUS > 0 {
-		text += "; the last exit came " + micros(r.StopExitUS) + " after the first TERM"
+		text += "; the last exit came " + bounded(r.StopExitUS, r.StopExitBoundUS()) + " after the first TERM"
 	}
 	return text + ")"
 }
@@ -92,7 +92,10 @@ func collected(r results.Record) (files, size uint64) {
 	return files, size
 }
 
-func micros(us int64) string { return terminal.Duration(time.Duration(us) * time.Microsecond) }
+// bounded gives a figure of the clocks, or "< 290 µs" where it is below its bound.
+func bounded(us, bound int64) string {
+	return terminal.Bounded(time.Duration(us)*time.Microsecond, time.Duration(bound)*time.Microsecond)
+}
 
 // most is how many troubles are listed; all of them are in the results.
 const most = 10

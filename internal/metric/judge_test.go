@@ -31,7 +31,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]string{"start<5ms", "stop<=7.2ms", "rate>=10"}, ""},
-		{[]string{"stop<7.2ms"}, "stop_skew was 7.2ms, required < 7.2ms"},
+		{[]string{"stop<7.2ms"}, "stop_skew was 7.2ms ± 305µs, required < 7.2ms"},
 		{[]string{"start<5ms", "clock>1s", "rate<10"}, "clock_error was 310µs, required > 1s; rate was 10 req/s, required < 10"},
 		{[]string{"rate>10"}, "rate was 10 req/s, required > 10"},
 		{[]string{"lost>0"}, `lost was not found, required > 0: no line of alpha/0.out matches lost (\d+)`},
@@ -52,7 +52,7 @@ func TestJudge(t *testing.T) {
 		for _, name := range tt.limits {
 			dp.Require = append(dp.Require, limits[name])
 		}
-		rec := results.Record{Outcome: results.RunSucceeded, StartSkewUS: 812, StopSkewUS: 7200, ClockErrorUS: 310}
+		rec := results.Record{Outcome: results.RunSucceeded, StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 7200, StopErrorUS: 305, ClockErrorUS: 310}
 		metric.Judge(dir, dp, &rec)
 		want := results.RunSucceeded
 		if tt.reason != "" {
@@ -61,7 +61,7 @@ func TestJudge(t *testing.T) {
 		if rec.Outcome != want || rec.Reason != tt.reason {
 			t.Errorf("%v: got %s, %q, want %s, %q", tt.limits, rec.Outcome, rec.Reason, want, tt.reason)
 		}
-		if rec.Metrics["rate"] != 10 || !math.IsNaN(rec.Metrics["lost"]) || rec.Units["rate"] != "req/s" || len(rec.MetricNotes) != 1 {
+		if rec.Metrics["rate"] != 10 || !math.IsNaN(rec.Metrics["lost"]) || rec.Units["rate"] != "req/s" || rec.MetricNotes["lost"] == "" || rec.MetricNotes["rate"] != "" {
 			t.Errorf("%v: got %v, %v, %v", tt.limits, rec.Metrics, rec.Units, rec.MetricNotes)
 		}
 	}
@@ -83,5 +83,40 @@ func TestJudgeOfAFailedRun(t *testing.T) {
 	metric.Judge(gone, dp, &rec)
 	if rec.MetricNotes["rate"] == "" || !math.IsNaN(rec.Metrics["rate"]) {
 		t.Errorf("of a directory that is gone: got %v, %v", rec.Metrics, rec.MetricNotes)
+	}
+}
+
+// A skew is judged by what was measured. Where the clocks leave open whether that
+// is right, the run says so: a skew below its bound is never a figure.
+func TestSkewThatIsNotProvedIsSaidNotToBe(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		skew, bound   int64
+		operator      string
+		reason, note  string
+		before, fails bool
+	}{
+		"proved":                {skew: 812, bound: 290, operator: "<"},
+		"met, but not proved":   {skew: 812, bound: 4500, operator: "<", note: "< 4.5ms meets < 5ms as measured, and is not proved to: the clocks were not known better"},
+		"nearly":                {skew: 4900, bound: 290, operator: "<", note: "4.9ms ± 290µs meets < 5ms as measured, and is not proved to: the clocks were not known better"},
+		"not met":               {skew: 7213, bound: 290, operator: "<", fails: true, reason: "start_skew was 7.213ms ± 290µs, required < 5ms"},
+		"below the bound":       {skew: 0, bound: 290, operator: ">", fails: true, reason: "start_skew was < 290µs, required > 5ms"},
+		"of an earlier version": {skew: 812, bound: 310, operator: "<", before: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rec := results.Record{Outcome: results.RunSucceeded, StartSkewUS: test.skew, StartErrorUS: test.bound, ClockErrorUS: test.bound}
+			if test.before {
+				rec.StartErrorUS = 0
+			}
+			dp := &experiment.Datapoint{Require: []experiment.Requirement{{Name: "start_skew", Operator: test.operator, Limit: 5000, Text: test.operator + " 5ms"}}}
+			metric.Judge(t.TempDir(), dp, &rec)
+			if failed := rec.Outcome == results.RunFailed; failed != test.fails || rec.Reason != test.reason {
+				t.Errorf("%s: %q, want %q", rec.Outcome, rec.Reason, test.reason)
+			}
+			if got := rec.MetricNotes["start_skew"]; got != test.note {
+				t.Errorf("note %q, want %q", got, test.note)
+			}
+		})
 	}
 }

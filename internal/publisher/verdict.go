@@ -151,10 +151,30 @@ func (r *run) record() results.Record {
 	rec.StartSkewUS, rec.StartErrorUS = starts.width().Microseconds(), starts.errorUS()
 	rec.StopSkewUS, rec.StopErrorUS = stops.width().Microseconds(), stops.errorUS()
 	rec.StopExitUS = stopExit(stops.first, rec.Processes).Microseconds()
+	if rec.StopExitUS > 0 {
+		rec.StopExitErrorUS = r.untilExit(stops.first).errorUS()
+	}
 	if !rec.ReleasedAt.IsZero() {
 		rec.Unmatched = r.unmatched(rec.Hosts)
 	}
 	return rec
+}
+
+// untilExit is what StopExitUS spans: the hosts' TERM, and the exits after the
+// first of them.
+func (r *run) untilExit(term time.Time) *spread {
+	var s spread
+	for _, h := range r.hosts {
+		if !h.stoppedAt.IsZero() {
+			s.add(h.name, h.stoppedAt, 0)
+		}
+	}
+	for i := range r.processes {
+		if p := &r.processes[i]; p.endedAt.Time.After(term) {
+			s.add(p.host.name, p.endedAt, 0)
+		}
+	}
+	return &s
 }
 
 // stopExit is how long after the first TERM the last process ended that was there

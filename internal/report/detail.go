@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,9 +36,11 @@ type hostDetail struct {
 	Offset  int64  `json:"offset"`
 	Error   int64  `json:"error"`
 	Stopped *int64 `json:"stopped,omitempty"`
-	Lines   uint64 `json:"lines"`
-	Bytes   uint64 `json:"bytes"`
-	Swept   int    `json:"swept,omitempty"`
+	// StoppedError is the bound of that time.
+	StoppedError int64  `json:"stopped_error,omitempty"`
+	Lines        uint64 `json:"lines"`
+	Bytes        uint64 `json:"bytes"`
+	Swept        int    `json:"swept,omitempty"`
 
 	Files []string `json:"files,omitempty"`
 	// Missing says of files, the first few, why they were not collected.
@@ -56,8 +59,11 @@ type processDetail struct {
 	Delay   int64    `json:"delay,omitempty"`
 	Start   *int64   `json:"start,omitempty"`
 	End     *int64   `json:"end,omitempty"`
-	CPU     int64    `json:"cpu"` // user and system together
-	RSS     int64    `json:"rss"`
+	// StartError and EndError are the bounds of these times.
+	StartError int64 `json:"start_error,omitempty"`
+	EndError   int64 `json:"end_error,omitempty"`
+	CPU        int64 `json:"cpu"` // user and system together
+	RSS        int64 `json:"rss"`
 	// Lines and bytes of standard output and of standard error.
 	Lines [2]uint64 `json:"lines"`
 	Bytes [2]uint64 `json:"bytes"`
@@ -74,10 +80,12 @@ func newDetail(r results.Record) *detail {
 	}
 	d.Base = d.base.UTC().Format(time.RFC3339Nano)
 	d.span = max(r.EndedAt.Sub(d.base), time.Microsecond)
+	errors := map[string]int64{} // of the hosts' clocks, where an earlier version kept no others
 	for _, h := range r.Hosts {
+		errors[h.Host] = h.ClockErrorUS
 		d.Hosts = append(d.Hosts, hostDetail{
 			Host: h.Host, Outcome: string(h.Outcome), Reason: h.Reason, Hold: h.Hold, Offset: h.ClockOffsetUS, Error: h.ClockErrorUS,
-			Stopped: d.since(h.StoppedAt), Lines: h.Lines, Bytes: h.Bytes, Swept: h.Swept, Files: h.Files, Missing: missing(h),
+			Stopped: d.since(h.StoppedAt), StoppedError: cmp.Or(h.StoppedErrorUS, h.ClockErrorUS), Lines: h.Lines, Bytes: h.Bytes, Swept: h.Swept, Files: h.Files, Missing: missing(h),
 		})
 		d.addSteps(h.Host, slices.Concat(h.Setup, h.Teardown))
 	}
@@ -85,6 +93,7 @@ func newDetail(r results.Record) *detail {
 		d.Processes = append(d.Processes, processDetail{
 			Host: p.Host, Process: p.Process, PID: p.PID, Argv: p.Argv, Outcome: string(p.Outcome), Reason: p.Reason,
 			Exit: p.ExitCode, Signal: p.Signal, Delay: p.DelayUS, Start: d.since(p.StartedAt), End: d.since(p.EndedAt),
+			StartError: cmp.Or(p.StartedErrorUS, errors[p.Host]), EndError: cmp.Or(p.EndedErrorUS, errors[p.Host]),
 			CPU: p.UserUS + p.SystemUS, RSS: p.MaxRSSBytes,
 			Lines: [2]uint64{p.StdoutLines, p.StderrLines}, Bytes: [2]uint64{p.StdoutBytes, p.StderrBytes},
 		})
@@ -120,6 +129,7 @@ func (d *detail) addSteps(host string, steps []results.StepRecord) {
 		d.Steps = append(d.Steps, processDetail{
 			Host: host, Process: s.Name, Argv: s.Argv, Outcome: string(s.Outcome), Reason: s.Reason,
 			Exit: s.ExitCode, Signal: s.Signal, Start: d.since(s.StartedAt), End: d.since(s.EndedAt),
+			StartError: s.StartedErrorUS, EndError: s.EndedErrorUS,
 			CPU: s.UserUS + s.SystemUS, RSS: s.MaxRSSBytes,
 			Lines: [2]uint64{s.StdoutLines, s.StderrLines}, Bytes: [2]uint64{s.StdoutBytes, s.StderrBytes},
 		})

@@ -225,10 +225,10 @@ func skewOverOrder(runs []*run) *figure {
 			continue
 		}
 		n++
-		start.points = append(start.points, skewPoint(n, r.record.StartSkewUS, r.record.ClockErrorUS))
+		start.points = append(start.points, skewPoint(n, r.record.StartSkewUS, r.record.StartBoundUS()))
 		top = max(top, start.points[len(start.points)-1].high)
-		if r.record.StopSkewUS > 0 {
-			stop.points = append(stop.points, skewPoint(n, r.record.StopSkewUS, r.record.ClockErrorUS))
+		if r.stopped {
+			stop.points = append(stop.points, skewPoint(n, r.record.StopSkewUS, r.record.StopBoundUS()))
 			top = max(top, stop.points[len(stop.points)-1].high)
 		}
 	}

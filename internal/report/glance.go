@@ -122,30 +122,47 @@ func timeTile(sorted []*run) tile {
 
 // skewTiles tell how well the runs began and ended together.
 func skewTiles(sorted []*run) []tile {
-	var start, stop, clock []float64
+	var start, stop skews
+	var clock []float64
 	for _, r := range sorted {
 		if !r.complete || r.record.ReleasedAt.IsZero() {
 			continue
 		}
-		start = append(start, float64(r.record.StartSkewUS))
+		start.add(r.record.StartSkewUS, r.record.StartBoundUS())
 		clock = append(clock, float64(r.record.ClockErrorUS))
 		if r.stopped {
-			stop = append(stop, float64(r.record.StopSkewUS))
+			stop.add(r.record.StopSkewUS, r.record.StopBoundUS())
 		}
 	}
 	var tiles []tile
-	add := func(label string, us []float64, note string) {
-		if len(us) == 0 {
-			return
-		}
-		m := summarize(0, us, false)
-		tiles = append(tiles, tile{Label: label, Value: micros(m.mid), Note: fmt.Sprintf("median; %s at most%s", micros(m.high), note)})
+	if len(start) > 0 {
+		tiles = append(tiles, start.tile("start skew", fmt.Sprintf("; clocks known to ±%s", micros(summarize(0, clock, false).high))))
 	}
-	if len(clock) > 0 {
-		add("start skew", start, fmt.Sprintf("; clocks known to ±%s", micros(summarize(0, clock, false).high)))
+	if len(stop) > 0 {
+		tiles = append(tiles, stop.tile("stop skew", ""))
 	}
-	add("stop skew", stop, "")
 	return tiles
+}
+
+// skews are some, each with the bound of its error. One below its bound can't be
+// told from none: it counts as the bound, which it is at most.
+type skews []skew
+
+type skew struct{ us, bound int64 }
+
+func (s skew) most() int64 { return max(s.us, s.bound) }
+
+func (s skew) String() string {
+	return terminal.Bounded(time.Duration(s.us)*time.Microsecond, time.Duration(s.bound)*time.Microsecond)
+}
+
+func (s *skews) add(us, bound int64) { *s = append(*s, skew{us, bound}) }
+
+// tile shows the median, which of an even number is the greater of the two in the
+// middle, and the largest.
+func (s skews) tile(label, note string) tile {
+	slices.SortStableFunc(s, func(a, b skew) int { return cmp.Compare(a.most(), b.most()) })
+	return tile{Label: label, Value: s[len(s)/2].String(), Note: fmt.Sprintf("median; %s at most%s", s[len(s)-1], note)}
 }
 
 func micros(us float64) string {

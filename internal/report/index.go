@@ -20,23 +20,26 @@ type index struct {
 // A row is a run in the table of the page. What it lacks is left out, so that the
 // page can tell it from zero.
 type row struct {
-	N          int                `json:"n"`
-	Link       string             `json:"link"`
-	Run        string             `json:"run,omitempty"`
-	Dir        string             `json:"dir"`
-	Datapoint  int                `json:"datapoint,omitempty"`
-	Repetition int                `json:"repetition,omitempty"`
-	Attempt    int                `json:"attempt,omitempty"`
-	Parameters map[string]any     `json:"parameters,omitempty"`
-	Outcome    string             `json:"outcome"`
-	Reason     string             `json:"reason,omitempty"`
-	Words      string             `json:"words,omitempty"`
-	Superseded bool               `json:"superseded,omitempty"`
-	Released   string             `json:"released,omitempty"`
-	TookUS     *int64             `json:"took_us,omitempty"`
-	StartSkew  *int64             `json:"start_skew_us,omitempty"`
-	StopSkew   *int64             `json:"stop_skew_us,omitempty"`
-	ClockError *int64             `json:"clock_error_us,omitempty"`
+	N          int            `json:"n"`
+	Link       string         `json:"link"`
+	Run        string         `json:"run,omitempty"`
+	Dir        string         `json:"dir"`
+	Datapoint  int            `json:"datapoint,omitempty"`
+	Repetition int            `json:"repetition,omitempty"`
+	Attempt    int            `json:"attempt,omitempty"`
+	Parameters map[string]any `json:"parameters,omitempty"`
+	Outcome    string         `json:"outcome"`
+	Reason     string         `json:"reason,omitempty"`
+	Words      string         `json:"words,omitempty"`
+	Superseded bool           `json:"superseded,omitempty"`
+	Released   string         `json:"released,omitempty"`
+	TookUS     *int64         `json:"took_us,omitempty"`
+	StartSkew  *int64         `json:"start_skew_us,omitempty"`
+	StopSkew   *int64         `json:"stop_skew_us,omitempty"`
+	ClockError *int64         `json:"clock_error_us,omitempty"`
+	// StartError and StopError are the bounds of the skews.
+	StartError int64              `json:"start_error_us,omitempty"`
+	StopError  int64              `json:"stop_error_us,omitempty"`
 	Metrics    map[string]float64 `json:"metrics,omitempty"`
 	// Basis says of metrics on how many processes, or files, they rest, and of how many.
 	Basis map[string][2]int `json:"basis,omitempty"`
@@ -78,9 +81,10 @@ func newRow(n int, r *run, superseded bool) row {
 		took := r.took().Microseconds()
 		row.Released = rec.ReleasedAt.UTC().Format(time.RFC3339Nano)
 		row.TookUS, row.StartSkew, row.ClockError = &took, &rec.StartSkewUS, &rec.ClockErrorUS
+		row.StartError = rec.StartBoundUS()
 	}
 	if r.stopped {
-		row.StopSkew = &rec.StopSkewUS
+		row.StopSkew, row.StopError = &rec.StopSkewUS, rec.StopBoundUS()
 	}
 	return row
 }

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -79,17 +80,19 @@ type Record struct {
 	EndedAt    time.Time `json:"ended_at,omitzero"`
 	// StartSkewUS is the time between the first and the last start of a
 	// process in microseconds, StopSkewUS that between the first and the
-	// last host's TERM. StartErrorUS and StopErrorUS bound how wrong these can
-	// be, by what was known of the clocks at those times: 0 where there was no
-	// start or no stop. StopExitUS is the time between the first host's TERM and
-	// the last exit after it. ClockErrorUS is the largest of the hosts'.
-	StartSkewUS  int64   `json:"start_skew_us"`
-	StartErrorUS int64   `json:"start_error_us"`
-	StopSkewUS   int64   `json:"stop_skew_us"`
-	StopErrorUS  int64   `json:"stop_error_us"`
-	StopExitUS   int64   `json:"stop_exit_us"`
-	ClockErrorUS int64   `json:"clock_error_us"`
-	Metrics      Metrics `json:"metrics"`
+	// last host's TERM. StopExitUS is the time between the first host's TERM and
+	// the last exit after it. StartErrorUS, StopErrorUS and StopExitErrorUS bound
+	// how wrong these can be, by what was known of the clocks at those times: 0
+	// where there was no start, stop or exit. ClockErrorUS is the largest of the
+	// hosts'.
+	StartSkewUS     int64   `json:"start_skew_us"`
+	StartErrorUS    int64   `json:"start_error_us"`
+	StopSkewUS      int64   `json:"stop_skew_us"`
+	StopErrorUS     int64   `json:"stop_error_us"`
+	StopExitUS      int64   `json:"stop_exit_us"`
+	StopExitErrorUS int64   `json:"stop_exit_error_us"`
+	ClockErrorUS    int64   `json:"clock_error_us"`
+	Metrics         Metrics `json:"metrics"`
 	// Units are those of the metrics that have one, and MetricNotes say, for
 	// people, why a metric found nothing or what it had to leave out.
 	Units       map[string]string `json:"units,omitempty"`
@@ -138,6 +141,16 @@ type Verdict struct {
 	Outcome RunOutcome `json:"outcome"`
 	Reason  string     `json:"reason"`
 }
+
+// StartBoundUS is by how much StartSkewUS may be wrong, in microseconds. Records of
+// an earlier version know the error of the clocks alone.
+func (r *Record) StartBoundUS() int64 { return cmp.Or(r.StartErrorUS, r.ClockErrorUS) }
+
+// StopBoundUS is the same of StopSkewUS.
+func (r *Record) StopBoundUS() int64 { return cmp.Or(r.StopErrorUS, r.ClockErrorUS) }
+
+// StopExitBoundUS is the same of StopExitUS.
+func (r *Record) StopExitBoundUS() int64 { return cmp.Or(r.StopExitErrorUS, r.ClockErrorUS) }
 
 // Stopped reports whether any host was told to stop what still ran: else there
 // was no stop that StopSkewUS and StopExitUS could be of.

@@ -21,7 +21,7 @@ func sample() results.Record {
 		Parameters: map[string]any{"clients": 1, "mode": "linearizable"},
 		Outcome:    results.RunFailed, Reason: "client.0 on nevis exited with 3",
 		EnqueuedAt: epoch, ReleasedAt: after(time.Second), EndedAt: after(time.Minute),
-		StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 1430, StopErrorUS: 305, StopExitUS: 2950, ClockErrorUS: 310,
+		StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 1430, StopErrorUS: 305, StopExitUS: 2950, StopExitErrorUS: 306, ClockErrorUS: 310,
 		Metrics: map[string]float64{"throughput": 2733.2}, Unmatched: []string{"*.csv"},
 		MetricsOf: map[string]results.MetricBasis{"throughput": {Values: 4, Expected: 4, Definition: "6b1f"}},
 		Hosts: []results.HostRecord{{

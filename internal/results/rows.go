@@ -11,7 +11,7 @@ var (
 	runFields       = []string{"run", "experiment", "datapoint", "repetition", "attempt"}
 	datapointFields = []string{
 		"outcome", "reason", supersededField, "directory", "enqueued_at", "released_at", "ended_at", "duration_s",
-		"start_skew_us", "start_error_us", "stop_skew_us", "stop_error_us", "stop_exit_us", "clock_error_us",
+		"start_skew_us", "start_error_us", "stop_skew_us", "stop_error_us", "stop_exit_us", "stop_exit_error_us", "clock_error_us",
 	}
 	processFields = []string{
 		"host", "process", "group", "index", "rank", "delay_us", "pid", "argv", "outcome", "reason", "exit_code", "signal",
@@ -49,7 +49,7 @@ func runRow(rec Record) row {
 
 func datapointRow(rec Record, at place) row {
 	r := runRow(rec)
-	var took, start, startError, stop, stopError, exit, clocks string // empty cells: zeros would count in a mean
+	var took, start, startError, stop, stopError, exit, exitError, clocks string // empty cells: zeros would count in a mean
 	if !rec.ReleasedAt.IsZero() {
 		took = secondsCell(rec.EndedAt.Sub(rec.ReleasedAt))
 		start, startError, clocks = intCell(rec.StartSkewUS), boundCell(rec.StartErrorUS), intCell(rec.ClockErrorUS)
@@ -58,11 +58,11 @@ func datapointRow(rec Record, at place) row {
 		stop, stopError = intCell(rec.StopSkewUS), boundCell(rec.StopErrorUS)
 	}
 	if rec.Stopped() && rec.StopExitUS > 0 {
-		exit = intCell(rec.StopExitUS)
+		exit, exitError = intCell(rec.StopExitUS), boundCell(rec.StopExitErrorUS)
 	}
 	r.set(datapointFields, string(rec.Outcome), rec.Reason, strconv.FormatBool(at.superseded), at.directory,
 		timeCell(rec.EnqueuedAt), timeCell(rec.ReleasedAt), timeCell(rec.EndedAt), took,
-		start, startError, stop, stopError, exit, clocks)
+		start, startError, stop, stopError, exit, exitError, clocks)
 	for name, value := range rec.Metrics {
 		r[column{metricColumn, name}] = metricCell(value)
 		if of, ok := rec.MetricsOf[name]; ok {

@@ -86,8 +86,8 @@ func TestSkewsOfWhatNeverHappenedAreEmpty(t *testing.T) {
 	finish(t, e, rec)
 	lines := strings.Split(strings.TrimSpace(readFile(t, e.Dir(), "datapoints.csv")), "\n")
 	for i, want := range []string{
-		",duration_s,start_skew_us,start_error_us,stop_skew_us,stop_error_us,stop_exit_us,clock_error_us",
-		",59.000000,812,290,1430,305,2950,310", ",59.000000,812,290,,,,310", ",,,,,,,",
+		",duration_s,start_skew_us,start_error_us,stop_skew_us,stop_error_us,stop_exit_us,stop_exit_error_us,clock_error_us",
+		",59.000000,812,290,1430,305,2950,306,310", ",59.000000,812,290,,,,,310", ",,,,,,,",
 	} {
 		if !strings.HasSuffix(lines[i], want) {
 			t.Errorf("line %d: got %s, want %s at its end", i, lines[i], want)

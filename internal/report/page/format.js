@@ -41,6 +41,18 @@ function durationText(us) {
   return Math.floor(m / 60) + "h" + String(m % 60).padStart(2, "0") + "m";
 }
 
+// boundText gives the bound of an error, never less than it is.
+function boundText(us) {
+  const size = us < 1000 ? 1 : us < 10_000 ? 10 : us < 1_000_000 ? 100 : us < 60_000_000 ? 10_000 : 1_000_000;
+  return durationText(Math.ceil(us / size) * size);
+}
+
+// skewText gives a skew with the bound of its error. One below it can't be told from
+// none: it reads as the bound.
+function skewText(us, bound) {
+  return us < bound ? `< ${boundText(bound)}` : `${durationText(us)} ± ${boundText(bound)}`;
+}
+
 function sizeText(bytes) {
   if (bytes < 1000) return bytes + " B";
   let unit = -1;

@@ -1,12 +1,8 @@
 // The strips around release and stop: microseconds wide, with the error of each
-// host's clock, so that it can be seen what of a skew is sure.
+// time, so that it can be seen what of a skew is sure.
 
 const stripRow = 8;
 const stripGap = 10;
-
-function errorOf(detail) {
-  return new Map(detail.hosts.map((h) => [h.host, h.error]));
-}
 
 // fromFirst counts instants, and the bracket, from the first of some.
 function fromFirst(first, lanes) {
@@ -68,9 +64,18 @@ function spread(instants) {
   return { from: Math.min(...times), to: Math.max(...times) };
 }
 
+// boundOf is by how much the spread of instants may be wrong: the errors of two hosts
+// count, and within one they cancel out.
+function boundOf(instants) {
+  const errors = new Map();
+  for (const i of instants) errors.set(i.host, Math.max(errors.get(i.host) ?? 0, i.error));
+  const [first, second] = [...errors.values()].toSorted((a, b) => b - a);
+  return second === undefined ? 1 : first + second;
+}
+
 function showRelease(row, detail) {
-  const box = byId("release"), errors = errorOf(detail);
-  const instants = (p) => (p.start === undefined ? [] : [{ name: processName(p), at: p.start - (p.delay ?? 0), error: errors.get(p.host) ?? 0, kind: "start" }]);
+  const box = byId("release");
+  const instants = (p) => (p.start === undefined ? [] : [{ name: processName(p), at: p.start - (p.delay ?? 0), error: p.start_error ?? 0, kind: "start" }]);
   const lanes = byHost(detail).map(({ host, processes }) => ({ name: host.host, instants: processes.flatMap(instants) })).filter((lane) => lane.instants.length);
   const all = lanes.flatMap((lane) => lane.instants);
   if (!all.length) {
@@ -79,22 +84,22 @@ function showRelease(row, detail) {
   }
   const skew = spread(all);
   byId("release-text").textContent =
-    `The start of each process, with the error of its host's clock: within ${durationText(row.start_skew_us)}, clocks known to ±${durationText(row.clock_error_us)}.` +
+    `The start of each process, with the error of its time: within ${skewText(row.start_skew_us, row.start_error_us)}.` +
     (detail.processes.some((p) => p.delay) ? " Delays that the file asks for are taken off." : "");
-  showStrip(box, "Starts of the processes", lanes, ...range(all), { ...skew, text: `start skew ${durationText(skew.to - skew.from)}` });
+  showStrip(box, "Starts of the processes", lanes, ...range(all), { ...skew, text: `start skew ${skewText(row.start_skew_us, row.start_error_us)}` });
 }
 
-function exitsOf(processes, errors) {
+function exitsOf(processes) {
   return processes
     .filter((p) => p.end !== undefined && p.outcome !== "not_started")
-    .map((p) => ({ name: processName(p) + " " + words(p.outcome), at: p.end, error: errors.get(p.host) ?? 0, outcome: p.outcome }));
+    .map((p) => ({ name: processName(p) + " " + words(p.outcome), host: p.host, at: p.end, error: p.end_error ?? 0, outcome: p.outcome }));
 }
 
 function showStop(row, detail) {
-  const box = byId("stop"), errors = errorOf(detail);
-  const stops = detail.hosts.filter((h) => h.stopped !== undefined).map((h) => ({ name: h.host + " stopped", host: h.host, at: h.stopped, error: h.error, kind: "stopdot" }));
-  const exits = exitsOf(detail.processes, errors);
-  if (!stops.length) return showEnds(box, detail, exits, errors);
+  const box = byId("stop");
+  const stops = detail.hosts.filter((h) => h.stopped !== undefined).map((h) => ({ name: h.host + " stopped", host: h.host, at: h.stopped, error: h.stopped_error ?? 0, kind: "stopdot" }));
+  const exits = exitsOf(detail.processes);
+  if (!stops.length) return showEnds(box, detail, exits);
   const [low, widest] = range(stops);
   const skew = spread(stops);
   const first = skew.from;
@@ -103,26 +108,26 @@ function showStop(row, detail) {
   const inside = (e) => e.at >= low && e.at <= high;
   const lanes = byHost(detail).map(({ host, processes }) => ({
     name: host.host,
-    instants: [...stops.filter((s) => s.host === host.host), ...exitsOf(processes, errors).filter(inside)],
+    instants: [...stops.filter((s) => s.host === host.host), ...exitsOf(processes).filter(inside)],
   })).filter((lane) => lane.instants.length);
   const after = exits.filter((e) => e.at > high).length, before = exits.filter((e) => e.at < low).length;
   byId("stop-text").textContent =
-    `TERM on each host (dots), with the error of its clock: within ${durationText(skew.to - skew.from)}, clocks known to ±${durationText(row.clock_error_us)}; the time is that since the first. Then the exits` +
-    (before ? `; ${before} earlier than this` : "") + (after ? `; ${after} later, the last ${durationText(lastExit - skew.from)} after the first TERM` : "") + ".";
-  const bracket = { from: 0, to: skew.to - first, text: `stop skew ${durationText(skew.to - first)}` };
+    `TERM on each host (dots), with the error of its time: within ${skewText(row.stop_skew_us, row.stop_error_us)}; the time is that since the first. Then the exits` +
+    (before ? `; ${before} earlier than this` : "") + (after ? `; ${after} later, the last ${skewText(lastExit - skew.from, boundOf([...stops, ...exits]))} after the first TERM` : "") + ".";
+  const bracket = { from: 0, to: skew.to - first, text: `stop skew ${skewText(row.stop_skew_us, row.stop_error_us)}` };
   showStrip(box, "Stops of the hosts and exits of the processes", fromFirst(first, lanes), low - first, high - first, bracket);
 }
 
 // showEnds draws a run in which nobody had to be stopped.
-function showEnds(box, detail, exits, errors) {
+function showEnds(box, detail, exits) {
   if (!exits.length) {
     byId("stop-text").textContent = "No process has ended.";
     return box.replaceChildren();
   }
   const skew = spread(exits);
-  byId("stop-text").textContent = `No host was told to stop: the processes ended by themselves, from the first to the last within ${durationText(skew.to - skew.from)}. The time is that since the first.`;
-  const lanes = byHost(detail).map(({ host, processes }) => ({ name: host.host, instants: exitsOf(processes, errors) })).filter((lane) => lane.instants.length);
+  byId("stop-text").textContent = `No host was told to stop: the processes ended by themselves, from the first to the last within ${skewText(skew.to - skew.from, boundOf(exits))}. The time is that since the first.`;
+  const lanes = byHost(detail).map(({ host, processes }) => ({ name: host.host, instants: exitsOf(processes) })).filter((lane) => lane.instants.length);
   const [low, high] = range(exits);
-  const bracket = { from: 0, to: skew.to - skew.from, text: durationText(skew.to - skew.from) };
+  const bracket = { from: 0, to: skew.to - skew.from, text: skewText(skew.to - skew.from, boundOf(exits)) };
   showStrip(box, "Exits of the processes", fromFirst(skew.from, lanes), low - skew.from, high - skew.from, bracket);
 }

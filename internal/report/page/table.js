@@ -14,8 +14,8 @@ const columns = [
   ...(rows.some((r) => r.reason) ? [{ key: "reason", title: "reason", value: (r) => r.reason || undefined, reason: true }] : []),
   ...index.parameters.map((name) => ({ key: "p." + name, title: name, value: (r) => plain(r.parameters?.[name]) })),
   { key: "took", title: "took (s)", value: (r) => (r.took_us === undefined ? undefined : r.took_us / 1e6), digits: 3 },
-  { key: "start_skew", title: "start skew (µs)", value: (r) => r.start_skew_us },
-  { key: "stop_skew", title: "stop skew (µs)", value: (r) => r.stop_skew_us },
+  { key: "start_skew", title: "start skew (µs)", value: (r) => most(r.start_skew_us, r.start_error_us), unsure: (r) => r.start_skew_us < r.start_error_us },
+  { key: "stop_skew", title: "stop skew (µs)", value: (r) => most(r.stop_skew_us, r.stop_error_us), unsure: (r) => r.stop_skew_us < r.stop_error_us },
   { key: "clock_error", title: "clock error (±µs)", value: (r) => r.clock_error_us },
   ...index.metrics.map((name) => ({ key: "m." + name, title: withUnit(name), value: (r) => r.metrics?.[name], metric: name })),
   { key: "run", title: "run", value: (r) => r.run || undefined },
@@ -23,6 +23,12 @@ const columns = [
 ];
 for (const column of columns) {
   column.text = rows.some((r) => typeof column.value(r) === "string");
+}
+
+// most is a skew or, where it is below the bound of its error, the bound: it sorts and
+// filters as what it is at most.
+function most(skew, bound) {
+  return skew === undefined ? undefined : Math.max(skew, bound ?? 0);
 }
 
 // plain gives lists and objects as text, which can be sorted and searched.
@@ -34,7 +40,8 @@ function cellText(column, row) {
   const value = column.value(row);
   if (value === undefined || value === null) return "";
   if (typeof value !== "number") return String(value);
-  return column.digits !== undefined ? value.toFixed(column.digits) : numberText(value);
+  const text = column.digits !== undefined ? value.toFixed(column.digits) : numberText(value);
+  return column.unsure?.(row) ? "< " + text : text;
 }
 
 // makeTest turns what is written below a heading into a function of a value.

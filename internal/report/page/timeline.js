@@ -66,7 +66,7 @@ function addAxis(f, title) {
 
 function processTitle(p) {
   const parts = [processName(p), words(p.outcome) + (p.reason ? ": " + p.reason : "")];
-  if (p.start !== undefined) parts.push("started " + durationText(p.start) + " after the release");
+  if (p.start !== undefined) parts.push("started " + skewText(p.start, p.start_error ?? 0) + " after the release");
   if (p.start !== undefined && p.end !== undefined) parts.push("ran " + durationText(p.end - p.start));
   parts.push(count(p.lines[0], "line") + " of output, " + count(p.lines[1], "line") + " of errors");
   return visible(parts.join("\n").replaceAll("\n", "; "));
