@@ -36,8 +36,8 @@ func metrics(b *strings.Builder, r results.Record) {
 		switch of := r.MetricsOf[name]; {
 		case math.IsNaN(r.Metrics[name]):
 			note = "nothing found: " + note
-		case note == "" && of.Values < of.Expected:
-			note = "without " + strings.Join(of.Lacking, "; ")
+		case note == "" && of.Values < of.Expected && !strings.Contains(r.Reason, name+" is the "):
+			note = "not of all: " + strings.Join(of.Lacking, "; ")
 		}
 		if note != "" {
 			fmt.Fprintf(b, "  %s: %s\n", name, note)

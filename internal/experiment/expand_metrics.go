@@ -57,6 +57,9 @@ func (x *expansion) sources(m *metric) []Source {
 			sources = append(sources, Source{Host: at.host, File: at.file})
 		}
 		sources[i].Named = append(sources[i].Named, p.Name)
+		if m.anybodys() && len(x.file.Groups) > 1 && !slices.Contains(sources[i].Groups, p.Group) {
+			sources[i].Groups = append(sources[i].Groups, p.Group)
+		}
 	}
 	return sources
 }

@@ -61,8 +61,11 @@ type Source struct {
 	File    string // a pattern below the host's collected files
 	Process string
 	Stderr  bool // the process's standard error, else its standard output
-	// Named are the processes on the host whose files File names.
-	Named []string
+	// Named are the processes on the host whose files File names. Groups are theirs
+	// where the metric does not say whose files these are: then a group that has left
+	// none anywhere owes none.
+	Named  []string
+	Groups []string
 }
 
 // Wild reports whether File may be the name of several files.
@@ -187,10 +190,15 @@ func (d *decoder) metric(m *metric, fields map[string]*node) {
 	d.tooWide(m)
 }
 
+// anybodys reports whether nothing says whose files the metric is about.
+func (m *metric) anybodys() bool {
+	return m.file != nil && m.file.constant() && len(m.groups) == 0 && len(m.hosts) == 0
+}
+
 // tooWide warns of a metric that wants a value of every process where there are
 // several groups, of which one most likely has none.
 func (d *decoder) tooWide(m *metric) {
-	if len(d.file.Groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner() == Count {
+	if len(d.file.Groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner() == Count || m.anybodys() {
 		return
 	}
 	d.warn(m.whole.at, m.whole.field, "every process of %s has to have a value, else the run fails; with group: it is only those of one",

@@ -42,7 +42,7 @@ groups:
   client: {on: [a, b], count: "{{.n}}", name: "{{.mode}}{{.index}}", run: "x {{.rate}}"}
 metrics:
   own: {file: "{{.name}}.{{.index}}.{{.rank}}.{{.local}}.{{.count}}.{{.group}}.{{.host}}.{{.address}}.{{.rate}}.{{port .index}}.csv", field: v, group: client, reduce: sum}
-  all: {file: "{{join \"-\" (addresses \"client\")}}.{{address \"server.0\"}}.csv", field: "{{.mode}}", where: {n: "{{.n}}", rate: "{{.rate}}"}, reduce: max}
+  all: {file: "{{join \"-\" (addresses \"client\")}}.{{address \"server.0\"}}.csv", field: '{{.mode}}{{index (seq 9) .n}}{{printf "%03d" .n}}{{join "," (seq .n)}}', where: {n: "{{.n}}", rate: "{{.rate}}"}, reduce: max}
   out: {output: stderr, pattern: "{{.mode}} (\\d+)", host: [a, c], reduce: {lines: last, processes: mean}}
 require: {own: "> {{mul .n 10}}", start_skew: "< {{.n}}ms"}
 `,

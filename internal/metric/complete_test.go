@@ -141,7 +141,7 @@ func TestWhatIsExpected(t *testing.T) {
 			"files of several processes by one pattern",
 			map[string]string{"alpha/files/0.csv": "v\n1\n", "alpha/files/1.csv": "v\n2\n"},
 			csv(experiment.Metric{Sources: []experiment.Source{files("alpha", "*.csv", "0", "1", "2")}}),
-			3, 2, 3, `3 processes on alpha name their files "*.csv", and 2 have any`,
+			3, 2, 3, `3 processes on alpha left 2 files like "*.csv"`,
 		},
 		{
 			"more files than processes",
@@ -175,6 +175,38 @@ func TestWhatIsExpected(t *testing.T) {
 				t.Errorf("lacking: got %q, want %q", got, tt.lacking)
 			}
 		})
+	}
+}
+
+// Where a metric does not say whose files it is about, a group that has left none
+// anywhere owes none; of one that has, each host owes one.
+func TestFilesOfNobodyInParticular(t *testing.T) {
+	t.Parallel()
+	m := experiment.Metric{Format: experiment.CSV, Field: "v", Processes: experiment.Sum, Scale: 1, Sources: []experiment.Source{
+		{Host: "alpha", File: "x.csv", Named: []string{"server.0"}, Groups: []string{"server"}},
+		{Host: "bravo", File: "x.csv", Named: []string{"client.0", "client.2"}, Groups: []string{"client"}},
+		{Host: "charlie", File: "x.csv", Named: []string{"client.1", "server.1"}, Groups: []string{"client", "server"}},
+		{Host: "delta", File: "x.csv", Named: []string{"monitor.0"}, Groups: []string{"monitor"}},
+	}}
+	const v = "v\n1\n"
+	tests := []struct {
+		files            []string
+		values, expected int
+		note             string
+	}{
+		{[]string{"bravo"}, 1, 2, `none is expected of "monitor", "server", which left no such file anywhere`},
+		{[]string{"bravo", "charlie"}, 2, 3, `none is expected of "monitor", which left no such file anywhere`},
+		{[]string{"bravo", "charlie", "alpha", "delta"}, 4, 4, ""},
+		{nil, 0, 4, `no file collected from alpha matches "x.csv"`},
+	}
+	for _, tt := range tests {
+		tree := make(map[string]string)
+		for _, host := range tt.files {
+			tree[host+"/files/x.csv"] = v
+		}
+		if f := metric.Take(run(tree), &m, nil); f.Values != tt.values || f.Expected != tt.expected || f.Note != tt.note {
+			t.Errorf("%v: got %d of %d, %q, want %d of %d, %q", tt.files, f.Values, f.Expected, f.Note, tt.values, tt.expected, tt.note)
+		}
 	}
 }
 

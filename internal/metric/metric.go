@@ -15,6 +15,7 @@ import (
 	"math"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -27,6 +28,7 @@ import (
 func Take(run fs.FS, m *experiment.Metric, started func(host, process string) bool) Finding {
 	s := &search{run: run, metric: m, over: reducer{reduction: m.Processes}, started: started}
 	s.open = func(name string) (io.ReadCloser, error) { return run.Open(name) }
+	s.spare()
 	for _, source := range m.Sources {
 		if source.File != "" {
 			s.files(&source)
@@ -67,6 +69,9 @@ func (s *search) result() Finding {
 	default:
 		f.Value, f.Note = v, s.left.String()
 	}
+	if len(s.spared) > 0 {
+		f.Note = strings.TrimPrefix(f.Note+"; none is expected of "+listed(s.spared)+", which left no such file anywhere", "; ")
+	}
 	return f
 }
 
@@ -79,7 +84,8 @@ type search struct {
 	over    reducer // of all values, or of what each source came to
 	lines   reducer // of one source's values, where there are two steps
 
-	values, expected int // processes or files
+	spared           []string // groups that owe no file
+	values, expected int      // processes or files
 	lacking          []string
 
 	miss miss // of all sources
@@ -97,22 +103,50 @@ func (s *search) runs(host, process string) bool { return s.started == nil || s.
 // filesDir holds what was collected from a host, below the host's directory.
 const filesDir = "files"
 
-// files reads the files of a host that match the source's pattern.
-func (s *search) files(source *experiment.Source) {
-	named := 1
-	if len(source.Named) > 0 {
-		named = 0
-		for _, process := range source.Named {
-			if s.runs(source.Host, process) {
-				named++
-			}
+// spare finds the groups that owe no file: where nothing says whose files a metric is
+// about, those that have left none, if another has.
+func (s *search) spare() {
+	var left, none []string
+	for i := range s.metric.Sources {
+		source := &s.metric.Sources[i]
+		if len(source.Groups) == 0 || s.owing(source) == 0 {
+			continue
+		}
+		if len(s.collected(source)) > 0 {
+			left = append(left, source.Groups...)
+		} else {
+			none = append(none, source.Groups...)
 		}
 	}
-	if named == 0 {
-		return
+	s.miss = miss{}
+	none = slices.DeleteFunc(none, func(group string) bool { return len(left) == 0 || slices.Contains(left, group) })
+	slices.Sort(none)
+	s.spared = slices.Compact(none)
+}
+
+// owing is how many files a source should have.
+func (s *search) owing(source *experiment.Source) int {
+	if len(source.Named) == 0 {
+		return 1
 	}
-	if !source.Wild() {
-		named = 1 // they share it
+	n := 0
+	for _, process := range source.Named {
+		if s.runs(source.Host, process) {
+			n++
+		}
+	}
+	if !source.Wild() || len(source.Groups) > 0 {
+		return min(n, 1) // they share it, or it is not known whose it is
+	}
+	return n
+}
+
+// files reads the files of a host that match the source's pattern.
+func (s *search) files(source *experiment.Source) {
+	named := s.owing(source)
+	isSpared := func(group string) bool { return slices.Contains(s.spared, group) }
+	if named == 0 || len(source.Groups) > 0 && !slices.ContainsFunc(source.Groups, func(group string) bool { return !isSpared(group) }) {
+		return
 	}
 	names := s.collected(source)
 	there := 0
@@ -132,7 +166,14 @@ func (s *search) files(source *experiment.Source) {
 		s.lack(s.here.text)
 		return
 	}
-	s.lack(fmt.Sprintf("%d processes on %s name their files %q, and %d have any", named, source.Host, source.File, there))
+	s.lack(fmt.Sprintf("%d processes on %s left %s like %q", named, source.Host, files(there), source.File))
+}
+
+func files(n int) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
 }
 
 // collected lists the files that were collected for a source.
