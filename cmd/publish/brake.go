@@ -34,7 +34,7 @@ func (b *brake) fail() { b.failed++ }
 // host. That a command of a setup failed is none: it may well work the third time.
 func (b *brake) futile() bool {
 	for _, r := range b.refusals {
-		if r.times > 1 && !r.setup {
+		if r.last && r.times > 1 && !r.setup {
 			return true
 		}
 	}
@@ -73,29 +73,49 @@ type repeated struct {
 	times  int
 	reason string // as it was said last
 	setup  bool   // a command of the setup failed
+	last   bool   // it was said of the latest run
 }
 
 // after is the streak once that run is over. A run that was not refused ends all, also
-// one for which a host was not ready: it may have been away for a moment.
+// one for which a host was not ready: it may have been away for a moment. What a host
+// said before stands as long as it has no chance to say it again, because another one
+// was quicker to refuse.
 func (s streak) after(r results.Record) streak {
 	next := make(streak)
 	if r.Outcome != results.RunRefused {
 		return next
 	}
 	for _, h := range r.Hosts {
-		if h.Outcome == results.HostRefused {
+		switch h.Outcome {
+		case results.HostRefused:
 			key := refusal{h.Host, essence(h.Reason)}
-			next[key] = repeated{s[key].times + 1, h.Reason, slices.ContainsFunc(h.Setup, failed)}
+			next[key] = repeated{s[key].times + 1, h.Reason, slices.ContainsFunc(h.Setup, failed), true}
+		case results.HostStopped:
+			next.keep(h.Host, s)
+		default:
 		}
 	}
 	return next
 }
 
+// keep takes over what a host has said before.
+func (s streak) keep(host string, before streak) {
+	for key, r := range before {
+		if key.host == host {
+			r.last = false
+			s[key] = r
+		}
+	}
+}
+
 func failed(s results.StepRecord) bool { return s.Outcome != results.ProcessSucceeded }
 
-// longest is the reason that came most often in a row, and how often.
+// longest is the reason for the latest run that came most often in a row, and how often.
 func (s streak) longest() (reason string, times int) {
 	for _, r := range s {
+		if !r.last {
+			continue
+		}
 		if r.times > times || r.times == times && r.reason < reason {
 			reason, times = r.reason, r.times
 		}

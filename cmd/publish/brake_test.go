@@ -23,6 +23,13 @@ func TestSameRefusalStops(t *testing.T) {
 	t.Parallel()
 	const x, y = "alpha: ./serve is not executable", "alpha: no space left on device"
 	notReady := results.Record{Outcome: results.RunRefused, Hosts: []results.HostRecord{{Host: "alpha", Outcome: results.HostNotReady, Reason: "alpha was not ready"}}}
+	// quicker is a run that one host refused before the other could say anything.
+	quicker := func(refusal, other string) results.Record {
+		r := refusedBy(refusal)
+		r.Hosts = append(r.Hosts, results.HostRecord{Host: other, Outcome: results.HostStopped})
+		return r
+	}
+	const z = "bravo: ./serve is not executable"
 	setup := refusedBy("alpha: setup.0 exited with status 1 after 12ms")
 	setup.Hosts[0].Setup = []results.StepRecord{{Outcome: results.ProcessFailed}}
 	for _, test := range []struct {
@@ -40,6 +47,9 @@ func TestSameRefusalStops(t *testing.T) {
 		{"beside others", []results.Record{refusedBy(x), refusedBy(x, "bravo: full"), refusedBy("charlie: odd", x)}, true, true},
 		{"a setup that fails", []results.Record{setup, setup}, false, false},
 		{"a setup that always fails", []results.Record{setup, setup, setup}, false, true},
+		{"each host in its turn", []results.Record{quicker(x, "bravo"), quicker(z, "alpha"), quicker(x, "bravo"), quicker(z, "alpha")}, true, false},
+		{"each host in its turn, for long", []results.Record{quicker(x, "bravo"), quicker(z, "alpha"), quicker(x, "bravo"), quicker(z, "alpha"), quicker(x, "bravo")}, true, true},
+		{"another host, which is the only one then", []results.Record{quicker(x, "bravo"), quicker(x, "bravo"), quicker(z, "alpha")}, false, false},
 		{"a host that is away", []results.Record{notReady, notReady, notReady}, false, false},
 	} {
 		b := &brake{}
