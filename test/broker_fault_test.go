@@ -5,12 +5,20 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"downbeat/internal/message"
+	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/queue/dial"
+	"downbeat/internal/queue/queuetest/proxy"
 	"downbeat/internal/results"
 	"downbeat/internal/testwait"
 )
@@ -33,6 +41,10 @@ func TestBrokerFaults(t *testing.T) {
 	t.Run("blocked", func(t *testing.T) { testBrokerBlocked(t, node) })
 	//nolint:paralleltest // one after the other on one node
 	t.Run("killed", func(t *testing.T) { testBrokerKilled(t, node) })
+	//nolint:paralleltest // one after the other on one node
+	t.Run("permissions", func(t *testing.T) { testPermissions(t, node) })
+	//nolint:paralleltest // one after the other on one node
+	t.Run("wiped", func(t *testing.T) { testBrokerWiped(t, node) })
 }
 
 // counting prints line after line until it is [lab.enough], and notes beside it
@@ -293,4 +305,84 @@ func leaveShort(l *lab, _ *program) {
 	l.write("short.yaml", "name: short\nhosts: {alpha: [echo again]}\n")
 	again := l.publish("--ready-timeout="+awhile, "short.yaml")
 	again.wait(0, "short: succeeded")
+}
+
+// A broker that comes back empty knows no host: a run that goes on goes on, and a
+// datapoint that begins waits for the workers to come back, instead of saying that
+// there never was one.
+func testBrokerWiped(t *testing.T, node *rabbittest.Node) {
+	running := newLab(t, node.URL())
+	running.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	running.write("count.yaml", "name: count\nhosts: {alpha: ["+counting+"]}\n")
+	count := running.publish("--lease="+awhile, "count.yaml")
+	running.awaitMore("alpha")
+
+	link, url := proxy.New(t, node.URL())
+	between := newLab(t, node.URL())
+	worker := between.worker("bravo", "DOWNBEAT_QUEUE_URL="+url)
+	between.write("twice.yaml", "name: twice\nrepeat: 2\npause: 1s\nhosts: {bravo: [\"true\"]}\n")
+	twice := between.publish("--ready-timeout="+awhile, "twice.yaml")
+	twice.await("twice 1/2: succeeded")
+
+	link.Down()
+	for _, step := range []func() error{node.Kill, node.Wipe, func() error { return node.Restart(t.Context()) }} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	twice.await("waiting for bravo: the broker has started again and does not know it")
+	link.Up()
+	worker.await("connected again")
+	twice.wait(0, "twice: 2 of 2 datapoints succeeded")
+
+	running.awaitMore("alpha")
+	running.enough()
+	count.wait(0, "count: succeeded")
+	running.wantCounted("alpha")
+}
+
+// What the broker doesn't let a worker do its check finds, by doing it; and publish
+// says what it may not do at once.
+func testPermissions(t *testing.T, node *rabbittest.Node) {
+	l := newLab(t, node.URL())
+	ctl := func(args ...string) {
+		t.Helper()
+		if err := node.Ctl(t.Context(), args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctl("add_user", "limited", "secret")
+	as := strings.Replace(node.URL(), "guest:guest", "limited:secret", 1)
+	check := func(status int, texts ...string) {
+		t.Helper()
+		cmd := exec.Command(filepath.Join(programs, "worker"), "--check")
+		p := l.start(cmd, "DOWNBEAT_HOST=alpha", "DOWNBEAT_QUEUE_URL="+as)
+		p.wait(status, texts...)
+		if p.stderr.has("secret") {
+			t.Errorf("the password is shown:\n%s", &p.stderr)
+		}
+	}
+	for _, allowed := range [][]string{{"", ".*", ".*"}, {".*", "", ".*"}, {".*", ".*", ""}} {
+		ctl(append([]string{"set_permissions", "limited"}, allowed...)...)
+		check(2, "access denied by the broker", "'limited'")
+	}
+	ctl("set_permissions", "limited", ".*", ".*", ".*")
+	check(0)
+
+	otherwise := queue.Spec{Name: message.JobsQueue(l.variable("DOWNBEAT_NAMESPACE"), "alpha"), Expires: time.Hour}
+	broker, err := dial.Open(t.Context(), node.URL(), queue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = broker.Close() }()
+	if err := broker.Declare(t.Context(), otherwise); err != nil {
+		t.Fatal(err)
+	}
+	check(1, otherwise.Name, "inequivalent arg 'x-expires'", "declared otherwise")
+
+	l.worker("bravo")
+	l.write("once.yaml", "name: once\nhosts: {bravo: [\"true\"]}\n")
+	ctl("set_permissions", "limited", ".*", "", ".*")
+	publish := l.start(exec.Command(filepath.Join(programs, "publish"), "--ready-timeout="+awhile, "once.yaml"), "DOWNBEAT_QUEUE_URL="+as)
+	publish.wait(3, "the broker does not let publish send host bravo its job: ", "access denied by the broker", "'limited'")
 }

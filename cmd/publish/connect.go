@@ -64,6 +64,7 @@ func (a *app) connect(ctx context.Context) (queue.Broker, error) {
 			}
 			told = true
 		}))
+	a.starting = told
 	if err != nil {
 		err = last // rather than that there is no time left to try again
 	}

@@ -54,6 +54,8 @@ type app struct {
 	// place is that of the datapoint under way in the experiment; empty where
 	// there is one datapoint.
 	place string
+	// starting: the broker was still starting when it was connected to.
+	starting bool
 }
 
 // embedded is the queue URL of the embedded queue, the default.
@@ -241,6 +243,7 @@ func (a *app) open(ctx context.Context, broker queue.Broker) (*publisher.Publish
 		if config.Broker, err = a.connect(ctx); err != nil {
 			return nil, nil, err
 		}
+		config.Starting = a.starting
 		disconnect = config.Broker.Close
 	}
 	p, err := publisher.New(ctx, config)

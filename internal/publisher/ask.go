@@ -241,12 +241,17 @@ func (q *inquiry) list(names []string) []HostReport {
 	return reports
 }
 
+// cameBackEmpty is said of a host that has no queue where it may have had one.
+const cameBackEmpty = "the broker has started again and does not know it: its worker has not come back yet"
+
 // absent says what the broker knows of a host that doesn't answer.
 func (p *Publisher) absent(host string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	info, err := p.config.Broker.Inspect(ctx, message.JobsQueue(p.config.Namespace, host))
 	switch {
+	case errors.Is(err, queue.ErrNoQueue) && p.mayReturn(host):
+		return cameBackEmpty
 	case errors.Is(err, queue.ErrNoQueue):
 		return "no worker has ever served this host in namespace " + p.config.Namespace
 	case err == nil && info.Consumers == 0:

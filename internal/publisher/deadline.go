@@ -33,6 +33,21 @@ func (r *run) watch(h *host, now time.Time) {
 	}
 }
 
+// reconnected has the jobs sent again that a broker may have lost which has come
+// back since they were sent.
+func (r *run) reconnected() {
+	at := r.p.config.Broker.ConnectedAt()
+	if !at.After(r.jobsSentAt) {
+		return
+	}
+	r.jobsSentAt = at
+	for _, h := range r.hosts {
+		if h.phase == Asked {
+			h.outbox.repeatJob()
+		}
+	}
+}
+
 // inquireAfter is how long a host may take to answer before a person is told
 // what the broker knows of it.
 const inquireAfter = time.Second

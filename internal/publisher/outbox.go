@@ -21,6 +21,8 @@ type outbox struct {
 	clock    *clock.Clock
 	onFault  func(host string, err error)
 	controls chan message.Control
+	again    chan struct{} // the job is to be sent again
+	closed   chan struct{}
 	serial   uint64
 	ended    sync.WaitGroup
 }
@@ -28,18 +30,17 @@ type outbox struct {
 const outboxLen = 64
 
 func (p *Publisher) newOutbox(run, host string, c *clock.Clock, onFault func(string, error)) *outbox {
-	return &outbox{p: p, run: run, host: host, clock: c, onFault: onFault, controls: make(chan message.Control, outboxLen)}
+	return &outbox{
+		p: p, run: run, host: host, clock: c, onFault: onFault,
+		controls: make(chan message.Control, outboxLen), again: make(chan struct{}, 1), closed: make(chan struct{}),
+	}
 }
 
 // start sends the job and then the controls until ctx ends.
 func (o *outbox) start(ctx context.Context, job []byte, ttl time.Duration) {
 	o.ended.Go(func() {
-		to := message.JobsQueue(o.p.config.Namespace, o.host)
-		if err := o.p.config.Broker.Publish(ctx, to, queue.Message{Body: job, Persistent: true, TTL: ttl}); err != nil {
-			o.fault(ctx, err)
-			if errors.Is(err, queue.ErrNoQueue) {
-				return
-			}
+		if !o.sendJob(ctx, job, ttl) {
+			return
 		}
 		for {
 			select {
@@ -48,6 +49,10 @@ func (o *outbox) start(ctx context.Context, job []byte, ttl time.Duration) {
 					return
 				}
 				o.send(ctx, c)
+			case <-o.again:
+				if !o.sendJob(ctx, job, ttl) {
+					return
+				}
 			case <-ctx.Done():
 				return
 			}
@@ -55,9 +60,53 @@ func (o *outbox) start(ctx context.Context, job []byte, ttl time.Duration) {
 	})
 }
 
+// askAgain is how often a queue that may come back is tried.
+const askAgain = 250 * time.Millisecond
+
+// sendJob sends the job; it waits for the host's queue where that may come back. It
+// is false where there is nobody to send anything to.
+func (o *outbox) sendJob(ctx context.Context, job []byte, ttl time.Duration) bool {
+	to := message.JobsQueue(o.p.config.Namespace, o.host)
+	for told := false; ; told = true {
+		err := o.p.config.Broker.Publish(ctx, to, queue.Message{Body: job, Persistent: true, TTL: ttl})
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, queue.ErrNoQueue) || !o.p.mayReturn(o.host) {
+			o.fault(ctx, err)
+			return !errors.Is(err, queue.ErrNoQueue) && !errors.Is(err, queue.ErrDenied)
+		}
+		if !told {
+			o.fault(ctx, notice(cameBackEmpty))
+		}
+		timer := time.NewTimer(askAgain)
+		select {
+		case <-timer.C:
+		case <-o.closed:
+			timer.Stop()
+			return false
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
+	}
+}
+
+// repeatJob sends the job again: a broker that has come back empty has lost it. A
+// worker that has it takes no notice.
+func (o *outbox) repeatJob() {
+	select {
+	case o.again <- struct{}{}:
+	default: // it is about to be
+	}
+}
+
 // close lets the goroutine end once it has sent what is queued; put must not be
 // called any more.
-func (o *outbox) close() { close(o.controls) }
+func (o *outbox) close() {
+	close(o.closed)
+	close(o.controls)
+}
 
 // wait returns once the goroutine has ended.
 func (o *outbox) wait() { o.ended.Wait() }

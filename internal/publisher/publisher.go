@@ -35,6 +35,9 @@ type Config struct {
 	// Version is this build's, for those who are asked.
 	Version string
 	Log     *slog.Logger
+	// Starting: the broker was still starting when the connection was made, so
+	// workers may be on their way back to it.
+	Starting bool
 }
 
 // A Publisher owns an events queue. Its methods may be called concurrently.
@@ -46,10 +49,12 @@ type Publisher struct {
 	// completeWithin is how long, after TERM and grace, a host may take to report
 	// the rest without any progress.
 	completeWithin time.Duration
+	began          time.Time
 
 	mu     sync.Mutex
 	runs   map[string]*run
 	asking map[chan<- *answer]bool
+	served map[string]bool // hosts that have answered in a run
 	stop   context.CancelFunc
 	taking sync.WaitGroup
 }
@@ -67,8 +72,9 @@ func New(ctx context.Context, config Config) (*Publisher, error) {
 	}
 	id := message.NewPublisher()
 	p := &Publisher{
-		config: config, slog: config.Log, id: id, events: message.EventsQueue(config.Namespace, id), completeWithin: time.Minute,
-		runs: make(map[string]*run), asking: make(map[chan<- *answer]bool),
+		config: config, slog: config.Log, id: id, events: message.EventsQueue(config.Namespace, id), completeWithin: time.Minute, began: time.Now(),
+		served: make(map[string]bool),
+		runs:   make(map[string]*run), asking: make(map[chan<- *answer]bool),
 	}
 	spec := queue.Spec{Name: p.events, Expires: max(abandoned, 2*config.Lease)}
 	if err := config.Broker.Declare(ctx, spec); err != nil {
@@ -136,6 +142,9 @@ func (p *Publisher) route(ctx context.Context, d *queue.Delivery) error {
 	if r == nil || r.byName[head.Host] == nil {
 		return nil // it is over, and the worker will notice by the lease; or it was none of ours
 	}
+	p.mu.Lock()
+	p.served[head.Host] = true
+	p.mu.Unlock()
 	a := arrival{host: head.Host, seq: head.Seq, size: len(d.Body), sum: sum(d.Body), at: d.ReceivedAt}
 	if err := a.open(head, d.Body); err != nil {
 		return err
@@ -224,6 +233,18 @@ func (p *Publisher) cancelled(ctx context.Context, body []byte) error {
 	}
 	p.send(ctx, c.ReplyTo, message.Event{Kind: message.Cancelled, Run: envelope.Run, Time: time.Now(), Cancelled: info})
 	return nil
+}
+
+// mayReturn reports whether a host's queue that isn't there may come back: the
+// broker is younger than this publisher, or has lost what it had, and workers are
+// on their way back to it.
+func (p *Publisher) mayReturn(host string) bool {
+	if p.config.Starting || p.config.Broker.ConnectedAt().After(p.began) {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.served[host]
 }
 
 // trust: who may cancel our runs is who has the key that we sign with.

@@ -79,6 +79,7 @@ type run struct {
 	steps     []step // those of setups first
 
 	stage      stage
+	jobsSentAt time.Time // or when the broker came back since
 	enqueuedAt time.Time // these three on the publisher's clock
 	releaseAt  time.Time
 	stopAt     time.Time
@@ -255,7 +256,7 @@ func (r *run) enqueue(ctx context.Context) error {
 		bodies[i] = body
 	}
 	now := time.Now()
-	r.enqueuedAt = r.clock.At(now)
+	r.enqueuedAt, r.jobsSentAt = r.clock.At(now), now
 	for i, h := range r.hosts {
 		h.heard, h.progress, h.readyBy = now, now, now.Add(r.p.config.ReadyTimeout)
 		h.keepaliveAt = now
@@ -325,6 +326,7 @@ func (r *run) allOver() bool {
 
 // step moves the run on as far as it can go now.
 func (r *run) step(now time.Time) {
+	r.reconnected()
 	for _, h := range r.hosts {
 		if !h.over() {
 			r.watch(h, now)
@@ -477,6 +479,10 @@ func (r *run) faulted(f fault) {
 	if errors.Is(f.err, queue.ErrNoQueue) && h.phase == Asked {
 		r.decline(h, results.HostNotReady, fmt.Sprintf("no worker has ever served host %s in namespace %s: start one there, with DOWNBEAT_HOST=%s and the same queue and namespace",
 			h.name, r.p.config.Namespace, h.name))
+		return
+	}
+	if errors.Is(f.err, queue.ErrDenied) && h.phase == Asked {
+		r.decline(h, results.HostNotReady, fmt.Sprintf("the broker does not let publish send host %s its job: %v", h.name, f.err))
 		return
 	}
 	if n, ok := errors.AsType[notice](f.err); ok {

@@ -89,6 +89,11 @@ type Broker interface {
 	// together: a broker may refuse either with ErrHeld, or let both be.
 	ConsumeAlone(ctx context.Context, name string, prefetch int, claim Claim) (Consumer, error)
 
+	// ConnectedAt is when the present connection was made, or made again: from
+	// then on the broker may be another one than before, which has come back empty. A
+	// broker without lasting connections tells when it was opened.
+	ConnectedAt() time.Time
+
 	// Limits tells what the broker carries.
 	Limits() Limits
 

@@ -155,8 +155,10 @@ func (w *Worker) awaitFree(ctx context.Context, jobs string, until time.Time) er
 // pace shortens times in tests.
 func (w *Worker) pace(d time.Duration) time.Duration { return d / time.Duration(max(w.hurry, 1)) }
 
-func (w *Worker) pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(w.pace(d))
+func (w *Worker) pause(ctx context.Context, d time.Duration) error { return pause(ctx, w.pace(d)) }
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -39,6 +39,15 @@ func running(t *testing.T, w *Worker) (stop func()) {
 	}
 }
 
+// awaitServed waits until a worker takes the host's jobs.
+func (s *site) awaitServed() {
+	s.t.Helper()
+	testwait.For(s.t, "a worker serves the host", func() bool {
+		info, err := s.broker.Inspect(s.t.Context(), message.JobsQueue(testNamespace, testHost))
+		return err == nil && info.Consumers == 1
+	})
+}
+
 // whoIsThere asks the host's worker who it is.
 func (s *site) whoIsThere() *message.HereInfo {
 	s.t.Helper()
@@ -52,6 +61,7 @@ func TestSecondWorkerForAHostWaitsUntilTheFirstHasGone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	first := s.serve(nil)
+	s.awaitServed()
 	second := s.second(t)
 	stop := running(t, second)
 	defer func() { stop() }()
@@ -112,10 +122,7 @@ func TestCheckTellsWhoServesTheHost(t *testing.T) {
 		t.Errorf("the queue of controls, which was not there before: %v", err)
 	}
 	first := s.serve(nil)
-	testwait.For(t, "the first one serves the host", func() bool {
-		info, err := s.broker.Inspect(t.Context(), message.JobsQueue(testNamespace, testHost))
-		return err == nil && info.Consumers == 1
-	})
+	s.awaitServed()
 	err := second.Check(t.Context())
 	if _, ok := errors.AsType[*Contention](err); !ok || !strings.Contains(err.Error(), first.w.self.String()) {
 		t.Errorf("got %v, want a contention that names %s", err, first.w.self)

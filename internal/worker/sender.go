@@ -30,7 +30,8 @@ type sender struct {
 	window int // what may be on its way and not acknowledged; the rest waits in the log
 	log    *runlog.Log
 	slog   *slog.Logger
-	onGone func() // called once when the publisher's queue is gone
+	onGone func() // called when the publisher's queue is gone
+	began  time.Time
 	// onUnreadable is called once when the log can't be read back: nothing more
 	// can be sent then.
 	onUnreadable func(error)
@@ -46,7 +47,7 @@ type sender struct {
 
 func newSender(broker queue.Broker, to string, window int, log *runlog.Log, logger *slog.Logger, onGone func()) *sender {
 	return &sender{
-		broker: broker, to: to, window: window, log: log, slog: logger, onGone: onGone,
+		broker: broker, to: to, window: window, log: log, slog: logger, onGone: onGone, began: time.Now(),
 		progress: time.Now(), wake: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 }
@@ -99,6 +100,9 @@ func (s *sender) run(ctx context.Context) {
 
 func (s *sender) publish(ctx context.Context, record []byte) {
 	err := s.broker.Publish(ctx, s.to, queue.Message{Body: record})
+	for errors.Is(err, queue.ErrNoQueue) && s.mayReturn() && pause(ctx, lookEvery/4) == nil {
+		err = s.broker.Publish(ctx, s.to, queue.Message{Body: record})
+	}
 	switch {
 	case err == nil || ctx.Err() != nil:
 	case errors.Is(err, queue.ErrNoQueue):
@@ -107,6 +111,18 @@ func (s *sender) publish(ctx context.Context, record []byte) {
 		s.slog.Error("an event could not be sent", "error", err)
 	}
 }
+
+// mayReturn reports whether a queue that isn't there may come back: if the broker has
+// come back empty, its publisher declares it anew as soon as it has reconnected. The
+// lease ends the run where it does not.
+func (s *sender) mayReturn() bool {
+	at := s.broker.ConnectedAt()
+	return at.After(s.began) && time.Since(at) < emptyFor
+}
+
+// emptyFor is how long after a connection was made again others may still be on
+// their way back.
+const emptyFor = 30 * time.Second
 
 // next is the event to send next: the one after all that were sent, or, when
 // something is to be sent again, after all that were acknowledged.

@@ -47,6 +47,7 @@ type Broker struct {
 	closed bool
 	down   int // links without connection
 	downAt time.Time
+	upAt   time.Time // when the newest connection was made
 }
 
 // Open connects to the broker at the URL, amqp:// or amqps://, in the form that
@@ -111,6 +112,13 @@ func newBroker(t *target, opts queue.Options) *Broker {
 	b.consume = &link{role: "consume", broker: b, changed: make(chan struct{})}
 	b.publisher = newPublisher(b)
 	return b
+}
+
+// ConnectedAt implements [queue.Broker].
+func (b *Broker) ConnectedAt() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.upAt
 }
 
 // Limits implements [queue.Broker].

@@ -113,7 +113,12 @@ func mapped(err error) error {
 // properties.
 type otherError string
 
-func (e otherError) Error() string { return string(e) }
+func (e otherError) Error() string {
+	if !strings.Contains(string(e), "inequivalent arg") {
+		return string(e)
+	}
+	return "it was declared otherwise before: " + string(e) + "; delete it if nobody needs what is in it, or use another namespace"
+}
 
 // isOther reports whether err is that, as the broker said it or as mapped.
 func isOther(err error) bool {

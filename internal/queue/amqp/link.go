@@ -57,6 +57,9 @@ func (l *link) set(s *session, last error) {
 	l.broker.mu.Lock()
 	defer l.broker.mu.Unlock()
 	l.current, l.last = s, last
+	if s != nil {
+		l.broker.upAt = time.Now()
+	}
 	close(l.changed)
 	l.changed = make(chan struct{})
 }

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"downbeat/internal/queue"
 )
@@ -23,6 +24,7 @@ const maxBody = 16 << 20
 type Broker struct {
 	store *store
 	done  chan struct{} // closed by Close
+	since time.Time
 
 	mu        sync.Mutex
 	closed    bool
@@ -43,7 +45,7 @@ func (b *Broker) Connect() *Broker {
 }
 
 func connect(s *store) *Broker {
-	return &Broker{store: s, done: make(chan struct{}), consumers: make(map[*consumer]struct{})}
+	return &Broker{store: s, done: make(chan struct{}), since: time.Now(), consumers: make(map[*consumer]struct{})}
 }
 
 // Declare implements [queue.Broker].
@@ -147,6 +149,9 @@ func (b *Broker) attach(c *consumer) error {
 	b.consumers[c] = struct{}{}
 	return nil
 }
+
+// ConnectedAt implements [queue.Broker].
+func (b *Broker) ConnectedAt() time.Time { return b.since }
 
 // Limits implements [queue.Broker].
 func (b *Broker) Limits() queue.Limits { return queue.Limits{MaxBody: maxBody} }

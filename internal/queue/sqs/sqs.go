@@ -51,6 +51,7 @@ type Broker struct {
 	log       *slog.Logger
 	settle    time.Duration // of new queues
 	terms     terms         // of claims
+	since     time.Time
 
 	ctx   context.Context // ends when the broker is closed
 	stop  context.CancelCauseFunc
@@ -104,7 +105,7 @@ func open(ctx context.Context, cfg aws.Config, opts queue.Options) (*Broker, err
 	b := &Broker{
 		client: client, transport: transport, clock: clock, codec: codec, log: opts.Log,
 		specs: make(map[string]queue.Spec), declared: make(chan struct{}), remotes: make(map[string]*remote),
-		consumers: make(map[*consumer]struct{}), skip: make(map[string]time.Time), terms: termsOfEmulator,
+		consumers: make(map[*consumer]struct{}), skip: make(map[string]time.Time), terms: termsOfEmulator, since: time.Now(),
 	}
 	if !IsLoopback(endpoint) { // an emulator's queues can be used at once
 		b.settle, b.terms = settleTime, termsOfAWS
@@ -116,6 +117,9 @@ func open(ctx context.Context, cfg aws.Config, opts queue.Options) (*Broker, err
 	b.ctx, b.stop = context.WithCancelCause(context.Background())
 	return b, nil
 }
+
+// ConnectedAt implements [queue.Broker].
+func (b *Broker) ConnectedAt() time.Time { return b.since }
 
 // Limits implements [queue.Broker].
 func (b *Broker) Limits() queue.Limits { return queue.Limits{MaxBody: maxBody} }

@@ -238,6 +238,15 @@ func (n *Node) Kill() error {
 	return err
 }
 
+// Wipe removes everything that a node that is down has on its disk: queues,
+// messages and users. [Node.Restart] brings it back as it was when it was new.
+func (n *Node) Wipe() error {
+	if n.beam != nil {
+		return errors.New("wipe RabbitMQ: it is up")
+	}
+	return os.RemoveAll(filepath.Join(n.dir, "mnesia"))
+}
+
 // Restart stops the node, if it is up, and starts it again with the same ports
 // and data.
 func (n *Node) Restart(ctx context.Context) error {
