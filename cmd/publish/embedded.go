@@ -25,7 +25,7 @@ import (
 type lab struct {
 	broker  queue.Broker
 	runner  *runner.Runner
-	dir     string
+	state   *worker.TempState
 	workers []*worker.Worker
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -48,15 +48,22 @@ func (a *app) newLab(ctx context.Context, file *experiment.File, directory strin
 			err = errors.Join(err, l.close())
 		}
 	}()
-	if l.dir, err = os.MkdirTemp("", "downbeat-"); err != nil {
+	if l.state, err = worker.NewTempState(os.TempDir()); err != nil {
 		return nil, fmt.Errorf("make a directory for the embedded workers: %w", err)
 	}
 	if l.runner, err = runner.New(runner.Options{Log: log, Exclusive: true, Guard: true}); err != nil {
 		return nil, fmt.Errorf("start the runner: %w", err)
 	}
+	removed, err := worker.RemoveAbandoned(ctx, l.runner, os.TempDir())
+	if err != nil {
+		a.say("publish: warning: %v\n", err)
+	}
+	if removed > 0 {
+		a.log.Info("removed what publishers that were killed had left", "dir", os.TempDir(), "number", removed)
+	}
 	for _, h := range file.Hosts {
 		w, err := worker.New(worker.Config{
-			Broker: l.broker, Runner: l.runner, Namespace: a.flags.namespace, Host: h.Name, StateDir: l.dir, Dir: directory,
+			Broker: l.broker, Runner: l.runner, Namespace: a.flags.namespace, Host: h.Name, StateDir: l.state.Dir, Dir: directory,
 			Trust: message.Trust{Unsigned: true}, Lease: a.flags.lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), a.flags.passEnv),
 		})
 		if err != nil {
@@ -87,8 +94,8 @@ func (l *lab) close() error {
 	if l.runner != nil {
 		errs = append(errs, l.runner.Close())
 	}
-	if l.dir != "" {
-		errs = append(errs, os.RemoveAll(l.dir))
+	if l.state != nil {
+		errs = append(errs, l.state.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -3,7 +3,6 @@ package publisher
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"downbeat/internal/message"
 	"downbeat/internal/results"
@@ -23,23 +22,9 @@ func (h *host) remains() (left []results.LeftProcess, unseen string, notes []str
 		told, unseen, notes = h.refused.Left, h.refused.Unseen, h.refused.Notes
 	}
 	for _, l := range told[:min(len(told), maxRemains)] {
-		left = append(left, results.LeftProcess{PID: l.PID, Command: plainText(l.Command)})
+		left = append(left, results.LeftProcess{PID: l.PID, Command: l.Command})
 	}
-	var said []string
-	for _, n := range notes[:min(len(notes), maxRemains)] {
-		said = append(said, plainText(n))
-	}
-	return left, plainText(unseen), said
-}
-
-// plainText makes one line of what others wrote, without what a terminal would obey.
-func plainText(text string) string {
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return '?'
-		}
-		return c
-	}, text)
+	return left, unseen, notes[:min(len(notes), maxRemains)]
 }
 
 // leftover says what of a run could not be ended on the host; empty if all was.

@@ -21,7 +21,7 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 		"left": {
 			message.DoneInfo{Left: []message.Leftover{{PID: 42, Command: "dd\x1b[2J if=/dev/nfs"}, {PID: 43, Command: "sh"}}},
 			results.RunFailed,
-			"alpha: could not be ended, and may still be there: dd?[2J if=/dev/nfs (pid 42) and sh (pid 43)",
+			"alpha: could not be ended, and may still be there: dd\\x1b[2J if=/dev/nfs (pid 42) and sh (pid 43)",
 		},
 		"unseen": {
 			message.DoneInfo{Unseen: "open /proc: too many open files"},

@@ -65,33 +65,50 @@ func (c cache) has(hash string) bool {
 	return err == nil
 }
 
-// create begins an entry.
-func (c cache) create() (*os.File, error) {
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return nil, err
+// create begins an entry. The directory may be deleted between two steps of it.
+func (c cache) create() (f *os.File, err error) {
+	for range 10 {
+		if err = os.MkdirAll(c.dir, 0o700); err != nil {
+			return nil, err
+		}
+		if f, err = os.CreateTemp(c.dir, partial); !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
 	}
-	return os.CreateTemp(c.dir, partial)
+	return nil, err
 }
 
 // errOtherContent: what was fetched does not hash to what was asked for.
-var errOtherContent = errors.New("what came is not what the job names")
+var errOtherContent = errors.New("what came is not what the job names: it was changed after the experiment began")
 
-// commit makes what was written to f the entry of that hash, if it is that, and
-// makes room. It closes f in any case.
-func (c cache) commit(f *os.File, hash string) error {
+// verify checks that what was written to f has that hash.
+func verify(f *os.File, hash string) error {
 	sum := sha256.New()
-	_, err := f.Seek(0, io.SeekStart)
-	if err == nil {
-		_, err = io.Copy(sum, f)
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err == nil && hex.EncodeToString(sum.Sum(nil)) != hash {
-		err = errOtherContent
+	if _, err := io.Copy(sum, f); err != nil {
+		return err
 	}
+	if hex.EncodeToString(sum.Sum(nil)) != hash {
+		return errOtherContent
+	}
+	return nil
+}
+
+// keep makes what was verified the entry of that hash, and makes room; it closes f.
+// Where the cache has been deleted meanwhile the content is not kept.
+func (c cache) keep(f *os.File, hash string) error {
+	err := f.Close()
 	if err == nil {
 		err = os.Rename(f.Name(), filepath.Join(c.dir, hash))
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		_ = os.Remove(f.Name()) // the first error tells
+		return err
 	}
 	c.evict(hash)
 	return nil

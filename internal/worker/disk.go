@@ -20,22 +20,6 @@ const seenFor = message.MaxAhead + time.Hour
 // tidyEvery is how often a worker that runs on and on forgets what is older.
 const tidyEvery = time.Hour
 
-// markSeen remembers a run whose directory is about to be removed.
-func (w *Worker) markSeen(run string) error {
-	if err := os.WriteFile(filepath.Join(w.seenDir(), run), nil, 0o600); err != nil {
-		return fmt.Errorf("remember the run: %w", err)
-	}
-	return nil
-}
-
-// seen reports whether the run was on this host before.
-func (w *Worker) seen(run string) bool {
-	return w.over(run) || exists(filepath.Join(w.runsDir(), run))
-}
-
-// over reports whether the run was here and has left.
-func (w *Worker) over(run string) bool { return exists(filepath.Join(w.seenDir(), run)) }
-
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
@@ -46,6 +30,7 @@ func exists(path string) bool {
 // sends what the publisher may not have.
 func (w *Worker) recover(ctx context.Context) {
 	w.dropOld(w.seenDir(), seenFor)
+	w.memory.load(w.seenDir())
 	entries, err := os.ReadDir(w.runsDir())
 	if err != nil {
 		w.slog.Error("the journal can't be read", "error", err)
@@ -133,6 +118,9 @@ func (r *run) owe(owed bool) error {
 	r.owed = owed
 	if !owed {
 		return os.Remove(filepath.Join(r.dir, owedFile))
+	}
+	if err := os.MkdirAll(r.dir, 0o700); err != nil { // somebody may have removed it
+		return err
 	}
 	return os.WriteFile(filepath.Join(r.dir, owedFile), nil, 0o600)
 }

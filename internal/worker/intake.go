@@ -72,7 +72,11 @@ func (w *Worker) take(ctx context.Context, d *queue.Delivery, job *message.Job) 
 		w.answered(d.Ack(ctx))
 		return
 	}
-	r, err := w.journal(job, d.Body)
+	err := w.restore()
+	var r *run
+	if err == nil {
+		r, err = w.journal(job, d.Body)
+	}
 	w.answered(d.Ack(ctx))
 	if err != nil {
 		w.slog.Error("the job can't be journaled", "run", job.Run, "error", err)

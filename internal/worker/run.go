@@ -354,7 +354,7 @@ func (r *run) freshDir() error {
 		r.remains.note("%v", err)
 	}
 	work := r.inWork("")
-	if err := os.Mkdir(work, 0o700); err != nil {
+	if err := os.MkdirAll(work, 0o700); err != nil {
 		return fmt.Errorf("make the run's directory: %w", err)
 	}
 	r.closeWork()

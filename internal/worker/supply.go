@@ -62,24 +62,28 @@ func (r *run) supplyFile(ctx context.Context, root *os.Root, f *message.File) er
 		})
 	}
 	c := r.w.cache()
-	for {
-		fetched := !c.has(f.SHA256)
-		if fetched {
-			if err := r.fetch(ctx, c, f); err != nil {
-				return err
-			}
-		}
+	if c.has(f.SHA256) {
 		err := place(root, f, func(w io.Writer) error { return c.copyTo(w, f.SHA256) })
 		if !errors.Is(err, errNotCached) {
 			return err
-		}
-		if fetched {
-			return errors.New("it was fetched and is damaged: is the worker's disk in order?")
 		}
 		if err := root.Remove(f.Path); err != nil {
 			return err
 		}
 	}
+	content, err := r.fetch(ctx, c, f)
+	if err != nil {
+		return err
+	}
+	// Placed from what was fetched: the cache may be deleted at any time.
+	err = place(root, f, func(w io.Writer) error {
+		_, err := io.Copy(w, io.NewSectionReader(content, 0, f.Bytes))
+		return err
+	})
+	if keepErr := c.keep(content, f.SHA256); keepErr != nil {
+		r.slog.Warn("a shipped file is not kept for the next run", "file", f.Path, "error", keepErr)
+	}
+	return err
 }
 
 // place makes the file, which must not be there, and the directories above it.
@@ -109,20 +113,21 @@ func placeDirectory(root *os.Root, dir string, mode fs.FileMode) error {
 	return root.Chmod(dir, mode)
 }
 
-// fetch asks the publisher for a file's content until the cache has it.
-func (r *run) fetch(ctx context.Context, c cache, f *message.File) error {
+// fetch asks the publisher for a file's content, and returns it in a file that is
+// to be kept in the cache.
+func (r *run) fetch(ctx context.Context, c cache, f *message.File) (*os.File, error) {
 	out, err := c.create()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := r.fetchTo(ctx, out, f); err != nil {
-		return errors.Join(err, out.Close(), os.Remove(out.Name()))
+	if err = r.fetchTo(ctx, out, f); err == nil {
+		err = verify(out, f.SHA256)
 	}
-	err = c.commit(out, f.SHA256)
-	if errors.Is(err, errOtherContent) {
-		return fmt.Errorf("%w: it was changed after the experiment began", errOtherContent)
+	if err != nil {
+		_ = os.Remove(out.Name()) // somebody may have been quicker
+		return nil, errors.Join(err, out.Close())
 	}
-	return err
+	return out, nil
 }
 
 func (r *run) fetchTo(ctx context.Context, out io.WriterAt, f *message.File) error {

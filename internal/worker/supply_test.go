@@ -187,7 +187,8 @@ func TestCacheDropsWhatWasNotUsedForLongest(t *testing.T) {
 		check(t, err)
 		sum := sha256.Sum256([]byte(content))
 		hash := hex.EncodeToString(sum[:])
-		check(t, c.commit(f, hash))
+		check(t, verify(f, hash))
+		check(t, c.keep(f, hash))
 		at := time.Now().Add(-age)
 		check(t, os.Chtimes(filepath.Join(c.dir, hash), at, at))
 		return hash
@@ -202,12 +203,38 @@ func TestCacheDropsWhatWasNotUsedForLongest(t *testing.T) {
 	}
 	f, err := c.create()
 	check(t, err)
-	if err := c.commit(f, recent); !errors.Is(err, errOtherContent) {
+	if err := verify(f, recent); !errors.Is(err, errOtherContent) {
 		t.Errorf("error %v, want %v", err, errOtherContent)
 	}
+	check(t, f.Close())
+	check(t, os.Remove(f.Name()))
 	entries, err := os.ReadDir(c.dir)
 	check(t, err)
 	if len(entries) != 2 {
 		t.Errorf("the cache holds %v, want two entries", entries)
+	}
+}
+
+// A cache that is deleted while a file is on its way, or right after it came, makes
+// no difference.
+func TestCacheThatIsDeletedDuringAFetchMakesNoDifference(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	first, second := newParcel("first", 0o644, "one"), newParcel("second", 0o644, "two")
+	job := s.job("cat first second")
+	job.Files = []message.File{first.File, second.File}
+	s.send(job)
+	for _, p := range []parcel{first, second} {
+		want := s.await(job, message.Want).Want
+		check(t, os.RemoveAll(filepath.Join(s.state, cacheDir)))
+		s.answer(job, p, want, nil)
+	}
+	s.await(job, message.Ready)
+	s.commit(job)
+	s.run(job)
+	s.finish(job)
+	if got := s.of(job).output["stdout.0"]; got != "onetwo" {
+		t.Errorf("the process found %q", got)
 	}
 }

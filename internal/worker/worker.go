@@ -61,6 +61,9 @@ type Worker struct {
 	dir    string // of this host within StateDir
 	desk   desk
 	lock   *os.File
+	memory memory
+
+	restoring sync.Mutex // held while the directory is made again
 
 	mu     sync.Mutex
 	runs   map[string]*run
@@ -221,6 +224,7 @@ func (w *Worker) forget(r *run) error {
 	w.mu.Unlock()
 	if due {
 		w.dropOld(w.seenDir(), seenFor)
+		w.memory.drop(seenFor)
 		w.clearLeft(context.Background())
 	}
 	return err

@@ -267,7 +267,11 @@ func (l *Log) append(record []byte) error {
 
 // rotate begins a new segment with the next record.
 func (l *Log) rotate() error {
-	f, err := os.OpenFile(l.path(l.next), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	const flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	f, err := os.OpenFile(l.path(l.next), flags, 0o600)
+	if errors.Is(err, os.ErrNotExist) && os.MkdirAll(l.dir, 0o700) == nil { // somebody has removed it
+		f, err = os.OpenFile(l.path(l.next), flags, 0o600)
+	}
 	if err != nil {
 		return err
 	}
@@ -307,7 +311,10 @@ func (l *Log) Trim(upTo uint64) error {
 	for len(l.segments) > 2 && l.segments[2].first <= upTo+1 {
 		s := l.segments[1]
 		l.segments = slices.Delete(l.segments, 1, 2)
-		errs = append(errs, s.file.Close(), os.Remove(s.file.Name()))
+		errs = append(errs, s.file.Close())
+		if err := os.Remove(s.file.Name()); !errors.Is(err, os.ErrNotExist) { // somebody may have been quicker
+			errs = append(errs, err)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("trim run log: %w", err)

@@ -1,0 +1,94 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// A worker whose state is removed, or a part of it, makes it again: it takes the
+// next job, goes on with the run that it has, and starts none twice.
+func TestStateThatIsRemovedUnderAWorkerIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for name, remove := range map[string]func(s *site, v *service) error{
+		"all of it":  func(s *site, v *service) error { return os.RemoveAll(s.state) },
+		"the host's": func(s *site, v *service) error { return os.RemoveAll(v.w.dir) },
+		"runs":       func(s *site, v *service) error { return os.RemoveAll(v.w.runsDir()) },
+		"seen":       func(s *site, v *service) error { return os.RemoveAll(v.w.seenDir()) },
+		"the lock":   func(s *site, v *service) error { return os.Remove(filepath.Join(v.w.dir, "lock")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			v := s.serve(nil)
+			trace := filepath.Join(t.TempDir(), "trace")
+			over, running := s.job("echo over >>"+trace), s.job("echo here; read line <"+trace+".go; echo $line")
+			check(t, os.WriteFile(trace+".go", []byte("went on\n"), 0o600))
+			body := s.send(over)
+			s.await(over, message.Ready)
+			s.commit(over)
+			s.run(over)
+			s.finish(over)
+			s.start(running)
+			check(t, remove(s, v))
+			s.finishRemoved(running)
+			if got := s.of(running).output["stdout.0"]; got != "here\nwent on\n" {
+				t.Errorf("the run that was there wrote %q", got)
+			}
+			s.publish(body) // again
+			next := s.job("echo next >>" + trace)
+			s.start(next)
+			if done := s.finish(next); done.Outcome != message.HostDone {
+				t.Errorf("the next run: %+v", done)
+			}
+			if got, err := os.ReadFile(trace); err != nil || string(got) != "over\nnext\n" {
+				t.Errorf("the processes left %q (%v), want each once", got, err)
+			}
+			if other, err := New(s.config()); err == nil {
+				check(t, other.Close())
+				t.Error("a second worker could take the place")
+			}
+			v.stop()
+			again, err := New(s.config()) // which knows of both by the disk alone
+			check(t, err)
+			t.Cleanup(func() { check(t, again.Close()) })
+			for _, job := range []*message.Job{over, next} {
+				if !again.seen(job.Run) {
+					t.Errorf("run %s is forgotten after a restart", job.Run)
+				}
+			}
+		})
+	}
+}
+
+// finishRemoved waits for the end of a run whose directory may be gone already.
+func (s *site) finishRemoved(job *message.Job) {
+	s.t.Helper()
+	s.await(job, message.Done)
+	s.ack(job)
+	s.removed(job)
+}
+
+// Marks that the disk has not taken are kept, and written when it does.
+func TestMarksAreWrittenWhenTheDiskTakesThem(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "seen")
+	var m memory
+	m.put("01RUN", mark{at: time.Now()})
+	m.put("01OLD", mark{at: time.Now().Add(-seenFor - time.Hour)})
+	if err := m.write(dir, false); err == nil {
+		t.Error("written, though there is no directory")
+	}
+	m.drop(seenFor)
+	if !m.has("01RUN") || m.has("01OLD") {
+		t.Error("not exactly the old one was forgotten")
+	}
+	check(t, os.Mkdir(dir, 0o700))
+	check(t, m.write(dir, false))
+	if !exists(filepath.Join(dir, "01RUN")) {
+		t.Error("the mark was not written")
+	}
+}
