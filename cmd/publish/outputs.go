@@ -40,8 +40,9 @@ func newOutputs(std stdio) *outputs {
 const behind = 20 * time.Millisecond
 
 // spoolErr puts a spool before standard error, which is written below live.
-func (o *outputs) spoolErr(live *terminal.Live) {
-	o.errSpool = outlet.NewSpool(live.Writer(o.std.err), outlet.Options{Patience: behind, Failed: o.errFailed})
+// Its files are made where the results are, if that can be.
+func (o *outputs) spoolErr(live *terminal.Live, dir string) {
+	o.errSpool = outlet.NewSpool(live.Writer(o.std.err), outlet.Options{Patience: behind, Dirs: []string{dir}, Failed: o.errFailed})
 	o.err = o.errSpool
 }
 

@@ -172,7 +172,7 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 	if err := level.UnmarshalText([]byte(a.flags.logLevel)); err != nil {
 		return usage(fmt.Errorf("--log-level %q: it is debug, info, warn or error", a.flags.logLevel))
 	}
-	a.spoolErr(a.live)
+	a.spoolErr(a.live, a.flags.results)
 	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 	for _, text := range append(warnings, hint...) {
 		a.say("publish: warning: %s\n", text)

@@ -96,7 +96,10 @@ func (s *Spool) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	err := s.admit()
 	if err == nil {
-		err = s.add(p)
+		if err = s.add(p); s.options.Wait || s.unbound {
+			err = nil // the next writer waits
+		}
+		err = s.lose(err)
 	}
 	s.mu.Unlock()
 	return s.report(len(p), err)
@@ -106,9 +109,12 @@ func (s *Spool) Write(p []byte) (int, error) {
 // which must not wait for anybody.
 func (s *Spool) Put(p []byte) (int, error) {
 	s.mu.Lock()
-	err := s.usable()
+	err := s.failed
+	if err == nil && s.closed {
+		err = ErrClosed
+	}
 	if err == nil {
-		err = s.add(p)
+		_ = s.add(p) // what no file takes stays in memory
 	}
 	s.mu.Unlock()
 	return s.report(len(p), err)
@@ -206,8 +212,11 @@ func (s *Spool) admit() error {
 		case s.unbound:
 			return nil
 		case s.files.any():
-			if len(s.tail) < blockSize || s.flush() == nil {
+			if len(s.tail) < blockSize {
 				return nil
+			}
+			if err := s.flush(); err == nil || !s.options.Wait {
+				return s.lose(err)
 			}
 			s.await(time.Hour)
 		case s.held < s.options.Memory:
@@ -249,17 +258,14 @@ func (s *Spool) move() {
 	}
 }
 
-// add keeps p; under the mutex.
+// add keeps p; under the mutex. The error is that no file takes it.
 func (s *Spool) add(p []byte) error {
 	if s.files.any() {
 		s.tail = append(s.tail, p...)
 		if len(s.tail) < blockSize {
 			return nil
 		}
-		if err := s.flush(); err != nil && !s.options.Wait && !s.unbound {
-			return s.lose(err)
-		}
-		return nil
+		return s.flush()
 	}
 	s.held += len(p)
 	for len(p) > 0 {

@@ -232,9 +232,12 @@ func TestWhatCannotBeKeptIsTold(t *testing.T) {
 	if _, err := s.Write([]byte("more")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("another write: %v", err)
 	}
+	if _, err := s.Put([]byte("a word")); err != nil {
+		t.Errorf("a word about it: %v", err)
+	}
 	r.mu.Unlock()
 	finish(t, s)
-	if !bytes.Equal(r.taken.Bytes(), numbered(0, i*100)) {
+	if !bytes.Equal(r.taken.Bytes(), append(numbered(0, i*100), "a word"...)) {
 		t.Errorf("what was kept is not what was taken")
 	}
 	if len(told) > 0 || s.Err() == nil {

@@ -35,6 +35,7 @@ type Display struct {
 	returned bool   // a carriage return came last
 	blanks   []byte // with which the line begins; they are given out with what follows
 	begun    bool   // something of the line was given out
+	ended    bool   // a carriage return ended what was shown last
 	colours  []byte // the SGR sequences in force
 	coloured bool   // some were given out on this line
 }
@@ -279,10 +280,14 @@ func (d *Display) end(dst []byte, newline bool) []byte {
 	switch {
 	case d.begun && d.coloured:
 		dst = append(append(dst, colourOff...), '\n')
+		d.ended = !newline
 	case d.begun:
 		dst = append(dst, '\n')
-	case newline:
+		d.ended = !newline
+	case newline && !d.ended:
 		dst = append(append(dst, d.blanks...), '\n')
+	case newline: // "\r\r\n" is what a line ends in that went through two terminals
+		d.ended = false
 	}
 	d.blanks, d.begun, d.coloured = d.blanks[:0], false, false
 	return dst

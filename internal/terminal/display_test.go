@@ -22,6 +22,7 @@ func TestDisplay(t *testing.T) {
 		"a bar":                           {"1%\r50%\r100%\n", "1%\n50%\n100%\n"},
 		"a bar that returns first":        {"\r1%\r50%\rdone\n", "1%\n50%\ndone\n"},
 		"a bar that is taken away":        {"50%\r\x1b[K\r     \rdone\n", "50%\ndone\n"},
+		"returns doubled":                 {"a\r\r\n\r\nb\r\r\r\n\r\r\nc\n", "a\n\nb\n\nc\n"},
 		"a bar's last state":              {"50%\r", "50%\n"},
 		"blanks before text":              {"  a\r\n \n", "  a\n \n"},
 		"colours":                         {"\x1b[31mred\x1b[0m plain\n", "\x1b[31mred\x1b[0m plain\n"},
