@@ -62,6 +62,7 @@ type logEncoder struct {
 	dirs map[string]string // of the runs, by name
 	run  string            // the name of the latest
 	id   string            // of that; empty where it has no record
+	host map[string]*results.HostRecord
 }
 
 func newLogEncoder(reader *results.Reader, out io.Writer) *logEncoder {
@@ -75,7 +76,10 @@ func newLogEncoder(reader *results.Reader, out io.Writer) *logEncoder {
 func (e *logEncoder) encode(line results.Line) error {
 	if line.Run != e.run {
 		rec, _ := results.ReadRecord(e.dirs[line.Run]) // a run that was broken off has none
-		e.run, e.id = line.Run, rec.Run
+		e.run, e.id, e.host = line.Run, rec.Run, make(map[string]*results.HostRecord)
+		for i := range rec.Hosts {
+			e.host[rec.Hosts[i].Host] = &rec.Hosts[i]
+		}
 	}
 	stream := message.Stdout
 	if line.Stderr {
@@ -84,6 +88,9 @@ func (e *logEncoder) encode(line results.Line) error {
 	event := outputEvent(line.Text)
 	event.Run, event.Directory, event.Host, event.Process = e.id, line.Run, line.Host, line.Process
 	event.Stream, event.Time = stream.String(), line.Time.UTC()
+	if host := e.host[line.Host]; host != nil {
+		event.ErrorUS = host.LineErrorUS(line.Time)
+	}
 	data, err := json.Marshal(event)
 	if err != nil {
 		return err

@@ -35,6 +35,8 @@ type jsonEvent struct {
 	Host      string    `json:"host,omitempty"`
 	Process   string    `json:"process,omitempty"`
 	Time      time.Time `json:"time,omitzero"`
+	// ErrorUS is by how much Time may be wrong; only of lines of the past.
+	ErrorUS int64 `json:"error_us,omitempty"`
 
 	Phase  string                 `json:"phase,omitempty"`
 	Detail string                 `json:"detail,omitempty"`

@@ -219,7 +219,9 @@ func (r *run) output(h *host, o *message.Output) {
 			return
 		}
 		t.count(s.Stream, s.Data)
-		at := r.instant(h, s.At).Time
+		instant := r.instant(h, s.At)
+		h.lineErrors.note(instant)
+		at := instant.Time
 		if err := r.spec.Results.Output(n, s.Stream == message.Stderr, at, s.Data); err != nil {
 			r.broken(err)
 		}

@@ -48,12 +48,13 @@ type host struct {
 	setup, teardown []results.StepRecord // what has been run of them
 	setupTime       time.Duration        // what the setup may take, and getting ready after it
 
-	clock     clock.Offset
-	heard     time.Time // when anything last came from it
-	readyBy   time.Time // zero while it waits for another run
-	readyAt   time.Time
-	asked     bool          // the broker has been asked why it doesn't answer
-	stoppedAt clock.Instant // of its stopping event
+	clock      clock.Offset
+	heard      time.Time // when anything last came from it
+	readyBy    time.Time // zero while it waits for another run
+	readyAt    time.Time
+	asked      bool          // the broker has been asked why it doesn't answer
+	stoppedAt  clock.Instant // of its stopping event
+	lineErrors lineErrors
 	// owingSince is since when it has not done what it was asked for; see unmet.
 	owingSince time.Time
 

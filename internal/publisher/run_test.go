@@ -46,7 +46,10 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 		if wrong := (time.Duration(h.ClockOffsetUS)*time.Microsecond - hostSkew).Abs(); wrong > clockError {
 			t.Errorf("the clock of %s was taken for %d µs ahead, want %s", h.Host, h.ClockOffsetUS, hostSkew)
 		}
-		h.ClockOffsetUS, h.ClockErrorUS = 0, 0
+		if len(h.LineErrors) == 0 || h.LineErrors[0].ErrorUS < 1 {
+			t.Errorf("the lines of %s came at times known to %v", h.Host, h.LineErrors)
+		}
+		h.ClockOffsetUS, h.ClockErrorUS, h.LineErrors = 0, 0, nil
 	}
 	if !got.EnqueuedAt.Before(got.ReleasedAt) || got.EndedAt.Before(got.EnqueuedAt) {
 		t.Errorf("enqueued at %s, released at %s, ended at %s", got.EnqueuedAt, got.ReleasedAt, got.EndedAt)

@@ -217,7 +217,7 @@ func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
 	rec := results.HostRecord{
 		Host: h.name, Outcome: h.outcome, Reason: h.reason,
 		Setup: h.setup, Teardown: h.teardown,
-		StoppedAt: h.stoppedAt.Time, StoppedErrorUS: h.stoppedAt.ErrorUS(), Shipped: r.shipped(h),
+		StoppedAt: h.stoppedAt.Time, StoppedErrorUS: h.stoppedAt.ErrorUS(), LineErrors: h.lineErrors.list(), Shipped: r.shipped(h),
 	}
 	if h.clock.Samples() > 0 {
 		rec.ClockOffsetUS, rec.ClockErrorUS = h.clock.Value().Microseconds(), clock.Microseconds(h.clock.Error())

@@ -174,6 +174,8 @@ type HostRecord struct {
 	StoppedAt time.Time `json:"stopped_at,omitzero"`
 	// StoppedErrorUS is the error bound of that time.
 	StoppedErrorUS int64 `json:"stopped_error_us,omitzero"`
+	// LineErrors are the error bounds of the times of its lines.
+	LineErrors []LineError `json:"line_errors,omitempty"`
 	// Lines and Bytes count both streams of all its processes.
 	Lines uint64 `json:"lines"`
 	Bytes uint64 `json:"bytes"`
@@ -206,6 +208,24 @@ type HostRecord struct {
 type LeftProcess struct {
 	PID     int    `json:"pid"`
 	Command string `json:"command"`
+}
+
+// A LineError is the error bound of the times of a host's lines from a time on,
+// until that of the next.
+type LineError struct {
+	From    time.Time `json:"from"`
+	ErrorUS int64     `json:"error_us"`
+}
+
+// LineErrorUS is by how much the time of one of the host's lines may be wrong, in
+// microseconds; 0 where that is not known.
+func (h *HostRecord) LineErrorUS(at time.Time) int64 {
+	for _, e := range slices.Backward(h.LineErrors) {
+		if !at.Before(e.From) {
+			return e.ErrorUS
+		}
+	}
+	return 0
 }
 
 // MaxShipped is how many files a record names as shipped to a host.

@@ -26,7 +26,7 @@ func sample() results.Record {
 		MetricsOf: map[string]results.MetricBasis{"throughput": {Values: 4, Expected: 4, Definition: "6b1f"}},
 		Hosts: []results.HostRecord{{
 			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
-			ClockOffsetUS: 12, ClockErrorUS: 310, StoppedAt: after(50 * time.Second), StoppedErrorUS: 302, Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
+			ClockOffsetUS: 12, ClockErrorUS: 310, StoppedAt: after(50 * time.Second), StoppedErrorUS: 302, LineErrors: []results.LineError{{From: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC), ErrorUS: 301}}, Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
 			Shipped:   []results.ShippedFile{{Path: "bin/honu", Bytes: 9, SHA256: "77aa"}},
 			Collected: []results.FileRecord{{Path: "server.jsonl", Bytes: 12, SHA256: "5f2c", Mode: "0644", ModifiedAt: time.Date(2026, 11, 23, 9, 30, 59, 123456789, time.UTC)}},
 			Missing:   []results.MissingFile{results.NewMissingFile("core", "it is a named pipe")},

@@ -32,7 +32,7 @@ func lasting(r results.Record) results.Record {
 	r.StartSkewUS, r.StartErrorUS, r.StopSkewUS, r.StopErrorUS, r.ClockErrorUS = 0, 0, 0, 0, 0
 	for i := range r.Hosts {
 		h := &r.Hosts[i]
-		h.ClockOffsetUS, h.ClockErrorUS, h.Swept, h.StoppedAt, h.StoppedErrorUS = 0, 0, 0, time.Time{}, 0
+		h.ClockOffsetUS, h.ClockErrorUS, h.Swept, h.StoppedAt, h.StoppedErrorUS, h.LineErrors = 0, 0, 0, time.Time{}, 0, nil
 	}
 	for i := range r.Processes {
 		p := &r.Processes[i]
