@@ -111,7 +111,11 @@ func (p *progress) Host(host string, phase publisher.Phase, detail string) {
 		case publisher.Asked:
 			p.notice("waiting for %s: %s", host, detail)
 		case publisher.Waiting:
-			p.notice("waiting for %s: it is busy with run %s", host, detail)
+			if message.SamePublisher(detail, p.dp.Run) {
+				p.notice("waiting for %s: run %s of this experiment has not ended there yet", host, detail)
+			} else {
+				p.notice("waiting for %s: it is busy with run %s", host, detail)
+			}
 		}
 	}
 	p.phases[host], p.detail[host] = phase, detail

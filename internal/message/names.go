@@ -72,6 +72,13 @@ func PublisherOf(run string) (string, error) {
 	return run[10 : 10+publisherLen], nil
 }
 
+// SamePublisher reports whether both are runs of one publisher.
+func SamePublisher(run, other string) bool {
+	a, err := PublisherOf(run)
+	b, otherErr := PublisherOf(other)
+	return err == nil && otherErr == nil && a == b
+}
+
 // CheckRun reports whether run has the form of a run id.
 func CheckRun(run string) error {
 	id, err := ulid.ParseStrict(run)

@@ -58,6 +58,9 @@ func (a *account) take(e *message.Event, o orders) string {
 	a.event, a.eventAt = e.Seq, e.Time
 	switch e.Kind {
 	case message.Waiting, message.SettingUp, message.Ready:
+		if e.Kind == message.Waiting && e.Waiting.Behind == a.job.Run {
+			return "the run is said to wait for itself"
+		}
 		return a.prepare(e.Kind, o)
 	case message.Committed, message.Refused:
 		if a.anyBegun() {

@@ -233,7 +233,7 @@ func (q *inquiry) list(names []string) []HostReport {
 		r := q.reports[host]
 		if !r.Answered && r.Missing == "" && len(names) > 0 {
 			if r.Missing = r.refusal; r.Missing == "" {
-				r.Missing = q.p.absent(host)
+				r.Missing = q.p.absent(context.Background(), host)
 			}
 		}
 		reports = append(reports, *r)
@@ -245,8 +245,14 @@ func (q *inquiry) list(names []string) []HostReport {
 const cameBackEmpty = "the broker has started again and does not know it: its worker has not come back yet"
 
 // absent says what the broker knows of a host that doesn't answer.
-func (p *Publisher) absent(host string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func (p *Publisher) absent(ctx context.Context, host string) string {
+	select {
+	case p.inspecting <- struct{}{}:
+		defer func() { <-p.inspecting }()
+	case <-ctx.Done():
+		return "no answer"
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	info, err := p.config.Broker.Inspect(ctx, message.JobsQueue(p.config.Namespace, host))
 	switch {
@@ -257,7 +263,7 @@ func (p *Publisher) absent(host string) string {
 	case err == nil && info.Consumers == 0:
 		return "no worker is connected"
 	case err == nil && info.Consumers > 0:
-		return "a worker is connected but does not answer"
+		return "a worker is connected and has not answered yet"
 	}
 	return "no answer"
 }

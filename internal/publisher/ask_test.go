@@ -115,7 +115,7 @@ func TestHostThatDoesNotAnswerIsReported(t *testing.T) {
 	l.worker("alpha").mute()
 	got, err := l.p.Hosts(t.Context(), []string{"alpha"}, 100*time.Millisecond)
 	check(t, err)
-	if want := "a worker is connected but does not answer"; len(got) != 1 || got[0].Answered || got[0].Missing != want {
+	if want := "a worker is connected and has not answered yet"; len(got) != 1 || got[0].Answered || got[0].Missing != want {
 		t.Errorf("reports %+v, want alpha missing: %s", got, want)
 	}
 }

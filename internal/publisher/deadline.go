@@ -14,16 +14,21 @@ func (r *run) watch(h *host, now time.Time) {
 	if !now.Before(h.keepaliveAt) {
 		r.keepalive(h, now)
 	}
+	if h.phase == Waiting && !h.tellAt.IsZero() && now.After(h.tellAt) {
+		h.tellAt = time.Time{}
+		r.observe(h, h.behind)
+	}
 	switch unmet := r.unmet(h, now); {
 	case unmet != "":
 		r.lose(h, unmet)
 	case (h.phase == Asked || h.phase == Fetching) && !h.readyBy.IsZero() && now.After(h.readyBy):
-		r.decline(h, results.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, r.p.absent(h.name)))
+		h.readyBy = now.Add(inquireAfter) // of what is asked now
+		r.late(h)
 	case h.phase == SettingUp && r.stage != stopping && now.After(h.readyBy):
 		r.slow(h)
 	case h.phase == Asked && !h.asked && now.Sub(r.clock.Local(r.enqueuedAt)) > inquireAfter:
 		h.asked = true
-		r.inquire(h)
+		r.inquire(h, func(why string) error { return notice(why) })
 	case h.phase != Asked && now.Sub(h.heard) > r.p.config.Lease:
 		r.lose(h, fmt.Sprintf("no word from %s for %s: the host, its worker or its network is gone", h.name, r.p.config.Lease))
 	case h.phase == Ended && now.Sub(h.moved) > r.p.completeWithin:
@@ -52,22 +57,71 @@ func (r *run) reconnected() {
 // what the broker knows of it.
 const inquireAfter = time.Second
 
-// inquire finds out why a host doesn't answer, without holding up the run.
-func (r *run) inquire(h *host) {
+// late declines a host that is not ready in time, with what is known of it.
+func (r *run) late(h *host) {
+	switch {
+	case h.phase == Fetching:
+		r.tooLate(h, "it was still being sent files")
+	case h.clock.Samples() > 0:
+		r.tooLate(h, "its worker has the job and answers, and has not prepared the processes yet")
+	default:
+		r.inquire(h, func(why string) error { return overdue(why) })
+	}
+}
+
+func (r *run) tooLate(h *host, why string) {
+	r.decline(h, results.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, why))
+}
+
+// inquire finds out what the broker knows of a host that doesn't answer, without
+// holding up the run; as says what is to be done with it.
+func (r *run) inquire(h *host, as func(why string) error) {
 	name := h.name
 	go func() {
-		why := r.p.absent(name)
+		why := r.p.absent(r.sending, name)
 		select {
-		case r.faults <- fault{name, notice(why)}:
+		case r.faults <- fault{name, as(why)}:
 		case <-r.over:
 		}
 	}()
 }
 
-// A notice is what a person is told while waiting; it is no fault.
-type notice string
+// What an inquiry gives, which is no fault: a notice is told to whoever waits,
+// overdue is why a host was not ready in time.
+type (
+	notice  string
+	overdue string
+)
 
-func (n notice) Error() string { return string(n) }
+func (n notice) Error() string  { return string(n) }
+func (o overdue) Error() string { return string(o) }
+
+// mostNotices is of how many hosts that don't answer a person is told one by one.
+const mostNotices = 6
+
+// tell passes on what is known of a host that doesn't answer, and how many do: a
+// worker among many may just not have come to it.
+func (r *run) tell(h *host, n notice) {
+	r.notices++
+	if h.phase != Asked || h.clock.Samples() > 0 || r.notices > mostNotices {
+		return
+	}
+	detail := string(n)
+	if answered := r.answered(); answered > 0 {
+		detail += fmt.Sprintf("; %d of %d hosts have", answered, len(r.hosts))
+	}
+	r.observe(h, detail)
+}
+
+// answered counts the hosts that something has come from.
+func (r *run) answered() (n int) {
+	for _, h := range r.hosts {
+		if h.phase != Asked || h.clock.Samples() > 0 {
+			n++
+		}
+	}
+	return n
+}
 
 // patience is that, with the time that the host's teardown may take.
 func (r *run) patience(h *host) time.Duration {

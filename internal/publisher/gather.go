@@ -184,7 +184,12 @@ func (r *run) waiting(h *host, info *message.WaitingInfo, at time.Time) {
 	if r.stage == committing {
 		r.stage, r.repeatAt = gathering, time.Time{}
 	}
-	r.advance(h, Waiting, info.Behind)
+	detail := info.Behind
+	if message.SamePublisher(detail, r.dp.Run) {
+		// An earlier run of ours, which is over but for its worker's last steps.
+		detail, h.tellAt = "", time.Now().Add(inquireAfter)
+	}
+	r.advance(h, Waiting, detail)
 }
 
 // process finds a process by the number that the host knows it by.

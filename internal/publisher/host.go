@@ -43,6 +43,7 @@ type host struct {
 	shown      []message.Feature // that it knows, as what it did has shown
 	passedOver bool              // an event of an unknown kind; a person was told
 	behind     string
+	tellAt     time.Time // local: when a person is to hear of that, if it is still so
 	waitsSince time.Time // on its own clock: when it last said that it waits
 
 	setup, teardown []results.StepRecord // what has been run of them

@@ -155,7 +155,7 @@ func TestHostThatIsNotReadyInTimeIsNamed(t *testing.T) {
 	l.worker("alpha") // takes the job and says nothing
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	got := run.wait()
-	want := "alpha was not ready within 300ms: a worker is connected but does not answer"
+	want := "alpha was not ready within 300ms: its worker has the job and answers, and has not prepared the processes yet"
 	if got.Outcome != results.RunRefused || got.Reason != want || got.Hosts[0].Outcome != results.HostNotReady {
 		t.Errorf("outcome %s (%s), host %s, want refused (%s), not_ready", got.Outcome, got.Reason, got.Hosts[0].Outcome, want)
 	}

@@ -56,7 +56,9 @@ type Publisher struct {
 	asking map[chan<- *answer]bool
 	served map[string]bool // hosts that have answered in a run
 	stop   context.CancelFunc
-	taking sync.WaitGroup
+	// inspecting bounds how many questions the broker is asked at a time.
+	inspecting chan struct{}
+	taking     sync.WaitGroup
 }
 
 // abandoned is how long the events queue of a publisher that was killed stays.
@@ -74,7 +76,7 @@ func New(ctx context.Context, config Config) (*Publisher, error) {
 	p := &Publisher{
 		config: config, slog: config.Log, id: id, events: message.EventsQueue(config.Namespace, id), completeWithin: time.Minute, began: time.Now(),
 		served: make(map[string]bool),
-		runs:   make(map[string]*run), asking: make(map[chan<- *answer]bool),
+		runs:   make(map[string]*run), asking: make(map[chan<- *answer]bool), inspecting: make(chan struct{}, 4),
 	}
 	spec := queue.Spec{Name: p.events, Expires: max(abandoned, 2*config.Lease)}
 	if err := config.Broker.Declare(ctx, spec); err != nil {

@@ -85,6 +85,7 @@ type run struct {
 	stopAt     time.Time
 	declinedAt time.Time       // local: when the first host that can't take part was known
 	stop       message.Control // what was sent to stop
+	notices    int             // how many have been given of hosts that don't answer
 	decided    decision        // what has decided about the run, beside what the hosts report
 	lost       []*host         // those that the run is lost by, in the order in which that became known
 	resultsErr error
@@ -183,7 +184,7 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 	r := &run{
 		p: p, spec: spec, dp: spec.Datapoint, clock: clock.New(0),
 		arrivals: make(chan arrival, 16), faults: make(chan fault), over: make(chan struct{}), abort: make(chan string, 1),
-		byName: make(map[string]*host),
+		byName: make(map[string]*host), sending: context.Background(),
 	}
 	for _, job := range r.dp.Jobs() {
 		job.ReplyTo, job.Since, job.LeaseMS = p.events, spec.Since, p.config.Lease.Milliseconds()
@@ -486,8 +487,12 @@ func (r *run) faulted(f fault) {
 		return
 	}
 	if n, ok := errors.AsType[notice](f.err); ok {
+		r.tell(h, n)
+		return
+	}
+	if o, ok := errors.AsType[overdue](f.err); ok {
 		if h.phase == Asked {
-			r.observe(h, string(n))
+			r.tooLate(h, string(o))
 		}
 		return
 	}

@@ -55,8 +55,8 @@ func (r *run) beginCollecting(done *message.DoneInfo, anew bool) {
 	if err := writeEnded(r.dir, done); err != nil {
 		r.slog.Warn("a worker that dies now could not go on collecting", "error", err)
 	}
+	r.free()
 	r.event(message.Event{Kind: message.Ended})
-	r.w.desk.leave(r)
 	r.lease.Reset(r.drainFor()) // where it was the lease that ended the run, it has run out
 	root := r.work
 	if root == nil { // this worker's predecessor has made it

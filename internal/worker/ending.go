@@ -243,6 +243,7 @@ func (r *run) complete(done *message.DoneInfo) {
 
 func (r *run) settle(done *message.DoneInfo) {
 	r.remains.into(done)
+	r.free()
 	err := r.journal.last(done)
 	if err == nil {
 		err = r.mute
@@ -276,11 +277,14 @@ func (r *run) fallMute(err error) {
 	}
 }
 
-// end frees the host, if that was not done before: from here on the run only
-// waits for the publisher to acknowledge the rest.
+// free gives the host to the run that comes next, if that was not done before.
+// It comes before the publisher is told: what it sends then must not find the host
+// still taken.
+func (r *run) free() { r.w.desk.leave(r) }
+
+// end leaves the run to wait for the publisher to acknowledge the rest.
 func (r *run) end() {
 	r.to(Finished)
-	r.w.desk.leave(r)
 	r.lease.Reset(r.drainFor())
 }
 

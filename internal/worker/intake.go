@@ -121,13 +121,15 @@ func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
 	return nil
 }
 
-// reject dead-letters a delivery, and tells the publisher where it is known.
+// reject dead-letters a delivery, and tells the publisher where it is known. Of a
+// run that is here, or was, nothing is said: its job has been taken, and what came
+// now, be it forged or too late, is no word about that.
 func (w *Worker) reject(ctx context.Context, d *queue.Delivery, reason error) {
 	w.refused.Add(1)
 	w.slog.Warn("message refused", "reason", reason)
 	w.bury(ctx, d, message.JobsQueue(w.config.Namespace, w.config.Host), reason)
 	run, replyTo := message.ReplyAddress(d.Body, w.config.Namespace)
-	if replyTo == "" {
+	if replyTo == "" || message.CheckRun(run) == nil && (w.lookup(run) != nil || w.seen(run)) {
 		return
 	}
 	text := reason.Error()

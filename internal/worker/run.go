@@ -312,6 +312,7 @@ func (r *run) refuse(err error) {
 	r.slog.Warn("run refused", "reason", err)
 	r.clear(func() {
 		info.Left, info.Unseen, info.Notes = r.remains.left, r.remains.unseen, r.remains.notes
+		r.free()
 		r.event(message.Event{Kind: message.Refused, Refused: info})
 		r.end()
 	})
