@@ -140,10 +140,15 @@ func describeFailure(p *process) string {
 	return fmt.Sprintf("%s on %s %s", p.Name, p.Host, p.record.Reason)
 }
 
+// namesOf names one process, or two, and how many more there are.
 func namesOf(processes []*process) string {
+	const most = 2
 	var names []string
-	for _, p := range processes {
+	for _, p := range processes[:min(most, len(processes))] {
 		names = append(names, p.Name+" on "+p.Host)
+	}
+	if more := len(processes) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
 	}
 	return joinNames(names)
 }
