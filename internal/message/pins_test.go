@@ -10,9 +10,9 @@ func pinnedEvents() []pin {
 			`","user_us":1,"system_us":2,"max_rss_bytes":3,"swept":1}}`},
 		{"end of a step, at least", pinnedEvent(Event{Kind: Stepped, Step: &StepInfo{Outcome: StepSucceeded}}), `{"downbeat":1,"event":"step","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","step":{"step":0,"outco` +
 			`me":"succeeded","exit_code":0,"user_us":0,"system_us":0,"max_rss_bytes":0}}`},
-		{"refused", pinnedEvent(Event{Kind: Refused, Refused: &RefusedInfo{Reason: "r", Problems: []Problem{{Process: "server.1", Reason: "p"}}, Totals: []Total{{StdoutLines: 1, StdoutBytes: 2, StderrLines: 3, StderrBytes: 4}}, Version: "v1", Features: []Feature{FeatureSetup}}}), `{"downbeat":1,"event":"refused","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","refused":{"reason":` +
+		{"refused", pinnedEvent(Event{Kind: Refused, Refused: &RefusedInfo{Reason: "r", Problems: []Problem{{Process: "server.1", Reason: "p"}}, Totals: []Total{{StdoutLines: 1, StdoutBytes: 2, StderrLines: 3, StderrBytes: 4}}, Version: "v1", Features: []Feature{FeatureSetup}, Left: []Leftover{{PID: 7, Command: "c"}}, Unseen: "u", Notes: []string{"n"}}}), `{"downbeat":1,"event":"refused","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","refused":{"reason":` +
 			`"r","problems":[{"process":"server.1","reason":"p"}],"totals":[{"stdout_lines":1,"stdout_bytes":2,"stderr_lines":3,"stderr_bytes":4}],"version":"v1","` +
-			`features":["setup"]}}`},
+			`features":["setup"],"left":[{"pid":7,"command":"c"}],"unseen":"u","notes":["n"]}}`},
 		{"refused, at least", pinnedEvent(Event{Kind: Refused, Refused: &RefusedInfo{}}), `{"downbeat":1,"event":"refused","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","refused":{"reason":` +
 			`""}}`},
 		{"ready", pinnedEvent(Event{Kind: Ready, Ready: &ReadyInfo{Hold: "ptrace", Unheld: []string{"server.1"}, Version: "v1", Features: []Feature{FeatureTeardown}}}), `{"downbeat":1,"event":"ready","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","ready":{"hold":"ptrac` +
@@ -24,9 +24,9 @@ func pinnedEvents() []pin {
 		{"committed, at least", pinnedEvent(Event{Kind: Committed}), `{"downbeat":1,"event":"committed","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z"}`},
 		{"started", pinnedEvent(Event{Kind: Started, Started: []StartedInfo{{Process: 1, PID: 4711, StartedAt: testTime}, {StartedAt: testTime}}}), `{"downbeat":1,"event":"started","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","started":[{"process` +
 			`":1,"pid":4711,"started_at":"2026-11-23T12:00:00.123456789Z"},{"process":0,"pid":0,"started_at":"2026-11-23T12:00:00.123456789Z"}]}`},
-		{"exited", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Process: 1, ExitCode: -1, Signal: "SIGKILL", StartedAt: testTime, EndedAt: testTime.Add(1), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3, Stopped: true, Killed: true, Reason: "r"}}), `{"downbeat":1,"event":"exited","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","exited":{"process":1` +
+		{"exited", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Process: 1, ExitCode: -1, Signal: "SIGKILL", StartedAt: testTime, EndedAt: testTime.Add(1), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3, Stopped: true, Killed: true, Left: true, Reason: "r"}}), `{"downbeat":1,"event":"exited","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","exited":{"process":1` +
 			`,"exit_code":-1,"signal":"SIGKILL","started_at":"2026-11-23T12:00:00.123456789Z","ended_at":"2026-11-23T12:00:00.12345679Z","user_us":1,"system_us":2,` +
-			`"max_rss_bytes":3,"stopped":true,"killed":true,"reason":"r"}}`},
+			`"max_rss_bytes":3,"stopped":true,"killed":true,"reason":"r","left":true}}`},
 		{"exited, at least", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{StartedAt: testTime, EndedAt: testTime}}), `{"downbeat":1,"event":"exited","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","exited":{"process":0` +
 			`,"exit_code":0,"started_at":"2026-11-23T12:00:00.123456789Z","ended_at":"2026-11-23T12:00:00.123456789Z","user_us":0,"system_us":0,"max_rss_bytes":0}}`},
 		{"stopping", pinnedEvent(Event{Kind: Stopping, Stopping: &StoppingInfo{Cause: StopRule, Reason: "r"}}), `{"downbeat":1,"event":"stopping","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","stopping":{"cause"` +
@@ -35,9 +35,9 @@ func pinnedEvents() []pin {
 			`:"lease"}}`},
 		{"tearing down", pinnedEvent(Event{Kind: TearingDown}), `{"downbeat":1,"event":"tearing_down","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z"}`},
 		{"ended", pinnedEvent(Event{Kind: Ended}), `{"downbeat":1,"event":"ended","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z"}`},
-		{"done", pinnedEvent(Event{Kind: Done, Done: &DoneInfo{Outcome: HostLost, Reason: "r", Totals: []Total{{StdoutLines: 1, StdoutBytes: 2, StderrLines: 3, StderrBytes: 4}, {}}, Files: &FileTotals{Files: 1, Bytes: 2, Missing: 3, BrokenOff: "b"}, Swept: 5}}), `{"downbeat":1,"event":"done","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","done":{"outcome":"lost` +
+		{"done", pinnedEvent(Event{Kind: Done, Done: &DoneInfo{Outcome: HostLost, Reason: "r", Totals: []Total{{StdoutLines: 1, StdoutBytes: 2, StderrLines: 3, StderrBytes: 4}, {}}, Files: &FileTotals{Files: 1, Bytes: 2, Missing: 3, BrokenOff: "b"}, Swept: 5, Left: []Leftover{{PID: 7, Command: "c"}}, Unseen: "u", Notes: []string{"n"}}}), `{"downbeat":1,"event":"done","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","done":{"outcome":"lost` +
 			`","reason":"r","totals":[{"stdout_lines":1,"stdout_bytes":2,"stderr_lines":3,"stderr_bytes":4},{"stdout_lines":0,"stdout_bytes":0,"stderr_lines":0,"st` +
-			`derr_bytes":0}],"files":{"files":1,"bytes":2,"missing":3,"broken_off":"b"},"swept":5}}`},
+			`derr_bytes":0}],"files":{"files":1,"bytes":2,"missing":3,"broken_off":"b"},"swept":5,"left":[{"pid":7,"command":"c"}],"unseen":"u","notes":["n"]}}`},
 		{"done, at least", pinnedEvent(Event{Kind: Done, Done: &DoneInfo{Outcome: HostDone, Totals: []Total{}, Files: &FileTotals{}}}), `{"downbeat":1,"event":"done","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","done":{"outcome":"done` +
 			`","totals":[],"files":{"files":0,"bytes":0}}}`},
 		{"want", pinnedEvent(Event{Kind: Want, Want: &WantInfo{SHA256: "8f", Offset: 1, Bytes: 2, Path: "p", Done: 3, Total: 4}}), `{"downbeat":1,"event":"want","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","seq":9,"time":"2026-11-23T12:00:00.123456789Z","want":{"sha256":"8f","` +

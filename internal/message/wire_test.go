@@ -59,6 +59,19 @@ func TestDamagedOutputIsRefused(t *testing.T) {
 	}
 }
 
+// Numbers of processes stay within what is counted with.
+func TestSegmentOfNoPossibleProcessIsRefused(t *testing.T) {
+	t.Parallel()
+	for process, want := range map[int]error{1 << 31: nil, 1<<31 + 1: ErrMalformed, 1 << 40: ErrMalformed, -1: ErrMalformed} {
+		var batch Batch
+		batch.Reset(testRun, "alpha", 1, testTime)
+		batch.Add(Segment{Process: process})
+		if _, err := DecodeOutput(batch.Bytes()); !errors.Is(err, want) {
+			t.Errorf("process %d: error %v, want %v", process, err, want)
+		}
+	}
+}
+
 func TestEventWithoutItsContentIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{
