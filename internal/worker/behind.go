@@ -171,3 +171,41 @@ func (w *Worker) dropRun(run string) error {
 	defer cancel()
 	return errors.Join(w.clearWork(ctx, run), RemoveTree(ctx, w.runsDir(), run))
 }
+
+// hungDir names the runs that are over and of which a process could not be ended:
+// the next start of the worker is to know of it.
+func (w *Worker) hungDir() string { return filepath.Join(w.dir, "hung") }
+
+func (w *Worker) noteHung(run string) {
+	err := os.MkdirAll(w.hungDir(), 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.hungDir(), run), nil, 0o600)
+	}
+	if err != nil {
+		w.slog.Warn("the next start of this worker will not know of the processes that are left", "run", run, "error", err)
+	}
+}
+
+// sweepHung ends what an earlier start could not end, or has the runner go on
+// trying.
+func (w *Worker) sweepHung(ctx context.Context) {
+	entries, err := os.ReadDir(w.hungDir())
+	if err != nil {
+		return // there is none
+	}
+	var sweeps sync.WaitGroup
+	for _, e := range entries {
+		if message.CheckRun(e.Name()) != nil {
+			continue
+		}
+		sweeps.Go(func() {
+			_, err := w.config.Runner.Sweep(ctx, marks(&message.Job{Run: e.Name(), Host: w.config.Host}))
+			if err != nil {
+				w.slog.Error("what an earlier run has left can't be ended; jobs are taken all the same", "run", e.Name(), "error", err)
+				return
+			}
+			_ = os.Remove(filepath.Join(w.hungDir(), e.Name())) // else it is looked for in vain
+		})
+	}
+	sweeps.Wait()
+}

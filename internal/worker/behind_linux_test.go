@@ -163,7 +163,7 @@ func TestRestartedWorkerServesBesideWhatCannotBeEnded(t *testing.T) {
 	r, err := runner.New(runner.Options{}) // of its own: what is left is the program's
 	check(t, err)
 	t.Cleanup(func() { check(t, r.Close()) })
-	s.serve(func(c *Config) { c.Runner = r })
+	v := s.serve(func(c *Config) { c.Runner = r })
 	done := s.await(job, message.Done).Done // after runner.KillTimeout
 	if done.Outcome != message.HostLost || len(done.Left) != 1 || done.Left[0] != (message.Leftover{PID: pid, Command: "sleep"}) {
 		t.Errorf("done: %+v, want it lost, and process %d left", done, pid)
@@ -174,7 +174,14 @@ func TestRestartedWorkerServesBesideWhatCannotBeEnded(t *testing.T) {
 	if done := s.finish(next); len(done.Left) > 0 || len(done.Notes) != 1 || !strings.Contains(done.Notes[0], fmt.Sprintf("sleep (pid %d)", pid)) {
 		t.Errorf("the next run: %+v, want a note of process %d", done, pid)
 	}
+	v.stop()
+	other, err := runner.New(runner.Options{}) // of the next start, which knows by the disk alone
+	check(t, err)
+	t.Cleanup(func() { check(t, other.Close()) })
+	s.serve(func(c *Config) { c.Runner = other })
+	testwait.For(t, "the next start knows of it", func() bool { return other.Leftovers() != nil })
 	thaw()
+	testwait.For(t, "the next start has ended it", func() bool { return other.Leftovers() == nil })
 	testwait.For(t, "nothing is left any more", func() bool { return r.Leftovers() == nil })
 	last := s.job("true")
 	s.start(last)

@@ -31,6 +31,7 @@ func exists(path string) bool {
 func (w *Worker) recover(ctx context.Context) {
 	w.dropOld(w.seenDir(), seenFor)
 	w.memory.load(w.seenDir())
+	w.sweepHung(ctx)
 	entries, err := os.ReadDir(w.runsDir())
 	if err != nil {
 		w.slog.Error("the journal can't be read", "error", err)

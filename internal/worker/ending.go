@@ -243,6 +243,9 @@ func (r *run) complete(done *message.DoneInfo) {
 
 func (r *run) settle(done *message.DoneInfo) {
 	r.remains.into(done)
+	if len(r.remains.left) > 0 || r.remains.unseen != "" {
+		r.w.noteHung(r.job.Run)
+	}
 	r.free()
 	err := r.journal.last(done)
 	if err == nil {
