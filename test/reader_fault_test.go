@@ -140,7 +140,7 @@ func TestAReaderThatPausesForLongerThanTheLease(t *testing.T) {
 				t.Parallel()
 				l := lab(t)
 				l.write("x.yaml", `{name: x, repeat: 2, hosts: {alpha: [`+chatty("true")+`], bravo: [`+chatty("true")+`]}}`)
-				p := l.publishPaused(terminal, "--lease=2s", "x.yaml")
+				p := l.publishPaused(terminal, "--lease=4s", "x.yaml") // less than two runs take
 				runs := []string{"results/x/latest/0001", "results/x/latest/0002"}
 				for _, run := range runs {
 					if r := l.awaitRecord(run); r.Outcome != results.RunSucceeded {
@@ -177,7 +177,7 @@ func TestATimeoutAndAnInterruptActWhileNobodyReads(t *testing.T) {
 			t.Parallel()
 			l := newLabOn(t, "mem:", "downbeat")
 			l.write("x.yaml", `{name: x, timeout: `+c.timeout+`, hosts: {alpha: [`+chatty(`echo up; exec sleep 600`)+`]}}`)
-			p := l.publishPaused(false, append(c.args, "--lease=2s", "x.yaml")...)
+			p := l.publishPaused(false, append(c.args, "--lease=20s", "x.yaml")...)
 			const dir = "results/x/latest/0001"
 			if c.signal != 0 {
 				l.awaitOutput(dir+"/alpha/0.out", "up\n")
@@ -321,13 +321,13 @@ func TestAWorkerWhoseLogNobodyReads(t *testing.T) {
 			l := newSharedLab(t)
 			worker := l.deafWorker("alpha")
 			l.write("x.yaml", `{name: x, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"]}}`)
-			p := l.publish("--lease=2s", "--ready-timeout="+awhile, "x.yaml")
+			p := l.publish("--lease=4s", "--ready-timeout="+awhile, "x.yaml")
 			// Before its queue is declared there is no such host: try again until it serves.
 			for tries := 0; !upOrOver(l, p); tries++ {
 				if tries == 50 {
 					t.Fatalf("the worker doesn't serve: %s", &p.stderr)
 				}
-				p = l.publish("--lease=2s", "--ready-timeout="+awhile, "x.yaml")
+				p = l.publish("--lease=4s", "--ready-timeout="+awhile, "x.yaml")
 			}
 			end(l, worker, p)
 		})

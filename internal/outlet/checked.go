@@ -36,4 +36,4 @@ func (c *Checked) Err() error {
 }
 
 // Gone reports whether err only means that the reader has gone, which it may.
-func Gone(err error) bool { return errors.Is(err, syscall.EPIPE) }
+func Gone(err error) bool { return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) }
