@@ -35,12 +35,14 @@ func metrics(b *strings.Builder, r results.Record) {
 		note := r.MetricNotes[name]
 		switch of := r.MetricsOf[name]; {
 		case math.IsNaN(r.Metrics[name]):
-			note = "nothing found: " + note
-		case note == "" && of.Values < of.Expected && !strings.Contains(r.Reason, name+" is the "):
-			note = "not of all: " + strings.Join(of.Lacking, "; ")
+			note = ": nothing found: " + note
+		case note != "":
+			note = ": " + note
+		case of.Values < of.Expected && !strings.Contains(r.Reason, name+" is the "):
+			note = fmt.Sprintf(" rests on %d of %d: %s", of.Values, of.Expected, strings.Join(of.Lacking, "; "))
 		}
 		if note != "" {
-			fmt.Fprintf(b, "  %s: %s\n", name, note)
+			fmt.Fprintf(b, "  %s%s\n", name, note)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.MetricNotes)) {

@@ -60,7 +60,10 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 		b.WriteString("  nothing was started\n")
 		return
 	}
-	fmt.Fprintf(b, "  %s on %s started within %s", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"), bounded(r.StartSkewUS, r.StartBoundUS()))
+	fmt.Fprintf(b, "  %s on %s started", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"))
+	if started > 1 {
+		b.WriteString(" within " + bounded(r.StartSkewUS, r.StartBoundUS()))
+	}
 	if r.Stopped() {
 		b.WriteString(" and stopped within " + stopping(r))
 	}

@@ -85,6 +85,10 @@ func (s *search) lacks(row gjson.Result, field string) {
 		s.note(noField, "%s has no %q: a row is %s", s.place, field, quoted(row.Raw))
 		return
 	}
+	if len(row.Map()) == 0 {
+		s.note(noField, "%s has no field %q; the first row is empty", s.place, field)
+		return
+	}
 	s.note(noField, "%s has no field %q; the first row has %s", s.place, field, listed(slices.Sorted(maps.Keys(row.Map()))))
 }
 

@@ -110,6 +110,7 @@ func TestJSON(t *testing.T) {
 		{"broken", lines + `{"t": 3` + "\n" + `{"t": 4}`, experiment.Metric{Field: "t"}, 7, "left out: alpha/0.out:3 is not JSON"},
 		{"other lines", "starting\n[1/2] warming up\n" + lines + "3\n", experiment.Metric{Field: "t"}, 3, ""},
 		{"no field", lines, experiment.Metric{Field: "p99"}, none, `alpha/0.out has no field "p99"; the first row has "latency", "ok", "t"`},
+		{"an empty row", "{}\n", experiment.Metric{Field: "t"}, none, `alpha/0.out has no field "t"; the first row is empty`},
 		{"no row", lines, experiment.Metric{Field: "t", Where: []experiment.Condition{{Field: "ok", Value: "maybe"}}}, none, `alpha/0.out has no row where ok is "maybe"`},
 		{"no JSON at all", "hello\n", experiment.Metric{Field: "t"}, none, "no line of alpha/0.out is an object of JSON"},
 		{"too large together", `{"t": 1e308}` + "\n" + `{"t": 1e308}`, experiment.Metric{Field: "t"}, none, "the result is too large for a number"},
