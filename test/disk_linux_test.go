@@ -35,7 +35,7 @@ func (l *lab) newDisk(size string) *disk {
 	if err := os.Mkdir(d.dir, 0o700); err != nil {
 		l.t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", `mount -t tmpfs -o size="$0" tmpfs "$1" && echo mounted && exec sleep 600`, size, d.dir)
+	cmd := exec.Command("sh", "-c", `mount -t tmpfs -o size="$0",mode=0755 tmpfs "$1" && echo mounted && exec sleep 600`, size, d.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	d.holder = l.start(cmd)
 	d.holder.await("mounted")
