@@ -73,6 +73,9 @@ func pinnedRequests() []pin {
 		{"job, at least", Job{Run: testRun, Host: "alpha", ReplyTo: "downbeat.events.X", Since: testRun, Processes: []Process{{Name: "0", Argv: []string{"x"}}}, LeaseMS: 1, WindowBytes: 1}, `{"run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","host":"alpha","reply_to":"downbeat.events.X","since":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","experiment":"","datapoint":0,"` +
 			`processes":[{"name":"0","index":0,"rank":0,"local":0,"argv":["x"]}],"lease_ms":1,"window_bytes":1,"grace_ms":0}`},
 		{"step, at least", Step{Name: "setup.0", Argv: []string{"x"}, OKExit: []int{0}}, `{"name":"setup.0","argv":["x"],"ok_exit":[0],"timeout_ms":0}`},
+		{"step of nothing", Step{}, `{"name":"","argv":null,"ok_exit":null,"timeout_ms":0}`},
+		{"process of nothing", Process{}, `{"name":"","index":0,"rank":0,"local":0,"argv":null}`},
+		{"job of nothing", Job{}, `{"run":"","host":"","reply_to":"","since":"","experiment":"","datapoint":0,"processes":null,"lease_ms":0,"window_bytes":0,"grace_ms":0}`},
 		{"file, at least", File{Path: "c"}, `{"path":"c","mode":0}`},
 		{"hello", Control{Kind: Hello, ReplyTo: "downbeat.events.X", Probe: &Probe{ID: 7, SentAt: testTime}, Version: "v1", Features: []Feature{FeatureSetup}}, `{"control":"hello","reply_to":"downbeat.events.X","probe":{"id":7,"sent_at":"2026-11-23T12:00:00.123456789Z"},"version":"v1","features":["setup"]}`},
 		{"keepalive", Control{Kind: Keepalive, Ack: 3, Resend: true, Probe: &Probe{ID: 7, SentAt: testTime}}, `{"control":"keepalive","ack":3,"resend":true,"probe":{"id":7,"sent_at":"2026-11-23T12:00:00.123456789Z"}}`},
