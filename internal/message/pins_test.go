@@ -86,7 +86,8 @@ func pinnedRequests() []pin {
 		{"stop", Control{Kind: Stop, At: testTime, Cause: StopTimeout, Reason: "r", GraceMS: 5}, `{"control":"stop","at":"2026-11-23T12:00:00.123456789Z","cause":"timeout","reason":"r","grace_ms":5}`},
 		{"stop, at least", Control{Kind: Stop, Cause: StopAbort}, `{"control":"stop","cause":"abort"}`},
 		{
-			"contender", Contender{Version: 1, Purpose: PurposeContend, Namespace: "ns", Host: "alpha", ReplyTo: "ns.events.X", Waits: true, Worker: WorkerInfo{Machine: "m", PID: 1, Since: testTime}},
+			"contender",
+			Contender{Version: 1, Purpose: PurposeContend, Namespace: "ns", Host: "alpha", ReplyTo: "ns.events.X", Waits: true, Worker: WorkerInfo{Machine: "m", PID: 1, Since: testTime}},
 			`{"downbeat":1,"purpose":"contend","namespace":"ns","host":"alpha","reply_to":"ns.events.X","waits":true,"worker":{"machine":"m","pid":1,"since":"2026-11-23T12:00:00.123456789Z"}}`,
 		},
 		{"cancel", Control{Kind: Cancel, ReplyTo: "downbeat.events.X", Reason: "r"}, `{"control":"cancel","reply_to":"downbeat.events.X","reason":"r"}`},
