@@ -167,9 +167,19 @@ func (y *junkyard) badControl() ([]byte, error) {
 		a.Run = ""
 		return y.seal(a, message.Control{Kind: message.Hello, ReplyTo: message.EventsQueue(y.namespace, "NOBODY")}, y.key), message.ErrMisdirect
 	case 2:
-		return y.seal(a, message.Control{Kind: message.ControlKind(hostile[y.random.IntN(len(hostile))])}, y.key), message.ErrMalformed
+		return y.sized(a, message.Control{Kind: message.ControlKind(hostile[y.random.IntN(len(hostile))])})
 	}
-	return y.seal(a, message.Control{Kind: message.Stop, Cause: message.StopCause(hostile[y.random.IntN(len(hostile))])}, y.key), message.ErrMalformed
+	return y.sized(a, message.Control{Kind: message.Stop, Cause: message.StopCause(hostile[y.random.IntN(len(hostile))])})
+}
+
+// sized seals a control that is malformed, or too large to be looked at.
+func (y *junkyard) sized(a message.Address, c message.Control) ([]byte, error) {
+	content, err := json.Marshal(c)
+	check(y.t, err)
+	if len(content) > message.MaxControl {
+		return y.seal(a, c, y.key), message.ErrTooLarge
+	}
+	return y.seal(a, c, y.key), message.ErrMalformed
 }
 
 // forWorker makes n bad messages for the worker's two queues.
