@@ -172,6 +172,9 @@ func (a *account) exit(e *message.ExitedInfo, o orders) string {
 func implausible(code int, signal string, counts ...int64) string {
 	switch {
 	case code < -1 || code > 255 || code > 0 && signal != "":
+		if signal == "" {
+			return fmt.Sprintf("exit_code %d", code)
+		}
 		return fmt.Sprintf("exit_code %d with signal %.20q", code, signal)
 	case code == -1 && signal == "":
 		return "exit_code -1 without a signal"
@@ -221,7 +224,7 @@ func (a *account) step(s *message.StepInfo, o orders) string {
 // output enters a piece of output. What a process writes comes after its start.
 func (a *account) output(source int) string {
 	if source < 0 || source >= len(a.processes)+len(a.steps) {
-		return fmt.Sprintf("output of process %d comes, and it has %d", source, len(a.processes))
+		return fmt.Sprintf("output of process %d comes, but it has %d", source, len(a.processes))
 	}
 	return ""
 }
@@ -254,7 +257,7 @@ func (a *account) done(d *message.DoneInfo, logged bool, o orders) string {
 	case d.Outcome == message.HostStopped:
 		return "" // nor who has ended it otherwise than it was to
 	case d.Outcome != message.HostDone:
-		return fmt.Sprintf("its outcome is said to be %.20q, which is none that is known", d.Outcome)
+		return fmt.Sprintf("its outcome is said to be %.20q, which is not one that this publish knows", d.Outcome)
 	case d.Swept < 0:
 		return fmt.Sprintf("%d processes are said to have been swept", d.Swept)
 	}
@@ -318,7 +321,7 @@ func (a *account) refusal(r *message.RefusedInfo) string {
 // totals says what is wrong with the number of totals.
 func (a *account) totals(totals []message.Total) string {
 	if want := len(a.processes) + len(a.steps); len(totals) != want {
-		return fmt.Sprintf("there are totals for %d processes and steps, and it has %d", len(totals), want)
+		return fmt.Sprintf("it reports totals for %d processes and steps, but has %d", len(totals), want)
 	}
 	return ""
 }
@@ -326,7 +329,7 @@ func (a *account) totals(totals []message.Total) string {
 // known says what is wrong with the number of a process.
 func (a *account) known(process int, what string) string {
 	if process < 0 || process >= len(a.processes) {
-		return fmt.Sprintf("process %d is said to have %s, and it has %d", process, what, len(a.processes))
+		return fmt.Sprintf("process %d is said to have %s, but it has %d", process, what, len(a.processes))
 	}
 	if a.ended {
 		return fmt.Sprintf("%s is said to have %s after no process was said to be left", a.name(process), what)

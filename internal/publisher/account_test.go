@@ -47,7 +47,8 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 	}{
 		"done, and nothing else": {func(s *scripted) { s.done(message.HostDone) }, "there is no end of a.0"},
 		"one process has no end": {func(s *scripted) { s.ends(0); s.done(message.HostDone) }, "there is no end of a.1"},
-		"totals absent":          {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = nil }) }, "totals for 0 processes and steps, and it has 2"},
+		"lost without a reason":  {func(s *scripted) { s.ends(0, 1); s.done(message.HostLost) }, "lost the run, and gives no reason"},
+		"totals absent":          {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = nil }) }, "totals for 0 processes and steps, but has 2"},
 		"totals empty":           {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = []message.Total{} }) }, "totals for 0 processes"},
 		"totals too few":         {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = d.Totals[:1] }) }, "totals for 1 processes"},
 		"totals too many": {func(s *scripted) {
@@ -64,7 +65,7 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 		"outcome empty":                 {func(s *scripted) { s.ends(0, 1); s.done("") }, `its outcome is said to be ""`},
 		"outcome of a run":              {func(s *scripted) { s.ends(0, 1); s.done("succeeded") }, `its outcome is said to be "succeeded"`},
 		"swept less than none":          {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Swept = -1 }) }, "-1 processes are said to have been swept"},
-		"process 99 exited":             {func(s *scripted) { s.exit(99, 0) }, "process 99 is said to have exited, and it has 2"},
+		"process 99 exited":             {func(s *scripted) { s.exit(99, 0) }, "process 99 is said to have exited, but it has 2"},
 		"process -1 exited":             {func(s *scripted) { s.exit(-1, 0) }, "process -1 is said to have exited"},
 		"process after the last exited": {func(s *scripted) { s.exit(2, 0) }, "process 2 is said to have exited"},
 		"exited twice":                  {func(s *scripted) { s.ends(0, 0) }, "a.0 is said to have exited twice"},
@@ -97,7 +98,7 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 		}, "the stop is said to have been at 1970-01-01"},
 		"output of process 9": {func(s *scripted) {
 			s.publish(batchOf(s, message.Segment{Process: 9, At: s.clock.Now(), Data: []byte("x")}))
-		}, "output of process 9 comes, and it has 2"},
+		}, "output of process 9 comes, but it has 2"},
 		"output that goes on elsewhere": {func(s *scripted) {
 			s.publish(batchOf(s, message.Segment{Offset: 7, At: s.clock.Now(), Data: []byte("x")}))
 		}, "standard output of a.0 goes on after 7 bytes, and 0 have come"},
@@ -217,8 +218,8 @@ func TestReportThatCannotBeTrueBeforeTheReleaseIsNotASuccess(t *testing.T) {
 			s.stepped(1, message.StepSucceeded, "")
 		}, "setup.0 is said to have ended twice"},
 		"outcome of a step unknown": {setup, func(s *scripted) { s.settingUp(); s.stepped(1, "splendid", "") }, `the outcome of setup.0 is said to be "splendid"`},
-		"a step exited":             {setup, func(s *scripted) { s.settingUp(); s.exit(1, 0) }, "process 1 is said to have exited, and it has 1"},
-		"refused without totals":    {setup, func(s *scripted) { s.settingUp(); s.totals = nil; s.refusing("no") }, "totals for 0 processes and steps, and it has 3"},
+		"a step exited":             {setup, func(s *scripted) { s.settingUp(); s.exit(1, 0) }, "process 1 is said to have exited, but it has 1"},
+		"refused without totals":    {setup, func(s *scripted) { s.settingUp(); s.totals = nil; s.refusing("no") }, "totals for 0 processes and steps, but has 3"},
 		"step that succeeded unbegun": {setup, func(s *scripted) {
 			s.settingUp()
 			s.event(message.Event{Kind: message.Stepped, Step: &message.StepInfo{Step: 1, Outcome: message.StepSucceeded}})
@@ -367,5 +368,20 @@ func TestHeartbeatThatComesLateIsNotBehind(t *testing.T) {
 	alpha.done(message.HostDone)
 	if got := run.wait(); got.Outcome != results.RunSucceeded {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
+	}
+}
+
+// A worker that ends the run by itself and gives no reason leaves no empty one.
+func TestWorkerThatGivesNoReasonIsSaidToGiveNone(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha := l.worker("alpha")
+	run := l.start(l.datapoint(proc("alpha", "a", 0)))
+	release(alpha)
+	l.seen("alpha", Started)
+	alpha.ends(0)
+	alpha.done(message.HostStopped)
+	if got, want := run.wait().Reason, "alpha: its worker ended the run by itself, and gives no reason"; got != want {
+		t.Errorf("reason %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -271,9 +272,9 @@ func (r *run) finish(h *host, done *message.DoneInfo, logged bool) {
 	}
 	switch done.Outcome {
 	case message.HostLost:
-		h.outcome, h.reason = results.HostLost, done.Reason
+		h.outcome, h.reason = results.HostLost, cmp.Or(done.Reason, "its worker lost the run, and gives no reason")
 	case message.HostStopped:
-		h.outcome, h.reason = results.HostAborted, done.Reason
+		h.outcome, h.reason = results.HostAborted, cmp.Or(done.Reason, "its worker ended the run by itself, and gives no reason")
 	default:
 		if lacking := r.lacking(h, done.Totals); lacking != "" {
 			h.outcome, h.reason = results.HostLost, lacking

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,7 +110,7 @@ func describeRefusal(h *host) string {
 	problems := h.refused.Problems
 	switch len(problems) {
 	case 0:
-		return fmt.Sprintf("%s refused: %s", h.name, h.refused.Reason)
+		return fmt.Sprintf("%s refused: %s", h.name, cmp.Or(h.refused.Reason, "its worker gives no reason"))
 	case 1:
 		return fmt.Sprintf("%s refused: %s: %s", h.name, problems[0].Process, problems[0].Reason)
 	}

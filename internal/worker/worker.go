@@ -160,7 +160,7 @@ func (w *Worker) Declare(ctx context.Context) error {
 		{Name: message.JobsQueue(ns, host), Group: message.JobsGroup(ns), DeadLetter: dead},
 	} {
 		if err := w.config.Broker.Declare(ctx, spec); err != nil {
-			return fmt.Errorf("declare queue %s: %w", spec.Name, err)
+			return fmt.Errorf("host %s: %w", host, err)
 		}
 	}
 	return nil
