@@ -211,8 +211,11 @@ func kinds(sorted []*run) []link {
 }
 
 // What differs between two runs that failed alike: how long it took, what was
-// measured, and the ids of runs.
+// measured, the ids of runs, which process of its group on a host was the first,
+// and which failed after it.
 var (
+	members   = regexp.MustCompile(`\b([A-Za-z_][A-Za-z0-9_-]*)\.[0-9]+ on `)
+	followers = regexp.MustCompile(`; then [^;:]+ failed$`)
 	durations = regexp.MustCompile(`\b[0-9]+(\.[0-9]+)?(ns|µs|us|ms|s|m|h)([0-9]+(\.[0-9]+)?(ns|µs|us|ms|s|m))*( [0-9]+ (s|min))?\b|\b[0-9]+(\.[0-9]+)? (ns|µs|us|ms|s|min|h)\b`)
 	measures  = regexp.MustCompile(`\b(was|is) -?[0-9][0-9.,e+-]*`)
 	runIDs    = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{26}\b`)
@@ -220,6 +223,8 @@ var (
 
 // alike is the reason without what differs from run to run of the same failure.
 func alike(reason string) string {
+	reason = followers.ReplaceAllString(reason, "")
+	reason = members.ReplaceAllString(reason, "$1.… on ")
 	reason = runIDs.ReplaceAllString(reason, "…")
 	reason = durations.ReplaceAllString(reason, "…")
 	return measures.ReplaceAllString(reason, "$1 …")
