@@ -327,7 +327,10 @@ func listEntry(list, key any) (any, error) {
 	}
 	n, ok := numberOf(key)
 	i, isInt := whole(n).(int)
-	if !ok || !isInt || i < 0 || i >= v.Len() {
+	if !ok || !isInt {
+		return nil, &textError{fmt.Sprintf("template: index: an entry of a list is named by a whole number, not by %s", shown(key)), "the first is 0"}
+	}
+	if i < 0 || i >= v.Len() {
 		return nil, &textError{fmt.Sprintf("template: index: no entry %s in a list of %d", shown(key), v.Len()), "the first is 0"}
 	}
 	return v.Index(i).Interface(), nil

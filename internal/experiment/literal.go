@@ -87,7 +87,11 @@ func (d *decoder) variables(env []variable) {
 		if v.value == nil {
 			continue
 		}
-		if found := inherited.FindString(v.value.src); found != "" {
+		found := inherited.FindString(v.value.src)
+		if home.MatchString(v.value.src) {
+			found = v.value.src
+		}
+		if found != "" {
 			d.notExpanded(v.value, found, "write the value out, or set it in a command with shell: true")
 		}
 	}

@@ -217,7 +217,8 @@ func (n numeral) Format(f fmt.State, verb rune) {
 }
 
 var (
-	width   = regexp.MustCompile(`[0-9]{4,}|\*`)
+	width   = regexp.MustCompile(`[0-9]{4,}`)
+	starred = regexp.MustCompile(`%[-+# 0-9.\[\]]*\*`)
 	misfits = regexp.MustCompile(`%!.{0,40}`)
 )
 
@@ -225,7 +226,10 @@ var (
 // without the marks that Go prints in the place of what it can't.
 func formatted(format string, args ...any) (string, error) {
 	if width.MatchString(format) {
-		return "", &textError{"template: printf takes no width above 999", ""}
+		return "", &textError{"template: printf takes a width of at most 999", ""}
+	}
+	if starred.MatchString(format) {
+		return "", &textError{"template: printf does not take * for a width", "write the number in its place"}
 	}
 	// At worst every verb prints the whole of what is given.
 	if verbs := strings.Count(format, "%"); verbs > 0 && verbs*(len(fmt.Sprint(args...))+999) > 64*maxText {

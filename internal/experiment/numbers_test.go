@@ -71,7 +71,10 @@ func TestGarbageIsAnError(t *testing.T) {
 		{`{{with .host}}{{index $ "typo"}}{{end}}`, "unknown template key .typo"},
 		{`{{index (host "a") "port"}}`, "a host has no"},
 		{`{{index (hosts "g") 1}}`, "no entry 1 in a list of 1"},
-		{`{{index (hosts "g") "a"}}`, "no entry the string"},
+		{`{{index (hosts "g") "a"}}`, "named by a whole number, not by the string"},
+		{`{{index (hosts "g") 0.5}}`, "named by a whole number, not by 0.5"},
+		{`{{printf "%*d" 5 1}}`, "does not take * for a width"},
+		{`{{printf "%5000d" 1}}`, "a width of at most 999"},
 		{`{{index .v 0}}`, "index takes a list or a map"},
 		{`{{.}}`, "a map can't be printed"},
 		{`{{hosts "g"}}`, "a list can't be printed"},
@@ -153,14 +156,14 @@ func TestBadMatrixBringsNoSecondError(t *testing.T) {
 func TestWarnsOfWhatOnlyAShellExpands(t *testing.T) {
 	t.Parallel()
 	f := mustParse(t, "x.yaml", `
-hosts: {a: ['ls $HOME', [ls, $HOME], {run: 'ls *', shell: true}, {run: "ls '*'"}, {run: x, env: {PATH: '/opt:$PATH', PRICE: '5$'}, dir: ~/x}]}
+hosts: {a: ['ls $HOME', [ls, $HOME], {run: 'ls *', shell: true}, {run: "ls '*'"}, {run: x, env: {PATH: '/opt:$PATH', PRICE: '5$', CONF: ~/c}, dir: ~/x}]}
 setup: rm -f *.log
 `)
 	var got []string
 	for _, w := range f.Warnings {
 		got = append(got, w.Field+" "+w.Message[:strings.Index(w.Message, " is passed")])
 	}
-	want := `hosts.a[0] "$HOME"|hosts.a[4].env.PATH "$PATH"|hosts.a[4].dir "~/x"|setup "*.log"`
+	want := `hosts.a[0] "$HOME"|hosts.a[4].env.PATH "$PATH"|hosts.a[4].env.CONF "~/c"|hosts.a[4].dir "~/x"|setup "*.log"`
 	if all := strings.Join(got, "|"); all != want {
 		t.Errorf("got %s, want %s", all, want)
 	}

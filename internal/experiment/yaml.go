@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
@@ -117,6 +118,14 @@ func (r *report) yamlProblem(data []byte, err error, tooDeep bool) {
 // yamlSyntax words a syntax error. Of what is never closed, the place at which
 // it was opened is of more use than the end of the file.
 func (r *report) yamlSyntax(lines []string, e *yaml.LoadError) {
+	// The parser has no place for what stops it before it reads.
+	for i, line := range lines {
+		if at := strings.IndexFunc(line, unprintable); at >= 0 && e.Mark.Line == 0 {
+			c, _ := utf8.DecodeRuneInString(line[at:])
+			r.add(pos{i + 1, utf8.RuneCountInString(line[:at]) + 1}, "", `in double quotes it can be written as an escape, such as "\x1b"`, "the control character %U", c)
+			return
+		}
+	}
 	at, message := pos{e.Mark.Line, e.Mark.Column}, e.Message
 	if e.ContextMsg != "" {
 		message = e.ContextMsg + ": " + message
@@ -130,6 +139,11 @@ func (r *report) yamlSyntax(lines []string, e *yaml.LoadError) {
 		hint = yamlHint(lines[at.line-1], at.column)
 	}
 	r.add(at, "", hint, "not YAML: %s", message)
+}
+
+// unprintable are the characters that YAML takes only as escapes.
+func unprintable(c rune) bool {
+	return c < ' ' && c != '\t' && c != '\r' || c >= 0x7f && c < 0xa0 && c != 0x85 || c == 0xfffe || c == 0xffff
 }
 
 // yamlHint recognises on the line of an error what people trip over.

@@ -83,7 +83,7 @@ func SamePublisher(run, other string) bool {
 func CheckRun(run string) error {
 	id, err := ulid.ParseStrict(run)
 	if err != nil || id.String() != run {
-		return fmt.Errorf("%w: %.40q is no run id (26 characters such as 01JD5W9M4QX3T0C9V8Z7Y6R5PK)", ErrMalformed, run)
+		return fmt.Errorf("%w: %.40q is not a run id (26 characters such as 01JD5W9M4QX3T0C9V8Z7Y6R5PK)", ErrMalformed, run)
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ var (
 // CheckName reports whether name can name a host, a group or a process.
 func CheckName(name string) error {
 	if !namePattern.MatchString(name) {
-		return fmt.Errorf("%.80q is no usable name: 1 to 63 letters, digits, '.', '_' and '-', the first a letter, a digit or '_'", name)
+		return fmt.Errorf("%.80q is not a usable name: 1 to 63 letters, digits, '.', '_' and '-', the first a letter, a digit or '_'", name)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func CheckName(name string) error {
 // CheckNamespace reports whether namespace can prefix the queues' names.
 func CheckNamespace(namespace string) error {
 	if !namespacePattern.MatchString(namespace) {
-		return fmt.Errorf("%.80q is no usable namespace: 1 to 32 letters, digits, '_' and '-', the first a letter, a digit or '_'", namespace)
+		return fmt.Errorf("%.80q is not a usable namespace: 1 to 32 letters, digits, '_' and '-', the first a letter, a digit or '_'", namespace)
 	}
 	return nil
 }
