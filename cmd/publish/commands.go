@@ -58,7 +58,7 @@ func (a *app) cancelCommand() *cobra.Command {
 				return err
 			}
 			if message.CheckRun(args[0]) != nil {
-				return usage(fmt.Errorf("%q is no run id: that is what the summary of a run, or publish hosts, shows", args[0]))
+				return usage(fmt.Errorf("%q is not a run id: that is what the summary of a run, or publish hosts, shows", args[0]))
 			}
 			p, done, err := a.open(cmd.Context(), nil)
 			if err != nil {

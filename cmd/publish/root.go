@@ -135,6 +135,19 @@ func (a *app) define(f *pflag.FlagSet) {
 	f.StringVar(&a.flags.logLevel, "log-level", "warn", "`LEVEL`: debug, info, warn or error: how much to tell on standard error of what goes on inside")
 }
 
+// wrongValue says what a flag takes, where its own error is about how it was read.
+func wrongValue(flag *pflag.Flag, err error) string {
+	switch flag.Value.Type() {
+	case "bool":
+		return "it is true or false"
+	case "int", "uint64":
+		return "it is a whole number"
+	case "duration":
+		return `it is a duration, such as "30s"`
+	}
+	return err.Error()
+}
+
 // prepare completes the flags from the environment, checks them, and makes what
 // everything else writes through.
 func (a *app) prepare(f *pflag.FlagSet) error {
@@ -146,7 +159,7 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 		for _, name := range variables(flag.Name) {
 			if value, ok := os.LookupEnv(name); ok && value != "" {
 				if setErr := flag.Value.Set(value); setErr != nil {
-					err = usage(fmt.Errorf("%s=%q: %w", name, value, setErr))
+					err = usage(fmt.Errorf("%s=%q: %s", name, value, wrongValue(flag, setErr)))
 				}
 				return
 			}

@@ -93,6 +93,7 @@ func (c *config) checkHosts() error {
 		c.Host[i] = name
 		if err := message.CheckName(name); err != nil {
 			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST: %w", err))
+			continue
 		}
 		folded := strings.ToLower(name)
 		switch other, ok := before[folded]; {

@@ -42,8 +42,8 @@ func TestHostNamesThatCannotBeServed(t *testing.T) {
 	}{
 		{[]string{"alpha", "Alpha"}, "alpha and Alpha, which differ in case alone"},
 		{[]string{"alpha", " alpha "}, "names alpha twice"},
-		{[]string{"alpha", ""}, "no usable name"},
-		{[]string{"alpha bravo"}, "no usable name"},
+		{[]string{"alpha", ""}, "not a usable name"},
+		{[]string{"alpha bravo"}, "not a usable name"},
 		{many, "1001 names, at most 1000"},
 	} {
 		c := &config{environment: environment{Host: test.names}}
