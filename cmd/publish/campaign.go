@@ -42,6 +42,7 @@ type campaign struct {
 type task struct {
 	point   experiment.Point
 	attempt int    // from 1; those of earlier programs don't count
+	number  int    // the same with those of earlier programs, as the results have it; 0 until it is made
 	since   string // the run of the first attempt; empty: this is it
 }
 
@@ -145,8 +146,8 @@ func (c *campaign) settle(ctx context.Context, f *flight) (bool, error) {
 	again := c.retry(ctx, f.task, record.Outcome) && !c.brake.futile()
 	c.tasks = c.remaining(f.task, again, record.Run)
 	if again {
-		earlier := record.Attempt - f.attempt
-		c.say("publish: trying again: attempt %d of %d\n", record.Attempt+1, earlier+c.file.Retries+1)
+		earlier := f.number - f.attempt
+		c.say("publish: trying again: attempt %d of %d\n", f.number+1, earlier+c.file.Retries+1)
 		return true, nil
 	}
 	c.ran++

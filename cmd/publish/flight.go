@@ -52,6 +52,7 @@ func (c *campaign) launch(ctx context.Context, t task) (*flight, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	t.number = run.Attempt()
 	f := &flight{
 		task: t, campaign: c, run: dp.Run, dir: filepath.Clean(run.Dir()), waits: dp.Stop.When,
 		gate: make(chan struct{}), ended: make(chan results.RunOutcome, 1), over: make(chan struct{}),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -30,8 +31,8 @@ func (c *campaign) view(t task) view {
 	if len(t.point.Parameters) > 0 {
 		v.values = "(" + t.point.String() + ")"
 	}
-	if t.attempt > 1 {
-		v.values = strings.TrimSpace(fmt.Sprintf("%s attempt %d", v.values, t.attempt))
+	if n := cmp.Or(t.number, t.attempt); n > 1 {
+		v.values = strings.TrimSpace(fmt.Sprintf("%s attempt %d", v.values, n))
 	}
 	for _, trouble := range c.troubles {
 		v.failed = append(v.failed, trouble.label)
