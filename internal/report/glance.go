@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -189,13 +188,10 @@ func squares(sorted []*run, superseded map[*run]bool) []square {
 		if r.record.Reason != "" {
 			title += ": " + r.record.Reason
 		}
-		all = append(all, square{Kind: r.outcome(), Link: r.address(), Title: printable(title), Superseded: superseded[r]})
+		all = append(all, square{Kind: r.outcome(), Link: r.link(), Title: printable(title), Superseded: superseded[r]})
 	}
 	return all
 }
-
-// address is the run's place in the page, without the #.
-func (r *run) address() string { return url.Values{"run": {r.link()}}.Encode() }
 
 // kinds are the outcomes that occur, with their words.
 func kinds(sorted []*run) []link {
@@ -258,7 +254,7 @@ func troubles(sorted []*run, superseded map[*run]bool) []trouble {
 		if superseded[r] {
 			text += " (run again)"
 		}
-		t.Runs = append(t.Runs, link{Link: r.address(), Text: text})
+		t.Runs = append(t.Runs, link{Link: r.link(), Text: text})
 	}
 	slices.SortStableFunc(all, func(a, b *trouble) int { return cmp.Compare(number[b], number[a]) })
 	listed := make([]trouble, len(all))

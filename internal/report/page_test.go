@@ -210,6 +210,17 @@ func TestChooseRun(t *testing.T) {
 	p.await(`document.getElementById("run-title").textContent.startsWith("Run 6:")`)
 }
 
+// The pictures of runs, and the numbers beside what failed, lead to their run.
+func TestLinksToRuns(t *testing.T) {
+	t.Parallel()
+	p := open(t, small(t), "")
+	p.do(click(`.squares li:nth-child(7) a`))
+	p.await(`document.getElementById("run-title").textContent.startsWith("Run 7:")`)
+	number := p.texts(".troubles a")[1]
+	p.do(click(`.troubles a:nth-of-type(2)`))
+	p.await(`document.getElementById("run-title").textContent.startsWith("Run ` + strings.Fields(number)[0] + `:")`)
+}
+
 // The output of all processes can be chosen in a run that failed too, and a reload
 // keeps that.
 func TestAllOutputOfAFailedRun(t *testing.T) {
