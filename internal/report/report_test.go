@@ -86,7 +86,7 @@ func TestWriteAgainAndAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		page := read(t, dir, report.PageFile)
-		if goesOn := strings.Contains(page, "the experiment is not over"); goesOn != (n < 5) {
+		if goesOn := strings.Contains(page, "not all datapoints have run"); goesOn != (n < 5) {
 			t.Errorf("after %d of 6 runs the page says that it is not over: %v", n+1, goesOn)
 		}
 	}
