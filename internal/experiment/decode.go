@@ -198,9 +198,9 @@ func (d *decoder) address(n *node, path string) string {
 	case s == "":
 		d.add(n.pos, path, "leave it out", "the address is empty")
 	case strings.Contains(s, "{{"):
-		d.add(n.pos, path, "", "an address is no template")
+		d.add(n.pos, path, "", "an address is not a template")
 	case strings.ContainsAny(s, " \t\r\n/[]@"):
-		d.add(n.pos, path, "such as 10.0.0.1, fd00::1 or nevis.example.org", "%q is no address", s)
+		d.add(n.pos, path, "such as 10.0.0.1, fd00::1 or nevis.example.org", "%q is not an address", s)
 	}
 	return s
 }

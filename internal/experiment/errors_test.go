@@ -58,13 +58,13 @@ func TestErrorsOfBytes(t *testing.T) {
 		{"blank", " \r\n\t\n", "x.yaml: the file is empty (docs/file.md says what goes into it)"},
 		{"BOM alone", "\ufeff", "x.yaml: the file is empty (docs/file.md says what goes into it)"},
 		{"UTF-16", "\xff\xfeh\x00", "x.yaml: the text is UTF-16 (save it as UTF-8)"},
-		{"NUL", "name: x\nho\x00sts: {}", "x.yaml:2:3: a NUL byte: this is no text file"},
-		{"binary", "\x7fELF\x02\x01\x01\x00", "x.yaml:1:8: a NUL byte: this is no text file"},
+		{"NUL", "name: x\nho\x00sts: {}", "x.yaml:2:3: a NUL byte: this is not a text file"},
+		{"binary", "\x7fELF\x02\x01\x01\x00", "x.yaml:1:8: a NUL byte: this is not a text file"},
 		{"Latin-1", "name: é\nhosts: {a: [\xe9]}", "x.yaml:2:13: byte 0xe9 is not UTF-8"},
 		{"control character", "name: x\nhosts: {a: [é\x1b[2J]}", `x.yaml:2:14: the control character U+001B (in double quotes it can be written as an escape, such as "\x1b")`},
 		{"escaped NUL", `{"hosts": {"a": ["echo \u0000"]}}`, "x.yaml:1:18: hosts.a[0]: contains a NUL byte"},
 		{"escaped NUL in a name", `{"hosts": {"a\u0000": ["echo"]}}`, `x.yaml:1:12: hosts: "a\x00" is not a usable name: 1 to 63 letters, digits, '.', '_' and '-', the first a letter, a digit or '_'`},
-		{"huge", strings.Repeat(" ", MaxSource+1), "x.yaml: larger than 4 MiB: that is no experiment"},
+		{"huge", strings.Repeat(" ", MaxSource+1), "x.yaml: larger than 4 MiB: that is not an experiment"},
 		{"huge YAML", "a: " + strings.Repeat("x", maxYAMLSource), "x.yaml: larger than 1 MiB of YAML (write large files as JSON)"},
 	}
 	for _, tt := range tests {

@@ -59,7 +59,7 @@ func (d *decoder) files(n *node) {
 		field := "files." + p.key
 		err := message.CheckTarget(p.key)
 		if err == nil && strings.Contains(p.key, "{{") {
-			err = fmt.Errorf("%q is no template: the same file is there in each datapoint, from where a template says", p.key)
+			err = fmt.Errorf("%q is not a template: the same file is there in each datapoint, from where a template says", p.key)
 		}
 		if err != nil {
 			d.add(p.pos, "files", "", "%v", err)
@@ -141,7 +141,7 @@ func readSource(name string) source {
 	// Nothing that would have to be waited for.
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no regular file")
+		err = errors.New("it is not a regular file")
 	}
 	if err != nil {
 		return source{err: err}

@@ -103,7 +103,7 @@ func parseOnly(r *report, from Origin, data []byte) (*File, error) {
 // parseSource makes the tree of a JSON or YAML text, or reports why it can't.
 func parseSource(r *report, data []byte) *node {
 	if len(data) > MaxSource {
-		r.add(pos{}, "", "", "larger than %d MiB: that is no experiment", MaxSource>>20)
+		r.add(pos{}, "", "", "larger than %d MiB: that is not an experiment", MaxSource>>20)
 		return nil
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
@@ -151,7 +151,7 @@ func parseText(r *report, data, text []byte) *node {
 // badText finds what is no text: bytes that are not UTF-8, and NULs.
 func badText(data []byte) (pos, string) {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return newCursor(data).pos(i), "a NUL byte: this is no text file"
+		return newCursor(data).pos(i), "a NUL byte: this is not a text file"
 	}
 	if utf8.Valid(data) {
 		return pos{}, ""

@@ -180,7 +180,7 @@ func (d *decoder) value(n *node, path string) (any, bool) {
 	case stringNode:
 		s, ok := d.str(n, path)
 		if strings.Contains(s, "{{") {
-			d.add(n.pos, path, "", "a value of the matrix is no template")
+			d.add(n.pos, path, "", "a value of the matrix is not a template")
 		}
 		return s, ok
 	case boolNode:

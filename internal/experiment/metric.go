@@ -319,7 +319,7 @@ func checkGlob(glob string) error {
 	case glob == "":
 		return &textError{"is empty", ""}
 	case !doublestar.ValidatePattern(glob):
-		return &textError{fmt.Sprintf("%q is no pattern of files: a bracket or brace is not closed", glob), ""}
+		return &textError{fmt.Sprintf("%q is not a pattern of files: a bracket or brace is not closed", glob), ""}
 	case strings.HasPrefix(glob, "/"):
 		return &textError{fmt.Sprintf("%q is not below the run's directory", glob), "give the path from there"}
 	case slices.Contains(strings.Split(glob, "/"), ".."):

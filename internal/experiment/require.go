@@ -132,7 +132,7 @@ func parseRequirement(name, s string) (Requirement, error) {
 	}
 	v, err := strconv.ParseFloat(rest, 64)
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
-		return r, &textError{fmt.Sprintf("%q is no number", rest), example}
+		return r, &textError{fmt.Sprintf("%q is not a number", rest), example}
 	}
 	r.Limit = v
 	return r, nil

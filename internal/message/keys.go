@@ -83,7 +83,7 @@ func ReadPrivateKey(path string) (ed25519.PrivateKey, error) {
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, fmt.Errorf("%s is no private key in PEM form (the file that keygen calls %s)", path, PrivateKeyFile)
+		return nil, fmt.Errorf("%s is not a private key in PEM form (the file that keygen calls %s)", path, PrivateKeyFile)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -134,7 +134,7 @@ func ParsePublicKey(line string) (ed25519.PublicKey, error) {
 	}
 	key, err := base64.StdEncoding.DecodeString(fields[1])
 	if err != nil || len(key) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("no public key: %.60q is no base64 of %d bytes", fields[1], ed25519.PublicKeySize)
+		return nil, fmt.Errorf("no public key: %.60q is not base64 of %d bytes", fields[1], ed25519.PublicKeySize)
 	}
 	return key, nil
 }

@@ -64,7 +64,7 @@ func randomID() string {
 	return ulid.MustNew(ulid.Now(), rand.Reader).String()
 }
 
-// PublisherOf says which publisher made the run, or that run is no run id.
+// PublisherOf says which publisher made the run, or that run is not a run id.
 func PublisherOf(run string) (string, error) {
 	if err := CheckRun(run); err != nil {
 		return "", err

@@ -26,7 +26,7 @@ func CheckPattern(pattern string) error {
 	case len(pattern) > maxPattern:
 		return fmt.Errorf("the pattern has %d bytes, at most %d are taken", len(pattern), maxPattern)
 	case !doublestar.ValidatePattern(pattern):
-		return fmt.Errorf("%.80q is no pattern: a bracket or brace is not closed", pattern)
+		return fmt.Errorf("%.80q is not a pattern: a bracket or brace is not closed", pattern)
 	case path.Clean(pattern) == ".":
 		return fmt.Errorf("%.80q is the run's directory itself: write ** for all that is in it", pattern)
 	}

@@ -112,7 +112,7 @@ func TestWhatIsExpected(t *testing.T) {
 		{"an empty output", map[string]string{"alpha/0.out": "v\n1\n", "alpha/1.out": ""}, csv(out), 1, 1, 2, "alpha/1.out is empty"},
 		{"an output that is not there", map[string]string{"alpha/0.out": "v\n1\n"}, csv(out), 1, 1, 2, "alpha/1.out is empty"},
 		{"a null", map[string]string{"alpha/0.out": `{"v": null}`, "alpha/1.out": `{"v": 1}`}, jsonl(out), 1, 1, 2, `alpha/0.out has nothing but null for "v"`},
-		{"a NaN", map[string]string{"alpha/0.out": `{"v": NaN}`, "alpha/1.out": `{"v": 1}`}, jsonl(out), 1, 1, 2, `alpha/0.out:1 "NaN" is no number`},
+		{"a NaN", map[string]string{"alpha/0.out": `{"v": NaN}`, "alpha/1.out": `{"v": 1}`}, jsonl(out), 1, 1, 2, `alpha/0.out:1 "NaN" is not a number`},
 		{"a NaN among numbers", map[string]string{"alpha/0.out": `{"v": NaN}` + "\n" + `{"v": 2}`, "alpha/1.out": `{"v": 1}`}, jsonl(out), 3, 2, 2, ""},
 		{"no number", map[string]string{"alpha/0.out": "v=1\n", "alpha/1.out": "v\nv=\n"}, pattern(out), 1, 1, 2, `no line of alpha/1.out matches v=(\d+)`},
 		{"lines to count that are not there", map[string]string{"alpha/0.out": "v=1\n"}, count(pattern(out)), 1, 2, 2, ""},

@@ -110,7 +110,7 @@ func (j *jsonText) word(i int) (end int, ok bool) {
 	return i, false
 }
 
-// notFinite reports whether a word is how a program writes what is no number, or
+// notFinite reports whether a word is how a program writes what is not a number, or
 // no finite one: NaN, -nan, Infinity, inf, 1.#INF, -nan(ind).
 func notFinite(word string) bool {
 	word = strings.ToLower(strings.TrimLeft(word, "+-"))

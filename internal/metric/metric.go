@@ -360,7 +360,7 @@ func (s *search) value(text string, into *reducer) {
 	}
 	v, ok := number(text)
 	if !ok {
-		s.left.note(s.place, s.row, "%s is no number", quoted(text))
+		s.left.note(s.place, s.row, "%s is not a number", quoted(text))
 		return
 	}
 	into.add(v)

@@ -35,7 +35,7 @@ func TestLinesAsSeen(t *testing.T) {
 		{"the first update of a bar", redisBar, `SET: rps=([\d.]+)`, experiment.First, 0, ""},
 		{"the number of updates", redisBar, `rps=`, experiment.Count, 3, ""},
 		{"what writes over a bar", redisBar, `^SET: ([\d.]+) requests`, experiment.Sum, 50428.64, ""},
-		{"an update that is no number", redisBar, `avg_msec=(\S+)`, experiment.Last, 0.48, `left out: alpha/0.out:2 "nan" is no number`},
+		{"an update that is not a number", redisBar, `avg_msec=(\S+)`, experiment.Last, 0.48, `left out: alpha/0.out:2 "nan" is not a number`},
 		{"a result behind a bar", etcdBar, `PASS: Throughput is (\d+)`, experiment.Last, 150, ""},
 		{"the line after a bar", etcdBar, `^PASS: Slowest request took ([\d.]+)s$`, experiment.Last, 0.087696, ""},
 		{"the last percentage", etcdBar, ` ([\d.]+)%`, experiment.Last, 100, ""},
@@ -53,7 +53,7 @@ func TestLinesAsSeen(t *testing.T) {
 		{"grep's colours", "v=\x1b[01;31m\x1b[K7\x1b[m\x1b[K;\n", `^v=(\d);$`, experiment.Sum, 7, ""},
 		{"a colour that is cut off", "v=7\x1b[3\nv=8\x1b[", `^v=(\d)$`, experiment.Sum, 15, ""},
 		{"a title that has no end", "\x1b]v=7\nv=8\x1b", `^v=(\d)$`, experiment.Sum, 15, ""},
-		{"a place in the file", "1\r2\r\nx\n\x1b[1mnone\r\n", `(\d|none)`, experiment.Sum, 3, `left out: alpha/0.out:3 "none" is no number`},
+		{"a place in the file", "1\r2\r\nx\n\x1b[1mnone\r\n", `(\d|none)`, experiment.Sum, 3, `left out: alpha/0.out:3 "none" is not a number`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestLinesAsSeen(t *testing.T) {
 func TestTablesAndRowsAmongBars(t *testing.T) {
 	t.Parallel()
 	csv := experiment.Metric{Sources: outputs(1), Format: experiment.CSV, Field: "rps"}
-	checkTake(t, run(map[string]string{"alpha/0.out": "10%\r100%\r\x1b[1mtest,rps\x1b[0m\nSET,\x1b[32m7\x1b[0m\nGET,NaN\n"}), csv, 7, `left out: alpha/0.out:3 "NaN" is no number`)
+	checkTake(t, run(map[string]string{"alpha/0.out": "10%\r100%\r\x1b[1mtest,rps\x1b[0m\nSET,\x1b[32m7\x1b[0m\nGET,NaN\n"}), csv, 7, `left out: alpha/0.out:3 "NaN" is not a number`)
 	rows := experiment.Metric{Sources: outputs(1), Format: experiment.JSONL, Field: "v"}
 	checkTake(t, run(map[string]string{"alpha/0.out": "10%\r100%\r{\"v\": 1}\r\n\x1b[2m{\"v\": 2}\x1b[0m\n"}), rows, 3, "")
 }
@@ -108,7 +108,7 @@ const iperfError = `{
 }
 `
 
-// A text of JSON is found among other lines, and what is no number in it spoils
+// A text of JSON is found among other lines, and what is not a number in it spoils
 // nothing else.
 func TestJSONAmongOtherLines(t *testing.T) {
 	t.Parallel()
@@ -119,10 +119,10 @@ func TestJSONAmongOtherLines(t *testing.T) {
 		note              string
 	}{
 		{"fio", fio, "jobs.0.read.iops", 2733.25, ""},
-		{"fio, what is not a number", fio, "jobs.0.read.lat_ns.mean", none, `left out: alpha/0.out:3 "-nan" is no number`},
-		{"fio, what is not finite", fio, "jobs.0.read.lat_ns.max", none, `left out: alpha/0.out:3 "inf" is no number`},
+		{"fio, what is not a number", fio, "jobs.0.read.lat_ns.mean", none, `left out: alpha/0.out:3 "-nan" is not a number`},
+		{"fio, what is not finite", fio, "jobs.0.read.lat_ns.max", none, `left out: alpha/0.out:3 "inf" is not a number`},
 		{"iperf3", iperfError, "end.sum_received.bits_per_second", none, `alpha/0.out has no field "end.sum_received.bits_per_second"; the first row has "end", "error", "intervals", "start"`},
-		{"Python", "[{\"a\": NaN},\n {\"a\": 1, \"b\": -Infinity},\n {\"a\": Infinity}]\n", "a", 1, `left out: alpha/0.out:1 "NaN" is no number, and 1 more`},
+		{"Python", "[{\"a\": NaN},\n {\"a\": 1, \"b\": -Infinity},\n {\"a\": Infinity}]\n", "a", 1, `left out: alpha/0.out:1 "NaN" is not a number, and 1 more`},
 		{"several texts", "run 1\n{\n \"a\": 1\n}\nrun 2\n{\"a\": 2} done\n[{\"a\": 3},\n{\"a\": 4}]\n", "a", 10, ""},
 		{"texts in a line", "x\n{\"a\": 1}{\"a\": 2}\n{\"a\": 3},\n", "a", 6, ""},
 		{"indented", "x\n  {\n \"a\": 1\n}\n", "a", 1, ""},
@@ -147,14 +147,14 @@ func TestJSONAmongOtherLines(t *testing.T) {
 	}
 }
 
-// One value that is no number does not spoil its row.
+// One value that is not a number does not spoil its row.
 func TestRowsWithNaN(t *testing.T) {
 	t.Parallel()
 	const text = `{"t": 1, "p99": NaN}` + "\n" + `{"t": 2, "p99": 4, "x": [nan, -inf, 1.#IND, -nan(ind)]}` + "\n" + `{"t": 3, "p99": nonsense}` + "\n"
 	m := experiment.Metric{Sources: outputs(1), Format: experiment.JSONL, Field: "t"}
 	checkTake(t, run(map[string]string{"alpha/0.out": text}), m, 3, "left out: alpha/0.out:3 is not JSON")
 	m.Field = "p99"
-	checkTake(t, run(map[string]string{"alpha/0.out": text}), m, 4, `left out: alpha/0.out:1 "NaN" is no number, and 1 more`)
+	checkTake(t, run(map[string]string{"alpha/0.out": text}), m, 4, `left out: alpha/0.out:1 "NaN" is not a number, and 1 more`)
 }
 
 // In a file, what is not JSON is told, and what is counts.

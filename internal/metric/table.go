@@ -57,7 +57,7 @@ func (t *table) line(line []byte) {
 	t.feed.line = nil
 	switch {
 	case err != nil && t.field >= 0:
-		s.left.note(s.place, s.row, "is no row of a table: a quote is out of place")
+		s.left.note(s.place, s.row, "is not a row of a table: a quote is out of place")
 	case err != nil:
 	case t.begins(cells):
 		s.note(noRow, "%s has no row below its header", s.place)

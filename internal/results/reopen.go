@@ -73,7 +73,7 @@ func readDocument(dir string) (*document, error) {
 	path := filepath.Join(dir, ExperimentFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no experiment: it has no %s; name a directory such as results/NAME/latest", dir, ExperimentFile)
+		return nil, fmt.Errorf("%s is not an experiment: it has no %s; name a directory such as results/NAME/latest", dir, ExperimentFile)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read experiment: %w", err)

@@ -84,7 +84,7 @@ func TestReopen(t *testing.T) {
 func TestReopenImpossible(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, _, _, err := results.Reopen(dir); err == nil || !strings.Contains(err.Error(), "is no experiment") {
+	if _, _, _, err := results.Reopen(dir); err == nil || !strings.Contains(err.Error(), "is not an experiment") {
 		t.Errorf("an empty directory: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, results.ExperimentFile), []byte("{"), 0o600); err != nil {

@@ -107,7 +107,7 @@ func checkFormat(path string) error {
 func explainStart(path string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
-		return explain(errors.Join(fs.ErrPermission, err), "%q is no program that this machine can execute (exec format error); "+
+		return explain(errors.Join(fs.ErrPermission, err), "%q is not a program that this machine can execute (exec format error); "+
 			"a script's first line must name its interpreter, as in #!/bin/sh", path)
 	case errors.Is(err, syscall.E2BIG):
 		return explain(errors.Join(fs.ErrPermission, err), "%q can't be given so many or so long arguments and environment entries", path)

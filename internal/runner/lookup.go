@@ -64,7 +64,7 @@ func checkDir(dir string) error {
 	case err != nil:
 		return fmt.Errorf("directory %q: %w", dir, reason(err))
 	case !info.IsDir():
-		return explain(syscall.ENOTDIR, "directory %q is no directory", dir)
+		return explain(syscall.ENOTDIR, "directory %q is not a directory", dir)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.X_OK, unix.AT_EACCESS); err != nil {
 		return fmt.Errorf("directory %q can't be entered (mode %v): %w", dir, info.Mode(), err)
@@ -149,7 +149,7 @@ func checkProgram(path, name string) error {
 	case info.IsDir():
 		return explain(fs.ErrPermission, "%q is a directory, not a program", name)
 	case !info.Mode().IsRegular():
-		return explain(fs.ErrPermission, "%q is no regular file (%v), so it can't be executed", name, info.Mode())
+		return explain(fs.ErrPermission, "%q is not a regular file (%v), so it can't be executed", name, info.Mode())
 	}
 	err = unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
 	switch {
