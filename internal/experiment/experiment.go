@@ -19,7 +19,7 @@ const (
 	// MaxSource is the largest file that is read, in bytes.
 	MaxSource = 4 << 20
 	// MaxProcesses is how many processes a run can have.
-	MaxProcesses = 10_000
+	MaxProcesses = message.MaxProcesses
 )
 
 // What holds where the file says nothing.

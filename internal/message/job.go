@@ -71,6 +71,9 @@ func (j *Job) Grace() time.Duration { return time.Duration(j.GraceMS) * time.Mil
 // Delay is how long after the release the process starts.
 func (p *Process) Delay() time.Duration { return time.Duration(p.DelayMS) * time.Millisecond }
 
+// MaxProcesses is how many processes a job can have.
+const MaxProcesses = 10_000
+
 // Check reports the first thing about the job that no publisher of ours would
 // send: a worker trusts its publishers' intentions, not their bugs.
 func (j *Job) Check() error {
@@ -91,6 +94,8 @@ func (j *Job) Check() error {
 		return bad("reply_to is empty")
 	case len(j.Processes) == 0:
 		return bad("no processes")
+	case len(j.Processes) > MaxProcesses:
+		return bad("%d processes, at most %d are started on a host", len(j.Processes), MaxProcesses)
 	case j.LeaseMS <= 0 || j.LeaseMS > maxMS:
 		return bad("lease_ms is %d", j.LeaseMS)
 	case j.WindowBytes <= 0:

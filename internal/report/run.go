@@ -68,17 +68,15 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 // none, of the one that failed first; empty if it wrote nothing.
 func lastWords(dir string, record results.Record) string {
 	var cause *results.ProcessRecord
+	first := len(record.Reason) // where the reason names it
 	for i := range record.Processes {
 		p := &record.Processes[i]
 		if !troubled(p.Outcome) {
 			continue
 		}
-		if strings.Contains(record.Reason, p.Process+" on "+p.Host+" ") || strings.Contains(record.Reason, p.Host+"/"+p.Process) {
-			cause = p
-			break
-		}
-		if cause == nil || p.EndedAt.Before(cause.EndedAt) {
-			cause = p
+		switch at := named(record.Reason, p); {
+		case at < first, cause == nil || at == first && p.EndedAt.Before(cause.EndedAt):
+			cause, first = p, at
 		}
 	}
 	if cause == nil {
@@ -89,6 +87,17 @@ func lastWords(dir string, record results.Record) string {
 		return ""
 	}
 	return cause.Host + "/" + cause.Process + ": " + string(words)
+}
+
+// named is where a reason names a process, and its length where it doesn't.
+func named(reason string, p *results.ProcessRecord) int {
+	first := len(reason)
+	for _, name := range []string{p.Process + " on " + p.Host, p.Host + "/" + p.Process} {
+		if at := strings.Index(reason+" ", name+" "); at >= 0 {
+			first = min(first, at)
+		}
+	}
+	return first
 }
 
 // finite drops what a metric did not find.

@@ -90,6 +90,26 @@ func TestTeardownRunsThoughTheDirectoryIsGone(t *testing.T) {
 	}
 }
 
+// A teardown that deletes does so in the run's directory, and not where a link leads
+// that a process has put in its place.
+func TestTeardownDoesNotFollowALinkInPlaceOfTheDirectory(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	precious := filepath.Join(t.TempDir(), "precious")
+	check(t, os.WriteFile(precious, nil, 0o600))
+	job := s.job(fmt.Sprintf(`d=$PWD; mv "$d" "$d.moved" && ln -s %s "$d"`, filepath.Dir(precious)))
+	job.Teardown = []message.Step{{Name: "teardown.0", Argv: []string{"rm", "-f", "precious"}, TimeoutMS: patience.Milliseconds(), OKExit: []int{0}}}
+	s.start(job)
+	done := s.finish(job)
+	if !exists(precious) {
+		t.Error("the teardown has removed a file that the link leads to")
+	}
+	if text := strings.Join(done.Notes, "; "); !strings.Contains(text, "was gone") {
+		t.Errorf("notes: %q", text)
+	}
+}
+
 // Files are collected from the directory in which the processes were started, not
 // from where a link leads that one of them has put in its place.
 func TestCollectDoesNotFollowALinkInPlaceOfTheDirectory(t *testing.T) {

@@ -230,6 +230,9 @@ func (r *run) stepCommand(step *message.Step) runner.Command {
 // have removed them, or put something else in their place.
 func (r *run) findHome(steps []message.Step) {
 	home := r.inWork("")
+	if info, err := os.Lstat(home); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		_ = os.Remove(home) // the link: a teardown that deletes is not to do so where it leads
+	}
 	switch err := makeDir(home); {
 	case err == nil:
 	case errors.Is(err, errMade):
