@@ -3,6 +3,8 @@ package experiment
 import (
 	"fmt"
 	"strings"
+
+	"downbeat/internal/slips"
 )
 
 // didYouMean is a hint at the name that is most like the one given, or at all
@@ -34,34 +36,9 @@ func nearest(got string, names []string) string {
 		if len(n) > len(got)+best || len(got) > len(n)+best {
 			continue // no need to count: it can't be nearer
 		}
-		if d := distance(got, n); d < best && d < len(got) {
+		if d := slips.Distance(got, n); d < best && d < len(got) {
 			best, name = d, n
 		}
 	}
 	return name
-}
-
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbour to make b out of a (optimal string alignment).
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			change := last[j]
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }

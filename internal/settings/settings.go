@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"downbeat/internal/slips"
 )
 
 // Prefix begins the names of all our variables.
@@ -71,7 +73,7 @@ func known(short string) bool {
 func nearest(got string, own []string) string {
 	best, name := len(got), ""
 	for _, candidate := range slices.Concat(own, Worker, Publish) {
-		d, most := distance(strings.ReplaceAll(got, "_", ""), strings.ReplaceAll(candidate, "_", "")), slips(got)
+		d, most := slips.Distance(strings.ReplaceAll(got, "_", ""), strings.ReplaceAll(candidate, "_", "")), allowed(got)
 		if begins(got, candidate) || begins(candidate, got) {
 			d, most = min(d, 2), max(most, 2)
 		}
@@ -86,8 +88,8 @@ func nearest(got string, own []string) string {
 // mean something.
 func begins(name, with string) bool { return len(with) > 2 && strings.HasPrefix(name, with) }
 
-// slips is how many wrong letters a name of that length may have.
-func slips(name string) int {
+// allowed is how many wrong letters a name of that length may have.
+func allowed(name string) int {
 	switch {
 	case len(name) > 9:
 		return 3
@@ -95,29 +97,4 @@ func slips(name string) int {
 		return 2
 	}
 	return 1
-}
-
-// distance is how many letters have to be put in, left out, changed or swapped
-// with their neighbour to make b of a.
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			change := last[j]
-			if a[i] != b[j] {
-				change++
-			}
-			row[j+1] = min(change, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }
