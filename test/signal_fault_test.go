@@ -220,13 +220,14 @@ func TestSecondInterruption(t *testing.T) {
 	tests := map[string]struct {
 		lab   func(t *testing.T) *lab
 		grace string
+		words string
 	}{
-		"embedded": {func(t *testing.T) *lab { return newLabOn(t, "mem:", "downbeat") }, awhile},
+		"embedded": {func(t *testing.T) *lab { return newLabOn(t, "mem:", "downbeat") }, awhile, "the processes end with it"},
 		"workers": {func(t *testing.T) *lab {
 			l := newSharedLab(t)
 			l.worker("alpha")
 			return l
-		}, "2s"},
+		}, "2s", "workers stop the run by themselves when its lease is over"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +241,7 @@ func TestSecondInterruption(t *testing.T) {
 			p.await("stopping: interrupted")
 			p.insist(syscall.SIGINT)
 
-			p.wait(130, "leaving at once; workers stop the run by themselves when its lease is over")
+			p.wait(130, "leaving at once; "+tt.words)
 			l.nothingLeft()
 			if _, err := os.Stat(l.path("results/x/latest/0001", results.RecordFile)); err == nil {
 				t.Error("the run that was left has a record")

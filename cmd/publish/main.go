@@ -26,18 +26,18 @@ func main() {
 	if err := secrecy.Hide(); err != nil {
 		fmt.Fprintf(os.Stderr, "publish: warning: processes of this user may read what publish knows: %v\n", err)
 	}
-	var delivering atomic.Bool
-	ctx, release := interruptible(context.Background(), &delivering)
-	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr, &delivering})
+	var at stage
+	ctx, release := interruptible(context.Background(), &at)
+	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr, &at})
 	release()
 	os.Exit(status)
 }
 
 // stdio is what a command reads and writes.
 type stdio struct {
-	in         io.Reader
-	out, err   *os.File
-	delivering *atomic.Bool // everything is over but that readers take the rest
+	in       io.Reader
+	out, err *os.File
+	at       *stage
 }
 
 // run carries out one command line and returns the exit status.
@@ -112,7 +112,7 @@ func (i *interruption) Error() string {
 // interruptible makes a context that the first SIGINT, SIGTERM or SIGHUP ends;
 // the second, which is one that comes later than a second after it, leaves the
 // program at once (see [interrupt.Signals]).
-func interruptible(parent context.Context, delivering *atomic.Bool) (context.Context, func()) {
+func interruptible(parent context.Context, at *stage) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 4)
 	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
@@ -125,7 +125,7 @@ func interruptible(parent context.Context, delivering *atomic.Bool) (context.Con
 	// not ignored: the processes of the embedded workers would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ended := make(chan struct{})
-	go obey(signals, ended, func(s syscall.Signal) { cancel(&interruption{s}) }, func(s syscall.Signal) { leave(s, delivering.Load()) })
+	go obey(signals, ended, func(s syscall.Signal) { cancel(&interruption{s}) }, func(s syscall.Signal) { leave(s, at.parting()) })
 	return ctx, func() {
 		signal.Stop(signals)
 		close(ended)
@@ -152,15 +152,29 @@ func obey(signals <-chan os.Signal, ended <-chan struct{}, stop, leave func(sysc
 	}
 }
 
+// A stage is how far the program has come, as far as it matters to who leaves it
+// at once.
+type stage struct {
+	playing    atomic.Bool // the hosts are played by this process
+	delivering atomic.Bool // everything is over but that readers take the rest
+}
+
+// parting says what becomes of what is left.
+func (s *stage) parting() string {
+	switch {
+	case s.delivering.Load():
+		return "what was not printed yet is in the results"
+	case s.playing.Load():
+		return "the processes end with it"
+	}
+	return "workers stop the run by themselves when its lease is over"
+}
+
 // leave ends the program. Its last words don't hold it up where nobody takes them.
-func leave(s syscall.Signal, delivering bool) {
+func leave(s syscall.Signal, words string) {
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		words := "workers stop the run by themselves when its lease is over"
-		if delivering {
-			words = "what was not printed yet is in the results"
-		}
 		fmt.Fprintln(os.Stderr, "publish: leaving at once; "+words)
 	}()
 	select {

@@ -104,7 +104,7 @@ func (o *outputs) told(err error) bool {
 // standard output was written in full, or its reader had enough. The second
 // signal ends the wait, and the program.
 func (o *outputs) deliver() bool {
-	o.std.delivering.Store(true)
+	o.std.at.delivering.Store(true)
 	if o.outSpool != nil && o.outSpool != o.errSpool {
 		o.await(o.outSpool, "standard output")
 	}

@@ -120,6 +120,7 @@ func (a *app) queueFor(ctx context.Context, file *experiment.File, directory str
 	if !a.embedded() {
 		return nil, func() {}, nil
 	}
+	a.std.at.playing.Store(true)
 	lab, err := a.newLab(ctx, file, directory)
 	if errors.Is(err, trustedpath.ErrUntrusted) {
 		return nil, nil, usage(err)
