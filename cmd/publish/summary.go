@@ -65,7 +65,7 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 		b.WriteString(" within " + bounded(r.StartSkewUS, r.StartBoundUS()))
 	}
 	if r.Stopped() {
-		b.WriteString(" and stopped within " + stopping(r))
+		b.WriteString(" and stopped" + stopping(r))
 	}
 	fmt.Fprintf(b, ", clocks known to ±%s%s\n", terminal.UpTo(time.Duration(r.ClockErrorUS)*time.Microsecond), unheld)
 	fmt.Fprintf(b, "  %s, %s of output\n", terminal.Count(lines, "line"), terminal.Size(bytes))
@@ -75,9 +75,24 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 }
 
 // stopping says how close together the hosts sent TERM, and how long after the first
-// of them the last process was gone; a run of before that was measured lacks it.
+// of them the last process was gone; a run of before that was measured lacks it. Of
+// one host alone there is nothing to compare.
 func stopping(r results.Record) string {
-	text := bounded(r.StopSkewUS, r.StopBoundUS()) + " (TERM on every host"
+	stopped := 0
+	for _, h := range r.Hosts {
+		if !h.StoppedAt.IsZero() {
+			stopped++
+		}
+	}
+	where := "every host"
+	if stopped < len(r.Hosts) {
+		where = fmt.Sprintf("%d of %d hosts", stopped, len(r.Hosts))
+	}
+	text := ""
+	if stopped > 1 {
+		text = " within " + bounded(r.StopSkewUS, r.StopBoundUS())
+	}
+	text += " (TERM on " + where
 	if r.StopExitUS > 0 {
 		text += "; the last exit came " + bounded(r.StopExitUS, r.StopExitBoundUS()) + " after the first TERM"
 	}
