@@ -116,7 +116,7 @@ hosts:
 	l.write("second", "")
 	resumed := l.publish("resume", "results/two/latest")
 
-	resumed.wait(0, "1 of 2 datapoints done already", "two 2/2 (n=2): succeeded", "two: 2 of 2 datapoints succeeded (1 before)")
+	resumed.wait(0, "1 of 2 datapoints done already", "two 2/2 (n=2) attempt 2: succeeded", "two: 2 of 2 datapoints succeeded (1 before)")
 	if got := l.record("results/two/latest/0002-n=2.attempt2"); got.Outcome != results.RunSucceeded {
 		t.Errorf("the second datapoint %s", got.Outcome)
 	}
