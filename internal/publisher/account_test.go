@@ -122,8 +122,8 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 		}, "it is said to be over outside of its log"},
 		"no process left, and two are":  {func(s *scripted) { s.event(message.Event{Kind: message.Ended}) }, "no process is said to be left, and there is no end of a.0"},
 		"a step that it does not have":  {func(s *scripted) { s.stepped(2, message.StepSucceeded, "") }, "step 2 is said to have ended, which it does not have"},
-		"an event twice, and not alike": {func(s *scripted) { s.ends(0); s.seq--; s.exit(0, 3) }, "has come twice, and not alike"},
-		"numbers that begin anew":       {func(s *scripted) { s.seq = 0; s.ready() }, "event 1 has come twice, and not alike"},
+		"an event twice, and not alike": {func(s *scripted) { s.ends(0); s.renumber(s.seq - 1); s.exit(0, 3) }, "has come twice, and not alike"},
+		"numbers that begin anew":       {func(s *scripted) { s.renumber(0); s.ready() }, "event 1 has come twice, and not alike"},
 		"heartbeat behind what came":    {func(s *scripted) { s.claims(func(uint64) uint64 { return 1 }) }, "its log is said to end with event 1"},
 		"heartbeat of nothing":          {func(s *scripted) { s.claims(func(uint64) uint64 { return 0 }) }, "its log is said to end with event 0"},
 		"heartbeat behind, without probe": {func(s *scripted) {
@@ -179,9 +179,18 @@ func (s *scripted) claims(claim func(uint64) uint64) {
 	s.claim = claim
 }
 
+// renumber has the next event follow that number.
+func (s *scripted) renumber(last uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq = last
+}
+
 // batchOf is a batch with that one segment, logged.
 func batchOf(s *scripted, segment message.Segment) []byte {
 	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.seq++
 	var b message.Batch
 	b.Reset(s.job.Run, s.host, s.seq, s.clock.Now())

@@ -276,3 +276,11 @@ func drawEvent(t *rapid.T) *message.Event {
 		Totals:  make([]message.Total, rapid.SampledFrom([]int{2, 2, 2, 2, 0, 1, 3}).Draw(t, "totals")),
 	}}
 }
+
+// A run of which nothing is known has not succeeded, though nothing speaks against it.
+func TestRunThatWasNeverReleasedHasNotSucceeded(t *testing.T) {
+	t.Parallel()
+	if outcome, reason := new(run).proved(); outcome != results.RunFailed || reason != "its processes were never released" {
+		t.Errorf("got %s, %q", outcome, reason)
+	}
+}
