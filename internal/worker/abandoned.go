@@ -55,7 +55,7 @@ func (s *TempState) Close() error {
 	if err != nil {
 		err = fmt.Errorf("left %s behind: %w", s.Dir, err)
 	}
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, unlockFile(s.lock))
 }
 
 // RemoveAbandoned removes the temporary states in base whose program is no more,

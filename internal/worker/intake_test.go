@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 )
@@ -247,6 +249,10 @@ func TestOneWorkerServesAHost(t *testing.T) {
 	} else {
 		contains(t, "the error", err.Error(), "another worker on this machine serves it already")
 	}
+	// A child that is being started has the lock's file for a moment.
+	child, err := unix.Dup(int(first.lock.Fd()))
+	check(t, err)
+	defer func() { check(t, unix.Close(child)) }()
 	check(t, first.Close())
 	second, err := New(config)
 	check(t, err)

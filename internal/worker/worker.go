@@ -118,7 +118,7 @@ func New(config Config) (*Worker, error) {
 }
 
 // Close gives the lock back. Run must have returned.
-func (w *Worker) Close() error { return w.lock.Close() }
+func (w *Worker) Close() error { return unlockFile(w.lock) }
 
 // Run serves the host until ctx ends; then it takes no more jobs, stops the
 // current run, and returns once nothing of it is left. It returns an error only
