@@ -20,7 +20,7 @@ import (
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/queue/queuetest/proxy"
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // What a broker of one's own is needed for: it takes no messages for a while,
@@ -66,7 +66,7 @@ func (l *lab) reached(host string) int {
 func (l *lab) awaitMore(host string) {
 	l.t.Helper()
 	before := l.reached(host)
-	testwait.For(l.t, host+" counts on", func() bool { return l.reached(host) >= before+50 })
+	testkit.WaitFor(l.t, host+" counts on", func() bool { return l.reached(host) >= before+50 })
 }
 
 // enough ends counting.
@@ -243,7 +243,7 @@ groups:
 stop: {when: client, grace: 30m}
 `)
 	p := l.publish("--lease="+awhile, "stop.yaml")
-	testwait.For(l.t, "the server has been asked to stop", func() bool {
+	testkit.WaitFor(l.t, "the server has been asked to stop", func() bool {
 		_, err := os.Stat(l.path("asked"))
 		return err == nil
 	})

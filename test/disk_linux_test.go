@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A disk is a small file system of the test's own. Only the programs that are
@@ -202,7 +202,7 @@ hosts:
 `)
 	p := l.publish("--lease="+awhile, "files.yaml")
 	const run = "results/files/latest/0001/alpha/"
-	testwait.For(t, "the file is written", func() bool {
+	testkit.WaitFor(t, "the file is written", func() bool {
 		said, _ := os.ReadFile(l.path(run + "0.out"))
 		return len(said) > 0
 	})
@@ -210,7 +210,7 @@ hosts:
 	p.signal(syscall.SIGSTOP) // so that it acknowledges nothing
 	l.write("go", "")
 	alpha.await("to=collecting")
-	testwait.For(t, "the disk is full", func() bool {
+	testkit.WaitFor(t, "the disk is full", func() bool {
 		var s unix.Statfs_t
 		return unix.Statfs(d.path(), &s) == nil && s.Bavail*uint64(s.Bsize) < 600_000
 	})

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // standIn is a worker that runs until somebody has opened the gate.
@@ -69,7 +69,7 @@ func startStandIn(t *testing.T, shell, line string) {
 	if err := open.Close(); err != nil {
 		t.Fatal(err)
 	}
-	testwait.For(t, "the worker's last word is in its log", func() bool {
+	testkit.WaitFor(t, "the worker's last word is in its log", func() bool {
 		log, err := os.ReadFile(filepath.Join(dir, "worker.log"))
 		return err == nil && strings.Contains(string(log), "left")
 	})

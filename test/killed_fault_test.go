@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // daemonising says that it is there, and leaves one that has left its session
@@ -82,7 +82,7 @@ func TestWorkerKilledForGood(t *testing.T) {
 	l.awaitOutput("results/long/latest/0001/bravo/0.out", "up\n")
 
 	alpha.kill()
-	testwait.For(t, "nothing of the run is left on alpha", func() bool {
+	testkit.WaitFor(t, "nothing of the run is left on alpha", func() bool {
 		return len(marked(nil, l.mark, "DOWNBEAT_HOST=alpha")) == 0
 	})
 

@@ -16,7 +16,7 @@ import (
 
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A lab is where a fault is tried: workers and publishers, the programs
@@ -149,7 +149,7 @@ func (l *lab) output(path string) []byte {
 // awaitOutput waits until the results of a run that goes on have the text.
 func (l *lab) awaitOutput(path, text string) {
 	l.t.Helper()
-	testwait.For(l.t, path+" has "+text, func() bool {
+	testkit.WaitFor(l.t, path+" has "+text, func() bool {
 		data, err := os.ReadFile(l.path(path))
 		return err == nil && bytes.Contains(data, []byte(text))
 	})
@@ -169,7 +169,7 @@ func (l *lab) record(dir string) results.Record {
 func (l *lab) nothingLeft() {
 	l.t.Helper()
 	var left []string
-	testwait.For(l.t, "no process of a run is left", func() bool {
+	testkit.WaitFor(l.t, "no process of a run is left", func() bool {
 		left = marked(nil, l.mark)
 		return len(left) == 0
 	})
@@ -198,7 +198,7 @@ func (p *program) signal(s syscall.Signal) {
 func (p *program) await(texts ...string) {
 	p.t.Helper()
 	for _, text := range texts {
-		testwait.For(p.t, "printed: "+text, func() bool {
+		testkit.WaitFor(p.t, "printed: "+text, func() bool {
 			over := p.over()
 			if p.stderr.has(text) || p.stdout.has(text) {
 				return true

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A paused is a program whose outputs nobody reads until the test says so.
@@ -78,7 +78,7 @@ func (p *paused) read() {
 // awaitRecord waits until a run has its record, though nobody reads.
 func (l *lab) awaitRecord(dir string) results.Record {
 	l.t.Helper()
-	testwait.For(l.t, "the record of "+dir, func() bool {
+	testkit.WaitFor(l.t, "the record of "+dir, func() bool {
 		_, err := os.Stat(l.path(dir, results.RecordFile))
 		return err == nil
 	})
@@ -337,7 +337,7 @@ func TestAWorkerWhoseLogNobodyReads(t *testing.T) {
 // upOrOver waits until the run's process is up; false: publish has ended.
 func upOrOver(l *lab, p *program) (up bool) {
 	l.t.Helper()
-	testwait.For(l.t, "the process is up, or publish has ended", func() bool {
+	testkit.WaitFor(l.t, "the process is up, or publish has ended", func() bool {
 		data, err := os.ReadFile(l.path("results/x/latest/0001/alpha/0.out"))
 		up = err == nil && len(data) > 0
 		return up || p.over()

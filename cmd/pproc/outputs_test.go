@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"downbeat/internal/interrupt"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A stalled is a pproc whose standard output nobody reads until the test says so.
@@ -58,7 +58,7 @@ func startStalled(t *testing.T, args ...string) *stalled {
 func (s *stalled) pid(t *testing.T) int {
 	t.Helper()
 	var pid int
-	testwait.For(t, "the command has printed everything", func() bool {
+	testkit.WaitFor(t, "the command has printed everything", func() bool {
 		data, err := os.ReadFile(s.pidfile)
 		if err != nil {
 			return false

@@ -9,7 +9,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // ends reports the end of these processes, which is right.
@@ -249,7 +249,7 @@ func TestReportThatCannotBeTrueBeforeTheReleaseIsNotASuccess(t *testing.T) {
 			}
 			run := l.start(dp)
 			alpha.take()
-			testwait.For(t, "its clock is known", func() bool { return alpha.keepalives.Load() >= quickProbes })
+			testkit.WaitFor(t, "its clock is known", func() bool { return alpha.keepalives.Load() >= quickProbes })
 			test.report(alpha)
 			isLostBy(t, run.wait(), "alpha", test.want)
 		})

@@ -15,7 +15,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 const testNamespace = "test"
@@ -240,7 +240,7 @@ func (w *watcher) causes() []message.StopCause {
 // seen waits until the publisher has told that the host is in that phase.
 func (l *lab) seen(host string, phase Phase) {
 	l.t.Helper()
-	testwait.For(l.t, "the publisher sees "+host+" "+phase.String(), func() bool {
+	testkit.WaitFor(l.t, "the publisher sees "+host+" "+phase.String(), func() bool {
 		l.watcher.mu.Lock()
 		defer l.watcher.mu.Unlock()
 		phases := l.watcher.phases[host]

@@ -12,7 +12,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // hostSkew is how far ahead the clocks of scripted workers are.
@@ -238,7 +238,7 @@ func (s *scripted) keptAlive(times int) {
 	s.t.Helper()
 	for range times {
 		before := s.keepalives.Load()
-		testwait.For(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() > before })
+		testkit.WaitFor(s.t, s.host+" is kept alive", func() bool { return s.keepalives.Load() > before })
 	}
 }
 
@@ -247,7 +247,7 @@ func (s *scripted) keptAlive(times int) {
 func (s *scripted) expectNothingAfter(run *ending) {
 	s.t.Helper()
 	run.wait()
-	testwait.For(s.t, s.host+" has everything acknowledged", func() bool {
+	testkit.WaitFor(s.t, s.host+" has everything acknowledged", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.acked == s.seq

@@ -9,7 +9,7 @@ import (
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // stepOn is a step of a host; of is what it belongs to.
@@ -177,7 +177,7 @@ func TestSetupLiftsTheReadyDeadline(t *testing.T) {
 	began := time.Now()
 	alpha.take()
 	alpha.settingUp()
-	testwait.For(t, "the deadline has passed", func() bool { return time.Since(began) > 2500*time.Millisecond })
+	testkit.WaitFor(t, "the deadline has passed", func() bool { return time.Since(began) > 2500*time.Millisecond })
 	alpha.expectNothing()
 	alpha.stepped(1, message.StepSucceeded, "")
 	alpha.ready()
@@ -269,7 +269,7 @@ func TestTimeoutDoesNotCountTheTeardown(t *testing.T) {
 	alpha.tearingDown()
 	l.seen("alpha", TearingDown)
 	late := time.Now().Add(3500 * time.Millisecond)
-	testwait.For(t, "the timeout has passed", func() bool { return time.Now().After(late) })
+	testkit.WaitFor(t, "the timeout has passed", func() bool { return time.Now().After(late) })
 	alpha.expectNothing()
 	alpha.stepped(1, message.StepSucceeded, "")
 	alpha.done(message.HostDone)

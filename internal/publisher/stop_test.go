@@ -9,7 +9,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 func TestFailingProcessStopsTheRun(t *testing.T) {
@@ -68,7 +68,7 @@ func TestStopRuleEndsARunThatSucceeds(t *testing.T) {
 	run := l.start(dp)
 	release(alpha, bravo)
 	bravo.exit(0, 0)
-	testwait.For(t, "the first exit is noted", func() bool { return l.watcher.exits() == 1 })
+	testkit.WaitFor(t, "the first exit is noted", func() bool { return l.watcher.exits() == 1 })
 	alpha.expectNothing()
 	bravo.exit(1, 0)
 	stops := []*message.Control{alpha.obey(0), bravo.obey()}
@@ -215,7 +215,7 @@ func TestInterruptDuringAStopByRuleAborts(t *testing.T) {
 	dp.Stop.After = time.Millisecond
 	run := l.start(dp)
 	release(alpha)
-	testwait.For(t, "it is being stopped", func() bool { return len(l.watcher.causes()) > 0 })
+	testkit.WaitFor(t, "it is being stopped", func() bool { return len(l.watcher.causes()) > 0 })
 	run.cancel(errors.New("interrupted"))
 	// The run itself goes on to its orderly end, which it was coming to anyhow.
 	if stop := alpha.obey(0); stop.Cause != message.StopRule {

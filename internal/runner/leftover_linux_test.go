@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A shield keeps processes from being signalled, as the kernel does with those
@@ -110,7 +110,7 @@ func TestWhatCannotBeEndedIsNamedAndPursued(t *testing.T) {
 				next.end(t) // finds nothing of its own left
 
 				shield.over()
-				testwait.For(t, "it is ended after all", func() bool { return r.Leftovers() == nil })
+				testkit.WaitFor(t, "it is ended after all", func() bool { return r.Leftovers() == nil })
 				gone(t, pid)
 			})
 		}
@@ -195,7 +195,7 @@ func TestResultSaysThatNothingCouldBeSeen(t *testing.T) {
 		t.Errorf("left: %v, want that it can't be told", left)
 	}
 	see(true)
-	testwait.For(t, "what was not seen is ended", func() bool { return r.Leftovers() == nil })
+	testkit.WaitFor(t, "what was not seen is ended", func() bool { return r.Leftovers() == nil })
 	for _, pid := range pids {
 		gone(t, pid)
 	}
@@ -238,7 +238,7 @@ func TestSweepNamesWhatDoesNotEnd(t *testing.T) {
 		t.Fatalf("sweep: %v, want process %d", err, cmd.Process.Pid)
 	}
 	shield.over()
-	testwait.For(t, "it is ended after all", func() bool { return r.Leftovers() == nil })
+	testkit.WaitFor(t, "it is ended after all", func() bool { return r.Leftovers() == nil })
 }
 
 // A relative that the system hides from this user (hidepid) is not gone.
@@ -265,7 +265,7 @@ func TestGuardThatWasKilledIsFollowedByAnother(t *testing.T) {
 		t.Fatalf("got %q", out)
 	}
 	for _, pid := range pids {
-		testwait.For(t, fmt.Sprintf("process %d is gone", pid), func() bool {
+		testkit.WaitFor(t, fmt.Sprintf("process %d is gone", pid), func() bool {
 			d, ok := lookNow().proc(pid)
 			return !ok || d.zombie
 		})

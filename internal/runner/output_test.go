@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // counter is a sink that only counts.
@@ -114,7 +114,7 @@ func TestASlowSinkLosesNothing(t *testing.T) {
 	if err := set.Release(time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	testwait.For(t, "the first call", func() bool { return sink.waiting.Load() })
+	testkit.WaitFor(t, "the first call", func() bool { return sink.waiting.Load() })
 	sink.pauses.Store(int64(2*DrainTimeout/time.Millisecond) / 16)
 	close(sink.gate)
 	<-set.Done()

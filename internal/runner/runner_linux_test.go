@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // stateOf is the letter for the state of a process.
@@ -156,7 +156,7 @@ func TestAKilledProgramLeavesNothing(t *testing.T) {
 				t.Fatalf("got %q", out)
 			}
 			for _, pid := range pids {
-				testwait.For(t, fmt.Sprintf("process %d is gone", pid), func() bool {
+				testkit.WaitFor(t, fmt.Sprintf("process %d is gone", pid), func() bool {
 					d, ok := lookNow().proc(pid)
 					return !ok || d.zombie
 				})
@@ -299,7 +299,7 @@ func TestAProcessThatIsSuspendedCanActOnTERM(t *testing.T) {
 	tr := prepare(t, newRunner(t, Options{}), role(t, "stopped"))
 	tr.release(t)
 	pid := tr.awaitReady(t, 0, 1)[0]
-	testwait.For(t, "it is suspended", func() bool { return stateOf(t, pid) == 'T' })
+	testkit.WaitFor(t, "it is suspended", func() bool { return stateOf(t, pid) == 'T' })
 	tr.Stop(time.Now(), forever)
 	tr.end(t)
 	if e := tr.exits[0]; e.Signal != "SIGTERM" || e.Killed {
@@ -317,7 +317,7 @@ func TestAProcessThatIsTracedByAnotherIsEnded(t *testing.T) {
 			tr := prepare(t, newRunner(t, options), role(t, "tracer"))
 			tr.release(t)
 			traced := tr.awaitReady(t, 0, 2)
-			testwait.For(t, "it is stopped for its tracer", func() bool { return stateOf(t, traced[0]) == 't' })
+			testkit.WaitFor(t, "it is stopped for its tracer", func() bool { return stateOf(t, traced[0]) == 't' })
 			tr.Stop(time.Now(), 50*time.Millisecond)
 			tr.end(t)
 			for _, pid := range traced {
@@ -357,7 +357,7 @@ func TestPeakMemoryIsTheProcessesOwn(t *testing.T) {
 	tr := prepare(t, newRunner(t, Options{}), little, big)
 	tr.release(t)
 	pid := tr.awaitReady(t, 0, 1)[0]
-	testwait.For(t, "a sample is taken", func() bool {
+	testkit.WaitFor(t, "a sample is taken", func() bool {
 		tr.Set.mu.Lock()
 		defer tr.Set.mu.Unlock()
 		return tr.procs[0].peak > 0

@@ -11,7 +11,7 @@ import (
 
 	"github.com/creack/pty"
 
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 func newLive(t *testing.T, s *screen) *Live {
@@ -35,15 +35,15 @@ func TestLiveBelowLines(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "sample  running 7/8", Since: time.Now().Add(-time.Hour)})
-	testwait.For(t, "the live line", func() bool { return s.text() == "sample  running 7/8  1h00m" })
+	testkit.WaitFor(t, "the live line", func() bool { return s.text() == "sample  running 7/8  1h00m" })
 	write(t, l.Writer(s.tty), "alpha/0 | one\nalpha/0 | two\n")
-	testwait.For(t, "two lines", func() bool {
+	testkit.WaitFor(t, "two lines", func() bool {
 		return s.text() == "alpha/0 | one\nalpha/0 | two\nsample  running 7/8  1h00m"
 	})
 	l.Set(Status{Text: "sample  running 6/8"})
-	testwait.For(t, "the new status", func() bool { return s.last() == "sample  running 6/8" })
+	testkit.WaitFor(t, "the new status", func() bool { return s.last() == "sample  running 6/8" })
 	l.Set(Status{})
-	testwait.For(t, "no status", func() bool { return s.text() == "alpha/0 | one\nalpha/0 | two\n" })
+	testkit.WaitFor(t, "no status", func() bool { return s.text() == "alpha/0 | one\nalpha/0 | two\n" })
 }
 
 // After Close the terminal holds what was written and nothing else, the lines
@@ -53,7 +53,7 @@ func TestCloseLeavesOnlyLines(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "a live line that is longer than all of the others"})
-	testwait.For(t, "the live line", func() bool { return s.text() != "" })
+	testkit.WaitFor(t, "the live line", func() bool { return s.text() != "" })
 	out, want := l.Writer(s.tty), ""
 	for i := range 200 {
 		line := fmt.Sprintf("alpha/0 | line %d\n", i)
@@ -63,7 +63,7 @@ func TestCloseLeavesOnlyLines(t *testing.T) {
 	l.Close()
 	write(t, out, "summary\n")
 	l.Close()
-	testwait.For(t, "the summary", func() bool { return strings.HasSuffix(s.text(), "summary\n") })
+	testkit.WaitFor(t, "the summary", func() bool { return strings.HasSuffix(s.text(), "summary\n") })
 	if got := s.text(); got != want+"summary\n" {
 		t.Errorf("got\n%s\nwant\n%ssummary\n", got, want)
 	}
@@ -77,16 +77,16 @@ func TestUnfinishedLine(t *testing.T) {
 	start := time.Now()
 	l.Set(Status{Text: "status", Since: start})
 	out := l.Writer(s.tty)
-	testwait.For(t, "the live line", func() bool { return strings.HasPrefix(s.text(), "status") })
+	testkit.WaitFor(t, "the live line", func() bool { return strings.HasPrefix(s.text(), "status") })
 	write(t, out, "Password: ")
-	testwait.For(t, "the unfinished line alone", func() bool { return s.text() == "Password: " })
+	testkit.WaitFor(t, "the unfinished line alone", func() bool { return s.text() == "Password: " })
 	drawn := strings.Count(s.received(), "status")
-	testwait.For(t, "two refreshes", func() bool { return time.Since(start) > 3*refresh })
+	testkit.WaitFor(t, "two refreshes", func() bool { return time.Since(start) > 3*refresh })
 	if n := strings.Count(s.received(), "status"); n != drawn {
 		t.Errorf("the live line was drawn %d times beside an unfinished line", n-drawn)
 	}
 	write(t, out, "secret\n")
-	testwait.For(t, "the live line again", func() bool {
+	testkit.WaitFor(t, "the live line again", func() bool {
 		return strings.HasPrefix(s.text(), "Password: secret\nstatus")
 	})
 }
@@ -98,7 +98,7 @@ func TestNarrowTerminal(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "sample  running 48/48 on alpha bravo charlie delta", Since: time.Now().Add(-2 * time.Hour)})
-	testwait.For(t, "the whole line", func() bool {
+	testkit.WaitFor(t, "the whole line", func() bool {
 		return s.text() == "sample  running 48/48 on alpha bravo charlie delta  2h00m"
 	})
 	for columns, want := range map[int]string{
@@ -110,7 +110,7 @@ func TestNarrowTerminal(t *testing.T) {
 		80: "sample  running 48/48 on alpha bravo charlie delta  2h00m",
 	} {
 		s.resize(t, columns)
-		testwait.For(t, fmt.Sprintf("%q at %d columns", want, columns), func() bool { return s.text() == want })
+		testkit.WaitFor(t, fmt.Sprintf("%q at %d columns", want, columns), func() bool { return s.text() == want })
 	}
 	if n := s.wraps(); n > 0 {
 		t.Errorf("the live line wrapped %d times", n)
@@ -123,12 +123,12 @@ func TestWidthChangesUnnoticed(t *testing.T) {
 	s := newScreen(t, 60)
 	l := newLive(t, s)
 	l.Set(Status{Text: strings.Repeat("x", 70)})
-	testwait.For(t, "the live line", func() bool { return len(s.text()) == 59 })
+	testkit.WaitFor(t, "the live line", func() bool { return len(s.text()) == 59 })
 	s.mu.Lock()
 	s.columns = 10 // and nobody was told
 	s.mu.Unlock()
 	write(t, l.Writer(s.tty), "one\n")
-	testwait.For(t, "the line", func() bool { return strings.HasPrefix(s.text(), "one\n") })
+	testkit.WaitFor(t, "the line", func() bool { return strings.HasPrefix(s.text(), "one\n") })
 	if n := s.wraps(); n > 0 {
 		t.Errorf("the live line wrapped %d times", n)
 	}
@@ -141,7 +141,7 @@ func TestLineGivesWayToPipe(t *testing.T) {
 	s := newScreen(t, 80)
 	l := newLive(t, s)
 	l.Set(Status{Text: "status"})
-	testwait.For(t, "the live line", func() bool { return s.text() == "status" })
+	testkit.WaitFor(t, "the live line", func() bool { return s.text() == "status" })
 	entered, goOn := make(chan struct{}), make(chan struct{})
 	out := l.Writer(writerFunc(func(p []byte) (int, error) {
 		close(entered)
@@ -154,11 +154,11 @@ func TestLineGivesWayToPipe(t *testing.T) {
 		result <- err
 	}()
 	<-entered
-	testwait.For(t, "an empty screen", func() bool { return s.text() == "" })
+	testkit.WaitFor(t, "an empty screen", func() bool { return s.text() == "" })
 	write(t, l.Writer(s.tty), "meanwhile\n")
-	testwait.For(t, "a line without the live line", func() bool { return s.text() == "meanwhile\n" })
+	testkit.WaitFor(t, "a line without the live line", func() bool { return s.text() == "meanwhile\n" })
 	begun, drawn := time.Now(), strings.Count(s.received(), "status")
-	testwait.For(t, "two refreshes", func() bool { return time.Since(begun) > 3*refresh })
+	testkit.WaitFor(t, "two refreshes", func() bool { return time.Since(begun) > 3*refresh })
 	if n := strings.Count(s.received(), "status"); n != drawn {
 		t.Errorf("the live line was drawn %d times during the write", n-drawn)
 	}
@@ -166,7 +166,7 @@ func TestLineGivesWayToPipe(t *testing.T) {
 	if err := <-result; err != nil {
 		t.Error(err)
 	}
-	testwait.For(t, "the live line again", func() bool { return s.text() == "meanwhile\nstatus" })
+	testkit.WaitFor(t, "the live line again", func() bool { return s.text() == "meanwhile\nstatus" })
 }
 
 type writerFunc func(p []byte) (int, error)
@@ -217,7 +217,7 @@ func TestStoppedTerminal(t *testing.T) {
 		_, err := out.Write([]byte(strings.Repeat("x", size-1) + "\n"))
 		result <- err
 	}()
-	testwait.For(t, "a write that waits", func() bool {
+	testkit.WaitFor(t, "a write that waits", func() bool {
 		if !l.mu.TryLock() {
 			return true
 		}
@@ -257,7 +257,7 @@ func TestTerminalGone(t *testing.T) {
 	defer l.Close()
 	_ = master.Close()
 	out := l.Writer(tty)
-	testwait.For(t, "an error", func() bool {
+	testkit.WaitFor(t, "an error", func() bool {
 		_, err := out.Write([]byte("line\n"))
 		return err != nil
 	})

@@ -15,7 +15,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A run whose processes leave read-only directories, as Go's module cache is, leaves
@@ -58,7 +58,7 @@ func TestWhatCannotBeRemovedIsToldAndTriedAgain(t *testing.T) {
 	v.stop()
 	check(t, unix.Unmount(filepath.Join(left, "mounted"), 0))
 	s.serve(nil)
-	testwait.For(t, "what was left is removed", func() bool { return !exists(left) })
+	testkit.WaitFor(t, "what was left is removed", func() bool { return !exists(left) })
 }
 
 // The teardown runs also where a process has removed the run's directory, or has put
@@ -199,10 +199,10 @@ func TestRestartedWorkerServesBesideWhatCannotBeEnded(t *testing.T) {
 	check(t, err)
 	t.Cleanup(func() { check(t, other.Close()) })
 	s.serve(func(c *Config) { c.Runner = other })
-	testwait.For(t, "the next start knows of it", func() bool { return other.Leftovers() != nil })
+	testkit.WaitFor(t, "the next start knows of it", func() bool { return other.Leftovers() != nil })
 	thaw()
-	testwait.For(t, "the next start has ended it", func() bool { return other.Leftovers() == nil })
-	testwait.For(t, "nothing is left any more", func() bool { return r.Leftovers() == nil })
+	testkit.WaitFor(t, "the next start has ended it", func() bool { return other.Leftovers() == nil })
+	testkit.WaitFor(t, "nothing is left any more", func() bool { return r.Leftovers() == nil })
 	last := s.job("true")
 	s.start(last)
 	if done := s.finish(last); len(done.Notes) > 0 {

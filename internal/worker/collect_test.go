@@ -19,7 +19,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // brought is what has come home, read as publishers do.
@@ -304,7 +304,7 @@ func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 	done := make(chan message.FileTotals, 1)
 	root := openRoot(t, dir)
 	go func() { done <- c.run(ctx, root, false) }()
-	testwait.For(t, "the collection waits", func() bool { return j.log.Last() == 2 })
+	testkit.WaitFor(t, "the collection waits", func() bool { return j.log.Last() == 2 })
 	cancel(errLeaving)
 	totals := <-done
 	got := unpack(t, pieces(t, j))

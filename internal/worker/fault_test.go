@@ -16,7 +16,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A pid in the journal may by now be anybody's. What a crash has left is known by
@@ -69,7 +69,7 @@ func reborn(t *testing.T, env ...string) *exec.Cmd {
 		check(t, cmd.Process.Kill())
 		_ = cmd.Wait() // killed
 	})
-	testwait.For(t, "the process has become sleep", func() bool {
+	testkit.WaitFor(t, "the process has become sleep", func() bool {
 		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "cmdline"))
 		check(t, err)
 		return strings.HasPrefix(string(line), "sleep")
@@ -196,7 +196,7 @@ func (s *site) ackUntil(job *message.Job, kind message.EventKind) *message.Event
 // the process wrote last.
 func spoil(t *testing.T, s *site, job *message.Job, r *run, events uint64) {
 	t.Helper()
-	testwait.For(t, "the events are in the log", func() bool { return r.log.Last() >= events })
+	testkit.WaitFor(t, "the events are in the log", func() bool { return r.log.Last() >= events })
 	path := filepath.Join(s.runDir(job), logDir, "00000000000000000001.log")
 	data, err := os.ReadFile(path)
 	check(t, err)
@@ -241,7 +241,7 @@ func TestRunsOfLongAgoAreForgotten(t *testing.T) {
 	job := s.job("true")
 	s.start(job)
 	s.finish(job)
-	testwait.For(t, "the old run is forgotten", func() bool { return !v.w.seen(filepath.Base(old)) })
+	testkit.WaitFor(t, "the old run is forgotten", func() bool { return !v.w.seen(filepath.Base(old)) })
 	if !v.w.seen(job.Run) {
 		t.Error("the new run is forgotten, too")
 	}

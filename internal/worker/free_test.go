@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // The host is free before the publisher hears that a run has ended there: the job
@@ -50,7 +50,7 @@ func TestHostIsFreeBeforeThePublisherHearsOfTheEnd(t *testing.T) {
 				<-over
 				r.collect.stop(nil)
 			}()
-			testwait.For(t, "the next run has the host", func() bool { return w.desk.busy() == waits })
+			testkit.WaitFor(t, "the next run has the host", func() bool { return w.desk.busy() == waits })
 		})
 	}
 }

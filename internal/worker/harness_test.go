@@ -14,7 +14,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -147,7 +147,7 @@ func (s *site) runDir(job *message.Job) string {
 // removed waits until nothing of the run is on the disk.
 func (s *site) removed(job *message.Job) {
 	s.t.Helper()
-	testwait.For(s.t, "the run's directory is removed", func() bool {
+	testkit.WaitFor(s.t, "the run's directory is removed", func() bool {
 		_, err := os.Stat(s.runDir(job))
 		return errors.Is(err, os.ErrNotExist)
 	})

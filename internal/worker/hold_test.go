@@ -10,7 +10,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // second is a worker for the same host from another state directory, as on another
@@ -42,7 +42,7 @@ func running(t *testing.T, w *Worker) (stop func()) {
 // awaitServed waits until a worker takes the host's jobs.
 func (s *site) awaitServed() {
 	s.t.Helper()
-	testwait.For(s.t, "a worker serves the host", func() bool {
+	testkit.WaitFor(s.t, "a worker serves the host", func() bool {
 		info, err := s.broker.Inspect(s.t.Context(), message.JobsQueue(testNamespace, testHost))
 		return err == nil && info.Consumers == 1
 	})
@@ -65,7 +65,7 @@ func TestSecondWorkerForAHostWaitsUntilTheFirstHasGone(t *testing.T) {
 	second := s.second(t)
 	stop := running(t, second)
 	defer func() { stop() }()
-	testwait.For(t, "the first one knows of the second", func() bool { return len(first.w.waiting()) == 1 })
+	testkit.WaitFor(t, "the first one knows of the second", func() bool { return len(first.w.waiting()) == 1 })
 	if !second.Stats().Outside {
 		t.Error("the second one doesn't say that it waits")
 	}
@@ -77,7 +77,7 @@ func TestSecondWorkerForAHostWaitsUntilTheFirstHasGone(t *testing.T) {
 		t.Errorf("%v wait, want the second one", here.Waiting)
 	}
 	first.stop()
-	testwait.For(t, "the second one serves the host", func() bool { return !second.Stats().Outside })
+	testkit.WaitFor(t, "the second one serves the host", func() bool { return !second.Stats().Outside })
 	if here := s.whoIsThere(); here.Worker.Machine != "elsewhere" {
 		t.Errorf("%v answers, want the second one", here.Worker)
 	}
@@ -95,7 +95,7 @@ func TestNameThatIsFreeForAMomentIsNotTaken(t *testing.T) {
 	second.hurry = 4 // it looks each 250 ms, and the name would have to be free for 2 s
 	stop := running(t, second)
 	defer func() { stop() }()
-	testwait.For(t, "the second one waits", func() bool { return second.Stats().Outside })
+	testkit.WaitFor(t, "the second one waits", func() bool { return second.Stats().Outside })
 	for range 3 {
 		check(t, holder.Close())
 		<-time.After(300 * time.Millisecond) // long enough to be seen

@@ -13,7 +13,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // background starts a process with these entries in its environment; the channel
@@ -64,7 +64,7 @@ func TestRunOfACrashedWorkerIsEndedAndReportedLost(t *testing.T) {
 	if err := stranger.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("a stranger was ended: %v", err)
 	}
-	testwait.For(t, "the processes' directory is removed", func() bool {
+	testkit.WaitFor(t, "the processes' directory is removed", func() bool {
 		_, err := os.Stat(work)
 		return errors.Is(err, os.ErrNotExist)
 	})

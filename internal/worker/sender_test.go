@@ -11,7 +11,7 @@ import (
 
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -94,7 +94,7 @@ func (p *spool) settled() {
 	p.t.Helper()
 	for range 2 { // the second can only be taken once the first has been acted upon
 		p.sender.ack(0, false)
-		testwait.For(p.t, "the sender looks", func() bool { return len(p.sender.wake) == 0 })
+		testkit.WaitFor(p.t, "the sender looks", func() bool { return len(p.sender.wake) == 0 })
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // steps are shell scripts as steps of that name.
@@ -51,7 +51,7 @@ func (tr trace) words(t *testing.T) []string {
 // has waits until the word is there.
 func (tr trace) has(t *testing.T, word string) {
 	t.Helper()
-	testwait.For(t, "the word "+word+" in the trace", func() bool { return slices.Contains(tr.words(t), word) })
+	testkit.WaitFor(t, "the word "+word+" in the trace", func() bool { return slices.Contains(tr.words(t), word) })
 }
 
 func (tr trace) want(t *testing.T, words ...string) {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 	"downbeat/internal/worker"
 )
 
@@ -42,7 +42,7 @@ func TestClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
 	stepped := make(chan struct{})
 	go func() {
 		defer close(stepped)
-		testwait.For(t, "the run has begun", func() bool { _, err := os.Stat(filepath.Join(files, "up")); return err == nil })
+		testkit.WaitFor(t, "the run has begun", func() bool { _, err := os.Stat(filepath.Join(files, "up")); return err == nil })
 		bravo.Store(int64(time.Hour)) // every control has expired on this clock
 		check(t, os.WriteFile(filepath.Join(files, "stepped"), nil, 0o600))
 	}()

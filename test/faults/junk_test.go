@@ -17,7 +17,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // hostile are names that nobody should ever get to see as a path or on a terminal.
@@ -244,7 +244,7 @@ func TestBadMessagesAreRefusedOneByOne(t *testing.T) {
 			}()
 			runs := filepath.Join(y.state, y.namespace, junkHost, "runs")
 			var id string
-			testwait.For(t, "the run is on the host", func() bool {
+			testkit.WaitFor(t, "the run is on the host", func() bool {
 				entries, err := os.ReadDir(runs)
 				check(t, err)
 				for _, e := range entries {

@@ -18,7 +18,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	ondisk "downbeat/internal/results"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // How much more than after the first datapoint a worker may take after the last.
@@ -117,7 +117,7 @@ func (s *soak) compareLines(dir string, rec ondisk.Record) {
 func (s *soak) countQueues(c *tally) {
 	for _, host := range hosts {
 		for _, name := range []string{message.JobsQueue(namespace, host), message.ControlQueue(namespace, host)} {
-			testwait.For(s.t, name+" is empty", func() bool { return s.inspect(name).Messages == 0 })
+			testkit.WaitFor(s.t, name+" is empty", func() bool { return s.inspect(name).Messages == 0 })
 		}
 	}
 	kills := 0

@@ -16,7 +16,7 @@ import (
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/queuetest/proxy"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // A soak is one long experiment and what goes wrong in it.
@@ -93,7 +93,7 @@ func (s *soak) warmUp() {
 	s.t.Helper()
 	e := s.newExperimenter("warm", 1)
 	var p interface{ Done() <-chan struct{} }
-	testwait.For(s.t, "a first datapoint succeeds", func() bool { // workers may still be coming up
+	testkit.WaitFor(s.t, "a first datapoint succeeds", func() bool { // workers may still be coming up
 		started, err := start(e.command(e.file))
 		check(s.t, err)
 		p = started

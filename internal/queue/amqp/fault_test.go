@@ -14,7 +14,7 @@ import (
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/queuetest/proxy"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // While connections are cut again and again, publisher and consumer go on, no
@@ -83,10 +83,10 @@ func TestLossIsLogged(t *testing.T) {
 	must(t, err)
 	closing(t, b)
 	p.Down()
-	testwait.For(t, "it is logged", func() bool { return log.count("connection lost, reconnecting") > 0 })
-	testwait.For(t, "it is tried again", func() bool { return log.count("reconnecting failed") >= 3 })
+	testkit.WaitFor(t, "it is logged", func() bool { return log.count("connection lost, reconnecting") > 0 })
+	testkit.WaitFor(t, "it is tried again", func() bool { return log.count("reconnecting failed") >= 3 })
 	p.Up()
-	testwait.For(t, "the return is logged", func() bool { return log.count("connected again") > 0 })
+	testkit.WaitFor(t, "the return is logged", func() bool { return log.count("connected again") > 0 })
 	if lost, back := log.count("connection lost, reconnecting"), log.count("connected again"); lost != 1 || back != 1 {
 		t.Errorf("loss was logged %d times, return %d times, want 1 and 1", lost, back)
 	}
@@ -140,7 +140,7 @@ func TestDown(t *testing.T) {
 		"inspect":   func(ctx context.Context) error { _, err := b.Inspect(ctx, q); return err },
 		"consume":   func(ctx context.Context) error { _, err := b.Consume(ctx, q, 1); return err },
 	} {
-		testwait.For(t, what+" tells what is wrong", func() bool { // the loss may not have been noticed at first
+		testkit.WaitFor(t, what+" tells what is wrong", func() bool { // the loss may not have been noticed at first
 			err := method(within(t, 30*time.Millisecond))
 			if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("%s: got %v, want the context's error", what, err)
@@ -278,7 +278,7 @@ func TestStalledExchange(t *testing.T) {
 	ctx := within(t, patience)
 	must(t, b.Publish(ctx, q, queue.Message{}))
 	// The abandoned consumer is gone again, once its subscription has come.
-	testwait.For(t, "the message waits, with no consumer", func() bool {
+	testkit.WaitFor(t, "the message waits, with no consumer", func() bool {
 		info, err := b.Inspect(ctx, q)
 		must(t, err)
 		return info == queue.Info{Messages: 1}
@@ -362,7 +362,7 @@ func TestQueueDeletedByOther(t *testing.T) {
 	c, err := b.Consume(ctx, q, 1)
 	must(t, err)
 	must(t, other.Delete(ctx, q))
-	testwait.For(t, "the queue is there again, with its consumer", func() bool {
+	testkit.WaitFor(t, "the queue is there again, with its consumer", func() bool {
 		info, err := other.Inspect(ctx, q)
 		return err == nil && info.Consumers == 1
 	})

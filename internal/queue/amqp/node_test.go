@@ -13,7 +13,7 @@ import (
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/queuetest"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // maxMessage is the limit of the tests' own node, well below ours.
@@ -118,7 +118,7 @@ func testBlocked(t *testing.T, node *rabbittest.Node) {
 	for range cap(results) {
 		go func() { results <- b.Publish(t.Context(), q, queue.Message{Body: []byte("waits")}) }()
 	}
-	testwait.For(t, "it is logged", func() bool {
+	testkit.WaitFor(t, "it is logged", func() bool {
 		return log.count("the broker takes no messages at the moment, publishing waits") == 1
 	})
 	// More than fits into any buffer: nobody gets stuck in a write, which would
@@ -151,7 +151,7 @@ func testBlocked(t *testing.T, node *rabbittest.Node) {
 	for range cap(results) {
 		must(t, <-results)
 	}
-	testwait.For(t, "that is logged too", func() bool { return log.count("the broker takes messages again") == 1 })
+	testkit.WaitFor(t, "that is logged too", func() bool { return log.count("the broker takes messages again") == 1 })
 	if lost := log.count("connection lost, reconnecting"); lost != 0 {
 		t.Errorf("a connection was lost %d times", lost)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/sqs"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 // heard counts the records of a log that have a text.
@@ -109,7 +109,7 @@ func TestClaimGoesToTheSameHolderStartedAgain(t *testing.T) {
 			<-time.After(10 * time.Millisecond)
 		}
 	}()
-	testwait.For(t, "the last life sees that it has lost the queue", func() bool {
+	testkit.WaitFor(t, "the last life sees that it has lost the queue", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		if d, err := c.Receive(ctx); err == nil {

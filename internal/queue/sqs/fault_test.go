@@ -15,7 +15,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/queuetest"
 	"downbeat/internal/queue/sqs"
-	"downbeat/internal/testwait"
+	"downbeat/internal/testkit"
 )
 
 const (
@@ -109,7 +109,7 @@ func TestThrottling(t *testing.T) {
 		got[string(d.Body)] = true
 		ack(t, d)
 	}
-	testwait.For(t, "both are forgotten", func() bool { return f.left(remote) == 0 })
+	testkit.WaitFor(t, "both are forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // Of a batch that SQS takes in part, what failed by its fault goes again, what
@@ -173,7 +173,7 @@ func TestPartlyFailedAnswers(t *testing.T) {
 	for range 3 {
 		ack(t, receive(t, c))
 	}
-	testwait.For(t, "all are forgotten", func() bool { return f.left(remote) == 0 })
+	testkit.WaitFor(t, "all are forgotten", func() bool { return f.left(remote) == 0 })
 	publish(t, b, "four")
 	if err := receive(t, c).Nack(t.Context()); err != nil {
 		t.Fatal(err)
@@ -201,7 +201,7 @@ func TestDuplicates(t *testing.T) {
 	} else {
 		ack(t, second)
 	}
-	testwait.For(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
+	testkit.WaitFor(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // Whoever holds a message longer than SQS hides it keeps it hidden; when that
@@ -215,7 +215,7 @@ func TestExpiredVisibility(t *testing.T) {
 	publish(t, b, "slow")
 	late := receive(t, c)
 	extended := f.count("ChangeMessageVisibilityBatch")
-	testwait.For(t, "the time is extended", func() bool { return f.count("ChangeMessageVisibilityBatch") > extended })
+	testkit.WaitFor(t, "the time is extended", func() bool { return f.count("ChangeMessageVisibilityBatch") > extended })
 	f.show(remote)
 	again := receive(t, c)
 	if string(again.Body) != "slow" || !again.Redelivered {
@@ -225,7 +225,7 @@ func TestExpiredVisibility(t *testing.T) {
 		t.Error(err)
 	}
 	ack(t, again)
-	testwait.For(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
+	testkit.WaitFor(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // A queue that somebody deletes is made again for its consumer if it was declared
@@ -248,7 +248,7 @@ func TestDeletedQueue(t *testing.T) {
 	if err := other.Publish(t.Context(), name, queue.Message{}); !errors.Is(err, queue.ErrNoQueue) {
 		t.Errorf("got %v, want ErrNoQueue", err)
 	}
-	testwait.For(t, "the queue is back", func() bool { return f.left(remote) >= 0 })
+	testkit.WaitFor(t, "the queue is back", func() bool { return f.left(remote) >= 0 })
 	publish(t, other, "after")
 	if d := receive(t, c); string(d.Body) != "after" {
 		t.Errorf("got %q", d.Body)
@@ -285,7 +285,7 @@ func TestCloseLosesNothing(t *testing.T) {
 	for i := range 20 {
 		c := consume(t, b, 4)
 		polls := f.count("ReceiveMessage")
-		testwait.For(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") > polls || i == 0 })
+		testkit.WaitFor(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") > polls || i == 0 })
 		sent := make(chan error, 1)
 		go func() {
 			sent <- b.Publish(context.WithoutCancel(t.Context()), name, queue.Message{Body: []byte("last moment")})
@@ -371,7 +371,7 @@ func TestSmallQueue(t *testing.T) {
 		}
 		ack(t, d)
 	}
-	testwait.For(t, "all pieces are forgotten", func() bool { return f.left(remote) == 0 })
+	testkit.WaitFor(t, "all pieces are forgotten", func() bool { return f.left(remote) == 0 })
 }
 
 // An idle consumer makes no request but its long poll.
@@ -380,10 +380,10 @@ func TestIdleConsumerOnlyPolls(t *testing.T) {
 	f := newFake(t)
 	b := start(t, f)
 	consume(t, b, 4)
-	testwait.For(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") == 1 })
+	testkit.WaitFor(t, "a poll is under way", func() bool { return f.count("ReceiveMessage") == 1 })
 	before := f.total()
 	began := time.Now()
-	testwait.For(t, "the poll is over", func() bool { return f.count("ReceiveMessage") == 2 })
+	testkit.WaitFor(t, "the poll is over", func() bool { return f.count("ReceiveMessage") == 2 })
 	if took := time.Since(began); took < 19*time.Second {
 		t.Errorf("the next poll came after %v, want 20 s", took)
 	}
