@@ -24,6 +24,8 @@ type command struct {
 	dir   *text
 	delay *text
 	ok    []int
+	// timeout is that of a setup or teardown command; nil: DefaultStepTimeout.
+	timeout *text
 
 	on         []string
 	count      *text  // nil: one on each host

@@ -57,8 +57,8 @@ type File struct {
 
 	dir            string     // see Origin
 	commands       []*command // in rank order
-	setup          []*step
-	teardown       []*step
+	setup          []*command
+	teardown       []*command
 	combinations   [][]Parameter // one without any, where there is no matrix
 	metrics        []*metric
 	require        []requirement

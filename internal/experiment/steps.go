@@ -28,20 +28,13 @@ func (d *Datapoint) Steps() []Step {
 	return append(slices.Clone(d.Setup), d.Teardown...)
 }
 
-// A step is what the file says about one.
-type step struct {
-	*command
-	name    string
-	timeout *text // nil: DefaultStepTimeout
-}
-
 // steps reads a setup or a teardown: a command, or a list of them.
-func (d *decoder) steps(n *node, field string) []*step {
+func (d *decoder) steps(n *node, field string) []*command {
 	switch {
 	case n == nil:
 		return nil
 	case n.kind == stringNode, n.kind == mapNode:
-		return []*step{d.step(n, field, field, 0)}
+		return []*command{d.step(n, field, field, 0)}
 	case n.kind != listNode:
 		d.add(n.pos, field, "such as ./prepare, or a list of commands", "must be a command or a list of commands, not %s", n.kind)
 	case len(n.items) == 0:
@@ -49,7 +42,7 @@ func (d *decoder) steps(n *node, field string) []*step {
 	case len(n.items) > maxFileSteps:
 		d.add(n.pos, field, "put them into a script", "more than %d commands", maxFileSteps)
 	}
-	var steps []*step
+	var steps []*command
 	for i, item := range n.items {
 		steps = append(steps, d.step(item, fmt.Sprintf("%s[%d]", field, i), field, i))
 	}
@@ -57,24 +50,24 @@ func (d *decoder) steps(n *node, field string) []*step {
 }
 
 // step reads one of them: a command line, a list of arguments, or a map.
-func (d *decoder) step(n *node, path, of string, index int) *step {
-	s := &step{name: message.ProcessName(of, index)}
+func (d *decoder) step(n *node, path, of string, index int) *command {
 	d.keys = stepKeys
 	defer func() { d.keys = allKeys }()
-	if n.kind != mapNode {
-		s.command = newCommand(n.pos, path)
-		d.run(s.command, n, path)
-		return s
+	c := newCommand(n.pos, path)
+	if n.kind == mapNode {
+		fields := d.fields(n, path, stepFields)
+		c = d.commandFields(n.pos, fields, path)
+		if on := fields["on"]; on != nil {
+			c.on = d.names(on, path+".on", "host", hostNames(d.file.Hosts))
+		}
+		if timeout := fields["timeout"]; timeout != nil {
+			c.timeout = d.stepTimeout(timeout, path+".timeout")
+		}
+	} else {
+		d.run(c, n, path)
 	}
-	fields := d.fields(n, path, stepFields)
-	s.command = d.commandFields(n.pos, fields, path)
-	if on := fields["on"]; on != nil {
-		s.on = d.names(on, path+".on", "host", hostNames(d.file.Hosts))
-	}
-	if timeout := fields["timeout"]; timeout != nil {
-		s.timeout = d.stepTimeout(timeout, path+".timeout")
-	}
-	return s
+	c.name = &text{n.pos, path, message.ProcessName(of, index)}
+	return c
 }
 
 func (d *decoder) stepTimeout(n *node, path string) *text {
@@ -85,15 +78,15 @@ func (d *decoder) stepTimeout(n *node, path string) *text {
 }
 
 // expandSteps makes those of the file for the hosts that take part.
-func (x *expansion) expandSteps(of []*step, hosts []Host) []Step {
+func (x *expansion) expandSteps(of []*command, hosts []Host) []Step {
 	var all []Step
-	for _, s := range of {
+	for _, c := range of {
 		for _, h := range hosts {
-			if len(s.on) > 0 && !slices.Contains(s.on, h.Name) {
+			if len(c.on) > 0 && !slices.Contains(c.on, h.Name) {
 				continue
 			}
-			made := x.expandStep(s, h)
-			if !x.account(s.command, h.Name, made.Dir, made.Argv, made.Env) {
+			made := x.expandStep(c, h)
+			if !x.account(c, h.Name, made.Dir, made.Argv, made.Env) {
 				return nil
 			}
 			all = append(all, made)
@@ -102,16 +95,16 @@ func (x *expansion) expandSteps(of []*step, hosts []Host) []Step {
 	return all
 }
 
-func (x *expansion) expandStep(s *step, h Host) Step {
+func (x *expansion) expandStep(c *command, h Host) Step {
 	data := x.data()
-	data["host"], data["address"], data["name"] = h.Name, h.Address, s.name
-	made := Step{Host: h.Name, Step: message.Step{Name: s.name, OKExit: slices.Clone(s.ok), Pty: s.pty, TimeoutMS: DefaultStepTimeout.Milliseconds()}}
-	made.Argv = x.argv(s.command, stepKeys, data)
-	made.Env = x.environment(s.command, stepKeys, data)
-	if s.dir != nil {
-		made.Dir, _ = x.evaluate(s.dir, stepKeys, data)
+	data["host"], data["address"], data["name"] = h.Name, h.Address, c.name.src
+	made := Step{Host: h.Name, Step: message.Step{Name: c.name.src, OKExit: slices.Clone(c.ok), Pty: c.pty, TimeoutMS: DefaultStepTimeout.Milliseconds()}}
+	made.Argv = x.argv(c, stepKeys, data)
+	made.Env = x.environment(c, stepKeys, data)
+	if c.dir != nil {
+		made.Dir, _ = x.evaluate(c.dir, stepKeys, data)
 	}
-	if t := s.timeout; t != nil {
+	if t := c.timeout; t != nil {
 		if text, ok := x.evaluate(t, stepKeys, data); ok {
 			v, err := parseDuration(strings.TrimSpace(text), false)
 			if err != nil {
