@@ -64,9 +64,17 @@ type Broker interface {
 	// ctx ends; so after an error, and after a reconnect, the message may
 	// have arrived nevertheless, or twice. Concurrent calls are pipelined;
 	// the order of messages is kept only between calls that follow on each
-	// other. It returns ErrNoQueue or ErrTooLarge at once. The message is the
+	// other; see Enqueue. It returns ErrNoQueue or ErrTooLarge at once. The message is the
 	// caller's again when Publish has returned.
 	Publish(ctx context.Context, name string, m Message) error
+
+	// Enqueue is Publish in two steps, for a sender that keeps several messages
+	// under way and wants them to arrive in order. It returns as soon as the message
+	// has its place behind those of earlier calls; the Confirm it returns waits
+	// for the broker, and returns what Publish would. Until then ctx has to live
+	// and the message belongs to the broker. The order is kept where the broker keeps
+	// one, as long as no connection is lost.
+	Enqueue(ctx context.Context, name string, m Message) Confirm
 
 	// Broadcast publishes to every queue that was declared with the group.
 	// A group with no queues is no error.
@@ -104,6 +112,10 @@ type Broker interface {
 
 // MaxPrefetch is the largest prefetch that every broker takes.
 const MaxPrefetch = 65535
+
+// A Confirm waits until the broker has taken responsibility for a message, or
+// has refused it. It has to be called exactly once.
+type Confirm func() error
 
 // A Consumer takes deliveries from one queue. Receive and Close may be called
 // concurrently.

@@ -90,16 +90,17 @@ func (s *sender) run(ctx context.Context) {
 		if slots.Acquire(ctx, 1) != nil {
 			return
 		}
+		confirm := s.broker.Enqueue(ctx, s.to, queue.Message{Body: record}) // here, so that they go in order
 		sent.Go(func() {
 			defer slots.Release(1)
 			defer buffers.Put(buf)
-			s.publish(ctx, *buf)
+			s.confirmed(ctx, record, confirm())
 		})
 	}
 }
 
-func (s *sender) publish(ctx context.Context, record []byte) {
-	err := s.broker.Publish(ctx, s.to, queue.Message{Body: record})
+// confirmed takes the broker's word on a record.
+func (s *sender) confirmed(ctx context.Context, record []byte, err error) {
 	for errors.Is(err, queue.ErrNoQueue) && s.mayReturn() && pause(ctx, lookEvery/4) == nil {
 		err = s.broker.Publish(ctx, s.to, queue.Message{Body: record})
 	}

@@ -162,3 +162,17 @@ func TestSenderGoesOnWithWhatIsAppended(t *testing.T) {
 		p.sender.ack(uint64(i+1), false)
 	}
 }
+
+func TestRecordsThatAreUnderWayTogetherArriveInOrder(t *testing.T) {
+	t.Parallel()
+	const n = 99
+	p := newSpool(t, 1<<20, numbered(n, 100)...)
+	for i := 1; i <= n; i++ {
+		d, err := p.consumer.Receive(t.Context())
+		check(t, err)
+		check(t, d.Ack(t.Context()))
+		if got, want := string(d.Body[:2]), fmt.Sprintf("%02d", i); got != want {
+			t.Fatalf("record %s arrived, want %s", got, want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ type publisher struct {
 	// turn is held while writing to the pipe or replacing it.
 	turn chan struct{}
 	pipe *pipe
-	// alone is held by a message that has the pipe for itself; see send.
+	// alone is held by a message that has the pipe for itself; see finish.
 	alone chan struct{}
 }
 
@@ -40,17 +40,28 @@ func newPublisher(b *Broker) *publisher {
 
 // Publish implements [queue.Broker].
 func (b *Broker) Publish(ctx context.Context, name string, m queue.Message) error {
+	return b.Enqueue(ctx, name, m)()
+}
+
+// Enqueue implements [queue.Broker].
+func (b *Broker) Enqueue(ctx context.Context, name string, m queue.Message) queue.Confirm {
 	err := m.Check(b.Limits())
 	if err == nil {
 		err = queue.CheckName(name)
 	}
+	var confirm queue.Confirm
 	if err == nil {
-		err = b.publisher.send(ctx, &posting{key: name, mandatory: true, content: content(m)})
+		confirm = b.publisher.begin(ctx, &posting{key: name, mandatory: true, content: content(m)})
 	}
-	if err != nil {
-		return fmt.Errorf("publish to %s: %w", name, err)
+	return func() error {
+		if err == nil {
+			err = confirm()
+		}
+		if err != nil {
+			return fmt.Errorf("publish to %s: %w", name, err)
+		}
+		return nil
 	}
-	return nil
 }
 
 // Broadcast implements [queue.Broker].
@@ -60,7 +71,7 @@ func (b *Broker) Broadcast(ctx context.Context, group string, m queue.Message) e
 		err = queue.CheckName(group)
 	}
 	if err == nil {
-		err = b.publisher.send(ctx, &posting{exchange: group, content: content(m)})
+		err = b.publisher.begin(ctx, &posting{exchange: group, content: content(m)})()
 	}
 	if err != nil && !errors.Is(err, queue.ErrNoQueue) { // no exchange: the group has no queues
 		return fmt.Errorf("broadcast to %s: %w", group, err)
@@ -86,23 +97,29 @@ func content(m queue.Message) amqp091.Publishing {
 	return p
 }
 
-// send tries until the broker has taken or refused the message.
+// begin writes the message, where the connection lets it, and returns what
+// waits for the broker's word and tries again until there is one.
+func (p *publisher) begin(ctx context.Context, m *posting) queue.Confirm {
+	ctx, cancel := p.broker.until(ctx)
+	first := p.write(ctx, m)
+	return func() error {
+		defer cancel()
+		return p.finish(ctx, m, first)
+	}
+}
+
+// finish tries until the broker has taken or refused the message.
 //
 // RabbitMQ refuses by closing the channel, which fails whatever else is on its
 // way there and doesn't say whose fault it was. So every message that a refusal
 // hits is sent once more on a channel of its own; if that is refused too, it
 // was meant.
-func (p *publisher) send(ctx context.Context, m *posting) error {
-	ctx, cancel := p.broker.until(ctx)
-	defer cancel()
+func (p *publisher) finish(ctx context.Context, m *posting, w written) error {
 	attempts := retry.New()
 	var last error
-	for ctx.Err() == nil {
-		s, err := p.broker.publish.session(ctx)
-		if err != nil {
-			return err
-		}
-		err = p.share(ctx, s, m)
+	for w.session != nil {
+		s := w.session
+		err := w.await(ctx, m)
 		if mapped(err) != nil && s.alive() {
 			if err = p.isolate(ctx, s, m); mapped(err) != nil && s.alive() {
 				return refused(err)
@@ -115,14 +132,18 @@ func (p *publisher) send(ctx context.Context, m *posting) error {
 			if blocked := s.blockedBecause(); blocked != nil {
 				last = blocked
 			}
-			break
+			return ended(ctx, last)
 		}
 		last = err
 		if s.alive() {
 			attempts.Wait(ctx, nil)
 		}
+		if ctx.Err() != nil {
+			return ended(ctx, last)
+		}
+		w = p.write(ctx, m)
 	}
-	return ended(ctx, last)
+	return w.err
 }
 
 // refused maps the refusal of a message.
@@ -134,27 +155,46 @@ func refused(err error) error {
 	return mapped(err)
 }
 
-// share sends the message over the common pipe, which is made where there is
-// none that works.
-func (p *publisher) share(ctx context.Context, s *session, m *posting) error {
-	if err := p.takeTurn(ctx, s); err != nil {
-		return err
+// A written message waits for the broker's word. Without session there was no
+// connection to write to, and there will be none; err says why.
+type written struct {
+	session      *session
+	pipe         *pipe
+	id           string
+	confirmation *amqp091.DeferredConfirmation
+	err          error
+}
+
+// await waits for the broker's word on the message.
+func (w *written) await(ctx context.Context, m *posting) error {
+	if w.err != nil {
+		return w.err
 	}
-	on := p.pipe
-	if on == nil || on.session != s || on.channel.IsClosed() {
-		var err error
-		if on, err = openPipe(ctx, s); err != nil {
-			<-p.turn
-			return err
+	return w.pipe.await(ctx, m, w.id, w.confirmation)
+}
+
+// write writes the message to the common pipe, which is made where there is
+// none that works.
+func (p *publisher) write(ctx context.Context, m *posting) (w written) {
+	if ctx.Err() != nil { // else a message that nobody waits for might be sent
+		return written{err: ended(ctx, nil)}
+	}
+	if w.session, w.err = p.broker.publish.session(ctx); w.err != nil {
+		return written{err: w.err}
+	}
+	if w.err = p.takeTurn(ctx, w.session); w.err != nil {
+		return w
+	}
+	defer func() { <-p.turn }()
+	if on := p.pipe; on == nil || on.session != w.session || on.channel.IsClosed() {
+		if on, w.err = openPipe(ctx, w.session); w.err != nil {
+			return w
 		}
 		p.pipe = on
 	}
-	id, confirmation, err := on.post(ctx, m)
-	<-p.turn
-	if err != nil {
-		return err
-	}
-	return on.await(ctx, m, id, confirmation)
+	w.pipe = p.pipe
+	w.id, w.confirmation, w.err = w.pipe.post(ctx, m)
+	return w
 }
 
 // takeTurn waits until it is this call's turn to write and the broker takes

@@ -95,6 +95,12 @@ func (b *Broker) Publish(ctx context.Context, name string, m queue.Message) erro
 	return nil
 }
 
+// Enqueue implements [queue.Broker]. The message is in its queue when it returns.
+func (b *Broker) Enqueue(ctx context.Context, name string, m queue.Message) queue.Confirm {
+	err := b.Publish(ctx, name, m)
+	return func() error { return err }
+}
+
 // Broadcast implements [queue.Broker].
 func (b *Broker) Broadcast(ctx context.Context, group string, m queue.Message) error {
 	err := b.check(ctx)

@@ -196,6 +196,44 @@ func inOrder(s *subject) {
 	s.takeAll(c, want...)
 }
 
+func inOrderPipelined(s *subject) {
+	q := s.queue()
+	c := s.consume(q, 7)
+	want := numbered(200)
+	confirms := make([]queue.Confirm, len(want))
+	for i, body := range want {
+		confirms[i] = s.a.Enqueue(s.context, q, queue.Message{Body: []byte(body)})
+	}
+	for _, confirm := range confirms {
+		s.must(confirm())
+	}
+	s.takeAll(c, want...)
+}
+
+func outcomesPipelined(s *subject) {
+	q, none := s.queue(), s.name()
+	good := s.a.Enqueue(s.context, q, queue.Message{Body: []byte("x")})
+	lost := s.a.Enqueue(s.context, none, queue.Message{Body: []byte("x")})
+	large := s.a.Enqueue(s.context, q, queue.Message{Body: make([]byte, s.a.Limits().MaxBody+1)})
+	if err := large(); !errors.Is(err, queue.ErrTooLarge) {
+		s.Errorf("over the limit: got %v, want ErrTooLarge", err)
+	}
+	if err := lost(); !errors.Is(err, queue.ErrNoQueue) {
+		s.Errorf("no such queue: got %v, want ErrNoQueue", err)
+	}
+	s.must(good())
+}
+
+func enqueueEndedContext(s *subject) {
+	q := s.queue()
+	ctx, cancel := context.WithCancel(s.context)
+	cancel()
+	if err := s.a.Enqueue(ctx, q, queue.Message{})(); !errors.Is(err, context.Canceled) {
+		s.Errorf("got %v, want the context's error", err)
+	}
+	s.empty(q)
+}
+
 func prefetchBounds(s *subject) {
 	q := s.queue()
 	s.publish(q, numbered(10)...)

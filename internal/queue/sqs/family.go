@@ -74,7 +74,7 @@ func (b *Broker) broadcast(ctx context.Context, group string, m queue.Message) e
 	sending.SetLimit(width)
 	for _, name := range names {
 		sending.Go(func() error {
-			if err := b.publish(ctx, name, m); err != nil && !errors.Is(err, queue.ErrNoQueue) {
+			if err := b.hand(ctx, name, m)(); err != nil && !errors.Is(err, queue.ErrNoQueue) {
 				return fmt.Errorf("to %s: %w", name, err)
 			}
 			return nil

@@ -59,22 +59,43 @@ func (p *posting) failed(err error) {
 
 // Publish implements [queue.Broker].
 func (b *Broker) Publish(ctx context.Context, name string, m queue.Message) error {
-	return wrap(b.publish(ctx, name, m), "publish to %s", name)
+	return b.Enqueue(ctx, name, m)()
 }
 
-func (b *Broker) publish(ctx context.Context, name string, m queue.Message) error {
-	if err := b.check(ctx, name); err != nil {
+// Enqueue implements [queue.Broker].
+func (b *Broker) Enqueue(ctx context.Context, name string, m queue.Message) queue.Confirm {
+	confirm := b.hand(ctx, name, m)
+	return func() error { return wrap(confirm(), "publish to %s", name) }
+}
+
+// hand puts the message into the queue's outbox; the Confirm's error is without the
+// queue's name.
+func (b *Broker) hand(ctx context.Context, name string, m queue.Message) queue.Confirm {
+	ctx, cancel := b.until(ctx)
+	postings, err := b.enqueue(ctx, name, m)
+	return func() error {
+		defer cancel()
+		for _, p := range postings {
+			if err == nil {
+				err = p.await() // and the others are not sent any more, if there is still time
+			}
+		}
 		return err
+	}
+}
+
+// enqueue puts what the message is sent as into the queue's outbox.
+func (b *Broker) enqueue(ctx context.Context, name string, m queue.Message) ([]*posting, error) {
+	if err := b.check(ctx, name); err != nil {
+		return nil, err
 	}
 	if err := m.Check(b.Limits()); err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := b.until(ctx)
-	defer cancel()
 	r := b.remote(name)
 	texts, err := b.write(ctx, r, m)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	postings := make([]*posting, len(texts))
 	bulk := 0
@@ -84,15 +105,7 @@ func (b *Broker) publish(ctx context.Context, name string, m queue.Message) erro
 	for i, text := range texts {
 		postings[i] = &posting{ctx: ctx, text: text, bulk: bulk, at: time.Now(), done: make(chan error, 1)}
 	}
-	if err := b.post(r, postings); err != nil {
-		return err
-	}
-	for _, p := range postings {
-		if err := p.await(); err != nil {
-			return err // and the others are not sent any more, if there is still time
-		}
-	}
-	return nil
+	return postings, b.post(r, postings)
 }
 
 // write makes the texts of a message, of which there are several only where it
