@@ -76,8 +76,8 @@ fuzz: ## run each fuzz test for a while (FUZZTIME=10s)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: schema
-schema: ## write docs/experiment.schema.json anew, after a change to the file's fields or docs/file.md
-	go test ./internal/experiment -count=1 -run='^TestSchema$$' -update
+schema: ## write docs/experiment.schema.json anew, after a change to the table of the file's fields
+	go run ./internal/experiment/schemagen
 
 .PHONY: install-deps
 install-deps: ## install what the tests need and is missing here, from Debian's packages and npm

@@ -1,45 +1,32 @@
 package experiment
 
 import (
-	"fmt"
 	"slices"
 
 	"downbeat/internal/message"
 )
 
-// patterns reads a pattern of files to collect, or a list of them.
-func (d *decoder) patterns(n *node, path string) []*text {
-	if n == nil {
-		return nil
+// patterns are those of files to collect.
+var patterns = shape[[]*text]{orList("pattern"), orListSchema(nonEmpty), func(v value) (list []*text) {
+	items := v.oneOrMany()
+	if len(items) == 0 {
+		v.wrong("leave it out to collect nothing", "the list is empty")
 	}
-	if n.kind != listNode {
-		if t := d.pattern(n, path); t != nil {
-			return []*text{t}
+	for _, item := range items {
+		t := item.with(limitKeys).text()
+		if t == nil {
+			continue
 		}
-		return nil
-	}
-	if len(n.items) == 0 {
-		d.add(n.pos, path, "leave it out to collect nothing", "the list is empty")
-	}
-	var list []*text
-	for i, item := range n.items {
-		if t := d.pattern(item, fmt.Sprintf("%s[%d]", path, i)); t != nil {
-			list = append(list, t)
+		if t.constant() {
+			if err := message.CheckPattern(t.src); err != nil {
+				v.in.problem(t, &textError{err.Error(), `such as "*.jsonl" or "logs/**"`})
+				continue
+			}
 		}
+		list = append(list, t)
 	}
 	return list
-}
-
-func (d *decoder) pattern(n *node, path string) *text {
-	t := d.text(n, path, limitKeys)
-	if t != nil && t.constant() {
-		if err := message.CheckPattern(t.src); err != nil {
-			d.problem(t, &textError{err.Error(), `such as "*.jsonl" or "logs/**"`})
-			return nil
-		}
-	}
-	return t
-}
+}}
 
 // collect says what is brought home from each host: what the file asks of all,
 // and what the groups that have processes there ask for besides.

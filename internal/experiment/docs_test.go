@@ -21,8 +21,8 @@ func readDocs(t *testing.T) string {
 	return string(data)
 }
 
-// TestDocsAreComplete: docs/file.md names every field, key and function, and
-// every variable that a process finds.
+// TestDocsAreComplete: docs/file.md names every key and function, and every
+// variable that a process finds.
 func TestDocsAreComplete(t *testing.T) {
 	t.Parallel()
 	docs := readDocs(t)
@@ -31,14 +31,6 @@ func TestDocsAreComplete(t *testing.T) {
 		words[w] = true
 	}
 	var want []string
-	for _, fields := range [][]string{topFields, hostFields, groupFields, stepFields, metricFields, reduceFields, shipmentFields} {
-		want = append(want, fields...)
-	}
-	for _, field := range stopFields {
-		if !strings.Contains(docs, "`stop."+field+"`") {
-			t.Errorf("docs/file.md does not describe stop.%s", field)
-		}
-	}
 	for _, key := range allKeys {
 		want = append(want, "."+key)
 	}
@@ -54,9 +46,126 @@ func TestDocsAreComplete(t *testing.T) {
 			t.Errorf("docs/file.md does not mention %s", w)
 		}
 	}
-	if len(words) < 100 || len(want) < 50 {
+	if len(words) < 100 || len(want) < 40 {
 		t.Errorf("looked for %d of %d words: %v", len(want), len(words), slices.Sorted(maps.Keys(words)))
 	}
+}
+
+// A docsRow is a row of a table of fields in docs/file.md.
+type docsRow struct {
+	names                 []string
+	words, unset, meaning string
+}
+
+var (
+	bar  = regexp.MustCompile(`(?:^|[^\\])\|`)
+	code = regexp.MustCompile("`([^`]*)`")
+	link = regexp.MustCompile(`(; )?(see )?\[([^]]*)\]\([^)]*\)`)
+)
+
+// docsRows are those of the tables of fields in one section.
+func docsRows(t *testing.T, docs, title string) (rows []docsRow) {
+	t.Helper()
+	_, section, ok := strings.Cut(docs, "\n"+title+"\n")
+	if !ok {
+		t.Fatalf("docs/file.md has no section %q", title)
+	}
+	section, _, _ = strings.Cut(section, "\n#")
+	inTable := false
+	for line := range strings.Lines(section) {
+		switch inTable = strings.HasPrefix(line, "| field |") || inTable && strings.HasPrefix(line, "|"); {
+		case !inTable, strings.HasPrefix(line, "| field |"), strings.HasPrefix(line, "|---"):
+			continue
+		}
+		cells := bar.Split(strings.TrimSpace(line), -1)
+		if len(cells) != 6 {
+			t.Errorf("docs/file.md: a table of fields has four columns: %s", line)
+			continue
+		}
+		row := docsRow{words: plainCell(cells[2]), unset: plainCell(cells[3]), meaning: plainCell(cells[4])}
+		for _, name := range code.FindAllStringSubmatch(cells[1], -1) {
+			row.names = append(row.names, name[1])
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// plainCell is a cell without its marks and pointers to elsewhere.
+func plainCell(cell string) string {
+	cell = link.ReplaceAllStringFunc(cell, func(l string) string {
+		if parts := link.FindStringSubmatch(l); parts[2] == "" {
+			return parts[1] + parts[3]
+		}
+		return ""
+	})
+	return strings.TrimSpace(strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(cell), "; see below"), "`", ""))
+}
+
+// holds is what a row of docs/file.md says holds without the field.
+func (r row) holds() []string {
+	switch {
+	case r.required:
+		return []string{"required"}
+	case r.unset+r.otherwise != "":
+		return []string{r.unset + r.otherwise}
+	}
+	return []string{"none", "one of the two", ""}
+}
+
+// TestDocsHaveTheTable: docs/file.md has a row for each field, with its type,
+// what holds without it and what it means, and none besides.
+func TestDocsHaveTheTable(t *testing.T) {
+	t.Parallel()
+	docs := readDocs(t)
+	for _, table := range fileFields.table().within() {
+		rows := docsRows(t, docs, table.title)
+		if strings.HasSuffix(table.title, "Groups") || strings.HasPrefix(table.title, "### Setup") {
+			rows = append(rows, docsRows(t, docs, hostCommand.title)...)
+		}
+		documented := make(map[string]bool)
+		for _, got := range rows {
+			for _, name := range got.names {
+				checkDocsRow(t, table, got, name, len(got.names) > 1, documented)
+			}
+		}
+		for _, r := range table.rows {
+			if !documented[r.name] {
+				t.Errorf("docs/file.md: %q has no row for\n| `%s%s` | %s | %s | %s |", table.title, table.prefix, r.name, r.words, r.holds()[0], r.about)
+			}
+		}
+	}
+}
+
+// checkDocsRow compares what is said of one field. A row about several fields says
+// of them only that they are those of another table.
+func checkDocsRow(t *testing.T, table *table, got docsRow, name string, several bool, documented map[string]bool) {
+	t.Helper()
+	short, ok := strings.CutPrefix(name, table.prefix)
+	if !ok || table.prefix == "" && strings.Contains(name, ".") {
+		return // it is of another table in this section
+	}
+	i := slices.IndexFunc(table.rows, func(r row) bool { return r.name == short })
+	if i < 0 {
+		if got.unset != "" && !isCommandField(short) {
+			t.Errorf("docs/file.md: %q has a row for %s, which is not a field there", table.title, name)
+		}
+		return
+	}
+	want := table.rows[i]
+	if documented[short] || several {
+		documented[short] = true
+		return
+	}
+	documented[short] = true
+	if got.words != want.words || !slices.Contains(want.holds(), got.unset) || got.meaning != want.about {
+		t.Errorf("docs/file.md: %q has for %s\n| %s | %s | %s |\nthe table of fields has\n| %s | %s | %s |", table.title, name,
+			got.words, got.unset, got.meaning, want.words, want.holds()[0], want.about)
+	}
+}
+
+func isCommandField(name string) bool {
+	return slices.ContainsFunc(commandFields, func(f field[command]) bool { return f.name == name })
 }
 
 // shippedByDocs is a directory with what the examples of docs/file.md ship.

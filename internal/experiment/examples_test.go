@@ -80,8 +80,8 @@ func TestSampleIsReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Hosts) != 4 || len(f.Groups) < 3 || len(f.Stop.When) == 0 {
-		t.Errorf("sample.json has %d hosts, %d groups, stop %+v", len(f.Hosts), len(f.Groups), f.Stop)
+	if len(f.Hosts) != 4 || len(f.Groups) < 3 || len(f.stop.when) == 0 {
+		t.Errorf("sample.json has %d hosts, %d groups, stop %+v", len(f.Hosts), len(f.Groups), f.stop)
 	}
 }
 

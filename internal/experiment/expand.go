@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,7 +129,6 @@ func (x *expansion) expand() (*Datapoint, error) {
 	if len(x.shipped) > 0 {
 		d.Files = x.shipped
 	}
-	d.Stop.When = slices.Clone(f.Stop.When)
 	d.Metrics, d.Require = x.metrics(), x.require()
 	busy := make(map[string]bool)
 	for _, p := range x.all {
@@ -214,29 +212,33 @@ func (x *expansion) dataOf(p *placed) map[string]any {
 
 // limits says when the run ends.
 func (x *expansion) limits() {
-	x.stop, x.timeout = x.file.Stop, x.file.Timeout
-	x.limit(x.file.timeout, false, &x.timeout)
-	x.limit(x.file.grace, true, &x.stop.Grace)
-	x.limit(x.file.after, false, &x.stop.After)
-	if t := cmp.Or(x.file.after, x.file.timeout); t != nil && x.stop.After > 0 && x.timeout > 0 {
+	stop := x.file.stop
+	x.timeout = x.limit(x.file.timeout, notZero, limitKeys, x.data())
+	x.stop = StopRule{
+		When: slices.Clone(stop.when), OnFailure: stop.onFailure,
+		After: x.limit(stop.after, notZero, limitKeys, x.data()), Grace: x.limit(stop.grace, zeroToo, limitKeys, x.data()),
+	}
+	if x.stop.After > 0 && x.timeout > 0 {
 		if err := checkAfter(x.stop.After, x.timeout); err != nil {
-			x.fail(t, err)
+			x.fail(stop.after, err)
 		}
 	}
 }
 
-func (x *expansion) limit(t *text, zero bool, value *time.Duration) {
+// limit gives the duration of a text; 0 where there is none, or it went wrong.
+func (x *expansion) limit(t *text, zero bool, keys []string, data map[string]any) time.Duration {
 	if t == nil {
-		return
+		return 0
 	}
-	s, ok := x.evaluate(t, limitKeys, x.data())
+	s, ok := x.evaluate(t, keys, data)
 	if !ok {
-		return
+		return 0
 	}
-	var err error
-	if *value, err = parseDuration(strings.TrimSpace(s), zero); err != nil {
+	d, err := parseDuration(strings.TrimSpace(s), zero)
+	if err != nil {
 		x.fail(t, err)
 	}
+	return d
 }
 
 // name gives every process its name, which is unique on its host.

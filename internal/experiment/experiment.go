@@ -22,12 +22,6 @@ const (
 	MaxProcesses = message.MaxProcesses
 )
 
-// What holds where the file says nothing.
-const (
-	DefaultTimeout = time.Hour
-	DefaultGrace   = 10 * time.Second
-)
-
 // A File is an experiment as it was written, checked.
 type File struct {
 	// Name is the experiment's; without a "name" in the file it is the file's
@@ -39,10 +33,6 @@ type File struct {
 	// Hosts and Groups are in the order of the file.
 	Hosts  []Host
 	Groups []Group
-	Stop   StopRule
-	// Timeout is how long a run may take from its release. This, Stop.After and
-	// Stop.Grace may be templates: see the [Datapoint] for what holds then.
-	Timeout time.Duration
 	// Repeat is how many repetitions of each combination there are.
 	Repeat int
 	// Random has the datapoints in random order; Seed makes it the same again.
@@ -55,6 +45,8 @@ type File struct {
 	// Warnings are about what is allowed but hardly meant.
 	Warnings []*Error
 
+	schema         string     // for editors alone
+	order          order      // Random, in the file's word
 	dir            string     // see Origin
 	commands       []*command // in rank order
 	setup          []*command
@@ -62,9 +54,8 @@ type File struct {
 	combinations   [][]Parameter // one without any, where there is no matrix
 	metrics        []*metric
 	require        []requirement
-	timeout        *text // these three are nil where they are no templates
-	after          *text
-	grace          *text
+	timeout        *text
+	stop           stop
 	files          []*shipment
 	sources        sources
 	collect        []*text

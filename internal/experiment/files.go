@@ -41,72 +41,61 @@ type shipment struct {
 	on     []string
 }
 
-var (
-	shipmentFields = []string{"from", "text", "mode", "on"}
-	textKeys       = append([]string{"host", "address"}, limitKeys...)
-)
+var textKeys = append([]string{"host", "address"}, limitKeys...)
 
 // files reads what is shipped: a map of targets, each with where it comes from.
-func (d *decoder) files(n *node) {
-	if n == nil {
-		return
-	}
-	if n.kind != mapNode {
-		d.add(n.pos, "files", "such as {bin/server: ./server, server.conf: {text: \"port 7000\\n\"}}", "must be a map, not %s", n.kind)
-		return
-	}
-	for _, p := range d.pairs(n, "files") {
-		field := "files." + p.key
-		err := message.CheckTarget(p.key)
-		if err == nil && strings.Contains(p.key, "{{") {
-			err = fmt.Errorf("%q is not a template: the same file is there in each datapoint, from where a template says", p.key)
+var files = binding[File]{
+	words: "map", inner: []*table{shipmentFields.table()},
+	schema: schema{
+		"type": "object", "additionalProperties": anyOf(nonEmpty, ref(shipmentFields.def)),
+		"propertyNames": schema{"not": schema{"pattern": `^/|(^|/)\.\.(/|$)`}},
+	},
+	read: func(v value, f *File) {
+		if !v.isMap(`such as {bin/server: ./server, server.conf: {text: "port 7000\n"}}`, "must be a map") {
+			return
 		}
-		if err != nil {
-			d.add(p.pos, "files", "", "%v", err)
-			continue
+		for _, child := range v.pairs() {
+			err := message.CheckTarget(child.key)
+			if err == nil && strings.Contains(child.key, "{{") {
+				err = fmt.Errorf("%q is not a template: the same file is there in each datapoint, from where a template says", child.key)
+			}
+			if err != nil {
+				v.wrongKey(child, "", "%v", err)
+				continue
+			}
+			s := &shipment{whole: &text{at: child.at, field: child.path}, target: child.key}
+			if child.kind == mapNode {
+				shipmentFields.read(child, s)
+			} else {
+				s.from = filled(limitKeys, "").read(child)
+			}
+			f.files = append(f.files, s)
 		}
-		s := &shipment{whole: &text{at: p.pos, field: field}, target: p.key}
-		if p.value.kind == mapNode {
-			d.shipment(s, p.value, field)
-		} else {
-			s.from = d.source(p.value, field)
-		}
-		d.file.files = append(d.file.files, s)
-	}
+	},
 }
 
-func (d *decoder) shipment(s *shipment, n *node, field string) {
-	fields := d.fields(n, field, shipmentFields)
-	from, content := fields["from"], fields["text"]
+// checkShipment reports what the fields of a file to ship have to say together.
+func checkShipment(v value, _ *shipment, given found) {
+	content, hasText := given.get("text")
 	switch {
-	case from != nil && content != nil:
-		d.add(content.pos, field, "", `give "from" or "text", not both`)
-	case from != nil:
-		s.from = d.source(from, field+".from")
-	case content != nil:
-		s.text = d.text(content, field+".text", textKeys)
-	default:
-		d.add(n.pos, field, `such as from: ./server`, `"from" is missing: it is the file to ship`)
-	}
-	if m := fields["mode"]; m != nil {
-		mode, err := strconv.ParseUint(m.text, 8, 32)
-		if (m.kind != stringNode && m.kind != numberNode) || err != nil || mode > 0o777 || mode == 0 {
-			d.add(m.pos, field+".mode", `such as "0755"`, "must be permissions in octal")
-		}
-		s.mode = uint32(mode) //nolint:gosec // at most 0777
-	}
-	if on := fields["on"]; on != nil {
-		s.on = d.names(on, field+".on", "host", hostNames(d.file.Hosts))
+	case given.has("from") && hasText:
+		v.in.add(content.pos, v.path, "", `give "from" or "text", not both`)
+	case !given.has("from") && !hasText:
+		v.wrong("such as from: ./server", `"from" is missing: it is the file to ship`)
 	}
 }
 
-func (d *decoder) source(n *node, field string) *text {
-	t := d.text(n, field, limitKeys)
-	if t != nil && t.src == "" {
-		d.add(n.pos, field, "", "the path is empty")
-		return nil
-	}
-	return t
+// permissions are those of a file, in octal.
+var permissions = shape[uint32]{
+	"permissions in octal, in quotes",
+	schema{"type": []string{"string", "integer"}, "pattern": "^0?[0-7]{1,3}$"},
+	func(v value) uint32 {
+		mode, err := strconv.ParseUint(v.node.text, 8, 32)
+		if (v.kind != stringNode && v.kind != numberNode) || err != nil || mode > 0o777 || mode == 0 {
+			v.wrong(`such as "0755"`, "must be permissions in octal")
+		}
+		return uint32(mode) //nolint:gosec // at most 0777
+	},
 }
 
 // Sources remembers what files hold. Each is read once for an experiment, so that

@@ -71,18 +71,18 @@ func wildcard(s string, first bool) string {
 	return ""
 }
 
-// literal warns of a command line that looks as if a shell were to read it.
-func (d *decoder) literal(c *command) {
+// warnOfLiteral warns of a command line that looks as if a shell were to read it.
+func warnOfLiteral(in *scope, c *command) {
 	if c.shell || c.line == nil {
 		return
 	}
 	if found := unexpanded(c.line.src); found != "" {
-		d.notExpanded(c.line, found, "set shell: true to have it expanded, or put it in single quotes to say that it is meant")
+		notExpanded(in, c.line, found, "set shell: true to have it expanded, or put it in single quotes to say that it is meant")
 	}
 }
 
-// variables warns of values that look as if a shell were to read them.
-func (d *decoder) variables(env []variable) {
+// warnOfVariables warns of values that look as if a shell were to read them.
+func warnOfVariables(in *scope, env []variable) {
 	for _, v := range env {
 		if v.value == nil {
 			continue
@@ -92,11 +92,11 @@ func (d *decoder) variables(env []variable) {
 			found = v.value.src
 		}
 		if found != "" {
-			d.notExpanded(v.value, found, "write the value out, or set it in a command with shell: true")
+			notExpanded(in, v.value, found, "write the value out, or set it in a command with shell: true")
 		}
 	}
 }
 
-func (d *decoder) notExpanded(t *text, found, hint string) {
-	d.file.Warnings = append(d.file.Warnings, d.errorf(t.at, t.field, hint, "%.60q is passed as it is written: there is no shell to expand it", found))
+func notExpanded(in *scope, t *text, found, hint string) {
+	in.warn(t.at, t.field, hint, "%.60q is passed as it is written: there is no shell to expand it", found)
 }

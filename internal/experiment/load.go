@@ -93,7 +93,7 @@ func parseOnly(r *report, from Origin, data []byte) (*File, error) {
 		return nil, err
 	}
 	f := &File{Path: from.Path, Source: data, dir: from.Dir, Name: from.Name}
-	(&decoder{report: r, file: f, keys: allKeys, used: make(map[string]bool)}).decode(root)
+	decode(r, root, f)
 	if err := r.err(); err != nil {
 		return nil, err
 	}

@@ -3,11 +3,9 @@ package experiment
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -108,16 +106,16 @@ const (
 	TSV   Format = "tsv"
 )
 
-var formatNames = []string{"json", "jsonl", "csv", "tsv"}
+var formats = []Format{JSON, JSONL, CSV, TSV}
 
 // formatOf tells a format by the end of a file's name, or gives "".
 func formatOf(file string) Format {
-	ext := strings.ToLower(strings.TrimPrefix(path.Ext(file), "."))
-	if ext == "ndjson" {
+	ext := Format(strings.ToLower(strings.TrimPrefix(path.Ext(file), ".")))
+	switch {
+	case ext == "ndjson":
 		return JSONL
-	}
-	if slices.Contains(formatNames, ext) {
-		return Format(ext)
+	case slices.Contains(formats, ext):
+		return ext
 	}
 	return ""
 }
@@ -135,59 +133,29 @@ type metric struct {
 	where   []variable
 }
 
-func (d *decoder) metrics(n *node) {
-	if n == nil {
-		return
-	}
-	const hint = "such as {throughput: {file: client.jsonl, field: throughput, reduce: sum}}"
-	if n.kind != mapNode {
-		d.add(n.pos, "metrics", hint, "must be a map of metrics, not %s", n.kind)
-		return
-	}
-	for _, p := range d.pairs(n, "metrics") {
-		at := "metrics." + p.key
-		if err := message.CheckName(p.key); err != nil {
-			d.add(p.pos, "metrics", "", "%v", err)
+// metrics reads the metrics by their names.
+var metrics = binding[File]{
+	words: "map", schema: mapSchema(ref("metric")), inner: []*table{metricFields.table()},
+	read: func(v value, f *File) {
+		if !v.isMap("such as {throughput: {file: client.jsonl, field: throughput, reduce: sum}}", "must be a map of metrics") {
+			return
 		}
-		if slices.Contains(measured, p.key) {
-			d.add(p.pos, at, "choose another name", "every run has a %s: it is measured", p.key)
+		for _, child := range v.pairs() {
+			if err := message.CheckName(child.key); err != nil {
+				v.wrongKey(child, "", "%v", err)
+			}
+			if slices.Contains(measured, child.key) {
+				v.in.add(child.at, child.path, "choose another name", "every run has a %s: it is measured", child.key)
+			}
+			if !child.isMap("such as {file: client.jsonl, field: throughput, reduce: sum}", "a metric must be a map") {
+				continue
+			}
+			m := &metric{Metric: Metric{Name: child.key}, whole: &text{at: child.at, field: child.path}}
+			metricFields.read(child, m)
+			m.Definition = m.definition()
+			f.metrics = append(f.metrics, m)
 		}
-		if p.value.kind != mapNode {
-			d.add(p.value.pos, at, "such as {file: client.jsonl, field: throughput, reduce: sum}", "a metric must be a map, not %s", p.value.kind)
-			continue
-		}
-		m := &metric{Metric: Metric{Name: p.key, Scale: 1}, whole: &text{at: p.pos, field: at}}
-		d.metric(m, d.fields(p.value, at, metricFields))
-		m.Definition = m.definition()
-		d.file.metrics = append(d.file.metrics, m)
-	}
-}
-
-func (d *decoder) metric(m *metric, fields map[string]*node) {
-	at, path := m.whole.at, m.whole.field
-	if n := fields["reduce"]; n != nil {
-		m.Lines, m.Processes = d.reduce(n, path+".reduce")
-	} else {
-		d.add(at, path, "such as reduce: sum", `"reduce" is missing: it makes one number of the values of several lines and processes`)
-	}
-	if n := fields["group"]; n != nil {
-		m.groups = d.names(n, path+".group", "group", groupNames(d.file.Groups))
-	}
-	if n := fields["host"]; n != nil {
-		m.hosts = d.names(n, path+".host", "host", hostNames(d.file.Hosts))
-	}
-	if n := fields["unit"]; n != nil {
-		m.Unit = d.unit(n, path+".unit")
-	}
-	if n := fields["scale"]; n != nil {
-		m.Scale = d.number(n, path+".scale")
-	}
-	if n := fields["partial"]; n != nil {
-		m.Partial = d.boolean(n, path+".partial")
-	}
-	d.valuesFrom(m, fields)
-	d.selection(m, fields)
-	d.tooWide(m)
+	},
 }
 
 // anybodys reports whether nothing says whose files the metric is about.
@@ -195,108 +163,88 @@ func (m *metric) anybodys() bool {
 	return m.file != nil && m.file.constant() && len(m.groups) == 0 && len(m.hosts) == 0
 }
 
-// tooWide warns of a metric that wants a value of every process where there are
-// several groups, of which one most likely has none.
-func (d *decoder) tooWide(m *metric) {
-	if len(d.file.Groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner() == Count || m.anybodys() {
-		return
-	}
-	d.warn(m.whole.at, m.whole.field, "every process of %s has to have a value, else the run fails; with group: it is only those of one",
-		"groups "+strings.Join(groupNames(d.file.Groups), ", "))
+// checkMetric reports what the fields of a metric have to say together.
+func checkMetric(v value, m *metric, given found) {
+	checkValuesFrom(v, given)
+	checkSelection(v, m, given)
+	warnOfTooWide(v.in, m)
 }
 
-// uncollected warns of metrics whose files nobody brings home.
-func (d *decoder) uncollected() {
-	if len(d.file.collect) > 0 || slices.ContainsFunc(d.file.commands, func(c *command) bool { return len(c.collect) > 0 }) {
+// warnOfTooWide warns of a metric that wants a value of every process where there
+// are several groups, of which one most likely has none.
+func warnOfTooWide(in *scope, m *metric) {
+	groups := in.file.Groups
+	if len(groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner() == Count || m.anybodys() {
 		return
 	}
-	for _, m := range d.file.metrics {
+	in.warn(m.whole.at, m.whole.field, "", "every process of %s has to have a value, else the run fails; with group: it is only those of one",
+		"groups "+strings.Join(groupNames(groups), ", "))
+}
+
+// warnOfUncollected warns of metrics whose files nothing brings home.
+func warnOfUncollected(in *scope) {
+	f := in.file
+	if len(f.collect) > 0 || slices.ContainsFunc(f.commands, func(c *command) bool { return len(c.collect) > 0 }) {
+		return
+	}
+	for _, m := range f.metrics {
 		if m.file != nil {
-			d.warn(m.file.at, m.file.field, "nothing is collected, so it finds nothing: there has to be a collect that picks these files")
+			in.warn(m.file.at, m.file.field, "", "nothing is collected, so it finds nothing: there has to be a collect that picks these files")
 		}
 	}
 }
 
-// valuesFrom reads where a metric's values are.
-func (d *decoder) valuesFrom(m *metric, fields map[string]*node) {
-	path := m.whole.field
-	file, output := fields["file"], fields["output"]
+// checkValuesFrom checks that one field says where a metric's values are.
+func checkValuesFrom(v value, given found) {
+	output, hasOutput := given.get("output")
 	switch {
-	case file == nil && output == nil:
-		d.add(m.whole.at, path, "file: names files that were collected; output: stdout is what processes wrote", `"file" or "output" is missing: it says where the values are`)
-	case file != nil && output != nil:
-		d.add(output.pos, path+".output", "remove one", "the values are in files or in the output, not in both")
-	}
-	if file != nil {
-		if m.file = d.text(file, path+".file", allKeys); m.file != nil && m.file.constant() {
-			if err := checkGlob(m.file.src); err != nil {
-				d.problem(m.file, err)
-			}
-		}
-	}
-	if output != nil {
-		if m.stream = d.choice(output, path+".output", "output", []string{"stdout", "stderr"}); m.stream == "" {
-			m.stream = "stdout"
-		}
+	case !given.has("file") && !hasOutput:
+		v.in.add(v.at, v.path, "file: names files that were collected; output: stdout is what processes wrote", `"file" or "output" is missing: it says where the values are`)
+	case given.has("file") && hasOutput:
+		output.wrong("remove one", "the values are in files or in the output, not in both")
 	}
 }
 
-// selection reads what of a line is a metric's value.
-func (d *decoder) selection(m *metric, fields map[string]*node) {
-	path := m.whole.field
-	field, pattern, format, where := fields["field"], fields["pattern"], fields["format"], fields["where"]
+// checkSelection checks that one field says what of a line is a metric's value.
+func checkSelection(v value, m *metric, given found) {
+	pattern, hasPattern := given.get("pattern")
 	switch {
-	case field == nil && pattern == nil:
-		d.add(m.whole.at, path, `a column or a path such as latency.p99, or a regular expression such as '([0-9.]+) req/s'`,
+	case !given.has("field") && !hasPattern:
+		v.in.add(v.at, v.path, `a column or a path such as latency.p99, or a regular expression such as '([0-9.]+) req/s'`,
 			`"field" or "pattern" is missing: it says what in there is a value`)
-	case field != nil && pattern != nil:
-		d.add(pattern.pos, path+".pattern", "remove one", "values are found by a field or by a pattern, not by both")
-		return
-	}
-	if pattern != nil {
-		m.pattern = d.expression(m, pattern, path+".pattern")
-		for name, n := range map[string]*node{"format": format, "where": where} {
-			if n != nil {
-				d.add(n.pos, path+"."+name, "remove it", "%s goes with a field, not with a pattern", name)
-			}
-		}
-		return
-	}
-	if field != nil {
-		if m.field = d.text(field, path+".field", limitKeys); m.field != nil && m.field.src == "" {
-			d.add(field.pos, path+".field", "", "is empty")
-		}
-	}
-	if format != nil {
-		m.Format = Format(d.choice(format, path+".format", "format", formatNames))
-	} else if field != nil {
-		d.impliedFormat(m)
-	}
-	if where != nil {
-		m.where = d.where(where, path+".where")
+	case given.has("field") && hasPattern:
+		pattern.wrong("remove one", "values are found by a field or by a pattern, not by both")
+	case hasPattern:
+		checkPattern(m, pattern, given)
+	case !given.has("format"):
+		implyFormat(v, m, given)
 	}
 }
 
-// impliedFormat tells the format by the file's name.
-func (d *decoder) impliedFormat(m *metric) {
+func checkPattern(m *metric, v value, given found) {
+	if m.pattern != nil && m.pattern.constant() {
+		if _, err := compilePattern(m.pattern.src, m.Inner()); err != nil {
+			v.in.problem(m.pattern, err)
+		}
+	}
+	for _, name := range []string{"format", "where"} {
+		if other, ok := given.get(name); ok {
+			other.wrong("remove it", "%s goes with a field, not with a pattern", name)
+		}
+	}
+}
+
+// implyFormat tells the format by the file's name.
+func implyFormat(v value, m *metric, given found) {
+	const hint = "add format: json, jsonl, csv or tsv"
 	switch {
 	case m.file != nil:
 		if m.Format = formatOf(m.file.src); m.Format == "" {
-			d.add(m.file.at, m.whole.field, "add format: json, jsonl, csv or tsv", "the format is not clear from the name %q", m.file.src)
+			v.in.add(m.file.at, v.path, hint, "the format is not clear from the name %q", m.file.src)
 		}
-	case m.stream != "":
-		d.add(m.whole.at, m.whole.field, "add format: json, jsonl, csv or tsv", "the format of the output is missing")
+	case given.has("output"):
+		v.in.add(v.at, v.path, hint, "the format of the output is missing")
 	}
-}
-
-func (d *decoder) expression(m *metric, n *node, path string) *text {
-	t := d.text(n, path, limitKeys)
-	if t != nil && t.constant() {
-		if _, err := compilePattern(t.src, m.Inner()); err != nil {
-			d.problem(t, err)
-		}
-	}
-	return t
 }
 
 // compilePattern makes the expression that finds values for a reduction.
@@ -328,53 +276,41 @@ func checkGlob(glob string) error {
 	return nil
 }
 
-func (d *decoder) where(n *node, path string) []variable {
-	if n.kind != mapNode || len(n.pairs) == 0 {
-		d.add(n.pos, path, "such as {test: SET}", "must be a map of fields and their values, not %s", describeEmpty(n))
+// globs is a pattern of files below a run's directory.
+var globs = shape[*text]{"pattern", nonEmpty, func(v value) *text {
+	t := v.with(allKeys).text()
+	if t != nil && t.constant() {
+		if err := checkGlob(t.src); err != nil {
+			v.in.problem(t, err)
+		}
+	}
+	return t
+}}
+
+// conditions are the fields that a row has to have.
+var conditions = shape[[]variable]{"map of templates", schema{"type": "object", "minProperties": 1, "additionalProperties": scalarSchema}, func(v value) (where []variable) {
+	if v.kind != mapNode || len(v.node.pairs) == 0 {
+		v.wrong("such as {test: SET}", "must be a map of fields and their values, not %s", v.describeEmpty())
 		return nil
 	}
-	var where []variable
-	for _, p := range d.pairs(n, path) {
-		if p.key == "" {
-			d.add(p.pos, path, "", "a field has no name")
+	for _, child := range v.pairs() {
+		if child.key == "" {
+			v.wrongKey(child, "", "a field has no name")
 		}
-		if t := d.scalar(p.value, path+"."+p.key, limitKeys); t != nil {
-			where = append(where, variable{p.key, t})
+		if t := child.with(limitKeys).scalar(); t != nil {
+			where = append(where, variable{child.key, t})
 		}
 	}
 	return where
-}
-
-func (d *decoder) unit(n *node, path string) string {
-	s, ok := d.str(n, path)
-	if ok && (strings.TrimSpace(s) == "" || len(s) > maxUnit || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' })) {
-		d.add(n.pos, path, "such as ms or req/s", "must be a short word")
-	}
-	return s
-}
+}}
 
 const maxUnit = 63
 
-// number reads a factor.
-func (d *decoder) number(n *node, path string) float64 {
-	v, err := strconv.ParseFloat(n.text, 64)
-	if n.kind != numberNode || err != nil || v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		what := n.kind.String()
-		if n.kind == numberNode {
-			what = n.text
-		}
-		d.add(n.pos, path, "such as 0.001", "must be a number other than 0, not %s", what)
-		return 1
-	}
-	return v
-}
-
-// choice reads one of a few words, "" if it is none of them.
-func (d *decoder) choice(n *node, path, what string, words []string) string {
-	s, ok := d.str(n, path)
-	if ok && !slices.Contains(words, s) {
-		d.add(n.pos, path, d.didYouMean(s, words), "unknown %s %q", what, s)
-		return ""
+// unit is a short word for people.
+var unit = shape[string]{"string", schema{"type": "string", "minLength": 1, "maxLength": maxUnit}, func(v value) string {
+	s, ok := v.str()
+	if ok && (strings.TrimSpace(s) == "" || len(s) > maxUnit || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' })) {
+		v.wrong("such as ms or req/s", "must be a short word")
 	}
 	return s
-}
+}}

@@ -29,9 +29,6 @@ stop: {when: client, after: 60s, grace: 2s, on_failure: false}
 timeout: 2m
 `)
 	wantStop := StopRule{When: []string{"client"}, After: time.Minute, Grace: 2 * time.Second}
-	if f.Name != "locks" || f.Timeout != 2*time.Minute || !reflect.DeepEqual(f.Stop, wantStop) {
-		t.Errorf("got name %s, timeout %s, stop %+v", f.Name, f.Timeout, f.Stop)
-	}
 	wantHosts := []Host{{"nevis", "10.0.0.1"}, {"hyperion", ""}, {"lagoon", ""}, {"idle", ""}}
 	if !reflect.DeepEqual(f.Hosts, wantHosts) {
 		t.Errorf("hosts: got %v, want %v", f.Hosts, wantHosts)
@@ -46,6 +43,9 @@ timeout: 2m
 	d, err := f.Points()[0].Expand(trial)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if d.Name != "locks" || d.Timeout != 2*time.Minute || !reflect.DeepEqual(d.Stop, wantStop) {
+		t.Errorf("got name %s, timeout %s, stop %+v", d.Name, d.Timeout, d.Stop)
 	}
 	p := d.Processes[2]
 	if p.Host != "lagoon" || p.Name != "load-1" || p.Group != "client" || p.Index != 1 || p.Rank != 2 || p.Local != 0 {

@@ -43,27 +43,27 @@ func (r Reduction) valid() bool {
 	return percentile || slices.Contains(reductionNames, string(r))
 }
 
-// reduce reads how a metric's values become one: by one step over all of them,
-// or by one over those of each process and one over what the processes gave.
-func (d *decoder) reduce(n *node, path string) (lines, processes Reduction) {
-	if n.kind != mapNode {
-		return "", d.reduction(n, path)
-	}
-	fields := d.fields(n, path, reduceFields)
-	for _, name := range reduceFields {
-		if fields[name] == nil {
-			d.add(n.pos, path, "such as {lines: mean, processes: sum}", "%q is missing", name)
-			return "", ""
-		}
-	}
-	return d.reduction(fields["lines"], path+".lines"), d.reduction(fields["processes"], path+".processes")
-}
-
-func (d *decoder) reduction(n *node, path string) Reduction {
-	s, ok := d.str(n, path)
+// aReduction is the name of one.
+var aReduction = shape[Reduction]{"reduction", anyOf(
+	schema{"enum": reductionNames}, schema{"type": "string", "pattern": `^p[0-9]{1,2}(\.[0-9]+)?$`},
+), func(v value) Reduction {
+	s, ok := v.str()
 	r := Reduction(s)
 	if ok && !r.valid() {
-		d.add(n.pos, path, d.didYouMean(s, reductionNames), "unknown reduction %q", s)
+		v.wrong(v.in.didYouMean(s, reductionNames), "unknown reduction %q", s)
 	}
 	return r
+}}
+
+// reduction is how a metric's values become one: by one step over all of them, or
+// by one over those of each process and one over what the processes gave.
+var reduction = binding[metric]{
+	words: "reduction, or map", schema: anyOf(aReduction.schema, reduceFields.table().schema()), inner: []*table{reduceFields.table()},
+	read: func(v value, m *metric) {
+		if v.kind == mapNode {
+			reduceFields.read(v, m)
+			return
+		}
+		m.Processes = aReduction.read(v)
+	},
 }

@@ -48,55 +48,52 @@ type requirement struct {
 	text *text
 }
 
-func (d *decoder) require(n *node) {
-	if n == nil {
-		return
-	}
-	if n.kind != mapNode {
-		d.add(n.pos, "require", `such as {start_skew: "< 5ms"}`, "must be a map of limits, not %s", n.kind)
-		return
-	}
-	names := slices.Clone(measured)
-	for _, m := range d.file.metrics {
-		names = append(names, m.Name)
-	}
-	for _, p := range d.pairs(n, "require") {
-		if !slices.Contains(names, p.key) {
-			d.add(p.pos, "require", d.didYouMean(p.key, names), "no metric %q", p.key)
-			continue
+// requirements reads the conditions: one or a list of them for each name.
+var requirements = binding[File]{
+	words: "map", schema: mapSchema(orListSchema(schema{
+		"type": "string", "pattern": `^\s*(<|<=|>|>=)\s*[^<>=\s]|` + templatePattern, "examples": []string{"< 5ms", "> 1000"},
+	})),
+	read: func(v value, f *File) {
+		if !v.isMap(`such as {start_skew: "< 5ms"}`, "must be a map of limits") {
+			return
 		}
-		d.requirement(p)
-	}
+		names := slices.Clone(measured)
+		for _, m := range f.metrics {
+			names = append(names, m.Name)
+		}
+		for _, child := range v.pairs() {
+			if !slices.Contains(names, child.key) {
+				v.wrongKey(child, v.in.didYouMean(child.key, names), "no metric %q", child.key)
+				continue
+			}
+			f.require = append(f.require, readRequirements(child)...)
+		}
+	},
 }
 
-// requirement reads a condition or a list of them.
-func (d *decoder) requirement(p pair) {
-	path, items := "require."+p.key, []*node{p.value}
-	if p.value.kind == listNode {
-		items = p.value.items
-		if len(items) == 0 {
-			d.add(p.value.pos, path, exampleOf(p.key), "the list is empty")
-		}
+// readRequirements reads a condition or a list of them.
+func readRequirements(v value) (list []requirement) {
+	items := v.oneOrMany()
+	if len(items) == 0 {
+		v.wrong(exampleOf(v.key), "the list is empty")
 	}
-	for i, item := range items {
-		if p.value.kind == listNode {
-			path = fmt.Sprintf("require.%s[%d]", p.key, i)
-		}
+	for _, item := range items {
 		if item.kind != stringNode {
-			d.add(item.pos, path, exampleOf(p.key), "must be a condition, not %s", item.kind)
+			item.wrong(exampleOf(v.key), "must be a condition, not %s", item.kind)
 			continue
 		}
-		t := d.text(item, path, limitKeys)
+		t := item.with(limitKeys).text()
 		if t == nil {
 			continue
 		}
 		if t.constant() {
-			if _, err := parseRequirement(p.key, t.src); err != nil {
-				d.problem(t, err)
+			if _, err := parseRequirement(v.key, t.src); err != nil {
+				v.in.problem(t, err)
 			}
 		}
-		d.file.require = append(d.file.require, requirement{p.key, t})
+		list = append(list, requirement{v.key, t})
 	}
+	return list
 }
 
 // isDuration reports whether what has that name is measured of every run.

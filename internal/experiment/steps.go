@@ -5,14 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"downbeat/internal/message"
 )
-
-// DefaultStepTimeout is how long a step of the setup or teardown may take where
-// the file says nothing.
-const DefaultStepTimeout = time.Minute
 
 // maxFileSteps bounds the steps of a file: more than that is a program.
 const maxFileSteps = 100
@@ -28,53 +23,40 @@ func (d *Datapoint) Steps() []Step {
 	return append(slices.Clone(d.Setup), d.Teardown...)
 }
 
-// steps reads a setup or a teardown: a command, or a list of them.
-func (d *decoder) steps(n *node, field string) []*command {
+// commandsOf are those of a setup or a teardown: a command, or a list of them.
+func commandsOf(phase string, into func(f *File) *[]*command) binding[File] {
+	step := ref(phaseCommand.def)
+	return binding[File]{
+		words: "command, or list of commands", inner: []*table{phaseCommand.table()},
+		schema: anyOf(nonEmpty, step, schema{
+			"type": "array", "minItems": 1, "maxItems": maxFileSteps, "items": anyOf(nonEmpty, argumentsSchema, step),
+		}),
+		read: func(v value, f *File) { *into(f) = readCommands(v.with(stepKeys), phase) },
+	}
+}
+
+func readCommands(v value, phase string) []*command {
+	items := []value{v}
 	switch {
-	case n == nil:
+	case v.kind == stringNode, v.kind == mapNode:
+	case v.kind != listNode:
+		v.wrong("such as ./prepare, or a list of commands", "must be a command or a list of commands, not %s", v.kind)
 		return nil
-	case n.kind == stringNode, n.kind == mapNode:
-		return []*command{d.step(n, field, field, 0)}
-	case n.kind != listNode:
-		d.add(n.pos, field, "such as ./prepare, or a list of commands", "must be a command or a list of commands, not %s", n.kind)
-	case len(n.items) == 0:
-		d.add(n.pos, field, "leave it out", "the list of commands is empty")
-	case len(n.items) > maxFileSteps:
-		d.add(n.pos, field, "put them into a script", "more than %d commands", maxFileSteps)
+	case len(v.items) == 0:
+		v.wrong("leave it out", "the list of commands is empty")
+		return nil
+	default:
+		items = v.list()
 	}
-	var steps []*command
-	for i, item := range n.items {
-		steps = append(steps, d.step(item, fmt.Sprintf("%s[%d]", field, i), field, i))
+	if len(items) > maxFileSteps {
+		v.wrong("put them into a script", "more than %d commands", maxFileSteps)
 	}
-	return steps
-}
-
-// step reads one of them: a command line, a list of arguments, or a map.
-func (d *decoder) step(n *node, path, of string, index int) *command {
-	d.keys = stepKeys
-	defer func() { d.keys = allKeys }()
-	c := newCommand(n.pos, path)
-	if n.kind == mapNode {
-		fields := d.fields(n, path, stepFields)
-		c = d.commandFields(n.pos, fields, path)
-		if on := fields["on"]; on != nil {
-			c.on = d.names(on, path+".on", "host", hostNames(d.file.Hosts))
-		}
-		if timeout := fields["timeout"]; timeout != nil {
-			c.timeout = d.stepTimeout(timeout, path+".timeout")
-		}
-	} else {
-		d.run(c, n, path)
+	commands := make([]*command, len(items))
+	for i, item := range items {
+		commands[i] = readCommand(item, phaseCommand)
+		commands[i].name = &text{item.pos, item.path, message.ProcessName(phase, i)}
 	}
-	c.name = &text{n.pos, path, message.ProcessName(of, index)}
-	return c
-}
-
-func (d *decoder) stepTimeout(n *node, path string) *text {
-	if n.kind == stringNode && strings.Contains(n.text, "{{") {
-		return d.text(n, path, stepKeys)
-	}
-	return &text{n.pos, path, short(d.duration(n, path, false))}
+	return commands
 }
 
 // expandSteps makes those of the file for the hosts that take part.
@@ -98,21 +80,13 @@ func (x *expansion) expandSteps(of []*command, hosts []Host) []Step {
 func (x *expansion) expandStep(c *command, h Host) Step {
 	data := x.data()
 	data["host"], data["address"], data["name"] = h.Name, h.Address, c.name.src
-	made := Step{Host: h.Name, Step: message.Step{Name: c.name.src, OKExit: slices.Clone(c.ok), Pty: c.pty, TimeoutMS: DefaultStepTimeout.Milliseconds()}}
+	made := Step{Host: h.Name, Step: message.Step{Name: c.name.src, OKExit: slices.Clone(c.ok), Pty: c.pty}}
 	made.Argv = x.argv(c, stepKeys, data)
 	made.Env = x.environment(c, stepKeys, data)
 	if c.dir != nil {
 		made.Dir, _ = x.evaluate(c.dir, stepKeys, data)
 	}
-	if t := c.timeout; t != nil {
-		if text, ok := x.evaluate(t, stepKeys, data); ok {
-			v, err := parseDuration(strings.TrimSpace(text), false)
-			if err != nil {
-				x.fail(t, err)
-			}
-			made.TimeoutMS = v.Milliseconds()
-		}
-	}
+	made.TimeoutMS = x.limit(c.timeout, notZero, stepKeys, data).Milliseconds()
 	return made
 }
 

@@ -1,69 +1,230 @@
 package experiment
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
+
+	"downbeat/internal/message"
 )
 
+// A scope is what the values of a file are read against: what is known of the file
+// by then, and where errors and warnings go.
+type scope struct {
+	*report
+	file *File
+	used map[string]bool // the template keys that occur
+	// anyKey: the matrix can't be read, so any key may be a parameter.
+	anyKey bool
+}
+
+// warn tells of what is allowed but hardly meant.
+func (s *scope) warn(at pos, field, hint, format string, args ...any) {
+	s.file.Warnings = append(s.file.Warnings, s.errorf(at, field, hint, format, args...))
+}
+
+// A value is a node of the file together with where it stands.
+type value struct {
+	*node
+	key  string   // in a map
+	at   pos      // of that key; else of the node
+	path string   // such as groups.client.on
+	keys []string // those that templates may use here
+	in   *scope
+}
+
+// wrong reports an error at the value; hint may be empty.
+func (v value) wrong(hint, format string, args ...any) {
+	v.in.add(v.pos, v.path, hint, format, args...)
+}
+
+// wrongKey reports an error at the key of a value in the map v.
+func (v value) wrongKey(child value, hint, format string, args ...any) {
+	v.in.add(child.at, v.path, hint, format, args...)
+}
+
+// with is the value with other keys for its templates.
+func (v value) with(keys []string) value {
+	v.keys = keys
+	return v
+}
+
+// child is the value of one of the map's pairs.
+func (v value) child(p pair) value {
+	return value{p.value, p.key, p.pos, strings.TrimPrefix(v.path+"."+p.key, "."), v.keys, v.in}
+}
+
+// lookup gives the value of a key, the first where there are several.
+func (v value) lookup(key string) (value, bool) {
+	for _, p := range v.node.pairs {
+		if p.key == key {
+			return v.child(p), true
+		}
+	}
+	return value{}, false
+}
+
+// list gives the items of a list.
+func (v value) list() []value {
+	items := make([]value, len(v.items))
+	for i, n := range v.items {
+		items[i] = value{n, "", n.pos, fmt.Sprintf("%s[%d]", v.path, i), v.keys, v.in}
+	}
+	return items
+}
+
+// oneOrMany gives the items of a list, and else the value itself.
+func (v value) oneOrMany() []value {
+	if v.kind == listNode {
+		return v.list()
+	}
+	return []value{v}
+}
+
+// pairs gives the values of a map without repeated keys, which it reports.
+func (v value) pairs() []value {
+	seen := make(map[string]pos, len(v.node.pairs))
+	out := make([]value, 0, len(v.node.pairs))
+	for _, p := range v.node.pairs {
+		child := v.child(p)
+		if first, ok := seen[p.key]; ok {
+			v.wrongKey(child, "", "%q occurs twice: first in line %d", p.key, first.line)
+			continue
+		}
+		seen[p.key] = p.pos
+		out = append(out, child)
+	}
+	return out
+}
+
+// named is pairs for maps whose keys are names of hosts or groups.
+func (v value) named(what string) []value {
+	folded := make(map[string]string, len(v.node.pairs))
+	children := v.pairs()
+	for _, c := range children {
+		if err := message.CheckName(c.key); err != nil {
+			v.wrongKey(c, "", "%v", err)
+		}
+		lower := strings.ToLower(c.key)
+		if other, ok := folded[lower]; ok {
+			v.wrongKey(c, "results of both would be in one place on file systems that ignore case",
+				"%ss %q and %q differ in case alone", what, other, c.key)
+		}
+		folded[lower] = c.key
+	}
+	return children
+}
+
+// found are the fields of one map.
+type found struct {
+	values map[string]value
+	// misspelt: an unknown field is most like this one.
+	misspelt map[string]bool
+}
+
+func (f found) get(name string) (value, bool) {
+	v, ok := f.values[name]
+	return v, ok
+}
+
+func (f found) has(name string) bool {
+	_, ok := f.values[name]
+	return ok
+}
+
+// fields indexes a map's pairs, and reports unknown and repeated ones.
+func (v value) fields(known []string) found {
+	f := found{make(map[string]value, len(known)), make(map[string]bool)}
+	for _, c := range v.pairs() {
+		if slices.Contains(known, c.key) {
+			f.values[c.key] = c
+			continue
+		}
+		if len(v.in.errors) <= maxShown { // see didYouMean
+			f.misspelt[nearest(c.key, known)] = true
+		}
+		v.wrongKey(c, v.in.didYouMean(c.key, known), "unknown field %q", c.key)
+	}
+	return f
+}
+
+// isMap reports a value that is not a map, as "WHAT, not a list".
+func (v value) isMap(hint, what string) bool {
+	if v.kind != mapNode {
+		v.wrong(hint, "%s, not %s", what, v.kind)
+	}
+	return v.kind == mapNode
+}
+
+// describeEmpty is what a value is instead of a map with something in it.
+func (v value) describeEmpty() string {
+	if v.kind == mapNode {
+		return "an empty one"
+	}
+	return v.kind.String()
+}
+
 // str reads a string.
-func (d *decoder) str(n *node, path string) (string, bool) {
-	if n.kind != stringNode {
+func (v value) str() (string, bool) {
+	if v.kind != stringNode {
 		hint := ""
-		switch n.kind {
+		switch v.kind {
 		case numberNode, boolNode:
 			hint = "put it in quotes"
 		case nullNode:
 			hint = `if it is meant to be empty, write ""`
 		default: // the type says enough
 		}
-		d.add(n.pos, path, hint, "must be a string, not %s", n.kind)
+		v.wrong(hint, "must be a string, not %s", v.kind)
 		return "", false
 	}
-	if strings.Contains(n.text, "\x00") {
-		d.add(n.pos, path, "", "contains a NUL byte")
+	if strings.Contains(v.node.text, "\x00") {
+		v.wrong("", "contains a NUL byte")
 		return "", false
 	}
-	return n.text, true
+	return v.node.text, true
 }
 
-// text reads a string that may be a template of the given keys.
-func (d *decoder) text(n *node, path string, keys []string) *text {
-	s, ok := d.str(n, path)
+// text reads a string that may be a template.
+func (v value) text() *text {
+	s, ok := v.str()
 	if !ok {
 		return nil
 	}
-	return d.template(n.pos, s, path, keys)
-}
-
-// scalar is text for places where a number or a truth value means what was
-// written, such as an argument.
-func (d *decoder) scalar(n *node, path string, keys []string) *text {
-	if n.kind == numberNode || n.kind == boolNode {
-		return &text{n.pos, path, n.text}
-	}
-	return d.text(n, path, keys)
-}
-
-// words are what could be a parameter in a template.
-var words = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
-
-func (d *decoder) template(at pos, s, path string, keys []string) *text {
-	t := &text{at, path, s}
+	t := &text{v.pos, v.path, s}
 	if !t.constant() {
-		known := slices.Concat(keys, d.file.parameters())
-		if d.anyKey {
-			known = append(known, words.FindAllString(s, -1)...)
-		}
-		if _, err := t.compile((*expansion)(nil).functions(), known, d.used); err != nil {
-			d.problem(t, err)
+		if _, err := t.compile((*expansion)(nil).functions(), v.in.known(s, v.keys), v.in.used); err != nil {
+			v.in.problem(t, err)
 			return nil
 		}
 	}
 	return t
 }
+
+// words are what could be a parameter in a template.
+var words = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
+
+// known are the keys that a template may use: these, and the parameters.
+func (s *scope) known(template string, keys []string) []string {
+	known := slices.Concat(keys, s.file.parameters())
+	if s.anyKey {
+		known = append(known, words.FindAllString(template, -1)...)
+	}
+	return known
+}
+
+// scalar is text for places where a number or a truth value means what was
+// written, such as an argument.
+func (v value) scalar() *text {
+	if v.kind == numberNode || v.kind == boolNode {
+		return &text{v.pos, v.path, v.node.text}
+	}
+	return v.text()
+}
+
+// templated reports whether the value is a template.
+func (v value) templated() bool { return v.kind == stringNode && strings.Contains(v.node.text, "{{") }
 
 // problem reports what is wrong with a text.
 func (r *report) problem(t *text, err error) {
@@ -75,87 +236,4 @@ func (r *report) problem(t *text, err error) {
 		hint = e.hint
 	}
 	r.add(t.at, t.field, hint, "%v", err)
-}
-
-func (d *decoder) boolean(n *node, path string) bool {
-	if n.kind != boolNode {
-		d.add(n.pos, path, "", "must be true or false, not %s", n.kind)
-		return false
-	}
-	return strings.EqualFold(n.text, "true")
-}
-
-// duration reads a positive duration, or 0 where that is allowed.
-func (d *decoder) duration(n *node, path string, zero bool) time.Duration {
-	if n.kind != stringNode {
-		d.add(n.pos, path, `such as "10s", "1m30s" or "500ms"`, "must be a duration, not %s", n.kind)
-		return 0
-	}
-	v, err := parseDuration(n.text, zero)
-	if err != nil {
-		d.problem(&text{n.pos, path, n.text}, err)
-	}
-	return v
-}
-
-// parseDuration reads what durations of the file look like. Jobs carry them in
-// milliseconds, so that a finer one would not be what is carried out.
-func parseDuration(s string, zero bool) (time.Duration, error) {
-	v, err := time.ParseDuration(s)
-	switch {
-	case err != nil:
-		return 0, &textError{strconv.Quote(s) + " is not a duration", `such as "10s", "1m30s" or "500ms"`}
-	case v < 0:
-		return 0, &textError{s + " is negative", ""}
-	case v == 0 && !zero:
-		return 0, &textError{"must be longer than 0", ""}
-	case v%time.Millisecond != 0:
-		return 0, &textError{s + " is finer than a millisecond", ""}
-	case v > maxDuration:
-		return 0, &textError{s + " is longer than a year", ""}
-	}
-	return v, nil
-}
-
-const maxDuration = 366 * 24 * time.Hour
-
-// count reads a number of processes, or a template that gives it.
-func (d *decoder) count(n *node, path string) *text {
-	if n.kind != numberNode && n.kind != stringNode {
-		d.add(n.pos, path, "", "must be a number, not %s", n.kind)
-		return nil
-	}
-	t := d.scalar(n, path, countKeys)
-	if t != nil && t.constant() {
-		if _, err := parseCount(t.src); err != nil {
-			d.problem(t, err)
-		}
-	}
-	return t
-}
-
-func parseCount(s string) (int, error) {
-	s = strings.TrimSpace(s)
-	n, err := wholeNumber(s)
-	switch {
-	case err != nil && strings.Trim(s, "0123456789") == "" && s != "", n > MaxProcesses:
-		return 0, &textError{s + " processes are too many", "at most " + strconv.Itoa(MaxProcesses)}
-	case err != nil:
-		return 0, &textError{strconv.Quote(s) + " is not a whole number", ""}
-	case n < 1:
-		return 0, &textError{"a group has at least one process, not " + s, "remove the group to leave it out"}
-	}
-	return n, nil
-}
-
-// short prints 1h0m0s as 1h.
-func short(v time.Duration) string {
-	s := v.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
