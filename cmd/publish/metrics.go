@@ -96,19 +96,19 @@ func (f finds) add(r results.Record) {
 // tellFinds warns of metrics that found nothing, or less than they should have, in
 // some run. Where one found nothing at all, the file is most likely wrong about where
 // its values are.
-func (c *campaign) tellFinds() {
-	all := c.findAll()
-	for i := range c.sought {
-		m := &c.sought[i]
+func (s *series) tellFinds() {
+	all := s.findAll()
+	for i := range s.sought {
+		m := &s.sought[i]
 		switch f := all[m.Name]; {
 		case f == nil:
 		case f.empty > 0 && f.empty == f.runs:
-			c.say("publish: warning: metric %s found nothing in any run; it looks for %s: %s\n", m.Name, m, f.why)
+			s.say("publish: warning: metric %s found nothing in any run; it looks for %s: %s\n", m.Name, m, f.why)
 		case f.empty > 0:
-			c.say("publish: warning: metric %s found nothing in %d of %d runs; in the first of these: %s\n", m.Name, f.empty, f.runs, f.why)
+			s.say("publish: warning: metric %s found nothing in %d of %d runs; in the first of these: %s\n", m.Name, f.empty, f.runs, f.why)
 		}
 		if f := all[m.Name]; f != nil && f.part > 0 {
-			c.say("publish: warning: metric %s rests on fewer processes or files than there are in %d of %s\n",
+			s.say("publish: warning: metric %s rests on fewer processes or files than there are in %d of %s\n",
 				m.Name, f.part, terminal.Count(uint64(f.runs), "run"))
 		}
 	}
@@ -116,8 +116,8 @@ func (c *campaign) tellFinds() {
 
 // findAll takes in all runs of the experiment, those of before it was resumed
 // included, but not those whose place others have taken.
-func (c *campaign) findAll() finds {
-	reader, err := results.Open(c.results.Dir())
+func (s *series) findAll() finds {
+	reader, err := results.Open(s.results.Dir())
 	if err != nil {
 		return nil // there is no run, or none that can be read
 	}

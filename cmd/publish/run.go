@@ -68,8 +68,8 @@ func (a *app) run(ctx context.Context, path string) error {
 	if err != nil {
 		return &exitError{exitFailed, fmt.Errorf("find the working directory: %w", err)}
 	}
-	c := &campaign{app: a, file: file, points: points, directory: here}
-	return c.fly(ctx, func() (*results.Experiment, error) { return a.create(file, here) })
+	s := &series{app: a, file: file, points: points, directory: here}
+	return s.run(ctx, func() (*results.Experiment, error) { return a.create(file, here) })
 }
 
 // only picks the points that --only asks for.
@@ -79,40 +79,6 @@ func (a *app) only(file *experiment.File, points []experiment.Point) ([]experime
 		return nil, usage(fmt.Errorf("--only: %w", err))
 	}
 	return picked, nil
-}
-
-// fly runs the campaign's points. The results are opened once the queue has been
-// reached.
-func (c *campaign) fly(ctx context.Context, open func() (*results.Experiment, error)) error {
-	a := c.app
-	// What is wrong with the file by itself is found before anything is reached.
-	for _, point := range c.points {
-		if _, err := point.Definition(); err != nil {
-			return usage(err)
-		}
-	}
-	broker, done, err := a.queueFor(ctx, c.file, c.directory)
-	if err != nil {
-		return err
-	}
-	defer done()
-	p, closePublisher, err := a.open(ctx, broker)
-	if err != nil {
-		return err
-	}
-	defer closePublisher()
-	exp, err := open()
-	if err != nil {
-		return err
-	}
-	defer exp.Close()
-	c.publisher, c.results = p, exp
-	c.brake = brake{failFast: a.flags.failFast, keepGoing: a.flags.keepGoing, maxFailures: a.flags.maxFailures}
-	if c.reporter, err = newReporter(exp.Dir(), len(c.file.Points())); err != nil {
-		return &exitError{exitFailed, err}
-	}
-	defer c.reporter.close(a)
-	return c.run(ctx)
 }
 
 // queueFor makes the embedded queue, or leaves it to open to connect.
@@ -150,21 +116,4 @@ func (a *app) create(file *experiment.File, here string) (*results.Experiment, e
 		return nil, usage(err)
 	}
 	return exp, nil
-}
-
-// verdict turns a run's outcome into the program's.
-func (a *app) verdict(ctx context.Context, record results.Record) error {
-	var i *interruption
-	switch {
-	case record.Outcome == results.RunSucceeded:
-		return nil
-	case record.Outcome == results.RunAborted && errors.As(context.Cause(ctx), &i):
-		return &exitError{status: exitSignal + int(i.signal)}
-	}
-	for _, h := range record.Hosts {
-		if h.Outcome == results.HostNotReady {
-			return &exitError{status: exitUnreachable}
-		}
-	}
-	return &exitError{status: exitFailed}
 }

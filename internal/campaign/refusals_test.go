@@ -1,4 +1,4 @@
-package main
+package campaign
 
 import (
 	"strings"
@@ -17,7 +17,7 @@ func refusedBy(refusals ...string) results.Record {
 	return r
 }
 
-// Three refusals in a row by the same host for the same reason stop an experiment,
+// Three refusals in a row by the same host for the same reason stop a campaign,
 // and the second one is reason enough not to try again at once.
 func TestSameRefusalStops(t *testing.T) {
 	t.Parallel()
@@ -52,12 +52,15 @@ func TestSameRefusalStops(t *testing.T) {
 		{"another host, which is the only one then", []results.Record{quicker(x, "bravo"), quicker(x, "bravo"), quicker(z, "alpha")}, false, false},
 		{"a host that is away", []results.Record{notReady, notReady, notReady}, false, false},
 	} {
-		b := &brake{}
+		var said refusals
 		for _, r := range test.runs {
-			b.see(r)
+			said = said.after(r)
 		}
-		if got := b.stops() != ""; b.futile() != test.futile || got != test.stops {
-			t.Errorf("%s: futile %t, want %t; stops %t, want %t", test.name, b.futile(), test.futile, got, test.stops)
+		if got := (Limits{}).check(0, said).Reason == SameRefusal; said.futile() != test.futile || got != test.stops {
+			t.Errorf("%s: futile %t, want %t; stops %t, want %t", test.name, said.futile(), test.futile, got, test.stops)
+		}
+		if got := (Limits{KeepGoing: true}).check(0, said).Reason; got != NotStopped {
+			t.Errorf("%s: with KeepGoing it stops: %s", test.name, got)
 		}
 	}
 }
@@ -87,39 +90,5 @@ func TestEssence(t *testing.T) {
 		if essence(pair[0]) == essence(pair[1]) {
 			t.Errorf("%q and %q are taken for the same", pair[0], pair[1])
 		}
-	}
-}
-
-// Datapoints that did not succeed stop an experiment at the bound that was given.
-func TestMaxFailures(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		brake  brake
-		failed int
-		want   string
-		next   bool
-	}{
-		{brake{}, 9, "", false},
-		{brake{maxFailures: 2}, 0, "", false},
-		{brake{maxFailures: 2}, 1, "", true},
-		{brake{maxFailures: 2}, 2, "after 2 datapoints", true},
-		{brake{failFast: true}, 0, "", true},
-		{brake{failFast: true, maxFailures: 5}, 1, "--fail-fast", true},
-		{brake{keepGoing: true, maxFailures: 1}, 1, "after 1 datapoint that did not succeed", true},
-	} {
-		b := test.brake
-		for range test.failed {
-			b.fail()
-		}
-		if got := b.stops(); (got != "") != (test.want != "") || !strings.Contains(got, test.want) || b.stopsAtNext() != test.next {
-			t.Errorf("%+v: stops %q, want %q; at the next %t, want %t", b, got, test.want, b.stopsAtNext(), test.next)
-		}
-	}
-	b := &brake{keepGoing: true}
-	for range 5 {
-		b.see(refusedBy("alpha: no"))
-	}
-	if got := b.stops(); got != "" {
-		t.Errorf("with --keep-going it stops: %s", got)
 	}
 }

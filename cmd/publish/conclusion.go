@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"downbeat/internal/campaign"
+	"downbeat/internal/report"
+	"downbeat/internal/results"
+	"downbeat/internal/terminal"
+)
+
+// conclude tells how the campaign went, and gives what the program ends with.
+func (s *series) conclude(ctx context.Context, r campaign.Result) error {
+	if r.Err != nil {
+		s.tellHowToGoOn(r)
+		return r.Err
+	}
+	s.sumUp(r)
+	s.tellFinds()
+	if r.Interrupted {
+		s.tellHowToGoOn(r)
+		return interrupted(ctx)
+	}
+	s.tellNextSteps(r)
+	return exitAfter(r)
+}
+
+// exitAfter is the exit status after a campaign that nobody interrupted: as its first
+// failure has it, unless that says that nothing was started and something was since.
+func exitAfter(r campaign.Result) error {
+	switch {
+	case len(r.Failures) == 0:
+		return nil
+	case r.Failures[0].NotReady && !r.Released:
+		return &exitError{status: exitUnreachable}
+	}
+	return &exitError{status: exitFailed}
+}
+
+// interrupted is how the program ends after a signal.
+func interrupted(ctx context.Context) error {
+	if i, ok := errors.AsType[*interruption](context.Cause(ctx)); ok {
+		return &exitError{status: exitSignal + int(i.signal)}
+	}
+	return &exitError{status: exitFailed}
+}
+
+// sumUp sums several datapoints up.
+func (s *series) sumUp(r campaign.Result) {
+	if r.Total < 2 {
+		return
+	}
+	dir := filepath.Clean(s.results.Dir())
+	s.say("%s: %d of %s succeeded", s.file.Name, r.Succeeded(), terminal.Count(uint64(r.Total), "datapoint"))
+	if r.Before > 0 {
+		s.say(" (%d before)", r.Before)
+	}
+	if len(r.Failures) > 0 {
+		s.say(", %d did not", len(r.Failures))
+	}
+	if r.Left() > 0 {
+		s.say(", %d not run", r.Left())
+	}
+	s.say(", after %s; results in %s\n", terminal.Duration(r.Took), dir)
+	s.say("  figures and timelines in %s\n", filepath.Join(dir, report.PageFile))
+	for i, f := range r.Failures {
+		if i == most && len(r.Failures) > most+1 {
+			s.say("  ... and %d more; see %s\n", len(r.Failures)-most, results.DatapointsFile)
+			break
+		}
+		s.say("  %s %s\n", f.Label, why(f))
+	}
+}
+
+// why says how a datapoint that did not succeed ended.
+func why(f campaign.Failure) string {
+	return strings.TrimRight(strings.ReplaceAll(string(f.Outcome), "_", " ")+": "+f.Reason, ": ")
+}
+
+// tellNextSteps says what to do after an experiment that did not succeed as a whole.
+func (s *series) tellNextSteps(r campaign.Result) {
+	if r.Total < 2 || len(r.Failures) == 0 {
+		return
+	}
+	if text := stopped(r); text != "" {
+		s.say("publish: stopped%s\n", text)
+	}
+	for _, f := range r.Failures {
+		if f.Released {
+			s.say("publish: to see what was printed: publish logs %s\n", shellWord(s.opened[f.Run]))
+			break
+		}
+	}
+	s.say("publish: to run what has not succeeded: publish resume %s\n", shellWord(filepath.Clean(s.results.Dir())))
+}
+
+// stopped says why not all datapoints had their turn, so that "stopped" can stand before
+// it; empty: they had.
+func stopped(r campaign.Result) string {
+	switch s := r.Stopped; s.Reason {
+	case campaign.SameRefusal:
+		return fmt.Sprintf(": the same refusal came %d times in a row: %s", s.Times, s.Refusal)
+	case campaign.FirstFailure:
+		return " at the first datapoint that did not succeed (--fail-fast)"
+	case campaign.TooManyFailures:
+		return fmt.Sprintf(" after %s that did not succeed (--max-failures)", terminal.Count(uint64(len(r.Failures)), "datapoint"))
+	case campaign.NotStopped:
+	}
+	return ""
+}
+
+// tellHowToGoOn tells how to go on with an experiment that has been broken off.
+func (s *series) tellHowToGoOn(r campaign.Result) {
+	if r.Total > 1 {
+		s.say("publish: to go on: publish resume %s\n", shellWord(filepath.Clean(s.results.Dir())))
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"downbeat/internal/campaign"
+	"downbeat/internal/experiment"
+	"downbeat/internal/publisher"
+	"downbeat/internal/results"
+	"downbeat/internal/terminal"
+)
+
+// A series is the datapoints of an experiment that this program runs. The campaign
+// decides which is next; the series makes the runs and tells a person how it gets on.
+// It implements [campaign.Runner]. All fields but those of the app belong to the
+// goroutine that runs the campaign.
+type series struct {
+	*app
+	publisher *publisher.Publisher
+	file      *experiment.File
+	results   *results.Experiment
+	directory string             // where embedded workers look for programs
+	points    []experiment.Point // those to run
+	before    int                // datapoints that an earlier program has done already
+	reporter  *reporter
+	sought    []experiment.Metric // of the latest datapoint
+	opened    map[string]string   // directories of the runs that were opened, by run
+}
+
+var _ campaign.Runner = (*series)(nil)
+
+// run runs the points. The results are opened once the queue has been reached.
+func (s *series) run(ctx context.Context, open func() (*results.Experiment, error)) error {
+	a := s.app
+	// What is wrong with the file by itself is found before anything is reached.
+	for _, point := range s.points {
+		if _, err := point.Definition(); err != nil {
+			return usage(err)
+		}
+	}
+	broker, done, err := a.queueFor(ctx, s.file, s.directory)
+	if err != nil {
+		return err
+	}
+	defer done()
+	p, closePublisher, err := a.open(ctx, broker)
+	if err != nil {
+		return err
+	}
+	defer closePublisher()
+	exp, err := open()
+	if err != nil {
+		return err
+	}
+	defer exp.Close()
+	s.publisher, s.results, s.opened = p, exp, make(map[string]string)
+	if s.reporter, err = newReporter(exp.Dir(), len(s.file.Points())); err != nil {
+		return &exitError{exitFailed, err}
+	}
+	defer s.reporter.close(a)
+	return s.conclude(ctx, campaign.Run(ctx, s.config(), s))
+}
+
+func (s *series) config() campaign.Config {
+	return campaign.Config{
+		Source: campaign.List(s.points), Before: s.before, Retries: s.file.Retries, Pause: s.file.Pause,
+		Limits: campaign.Limits{FailFast: s.flags.failFast, KeepGoing: s.flags.keepGoing, MaxFailures: s.flags.maxFailures},
+	}
+}
+
+// Retrying implements [campaign.Runner].
+func (s *series) Retrying(r campaign.Retry) {
+	s.say("publish: trying again: attempt %d of %d\n", r.Attempt, r.Of)
+}
+
+// Pausing implements [campaign.Runner].
+func (s *series) Pausing(p campaign.Pause) {
+	v := viewOf(p.Progress)
+	parts := append(v.parts(s.file.Name), terminal.Part{Text: "pausing for " + terminal.Duration(p.For), Short: "pausing", Rank: terminal.RankState, Sep: "  "})
+	s.live.Set(terminal.Status{Parts: append(parts, v.troubles()...), Since: time.Now(), Until: v.until})
+}

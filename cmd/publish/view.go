@@ -1,0 +1,46 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"downbeat/internal/campaign"
+)
+
+// A view is what a datapoint's live line says besides how its processes do.
+type view struct {
+	number   string   // of the datapoint and how many there are; empty where it is the only one
+	values   string   // its parameters, and which attempt that is
+	failed   []string // the labels of the datapoints that did not succeed
+	expected time.Duration
+	until    time.Time // when all are likely to be over
+}
+
+func viewOf(p campaign.Progress) view {
+	v := view{expected: p.Expected, until: p.Until}
+	if p.Total < 2 {
+		return v
+	}
+	v.number = fmt.Sprintf("%d/%d", p.Position, p.Total)
+	if len(p.Point.Parameters) > 0 {
+		v.values = "(" + p.Point.String() + ")"
+	}
+	if n := cmp.Or(p.Number, p.Try); n > 1 {
+		v.values = strings.TrimSpace(fmt.Sprintf("%s attempt %d", v.values, n))
+	}
+	for _, failure := range p.Failures {
+		v.failed = append(v.failed, failure.Label)
+	}
+	return v
+}
+
+// place says which datapoint of how many that is, to be put behind the experiment's
+// name; empty where it is the only one.
+func (v view) place() string {
+	if v.number == "" {
+		return ""
+	}
+	return strings.TrimRight(" "+v.number+" "+v.values, " ")
+}
