@@ -78,7 +78,7 @@ func (o *object[T]) read(v value, t *T) {
 		switch child, ok := given.get(f.name); {
 		case ok:
 			f.is.read(child, t)
-		case f.missing != "" && !given.misspelt[f.name]:
+		case f.missing != "" && !given.meant(f.name):
 			v.in.add(v.at, v.path, "such as "+f.such, "%q is missing: %s", f.name, f.missing)
 		default:
 			f.fill(v, t)

@@ -80,7 +80,7 @@ func checkShipment(v value, _ *shipment, given found) {
 	switch {
 	case given.has("from") && hasText:
 		v.in.add(content.pos, v.path, "", `give "from" or "text", not both`)
-	case !given.has("from") && !hasText:
+	case !given.meant("from", "text"):
 		v.wrong("such as from: ./server", `"from" is missing: it is the file to ship`)
 	}
 }

@@ -198,7 +198,7 @@ func warnOfUncollected(in *scope) {
 func checkValuesFrom(v value, given found) {
 	output, hasOutput := given.get("output")
 	switch {
-	case !given.has("file") && !hasOutput:
+	case !given.meant("file", "output"):
 		v.in.add(v.at, v.path, "file: names files that were collected; output: stdout is what processes wrote", `"file" or "output" is missing: it says where the values are`)
 	case given.has("file") && hasOutput:
 		output.wrong("remove one", "the values are in files or in the output, not in both")
@@ -209,7 +209,7 @@ func checkValuesFrom(v value, given found) {
 func checkSelection(v value, m *metric, given found) {
 	pattern, hasPattern := given.get("pattern")
 	switch {
-	case !given.has("field") && !hasPattern:
+	case !given.meant("field", "pattern"):
 		v.in.add(v.at, v.path, `a column or a path such as latency.p99, or a regular expression such as '([0-9.]+) req/s'`,
 			`"field" or "pattern" is missing: it says what in there is a value`)
 	case given.has("field") && hasPattern:

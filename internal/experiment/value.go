@@ -133,6 +133,12 @@ func (f found) has(name string) bool {
 	return ok
 }
 
+// meant reports whether one of the fields is there, or would be but for a slip of
+// the keyboard.
+func (f found) meant(names ...string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return f.has(n) || f.misspelt[n] })
+}
+
 // fields indexes a map's pairs, and reports unknown and repeated ones.
 func (v value) fields(known []string) found {
 	f := found{make(map[string]value, len(known)), make(map[string]bool)}
