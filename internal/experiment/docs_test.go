@@ -34,7 +34,7 @@ func TestDocsAreComplete(t *testing.T) {
 	for _, key := range allKeys {
 		want = append(want, "."+key)
 	}
-	funcs := functionNames((*expansion)(nil).functions())
+	funcs := functionNames((*calls)(nil).functions())
 	undocumented := []string{"html", "js", "urlquery", "println"} // Go's, and of no use here
 	want = append(want, slices.DeleteFunc(funcs, func(f string) bool { return slices.Contains(undocumented, f) })...)
 	for _, variable := range message.Identity(&message.Job{}, &message.Process{}) {

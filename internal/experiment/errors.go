@@ -76,7 +76,7 @@ func (es Errors) Unwrap() []error {
 
 // report collects what is found wrong while a file is worked through.
 type report struct {
-	file   string
+	path   string
 	errors Errors
 }
 
@@ -87,7 +87,7 @@ func (r *report) add(at pos, field, hint, format string, args ...any) {
 
 func (r *report) errorf(at pos, field, hint, format string, args ...any) *Error {
 	return &Error{
-		File: r.file, Line: at.line, Column: at.column,
+		File: r.path, Line: at.line, Column: at.column,
 		Field: field, Message: fmt.Sprintf(format, args...), Hint: hint,
 	}
 }

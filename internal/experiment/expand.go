@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
 
 	"downbeat/internal/message"
@@ -18,6 +17,17 @@ const maxJob = message.MaxSigned / 2
 // maxRun bounds them over the hosts of a run.
 const maxRun = 64 << 20
 
+// A load is how much the jobs of a run are, in bytes.
+type load struct {
+	hosts map[string]int
+	run   int
+}
+
+func (l *load) add(host string, bytes int) {
+	l.hosts[host] += bytes
+	l.run += bytes
+}
+
 // maxStarts bounds the processes of all combinations together.
 const maxStarts = 1_000_000
 
@@ -27,13 +37,12 @@ func (f *File) rehearse(r *report) error {
 	busy := make(map[string]bool)
 	starts := 0
 	for i, parameters := range f.combinations {
-		x := newExpansion(f, r, trialRun)
-		x.point = Point{i + 1, 1, parameters, f}
+		x := newExpansion(f, r, trialRun, Point{i + 1, 1, parameters, f})
 		if _, err := x.expand(); err != nil {
 			x.blame()
 			return r.err()
 		}
-		for host := range x.jobBytes {
+		for host := range x.load.hosts {
 			busy[host] = true
 		}
 		if starts += len(x.all); starts > maxStarts {
@@ -49,40 +58,14 @@ func (f *File) rehearse(r *report) error {
 	return nil
 }
 
-// blame adds to what is wrong in which datapoint it is.
-func (x *expansion) blame() {
-	if len(x.point.Parameters) == 0 {
-		return
-	}
-	for _, e := range x.errors {
-		e.Message += fmt.Sprintf(" (with %s)", x.point)
-	}
-}
-
 // An expansion is the work on one datapoint: count, place, name, and then
 // execute everything that depends on who is where.
 type expansion struct {
-	*report
-	file   *File
-	run    string
-	point  Point
-	params []string // the names of all parameters
-	funcs  template.FuncMap
-	cache  map[*text]*template.Template
-	failed map[*text]bool
-
-	hosts   map[string]Host
-	groups  [][]*placed // by group, in the order of File.Groups
-	all     []*placed   // by rank
-	byName  map[string][]*placed
-	counted bool // groups is complete
-	named   bool // byName is complete
-
-	stepped  int
-	jobBytes map[string]int
-	runBytes int
-	stop     StopRule
-	timeout  time.Duration
+	*evaluator
+	all     []*placed // by rank
+	load    load
+	stop    StopRule
+	timeout time.Duration
 
 	collected map[string][]string // patterns by host
 	shipped   map[string][]ShippedFile
@@ -97,18 +80,8 @@ type placed struct {
 	data    map[string]any
 }
 
-func newExpansion(f *File, r *report, run string) *expansion {
-	x := &expansion{
-		report: r, file: f, run: run, params: f.parameters(),
-		cache: make(map[*text]*template.Template), failed: make(map[*text]bool),
-		groups: make([][]*placed, len(f.Groups)), byName: make(map[string][]*placed),
-		jobBytes: make(map[string]int), hosts: make(map[string]Host, len(f.Hosts)),
-	}
-	for _, h := range f.Hosts {
-		x.hosts[h.Name] = h
-	}
-	x.funcs = x.functions()
-	return x
+func newExpansion(f *File, r *report, run string, p Point) *expansion {
+	return &expansion{evaluator: newEvaluator(f, r, run, p), load: load{hosts: make(map[string]int)}}
 }
 
 func (x *expansion) expand() (*Datapoint, error) {
@@ -191,15 +164,6 @@ func (x *expansion) count(c *command) int {
 	return n
 }
 
-// data is what templates can ask for before there are processes.
-func (x *expansion) data() map[string]any {
-	data := map[string]any{"run": x.run, "experiment": x.file.Name}
-	for _, p := range x.point.Parameters {
-		data[p.Name] = p.Value
-	}
-	return data
-}
-
 // dataOf is what templates can ask for of a process that has no name yet.
 func (x *expansion) dataOf(p *placed) map[string]any {
 	data := x.data()
@@ -208,6 +172,16 @@ func (x *expansion) dataOf(p *placed) map[string]any {
 		"host": p.Host, "address": x.file.address(p.host),
 	})
 	return data
+}
+
+// ship says which files go to which host.
+func (x *expansion) ship() {
+	s := &shipping{evaluator: x.evaluator, load: &x.load, busy: make(map[string]bool), shipped: make(map[string][]ShippedFile)}
+	for _, p := range x.all {
+		s.busy[p.Host] = true
+	}
+	s.ship()
+	x.shipped = s.shipped
 }
 
 // limits says when the run ends.
@@ -223,22 +197,6 @@ func (x *expansion) limits() {
 			x.fail(stop.after, err)
 		}
 	}
-}
-
-// limit gives the duration of a text; 0 where there is none, or it went wrong.
-func (x *expansion) limit(t *text, zero bool, keys []string, data map[string]any) time.Duration {
-	if t == nil {
-		return 0
-	}
-	s, ok := x.evaluate(t, keys, data)
-	if !ok {
-		return 0
-	}
-	d, err := parseDuration(strings.TrimSpace(s), zero)
-	if err != nil {
-		x.fail(t, err)
-	}
-	return d
 }
 
 // name gives every process its name, which is unique on its host.
@@ -355,50 +313,15 @@ func (x *expansion) account(c *command, host, dir string, argv []string, env map
 			"put long values into files",
 		})
 	}
-	x.jobBytes[host] += size
-	x.runBytes += size
+	x.load.add(host, size)
 	whole, hint := c.whole, "put long values into files"
 	switch {
-	case x.jobBytes[host] > maxJob:
+	case x.load.hosts[host] > maxJob:
 		x.add(whole.at, whole.field, hint, "the commands of host %s are too much for one job: more than %d MiB", host, maxJob>>20)
-	case x.runBytes > maxRun:
+	case x.load.run > maxRun:
 		x.add(whole.at, whole.field, hint, "the commands are too much for one run: more than %d MiB", maxRun>>20)
 	default:
 		return true
 	}
 	return false
-}
-
-// evaluate executes a text for one process. A template that has failed is
-// reported once and not tried for others.
-func (x *expansion) evaluate(t *text, keys []string, data map[string]any) (string, bool) {
-	if t.constant() {
-		return t.src, true
-	}
-	if x.failed[t] {
-		return "", false
-	}
-	tmpl, ok := x.cache[t]
-	if !ok {
-		var err error
-		if tmpl, err = t.compile(x.funcs, slices.Concat(keys, x.params), nil); err != nil {
-			x.fail(t, err)
-			return "", false
-		}
-		x.cache[t] = tmpl
-	}
-	s, err := execute(tmpl, data)
-	if err != nil {
-		x.fail(t, err)
-		return "", false
-	}
-	return s, true
-}
-
-// fail reports what is wrong with a text, once.
-func (x *expansion) fail(t *text, err error) {
-	if !x.failed[t] {
-		x.failed[t] = true
-		x.problem(t, err)
-	}
 }

@@ -30,13 +30,28 @@ type hostValue map[string]string
 // String gives the name, so that a list of hosts can be joined.
 func (h hostValue) String() string { return h["name"] }
 
-// functions are what templates can call. Those about processes ask x, which
-// may be nil while a template is only parsed.
-func (x *expansion) functions() template.FuncMap {
+// calls are what templates can call, for one datapoint: with its hosts, and with
+// its processes, as far as there are any by then.
+type calls struct {
+	hints   *report
+	file    *File
+	run     string
+	params  []string // the names of all parameters
+	hosts   map[string]Host
+	groups  [][]*placed // by group, in the order of File.Groups
+	byName  map[string][]*placed
+	counted bool // groups is complete
+	named   bool // byName is complete
+	turns   int  // of all loops so far
+}
+
+// functions are the calls by their names. While a template is only parsed, c may be
+// nil.
+func (c *calls) functions() template.FuncMap {
 	return template.FuncMap{
-		"host": x.hostByName, "hosts": x.hostsOf,
-		"address": x.addressOf, "addresses": x.addressesOf, "endpoints": x.endpointsOf,
-		"port": x.port, "join": join, "quote": quote,
+		"host": c.hostByName, "hosts": c.hostsOf,
+		"address": c.addressOf, "addresses": c.addressesOf, "endpoints": c.endpointsOf,
+		"port": c.port, "join": join, "quote": quote,
 		"add": fold("add", func(a, b int) int { return a + b }, func(a, b float64) float64 { return a + b }),
 		"sub": fold("sub", func(a, b int) int { return a - b }, func(a, b float64) float64 { return a - b }),
 		"mul": fold("mul", func(a, b int) int { return a * b }, func(a, b float64) float64 { return a * b }),
@@ -44,7 +59,7 @@ func (x *expansion) functions() template.FuncMap {
 		"eq": equal, "ne": unequal,
 		"lt": ordered("lt", func(order int) bool { return order < 0 }), "le": ordered("le", func(order int) bool { return order <= 0 }),
 		"gt": ordered("gt", func(order int) bool { return order > 0 }), "ge": ordered("ge", func(order int) bool { return order >= 0 }),
-		"seq": x.sequence, "index": x.index, "_step": x.step, "_text": printable,
+		"seq": c.sequence, "index": c.index, "_step": c.step, "_text": printable,
 		// Go's own, which would make texts of any length.
 		"print": printer(fmt.Sprint), "println": printer(fmt.Sprintln), "printf": formatted,
 		"html": printer(template.HTMLEscaper), "js": printer(template.JSEscaper), "urlquery": printer(template.URLQueryEscaper),
@@ -60,67 +75,67 @@ func functionNames(funcs template.FuncMap) []string {
 // listed is how many items of a list cost as much as one turn of a loop.
 const listed = 10
 
-func (x *expansion) step() (string, error) { return "", x.steps(1) }
+func (c *calls) step() (string, error) { return "", c.steps(1) }
 
-func (x *expansion) steps(n int) error {
-	if x.stepped += n; x.stepped > maxSteps || n > maxSteps {
+func (c *calls) steps(n int) error {
+	if c.turns += n; c.turns > maxSteps || n > maxSteps {
 		return &textError{"template: the loops of this file have more than 300,000 turns", ""}
 	}
 	return nil
 }
 
 // hostByName gives a host of the file.
-func (x *expansion) hostByName(name string) (hostValue, error) {
-	if h, ok := x.hosts[name]; ok {
-		return x.hostValue(h), nil
+func (c *calls) hostByName(name string) (hostValue, error) {
+	if h, ok := c.hosts[name]; ok {
+		return c.hostValue(h), nil
 	}
-	return nil, &textError{fmt.Sprintf("template: no host %q", name), x.didYouMean(name, hostNames(x.file.Hosts))}
+	return nil, &textError{fmt.Sprintf("template: no host %q", name), c.hints.didYouMean(name, hostNames(c.file.Hosts))}
 }
 
-func (x *expansion) hostValue(h Host) hostValue {
-	return hostValue{"name": h.Name, "address": x.file.address(h)}
+func (c *calls) hostValue(h Host) hostValue {
+	return hostValue{"name": h.Name, "address": c.file.address(h)}
 }
 
 // members gives the processes of a group, in the order of their indexes.
-func (x *expansion) members(group string) ([]*placed, error) {
-	if !x.counted {
+func (c *calls) members(group string) ([]*placed, error) {
+	if !c.counted {
 		return nil, &textError{"template: where processes run is not known before they are counted", ""}
 	}
-	for i, g := range x.file.Groups {
+	for i, g := range c.file.Groups {
 		if g.Name == group {
-			return x.groups[i], nil
+			return c.groups[i], nil
 		}
 	}
-	return nil, &textError{fmt.Sprintf("template: no group %q", group), x.didYouMean(group, groupNames(x.file.Groups))}
+	return nil, &textError{fmt.Sprintf("template: no group %q", group), c.hints.didYouMean(group, groupNames(c.file.Groups))}
 }
 
 // hostsOf gives the hosts on which a group has processes, each once, in the
 // order of the group's first processes there.
-func (x *expansion) hostsOf(group string) ([]hostValue, error) {
-	members, err := x.members(group)
+func (c *calls) hostsOf(group string) ([]hostValue, error) {
+	members, err := c.members(group)
 	if err != nil {
 		return nil, err
 	}
 	var hosts []hostValue
 	for _, p := range members {
 		if p.Local == 0 {
-			hosts = append(hosts, x.hostValue(p.host))
+			hosts = append(hosts, c.hostValue(p.host))
 		}
 	}
 	return hosts, nil
 }
 
 // addressOf gives the address of the host on which the process of that name runs.
-func (x *expansion) addressOf(process string) (string, error) {
-	if !x.named {
+func (c *calls) addressOf(process string) (string, error) {
+	if !c.named {
 		return "", &textError{"template: where processes run is not known before they have names", ""}
 	}
-	found := x.byName[process]
+	found := c.byName[process]
 	switch len(found) {
 	case 0:
-		return "", &textError{fmt.Sprintf("template: no process %q", process), x.didYouMean(process, slices.Sorted(maps.Keys(x.byName)))}
+		return "", &textError{fmt.Sprintf("template: no process %q", process), c.hints.didYouMean(process, slices.Sorted(maps.Keys(c.byName)))}
 	case 1:
-		return x.file.address(found[0].host), nil
+		return c.file.address(found[0].host), nil
 	}
 	return "", &textError{
 		fmt.Sprintf("template: %d hosts have a process %q", len(found), process),
@@ -129,25 +144,25 @@ func (x *expansion) addressOf(process string) (string, error) {
 }
 
 // addressesOf gives the address of each process of a group, by index.
-func (x *expansion) addressesOf(group string) ([]string, error) {
-	members, err := x.members(group)
+func (c *calls) addressesOf(group string) ([]string, error) {
+	members, err := c.members(group)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.steps(len(members)/listed + 1); err != nil {
+	if err := c.steps(len(members)/listed + 1); err != nil {
 		return nil, err
 	}
 	list := make([]string, len(members))
 	for i, p := range members {
-		list[i] = x.file.address(p.host)
+		list[i] = c.file.address(p.host)
 	}
 	return list, nil
 }
 
 // endpointsOf gives address:port of each process of a group, by index, where
 // process i listens on port+i.
-func (x *expansion) endpointsOf(group string, port int) ([]string, error) {
-	list, err := x.addressesOf(group)
+func (c *calls) endpointsOf(group string, port int) ([]string, error) {
+	list, err := c.addressesOf(group)
 	if err != nil {
 		return nil, err
 	}
@@ -172,12 +187,12 @@ const (
 // number the first, and with n the n-th after it. So whatever is left of an
 // earlier run is not mistaken for this one's, and runs at the same time on one
 // machine hardly meet.
-func (x *expansion) port(n ...int) (int, error) {
+func (c *calls) port(n ...int) (int, error) {
 	if len(n) > 1 || len(n) == 1 && (n[0] < 0 || n[0] >= ownPorts) {
 		return 0, &textError{fmt.Sprintf("template: port takes nothing or one number from 0 to %d", ownPorts-1), ""}
 	}
 	h := fnv.New32a()
-	h.Write([]byte(x.run))
+	h.Write([]byte(c.run))
 	port := firstPort + int(h.Sum32()%portBases)
 	for _, i := range n {
 		port += i
@@ -187,7 +202,7 @@ func (x *expansion) port(n ...int) (int, error) {
 
 // sequence counts from first to last, both included: seq LAST (from 1) or seq
 // FIRST LAST, as the command of that name.
-func (x *expansion) sequence(bounds ...int) ([]int, error) {
+func (c *calls) sequence(bounds ...int) ([]int, error) {
 	first := 1
 	switch len(bounds) {
 	case 1:
@@ -203,7 +218,7 @@ func (x *expansion) sequence(bounds ...int) ([]int, error) {
 	if uint64(last)-uint64(first) >= MaxProcesses {
 		return nil, &textError{fmt.Sprintf("template: seq %d %d is longer than %d", first, last, MaxProcesses), ""}
 	}
-	if err := x.steps((last-first)/listed + 1); err != nil {
+	if err := c.steps((last-first)/listed + 1); err != nil {
 		return nil, err
 	}
 	list := make([]int, last-first+1)
@@ -279,14 +294,14 @@ func printable(v any) (any, error) {
 
 // index gives an entry of a list, or the value of a key. A parameter that this
 // combination of the matrix lacks is empty.
-func (x *expansion) index(item any, keys ...any) (any, error) {
+func (c *calls) index(item any, keys ...any) (any, error) {
 	for _, key := range keys {
 		var err error
 		switch of := item.(type) {
 		case map[string]any:
-			item, err = x.entry(of, key)
+			item, err = c.entry(of, key)
 		case hostValue:
-			item, err = x.hostEntry(of, key)
+			item, err = c.hostEntry(of, key)
 		default:
 			item, err = listEntry(of, key)
 		}
@@ -297,7 +312,7 @@ func (x *expansion) index(item any, keys ...any) (any, error) {
 	return item, nil
 }
 
-func (x *expansion) entry(data map[string]any, key any) (any, error) {
+func (c *calls) entry(data map[string]any, key any) (any, error) {
 	name, ok := stringOf(key)
 	if !ok {
 		return nil, &textError{fmt.Sprintf("template: index of a map takes a name, not %s", shown(key)), ""}
@@ -305,14 +320,14 @@ func (x *expansion) entry(data map[string]any, key any) (any, error) {
 	if v, ok := data[name]; ok {
 		return v, nil
 	}
-	if slices.Contains(x.params, name) {
+	if slices.Contains(c.params, name) {
 		return "", nil
 	}
 	known := slices.Sorted(maps.Keys(data))
-	return nil, &textError{fmt.Sprintf("template: index: there is no .%s here", name), x.didYouMean(name, known)}
+	return nil, &textError{fmt.Sprintf("template: index: there is no .%s here", name), c.hints.didYouMean(name, known)}
 }
 
-func (x *expansion) hostEntry(h hostValue, key any) (any, error) {
+func (c *calls) hostEntry(h hostValue, key any) (any, error) {
 	name, _ := stringOf(key)
 	if v, ok := h[name]; ok {
 		return v, nil

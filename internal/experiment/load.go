@@ -70,7 +70,7 @@ type Origin struct {
 
 // ParseFrom is [Parse] of a text that is not, or no longer, where it is from.
 func ParseFrom(from Origin, data []byte) (*File, error) {
-	r := &report{file: from.Path}
+	r := &report{path: from.Path}
 	f, err := parseOnly(r, from, data)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func ParseFrom(from Origin, data []byte) (*File, error) {
 // ParseJudges is ParseFrom of a file by which runs that were made are judged, see
 // [File.Judges]. There is no trial expansion, so what the file ships need not be there.
 func ParseJudges(from Origin, data []byte) (*File, error) {
-	return parseOnly(&report{file: from.Path}, from, data)
+	return parseOnly(&report{path: from.Path}, from, data)
 }
 
 func parseOnly(r *report, from Origin, data []byte) (*File, error) {
@@ -126,17 +126,17 @@ func parseSource(r *report, data []byte) *node {
 // parseText decides between JSON and YAML. What starts with a brace may be
 // either: it is JSON if it parses as such.
 func parseText(r *report, data, text []byte) *node {
-	if strings.EqualFold(filepath.Ext(r.file), ".json") {
+	if strings.EqualFold(filepath.Ext(r.path), ".json") {
 		return parseJSON(r, data)
 	}
 	if text[0] != '{' {
 		return parseYAML(r, data)
 	}
-	asJSON := &report{file: r.file}
+	asJSON := &report{path: r.path}
 	if n := parseJSON(asJSON, data); n != nil {
 		return n
 	}
-	asYAML := &report{file: r.file}
+	asYAML := &report{path: r.path}
 	if n := parseYAML(asYAML, data); n != nil {
 		return n
 	}

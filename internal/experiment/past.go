@@ -26,8 +26,7 @@ type PastProcess struct {
 // parameter; the metrics are those that can be told apart from others all the same:
 // without sources.
 func (f *File) Judges(past Past) ([]Metric, []Requirement, error) {
-	x := newExpansion(f, &report{file: f.Path}, past.Run)
-	x.point = Point{Repetition: past.Repetition, file: f}
+	x := newExpansion(f, &report{path: f.Path}, past.Run, Point{Repetition: past.Repetition, file: f})
 	x.params = slices.Sorted(maps.Keys(past.Parameters))
 	for _, name := range x.params {
 		x.point.Parameters = append(x.point.Parameters, Parameter{name, pastValue(past.Parameters[name])})

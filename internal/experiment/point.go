@@ -73,9 +73,7 @@ func (p Point) join(separator string) string {
 // run's id. Its errors are [Errors]. It may be called more than once, and
 // concurrently.
 func (p Point) Expand(run string) (*Datapoint, error) {
-	x := newExpansion(p.file, &report{file: p.file.Path}, run)
-	x.point = p
-	return x.expand()
+	return newExpansion(p.file, &report{path: p.file.Path}, run, p).expand()
 }
 
 // Definition is a hash of all that a run of this point does, the same for every

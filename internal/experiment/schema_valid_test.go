@@ -36,7 +36,7 @@ func compiledSchema(t *testing.T) *jsonschema.Schema {
 // validate gives what the schema has against a text that is JSON or YAML.
 func validate(t *testing.T, s *jsonschema.Schema, name string, text []byte) error {
 	t.Helper()
-	r := &report{file: name}
+	r := &report{path: name}
 	n := parseSource(r, text)
 	if err := r.err(); err != nil {
 		t.Fatal(err)

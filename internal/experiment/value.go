@@ -200,7 +200,7 @@ func (v value) text() *text {
 	}
 	t := &text{v.pos, v.path, s}
 	if !t.constant() {
-		if _, err := t.compile((*expansion)(nil).functions(), v.in.known(s, v.keys), v.in.used); err != nil {
+		if _, err := t.compile((*calls)(nil).functions(), v.in.known(s, v.keys), v.in.used); err != nil {
 			v.in.problem(t, err)
 			return nil
 		}

@@ -51,7 +51,7 @@ func TestYAMLIsReadAsOthersReadIt(t *testing.T) {
 		if err := json.Unmarshal(reading, &want); err != nil {
 			t.Fatal(err)
 		}
-		r := &report{file: path}
+		r := &report{path: path}
 		n := parseYAML(r, data)
 		if err := r.err(); err != nil {
 			t.Errorf("%v", err)
@@ -124,7 +124,7 @@ func TestPlainYAMLScalars(t *testing.T) {
 			if value == "-" {
 				continue // begins a list
 			}
-			r := &report{file: "x.yaml"}
+			r := &report{path: "x.yaml"}
 			n := parseYAML(r, []byte("k: "+value+"\n"))
 			if err := r.err(); err != nil {
 				t.Errorf("%q: %v", value, err)

@@ -1,0 +1,100 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// An evaluator executes the file's texts for one run of a datapoint. Each is
+// compiled once, and reported once where it fails.
+type evaluator struct {
+	*report
+	*calls
+	point    Point
+	compiled map[*text]*template.Template
+	failed   map[*text]bool
+	funcs    template.FuncMap
+}
+
+func newEvaluator(f *File, r *report, run string, p Point) *evaluator {
+	c := &calls{
+		hints: r, file: f, run: run, params: f.parameters(), hosts: make(map[string]Host, len(f.Hosts)),
+		groups: make([][]*placed, len(f.Groups)), byName: make(map[string][]*placed),
+	}
+	for _, h := range f.Hosts {
+		c.hosts[h.Name] = h
+	}
+	return &evaluator{report: r, calls: c, point: p, compiled: make(map[*text]*template.Template), failed: make(map[*text]bool), funcs: c.functions()}
+}
+
+// blame adds to what is wrong in which datapoint it is.
+func (e *evaluator) blame() {
+	if len(e.point.Parameters) == 0 {
+		return
+	}
+	for _, wrong := range e.errors {
+		wrong.Message += fmt.Sprintf(" (with %s)", e.point)
+	}
+}
+
+// data is what templates can ask for before there are processes.
+func (e *evaluator) data() map[string]any {
+	data := map[string]any{"run": e.run, "experiment": e.file.Name}
+	for _, p := range e.point.Parameters {
+		data[p.Name] = p.Value
+	}
+	return data
+}
+
+// limit gives the duration of a text; 0 where there is none, or it went wrong.
+func (e *evaluator) limit(t *text, zero bool, keys []string, data map[string]any) time.Duration {
+	if t == nil {
+		return 0
+	}
+	s, ok := e.evaluate(t, keys, data)
+	if !ok {
+		return 0
+	}
+	d, err := parseDuration(strings.TrimSpace(s), zero)
+	if err != nil {
+		e.fail(t, err)
+	}
+	return d
+}
+
+// evaluate executes a text for one process. A template that has failed is
+// reported once and not tried for others.
+func (e *evaluator) evaluate(t *text, keys []string, data map[string]any) (string, bool) {
+	if t.constant() {
+		return t.src, true
+	}
+	if e.failed[t] {
+		return "", false
+	}
+	tmpl, ok := e.compiled[t]
+	if !ok {
+		var err error
+		if tmpl, err = t.compile(e.funcs, slices.Concat(keys, e.params), nil); err != nil {
+			e.fail(t, err)
+			return "", false
+		}
+		e.compiled[t] = tmpl
+	}
+	s, err := execute(tmpl, data)
+	if err != nil {
+		e.fail(t, err)
+		return "", false
+	}
+	return s, true
+}
+
+// fail reports what is wrong with a text, once.
+func (e *evaluator) fail(t *text, err error) {
+	if !e.failed[t] {
+		e.failed[t] = true
+		e.problem(t, err)
+	}
+}
