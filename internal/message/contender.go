@@ -69,11 +69,11 @@ func (c *Contender) Encode() ([]byte, error) {
 }
 
 // ReadContender reads a message of the queue of jobs if it is a contender's for
-// that namespace and host.
+// that namespace and host, of whatever version: workers of two may want one host.
 func ReadContender(data []byte, namespace, host string) (*Contender, bool) {
 	var c Contender
 	if len(data) > maxContender || json.Unmarshal(data, &c) != nil {
 		return nil, false
 	}
-	return &c, c.Version == Version && c.Purpose == PurposeContend && c.Namespace == namespace && c.Host == host
+	return &c, c.Version > 0 && c.Purpose == PurposeContend && c.Namespace == namespace && c.Host == host
 }

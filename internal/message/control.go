@@ -46,8 +46,9 @@ const (
 // A Control is a message from a publisher to the workers of a run.
 type Control struct {
 	Kind ControlKind `json:"control"`
-	// ReplyTo is where the answer to a hello or a cancel goes.
-	ReplyTo string `json:"reply_to,omitempty"`
+	// ReplyTo is where the answer to a hello or a cancel goes: that of the payload
+	// that holds the control.
+	ReplyTo string `json:"-"`
 	// At is the instant of a start or stop on the clock of the host
 	// addressed; a stop without it is for now.
 	At time.Time `json:"at,omitzero"`
@@ -61,6 +62,9 @@ type Control struct {
 	Resend bool `json:"resend,omitempty"`
 	// Probe is echoed in the answer to a hello, a keepalive or a commit.
 	Probe *Probe `json:"probe,omitempty"`
+	// Nonce is echoed in the answer to a hello: a text that nobody can guess, at most
+	// [MaxNonce] bytes.
+	Nonce string `json:"nonce,omitempty"`
 	// Version and Features are of the build that says hello.
 	Version  string    `json:"version,omitempty"`
 	Features []Feature `json:"features,omitempty"`
@@ -69,11 +73,13 @@ type Control struct {
 // A Probe is one exchange that measures a host's clock: sent and received on
 // the publisher's clock, taken and answered on the host's.
 type Probe struct {
-	ID       int       `json:"id"`
 	SentAt   time.Time `json:"sent_at"`
 	TakenAt  time.Time `json:"taken_at,omitzero"`
 	AnswerAt time.Time `json:"answered_at,omitzero"`
 }
+
+// MaxNonce is the length of the longest nonce, in bytes.
+const MaxNonce = 128
 
 // Grace is the time between TERM and KILL of a stop.
 func (c *Control) Grace() time.Duration { return time.Duration(c.GraceMS) * time.Millisecond }
@@ -88,8 +94,11 @@ func (c *Control) Check() error {
 	}
 	switch c.Kind {
 	case Hello, Cancel:
-		if c.ReplyTo == "" {
+		switch {
+		case c.ReplyTo == "":
 			return bad("reply_to is empty")
+		case c.Kind == Hello && (c.Nonce == "" || len(c.Nonce) > MaxNonce):
+			return bad(fmt.Sprintf("a nonce of %d bytes", len(c.Nonce)))
 		}
 	case Start:
 		if c.At.IsZero() {

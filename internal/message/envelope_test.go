@@ -2,10 +2,12 @@ package message
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -53,32 +55,33 @@ func TestSealedJobOpensAsItWas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := e.Address(), jobAddress(); got != want {
+		if got, want := e.Address, jobAddress(); got != want {
 			t.Errorf("address = %+v, want %+v", got, want)
 		}
 		job, err := e.Job()
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _ := json.Marshal(job)
-		want, _ := json.Marshal(testJob())
-		if string(got) != string(want) {
-			t.Errorf("job = %s, want %s", got, want)
+		if want := testJob(); !reflect.DeepEqual(*job, want) {
+			t.Errorf("job = %+v, want %+v", job, want)
 		}
 	}
 }
 
-// Every field that a worker acts on is covered by the signature.
+// Every byte of the payload is covered by the signature, and so is the version.
 func TestChangedEnvelopeIsForged(t *testing.T) {
 	t.Parallel()
-	changes := map[string]func(*Envelope){
-		"purpose":   func(e *Envelope) { e.Purpose = PurposeControl },
-		"namespace": func(e *Envelope) { e.Namespace = "other" },
-		"host":      func(e *Envelope) { e.Host = "bravo" },
-		"run":       func(e *Envelope) { e.Run = "01JD5W9M4QX3T0C9V8Z7Y6R5PM" },
-		"serial":    func(e *Envelope) { e.Serial++ },
-		"expires":   func(e *Envelope) { e.Expires = e.Expires.Add(1) },
-		"payload":   func(e *Envelope) { e.Payload = strings.Replace(e.Payload, "sleep", "slurp", 1) },
+	changes := map[string][2]string{
+		"purpose":   {`"purpose":"job"`, `"purpose":"control"`},
+		"namespace": {`"namespace":"downbeat"`, `"namespace":"other"`},
+		"host":      {`"host":"alpha"`, `"host":"bravo"`},
+		"run":       {testRun, "01JD5W9M4QX3T0C9V8Z7Y6R5PM"},
+		"serial":    {`"expires"`, `"serial":7,"expires"`},
+		"expires":   {`12:01:00.123456789Z`, `12:01:00.123456788Z`},
+		"the same":  {`12:01:00.123456789Z`, `12:01:00.1234567890Z`},
+		"reply_to":  {`downbeat.events.X`, `downbeat.events.Y`},
+		"job":       {"sleep", "slurp"},
+		"a blank":   {`"host":`, `"host": `},
 	}
 	trust := Trust{Keys: []ed25519.PublicKey{public(testKey(0))}}
 	for name, change := range changes {
@@ -86,13 +89,40 @@ func TestChangedEnvelopeIsForged(t *testing.T) {
 		if err := json.Unmarshal(mustSeal(t, jobAddress(), testJob(), testKey(0)), &e); err != nil {
 			t.Fatal(err)
 		}
-		change(&e)
+		changed := strings.Replace(e.Payload, change[0], change[1], 1)
+		if changed == e.Payload {
+			t.Fatalf("%s is not in %s", change[0], e.Payload)
+		}
+		if name == "purpose" {
+			changed = strings.Replace(changed, `"job":{`, `"control":{`, 1)
+		}
+		e.Payload = changed
 		data, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := OpenEnvelope(data, trust, testTime); !errors.Is(err, ErrForged) {
 			t.Errorf("with another %s: error %v, want %v", name, err, ErrForged)
+		}
+	}
+}
+
+// What was signed for another version is not taken for one of ours.
+func TestSignatureCoversTheVersion(t *testing.T) {
+	t.Parallel()
+	payload, err := encodePayload(jobAddress(), testJob())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for head, want := range map[string]error{"downbeat/2\n": nil, "downbeat/1\n": ErrForged, "": ErrForged, "downbeat/2": ErrForged} {
+		e := Envelope{Version: Version, Payload: string(payload), Key: KeyID(public(testKey(0)))}
+		e.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(testKey(0), []byte(head+e.Payload)))
+		data, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenEnvelope(data, Trust{Keys: []ed25519.PublicKey{public(testKey(0))}}, testTime); !errors.Is(err, want) {
+			t.Errorf("signed with %q before the payload: error %v, want %v", head, err, want)
 		}
 	}
 }
@@ -112,14 +142,17 @@ func TestOpenEnvelopeRefuses(t *testing.T) {
 		{"garbage", []byte("\x00\xffgarbage"), trusted, testTime, ErrMalformed},
 		{"nothing", nil, trusted, testTime, ErrMalformed},
 		{"a truncated message", signed[:len(signed)/2], trusted, testTime, ErrMalformed},
-		{"another version", []byte(strings.Replace(string(signed), `"downbeat":1`, `"downbeat":2`, 1)), trusted, testTime, ErrVersion},
+		{"another version", []byte(strings.Replace(string(signed), `"downbeat":2`, `"downbeat":3`, 1)), trusted, testTime, ErrVersion},
 		{"an oversized message", make([]byte, MaxSigned+1), trusted, testTime, ErrTooLarge},
 		{"no signature", unsigned, trusted, testTime, ErrUnsigned},
 		{"no signature where no key is known", unsigned, Trust{}, testTime, ErrUnsigned},
 		{"a stranger's signature", signed, Trust{Keys: []ed25519.PublicKey{public(testKey(1))}}, testTime, ErrUntrusted},
 		{"an old message", signed, trusted, testTime.Add(time.Minute), ErrExpired},
-		{"a name that isn't one", []byte(strings.ReplaceAll(string(unsigned), `"alpha"`, `"../a"`)), Trust{Unsigned: true}, testTime, ErrMalformed},
-		{"a line break in a signed field", []byte(strings.ReplaceAll(string(unsigned), `"alpha"`, `"a\nb"`)), Trust{Unsigned: true}, testTime, ErrMalformed},
+		{"a name that isn't one", []byte(strings.ReplaceAll(string(unsigned), `\"alpha\"`, `\"../a\"`)), Trust{Unsigned: true}, testTime, ErrMalformed},
+		{"a line break in a name", []byte(strings.ReplaceAll(string(unsigned), `\"alpha\"`, `\"a\\nb\"`)), Trust{Unsigned: true}, testTime, ErrMalformed},
+		{"a payload that is not a string", []byte(`{"downbeat":2,"payload":{"purpose":"job"}}`), Trust{Unsigned: true}, testTime, ErrMalformed},
+		{"a payload that is a list", enveloped(`[]`), Trust{Unsigned: true}, testTime, ErrMalformed},
+		{"no payload", []byte(`{"downbeat":2}`), Trust{Unsigned: true}, testTime, ErrMalformed},
 	}
 	for _, tt := range tests {
 		if _, err := OpenEnvelope(tt.data, tt.trust, tt.now); !errors.Is(err, tt.want) {
@@ -130,7 +163,7 @@ func TestOpenEnvelopeRefuses(t *testing.T) {
 
 func TestEnvelopeForSomebodyElse(t *testing.T) {
 	t.Parallel()
-	e := &Envelope{Namespace: "downbeat", Host: "alpha"}
+	e := &Payload{Address: Address{Namespace: "downbeat", Host: "alpha"}}
 	if err := e.For("downbeat", "alpha"); err != nil {
 		t.Errorf("for alpha: %v", err)
 	}
@@ -151,12 +184,16 @@ func TestControlIsChecked(t *testing.T) {
 		ok      bool
 	}{
 		{"a keepalive", "alpha", testRun, Control{Kind: Keepalive, Ack: 3}, true},
-		{"a hello to all", AnyHost, "", Control{Kind: Hello, ReplyTo: "downbeat.events.Q"}, true},
+		{"a hello to all", AnyHost, "", Control{Kind: Hello, ReplyTo: "downbeat.events.Q", Nonce: "n"}, true},
 		{"a stop to all", AnyHost, testRun, Control{Kind: Stop, Cause: StopAbort}, false},
 		{"a keepalive for no run", "alpha", "", Control{Kind: Keepalive}, false},
 		{"a start at no time", "alpha", testRun, Control{Kind: Start}, false},
 		{"a stop for no cause", "alpha", testRun, Control{Kind: Stop}, false},
-		{"a hello that wants no answer", "alpha", "", Control{Kind: Hello}, false},
+		{"a hello that wants no answer", "alpha", "", Control{Kind: Hello, Nonce: "n"}, false},
+		{"a hello without a nonce", "alpha", "", Control{Kind: Hello, ReplyTo: "downbeat.events.Q"}, false},
+		{"a hello with a long nonce", "alpha", "", Control{Kind: Hello, ReplyTo: "downbeat.events.Q", Nonce: strings.Repeat("n", MaxNonce+1)}, false},
+		{"an answer to a queue of jobs", "alpha", "", Control{Kind: Hello, ReplyTo: "downbeat.jobs.alpha", Nonce: "n"}, false},
+		{"a cancel that wants no answer", "", testRun, Control{Kind: Cancel}, false},
 		{"something unknown", "alpha", testRun, Control{Kind: "dance"}, false},
 	}
 	for _, tt := range tests {

@@ -217,7 +217,9 @@ type FileTotals struct {
 // HeartbeatInfo answers a keepalive.
 type HeartbeatInfo struct {
 	// Last is the newest sequence number in the host's log of the run.
-	Last  uint64 `json:"last"`
+	Last uint64 `json:"last"`
+	// Ack is that of the keepalive: a host whose log is shorter has lost its end.
+	Ack   uint64 `json:"ack"`
 	Probe *Probe `json:"probe,omitempty"`
 }
 
@@ -232,7 +234,9 @@ type HereInfo struct {
 	// Run is the run that has the host, if any, Experiment its name.
 	Run        string `json:"run,omitempty"`
 	Experiment string `json:"experiment,omitempty"`
-	Probe      *Probe `json:"probe,omitempty"`
+	// Nonce is that of the hello; a contender is answered without one.
+	Nonce string `json:"nonce,omitempty"`
+	Probe *Probe `json:"probe,omitempty"`
 	// Worker says which worker it is, Waiting which others would serve the host too.
 	Worker  *WorkerInfo  `json:"worker,omitempty"`
 	Waiting []WorkerInfo `json:"waiting,omitempty"`
@@ -246,9 +250,12 @@ type CancelledInfo struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
-// Encode gives the event's wire form.
+// Encode gives the event's wire form. An event that names no version is of this
+// build's.
 func (e *Event) Encode() ([]byte, error) {
-	e.Version = Version
+	if e.Version == 0 {
+		e.Version = Version
+	}
 	data, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s event: %w", e.Kind, err)

@@ -25,29 +25,31 @@ func taken(f func()) uint64 {
 
 // checked closes a binary message with its checksum.
 func checked(data []byte) []byte {
-	return binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+	return binary.LittleEndian.AppendUint32(data, crc32.ChecksumIEEE(data))
 }
 
 // enveloped puts a payload into an unsigned envelope.
 func enveloped(payload string) []byte {
-	data, err := json.Marshal(map[string]any{
-		"downbeat": 1, "purpose": "job", "namespace": "downbeat", "host": "alpha", "run": testRun,
-		"expires": "2026-11-23T12:01:00Z", "payload": payload,
-	})
+	data, err := json.Marshal(Envelope{Version: Version, Payload: payload})
 	if err != nil {
 		panic(err)
 	}
 	return data
 }
 
+// enclosed puts a job into a payload, and that into an envelope.
+func enclosed(job string) []byte {
+	return enveloped(`{"purpose":"job","namespace":"downbeat","host":"alpha","run":"` + testRun + `","expires":"2026-11-23T12:01:00Z","reply_to":"downbeat.events.X","job":` + job + `}`)
+}
+
 func event(content string) []byte {
-	return []byte(`{"downbeat":1,"event":"done","run":"` + testRun + `","host":"alpha","seq":1,"time":"2026-11-23T12:00:00Z",` + content + `}`)
+	return []byte(`{"downbeat":2,"event":"done","run":"` + testRun + `","host":"alpha","seq":1,"time":"2026-11-23T12:00:00Z",` + content + `}`)
 }
 
 // hostileMessages are messages that take much more memory decoded than as they
 // are, if they are decoded.
 var hostileMessages = sync.OnceValue(func() map[string][]byte {
-	open := func(payload string) []byte { return enveloped(payload) }
+	open := enclosed
 	list := func(member, element string, n int) string {
 		return `{"` + member + `":[` + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + `]}`
 	}
@@ -63,12 +65,14 @@ var hostileMessages = sync.OnceValue(func() map[string][]byte {
 		"a job of many variables":     open(`{"processes":[{"env":{` + members(20_000) + `}}]}`),
 		"a job of many patterns":      open(list("collect", `""`, 1_100_000)),
 		"a deep job":                  open(strings.Repeat(`{"a":[`, 100_000)),
-		"an envelope of many members": []byte(`{"downbeat":1,` + members(20_000) + `}`),
+		"an envelope of many members": []byte(`{"downbeat":2,` + members(20_000) + `}`),
 		"an event of many totals":     event(`"done":` + list("totals", "{}", 70_000)),
 		"an event of many starts":     event(`"x":` + list("started", "{}", 70_000)),
 		"an event of a long text":     event(`"done":{"outcome":"` + strings.Repeat("\x7f", 400_000) + `"}`),
-		"an event of a long time":     []byte(`{"downbeat":1,"event":"ended","time":"` + strings.Repeat("9", 400_000) + `"}`),
+		"an event of a long time":     []byte(`{"downbeat":2,"event":"ended","time":"` + strings.Repeat("9", 400_000) + `"}`),
 		"a deep event":                []byte(strings.Repeat(`[`, 400_000)),
+		"a payload of many members":   enveloped(`{"purpose":"job",` + members(20_000) + `}`),
+		"a deep payload":              enveloped(strings.Repeat(`[`, 400_000)),
 		"an event of many texts":      event(`"refused":` + list("problems", `{"reason":""}`, 70_000)),
 	}
 	var output Batch
@@ -78,16 +82,18 @@ var hostileMessages = sync.OnceValue(func() map[string][]byte {
 	}
 	all["a batch of many segments"] = slices.Clone(output.Bytes())
 	for name, piece := range map[string]Piece{"missing": {Kind: FileMissing}, "anew": {Kind: FilesAnew}, "begin": {Kind: FileBegin}} {
-		var p Pieces
-		for p.Len() < MaxPieces-16 {
-			p.Add(piece)
+		for _, codec := range []Codec{CodecPlain, CodecGzip, CodecZstd} {
+			p := Pieces{Codec: codec}
+			for p.Len() < MaxBody-16 {
+				p.Add(piece)
+			}
+			all["files of many pieces of kind "+name+", "+string(codec)] = p.Pack().Append(nil, testRun, "alpha", 1)
 		}
-		all["a batch of many pieces of kind "+name] = p.Pack().Append(nil, testRun, "alpha", 1)
 	}
-	all["a large batch"] = checked(append([]byte("DBO\x01"), make([]byte, 1<<20)...))
-	all["a large batch of files"] = checked(append([]byte("DBA\x01"), make([]byte, 1<<20)...))
-	all["a large chunk"] = checked(append([]byte("DBC\x01"), make([]byte, 1<<20)...))
-	all["a batch with a long name"] = checked(append(append([]byte("DBO\x01"), binary.AppendUvarint(nil, 500_000)...), make([]byte, 500_000)...))
+	all["a large frame of output"] = checked(append([]byte("DBO\x02"), make([]byte, 1<<20)...))
+	all["a large frame of files"] = checked(append([]byte("DBF\x02"), make([]byte, 1<<20)...))
+	all["a large chunk"] = checked(append([]byte("DBC\x02"), make([]byte, 1<<20)...))
+	all["a frame with a long name"] = checked(append(append([]byte("DBO\x02"), binary.AppendUvarint(nil, 500_000)...), make([]byte, 500_000)...))
 	return all
 })
 
@@ -106,8 +112,8 @@ func decodeAll(data []byte) {
 			continue
 		}
 	}
-	if a, err := DecodeArtifact(data); err == nil {
-		if pieces, _, err := a.Pieces(nil); err == nil {
+	if f, err := DecodeFiles(data); err == nil {
+		if pieces, _, err := f.Pieces(nil); err == nil {
 			for range pieces {
 				continue
 			}
@@ -213,8 +219,13 @@ func TestLargeJobIsTaken(t *testing.T) {
 
 // What a member of the outermost object is, the scan tells as the decoder does.
 func FuzzScan(f *testing.F) {
-	for _, pin := range slices.Concat(pinnedEvents(), pinnedRequests()) {
-		f.Add([]byte(pin.want))
+	for _, m := range goldenMessages(f) {
+		if m.Is != "frame" {
+			f.Add(m.wire(f))
+		}
+		if m.Payload != "" {
+			f.Add([]byte(m.Payload))
+		}
 	}
 	f.Add([]byte(`{"a":"\"\\","b":{"c":[1,{"d":2}]}, "e" : [ ] }`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -243,19 +254,12 @@ func FuzzMemory(f *testing.F) {
 	for _, data := range hostileMessages() {
 		f.Add(data[:min(len(data), 1000)])
 	}
-	for _, pin := range pins() {
-		f.Add([]byte(pin.want))
+	for _, m := range goldenMessages(f) {
+		f.Add(m.wire(f))
 	}
-	f.Add(unhexed(pinnedCoded))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if got := taken(func() { decodeAll(data) }); got > uint64(100*len(data))+4<<20 {
 			t.Errorf("%d bytes take %d", len(data), got)
 		}
 	})
-}
-
-func unhexed(text string) []byte {
-	data := make([]byte, 0, len(text)/2)
-	_, _ = fmt.Sscanf(text, "%x", &data)
-	return data
 }

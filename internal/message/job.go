@@ -8,10 +8,11 @@ import (
 
 // A Job is all that one host has to know to take part in one run.
 type Job struct {
-	Run  string `json:"run"`
-	Host string `json:"host"`
-	// ReplyTo is the queue on which the publisher waits for events.
-	ReplyTo string `json:"reply_to"`
+	// Run, Host and ReplyTo, the queue on which the publisher waits for events, are
+	// those of the payload that holds the job.
+	Run     string `json:"-"`
+	Host    string `json:"-"`
+	ReplyTo string `json:"-"`
 	// Needs names what the job uses that not every worker knows; see [Job.Uses].
 	// A worker refuses a job that needs what it doesn't know.
 	Needs []Feature `json:"needs,omitempty"`
@@ -30,6 +31,9 @@ type Job struct {
 	Collect []string `json:"collect,omitempty"`
 	// Files are put into the run's directory on the host before anything else.
 	Files []File `json:"files,omitempty"`
+	// Codecs are those that the publisher reads, the best first: a worker
+	// compresses the files that it sends with the first that it knows.
+	Codecs []Codec `json:"codecs,omitempty"`
 	// LeaseMS is how long the worker goes on without a word from the
 	// publisher before it stops the run, in milliseconds.
 	LeaseMS int64 `json:"lease_ms"`

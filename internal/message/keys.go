@@ -52,8 +52,13 @@ func GenerateKey(dir, comment string) (string, error) {
 	if err := writeNew(filepath.Join(dir, PrivateKeyFile), private, 0o600); err != nil {
 		return "", err
 	}
-	line := strings.TrimSpace(fmt.Sprintf("%s %s %s", publicPrefix, base64.StdEncoding.EncodeToString(pub), comment))
+	line := strings.TrimSpace(publicLine(pub) + " " + comment)
 	return line, writeNew(filepath.Join(dir, PublicKeyFile), []byte(line+"\n"), 0o644)
+}
+
+// publicLine is the line of a public key, without a comment.
+func publicLine(key ed25519.PublicKey) string {
+	return publicPrefix + " " + base64.StdEncoding.EncodeToString(key)
 }
 
 func writeNew(path string, data []byte, mode os.FileMode) error {

@@ -1,8 +1,8 @@
 // Package message is Downbeat's wire vocabulary: what a publisher sends to a
-// worker ([Job], [Control]), what a worker sends back ([Event], [Output]), how
+// worker ([Job], [Control]), what a worker sends back ([Event], [Output]), [Files]), how
 // each is encoded and how jobs and controls are signed ([Envelope]).
 //
-// Jobs, controls and lifecycle events are JSON, output batches are binary; see
+// Jobs, controls and lifecycle events are JSON, output and files are binary frames; see
 // docs/protocol.md for the format as others may implement it. The package
 // imports nothing else of Downbeat's.
 //
@@ -20,7 +20,7 @@ import (
 
 // Version is the protocol version that this build speaks. A message of another
 // version is refused with [ErrVersion].
-const Version = 1
+const Version = 2
 
 // MaxSigned is the largest envelope (job or control) that is accepted, in
 // bytes. It leaves room for some ten thousand commands and stays below what

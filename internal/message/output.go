@@ -3,8 +3,8 @@ package message
 import (
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -48,37 +48,28 @@ type Output struct {
 	segments []byte
 }
 
-// MaxBatch is the largest batch of output or of files that is accepted, in bytes.
-const MaxBatch = 513 << 10
+// The body of an output frame is the time of the batch (8 bytes, nanoseconds since
+// 1970, little endian) and the segments to the end. A segment is process*2+stream, the
+// nanoseconds since the batch's time (zigzag), offset, line, length and bytes. Numbers
+// are varints. It is never compressed: a batch that comes early waits as it came, and
+// takes no more memory than its message did.
 
-// An output batch on the wire: "DBO", the version, then the run and the host
-// (each a length and bytes), the sequence number, the time of the batch (8
-// bytes, nanoseconds since 1970, little endian), the segments, and a CRC-32C
-// of all that (4 bytes, little endian). A segment is process*2+stream, the
-// nanoseconds since the batch's time (zigzag), offset, line, length and bytes.
-// Numbers are varints.
-const outputMagic = "DBO"
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// A Batch builds the wire form of an [Output] piece by piece in one buffer,
+// A Batch builds the wire form of an [Output] segment by segment in one buffer,
 // which it uses again after Reset.
 type Batch struct {
-	buf  []byte
-	base int64
-	head int // length of what Reset wrote
+	preface []byte // of the frame, up to the size of the body
+	buf     []byte // room for the preface and the size, and then the body
+	room    int
+	base    int64
 }
 
 // Reset begins a new batch; the slice that Bytes returned is no longer valid.
 func (b *Batch) Reset(run, host string, seq uint64, at time.Time) {
 	b.base = at.UnixNano()
-	b.buf = append(b.buf[:0], outputMagic...)
-	b.buf = append(b.buf, Version)
-	b.buf = appendString(b.buf, run)
-	b.buf = appendString(b.buf, host)
-	b.buf = binary.AppendUvarint(b.buf, seq)
+	b.preface = appendPreface(b.preface[:0], FrameOutput, run, host, seq, CodecPlain)
+	b.room = len(b.preface) + binary.MaxVarintLen64
+	b.buf = slices.Grow(b.buf[:0], b.room)[:b.room]
 	b.buf = binary.LittleEndian.AppendUint64(b.buf, uint64(b.base))
-	b.head = len(b.buf)
 }
 
 // Add appends a segment.
@@ -91,40 +82,37 @@ func (b *Batch) Add(s Segment) {
 	b.buf = append(b.buf, s.Data...)
 }
 
-// Len is the size of the batch so far; Empty says that it holds no segment.
+// Len is the size of the batch so far.
 func (b *Batch) Len() int { return len(b.buf) }
-
-// Empty reports whether nothing was added since Reset.
-func (b *Batch) Empty() bool { return len(b.buf) == b.head }
 
 // Bytes closes the batch and gives its wire form, valid until Reset.
 func (b *Batch) Bytes() []byte {
-	b.buf = binary.LittleEndian.AppendUint32(b.buf, crc32.Checksum(b.buf, castagnoli))
-	return b.buf
-}
-
-func appendString(buf []byte, s string) []byte {
-	return append(binary.AppendUvarint(buf, uint64(len(s))), s...)
-}
-
-// IsOutput tells an output batch from a lifecycle event.
-func IsOutput(data []byte) bool {
-	return len(data) >= len(outputMagic) && string(data[:len(outputMagic)]) == outputMagic
+	var size [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(size[:], uint64(len(b.buf)-b.room))
+	start := b.room - n - len(b.preface)
+	copy(b.buf[start:], b.preface)
+	copy(b.buf[b.room-n:], size[:n])
+	b.buf = appendSum(b.buf, start)
+	return b.buf[start:]
 }
 
 // DecodeOutput reads an output batch. Its segments point into data.
 func DecodeOutput(data []byte) (*Output, error) {
-	r, err := openBatch(data, outputMagic, "output batch")
+	f, err := openFrame(data, FrameOutput)
 	if err != nil {
 		return nil, err
 	}
-	o := &Output{Run: string(r.name()), Host: string(r.name()), Seq: r.uvarint(), base: int64(r.uint64())}
+	if err := f.plain(FrameOutput); err != nil {
+		return nil, err
+	}
+	r := reader{rest: f.body}
+	o := &Output{Run: f.run, Host: f.host, Seq: f.seq, base: int64(r.uint64())}
 	o.segments = r.rest
 	for !r.bad && len(r.rest) > 0 {
 		r.segment(o.base)
 	}
 	if r.bad {
-		return nil, fmt.Errorf("%w: output batch ends in the middle", ErrMalformed)
+		return nil, fmt.Errorf("%w: output frame ends in the middle", ErrMalformed)
 	}
 	return o, nil
 }
@@ -150,61 +138,4 @@ func (r *reader) segment(base int64) Segment {
 	s.Offset, s.Line = r.uvarint(), r.uvarint()
 	s.Data = r.bytes()
 	return s
-}
-
-// reader takes fields off a byte slice; bad is set, for good, by the first that
-// is not there.
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	r.skip(n)
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	r.skip(n)
-	return v
-}
-
-func (r *reader) skip(n int) {
-	if n <= 0 {
-		r.bad, r.rest = true, nil
-		return
-	}
-	r.rest = r.rest[n:]
-}
-
-func (r *reader) uint64() uint64 {
-	v := r.take(8)
-	if r.bad {
-		return 0
-	}
-	return binary.LittleEndian.Uint64(v)
-}
-
-// take takes n bytes off.
-func (r *reader) take(n int) []byte {
-	if n > len(r.rest) {
-		r.bad, r.rest = true, nil
-		return nil
-	}
-	v := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.rest)) {
-		r.bad, r.rest = true, nil
-		return nil
-	}
-	v := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return v
 }

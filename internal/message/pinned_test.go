@@ -2,9 +2,7 @@ package message
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -17,222 +15,139 @@ import (
 	"time"
 )
 
-// A pin is a message and the bytes that it has on the wire: JSON as it is, binary
-// in hexadecimal. The bytes are literals: whoever changes one of them breaks every
-// worker and every publisher in the field.
-type pin struct {
-	name  string
-	value any // with every field that it can have, or with none that it can do without
-	want  string
-}
-
-var pinnedProbe = Probe{ID: 7, SentAt: testTime, TakenAt: testTime.Add(1), AnswerAt: testTime.Add(2)}
-
-// pinnedEvent completes an event.
-func pinnedEvent(e Event) Event {
-	e.Version, e.Run, e.Host, e.Seq, e.Time = Version, testRun, "alpha", 9, testTime
-	return e
-}
-
-func pinnedJob() Job {
-	return Job{
-		Run: testRun, Host: "alpha", ReplyTo: "downbeat.events.JD5W9M4QX3", Needs: []Feature{FeatureSetup, FeaturePty}, Since: testRun, Experiment: "locks", Datapoint: 3,
-		Processes: []Process{
-			{Name: "server.1", Group: "server", Index: 1, Rank: 2, Local: 3, Argv: []string{"serve", "-v"}, Env: map[string]string{"A": "b"}, Dir: "d", DelayMS: 5, Pty: true},
-			{Name: "0", Argv: []string{"x"}},
-		},
-		Setup:    []Step{{Name: "setup.0", Argv: []string{"x"}, Env: map[string]string{"A": "b"}, Dir: "d", Pty: true, OKExit: []int{0, 3}, TimeoutMS: 60_000}},
-		Teardown: []Step{{Name: "teardown.0", Argv: []string{"y"}, OKExit: []int{0}, TimeoutMS: 1}},
-		Collect:  []string{"*.jsonl"},
-		Files: []File{
-			{Path: "a/b", Mode: 0o755, Bytes: 2, SHA256: "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"},
-			{Path: "c", Mode: 0o644, Text: "t"},
-		},
-		LeaseMS: 30_000, WindowBytes: 8 << 20, GraceMS: 10_000,
-	}
-}
-
-// pins are all of them.
-func pins() []pin {
-	return slices.Concat(pinnedEvents(), pinnedRequests(), pinnedBatches(), pinnedEnvelopes())
-}
-
-func pinnedBatches() []pin {
-	var output Batch
-	output.Reset(testRun, "alpha", 7, testTime)
-	output.Add(Segment{Process: 3, Stream: Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")})
-	output.Add(Segment{Process: 200, Stream: Stdout, At: testTime.Add(time.Second), Data: []byte{0xff}})
-	plain := packed(7,
-		Piece{Kind: FileBegin, Path: "a/b", Mode: 0o644, ModTime: testTime},
-		Piece{Kind: FileData, Data: []byte("hi")},
-		Piece{Kind: FileEnd, Size: 2, Sum: sha256.Sum256([]byte("hi"))},
-		Piece{Kind: FileMissing, Path: "c", Reason: "x"},
-		Piece{Kind: FilesAnew},
-	)
-	coded := packed(300, Piece{Kind: FileData, Data: []byte(strings.Repeat("x", 191))})
-	chunk := Chunk{Run: testRun, Sum: sha256.Sum256([]byte("hi")), Offset: 256 << 10, Data: []byte("hi")}
-	return []pin{
-		{"batch of output", hexadecimal(output.Bytes()), pinnedOutput},
-		{"batch of files", hexadecimal(plain), pinnedFiles},
-		{"head of a batch of files, coded", hexadecimal(coded[:46]), pinnedCoded[:92]}, // the rest is up to the compressor
-		{"chunk", hexadecimal(chunk.Encode()), pinnedChunk},
-	}
-}
-
-// hexadecimal is what is already on the wire.
-type hexadecimal []byte
-
-func pinnedEnvelopes() []pin {
-	job := Address{Purpose: PurposeJob, Namespace: "downbeat", Host: "alpha", Run: testRun, Expires: testTime.Add(time.Minute)}
-	control := Address{Purpose: PurposeControl, Namespace: "n_s-1", Host: "alpha", Run: testRun, Serial: 12, Expires: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-	hello := Address{Purpose: PurposeControl, Namespace: "downbeat", Host: AnyHost, Expires: testTime}
-	cancel := Address{Purpose: PurposeControl, Namespace: "downbeat", Run: testRun, Serial: 1, Expires: testTime}
-	return []pin{
-		{"envelope of a job", sealed{job, Job{Run: testRun, Processes: []Process{}}, testKey(0)}, pinnedJobEnvelope},
-		{"envelope of a control", sealed{control, Control{Kind: Keepalive, Reason: "<\u00e9\n>"}, testKey(1)}, pinnedControlEnvelope},
-		{"envelope of a hello", sealed{hello, Control{Kind: Hello, ReplyTo: "downbeat.events.X"}, testKey(0)}, pinnedHelloEnvelope},
-		{"envelope of a cancel, not signed", sealed{cancel, Control{Kind: Cancel}, nil}, pinnedCancelEnvelope},
-	}
-}
-
-// sealed is what an envelope is made of.
-type sealed struct {
-	address Address
-	content any
-	key     ed25519.PrivateKey
-}
-
-// onWire gives a pinned value's wire form.
-func onWire(t *testing.T, value any) string {
-	t.Helper()
-	var data []byte
-	var err error
-	switch v := value.(type) {
-	case hexadecimal:
-		return hex.EncodeToString(v)
-	case sealed:
-		data, err = Seal(v.address, v.content, v.key)
-	case Event:
-		data, err = v.Encode()
-	default:
-		data, err = json.Marshal(v)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
-}
-
-// The wire format is a promise.
-func TestWireFormIsPinned(t *testing.T) {
-	t.Parallel()
-	for _, pin := range pins() {
-		if got := onWire(t, pin.value); got != pin.want {
-			t.Errorf("%s is\n%s\nwant\n%s", pin.name, got, pin.want)
-		}
-	}
-}
-
 // What is on the wire means what it always meant.
 func TestPinnedWireFormIsUnderstood(t *testing.T) {
 	t.Parallel()
-	for _, pin := range pins() {
-		var got any
-		var err error
-		switch v := pin.value.(type) {
-		case Event:
-			var e *Event
-			if e, err = DecodeEvent([]byte(pin.want)); err == nil {
-				got = *e
-			}
-		case sealed:
-			trust := Trust{Unsigned: v.key == nil}
-			if v.key != nil {
-				trust.Keys = []ed25519.PublicKey{public(v.key)}
-			}
-			var e *Envelope
-			if e, err = OpenEnvelope([]byte(pin.want), trust, testTime.Add(-time.Hour)); err == nil {
-				got = sealed{e.Address(), v.content, v.key}
-			}
-		case hexadecimal:
-			continue // below
-		default:
-			into := reflect.New(reflect.TypeOf(v))
-			err = json.Unmarshal([]byte(pin.want), into.Interface())
-			got = into.Elem().Interface()
-		}
-		if err != nil || !reflect.DeepEqual(got, pin.value) {
-			t.Errorf("%s is understood as %+v (%v), want %+v", pin.name, got, err, pin.value)
+	is := goldenMessages(t)
+	for _, p := range pins() {
+		data := is[p.name].wire(t)
+		got, err := understood(data, p.value)
+		if err != nil || !reflect.DeepEqual(got, p.value) {
+			t.Errorf("%s is understood as %+v (%v), want %+v", p.name, got, err, p.value)
 		}
 	}
 }
 
-func TestPinnedBatchesAreUnderstood(t *testing.T) {
-	t.Parallel()
-	o, err := DecodeOutput(unhex(t, pinnedOutput))
-	if err != nil {
-		t.Fatal(err)
-	}
-	segments := slices.Collect(o.Segments())
-	want := []Segment{
-		{Process: 3, Stream: Stderr, At: time.Unix(0, testTime.UnixNano()-1000), Offset: 300, Line: 2, Data: []byte("hi\n")},
-		{Process: 200, At: time.Unix(0, testTime.UnixNano()+1e9), Data: []byte{0xff}},
-	}
-	if o.Run != testRun || o.Host != "alpha" || o.Seq != 7 || !reflect.DeepEqual(segments, want) {
-		t.Errorf("output %d of %s on %s: %+v", o.Seq, o.Run, o.Host, segments)
-	}
-	for text, want := range map[string][]Piece{
-		pinnedFiles: {
-			{Kind: FileBegin, Path: "a/b", Mode: 0o644, ModTime: time.Unix(0, testTime.UnixNano())},
-			{Kind: FileData, Data: []byte("hi")},
-			{Kind: FileEnd, Size: 2, Sum: sha256.Sum256([]byte("hi"))},
-			{Kind: FileMissing, Path: "c", Reason: "x"},
-			{Kind: FilesAnew},
-		},
-		pinnedCoded: {{Kind: FileData, Data: []byte(strings.Repeat("x", 191))}},
-	} {
-		a, err := DecodeArtifact(unhex(t, text))
+// understood decodes a message like the one that it ought to be.
+func understood(data []byte, like any) (any, error) {
+	switch v := like.(type) {
+	case Event:
+		e, err := DecodeEvent(data)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		pieces, _, err := a.Pieces(nil)
-		if got := slices.Collect(pieces); err != nil || !reflect.DeepEqual(got, want) || a.Run != testRun || a.Host != "alpha" {
-			t.Errorf("pieces %+v of %s on %s (%v), want %+v", got, a.Run, a.Host, err, want)
+		return *e, nil
+	case Contender:
+		c, ok := ReadContender(data, v.Namespace, v.Host)
+		if !ok {
+			return nil, ErrMalformed
 		}
+		return *c, nil
+	case sealed:
+		return unsealed(data, v)
+	case frameOf:
+		return unframed(data, v)
 	}
-	c, err := DecodeChunk(unhex(t, pinnedChunk))
-	if err != nil || c.Run != testRun || c.Offset != 262144 || string(c.Data) != "hi" || c.Sum != sha256.Sum256([]byte("hi")) {
-		t.Errorf("chunk %+v (%v)", c, err)
-	}
+	return nil, fmt.Errorf("%T is not a message", like)
 }
 
-func unhex(t *testing.T, text string) []byte {
-	t.Helper()
-	data, err := hex.DecodeString(text)
-	if err != nil {
-		t.Fatal(err)
+func unsealed(data []byte, like sealed) (any, error) {
+	trust := Trust{Unsigned: like.key == nil}
+	if like.key != nil {
+		trust.Keys = []ed25519.PublicKey{public(like.key)}
 	}
-	return data
+	p, err := OpenEnvelope(data, trust, testTime.Add(-time.Hour))
+	if err != nil {
+		return nil, err
+	}
+	got := sealed{address: p.Address, key: like.key}
+	if p.Purpose == PurposeJob {
+		job, err := p.Job()
+		if err != nil {
+			return nil, err
+		}
+		got.content = *job
+		return got, nil
+	}
+	c, err := p.Control()
+	if err != nil {
+		return nil, err
+	}
+	if want := like.content.(Control); Clean(want.Reason) == c.Reason { // which is shown as one line
+		c.Reason = want.Reason
+	}
+	got.content = *c
+	return got, nil
+}
+
+func unframed(data []byte, like frameOf) (any, error) {
+	head, err := HeaderOf(data)
+	got := frameOf{bytes: like.bytes, seq: head.Seq}
+	if err == nil && (head.Run != testRun || head.Host != "alpha") {
+		err = fmt.Errorf("of %s on %s", head.Run, head.Host)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch FrameKindOf(data) {
+	case FrameOutput:
+		o, err := DecodeOutput(data)
+		if err != nil {
+			return nil, err
+		}
+		segments := slices.AppendSeq([]Segment{}, o.Segments())
+		for i := range segments {
+			segments[i].At = segments[i].At.UTC()
+		}
+		got.is = segments
+	case FrameFiles:
+		f, err := DecodeFiles(data)
+		if err != nil {
+			return nil, err
+		}
+		seq, _, err := f.Pieces(nil)
+		if err != nil {
+			return nil, err
+		}
+		pieces := slices.Collect(seq)
+		for i, p := range pieces {
+			if p.Kind == FileBegin {
+				pieces[i].ModTime = p.ModTime.UTC()
+			}
+		}
+		got.is = pieces
+	case FrameChunk:
+		c, err := DecodeChunk(data)
+		if err != nil {
+			return nil, err
+		}
+		got.is = c
+	}
+	return got, nil
 }
 
 // Who adds a field has to pin it.
 func TestEveryFieldIsPinned(t *testing.T) {
 	t.Parallel()
 	fields := make(map[string]bool) // whether one was seen that is set
-	for _, root := range []any{Event{}, Job{}, Control{}, Envelope{}, Contender{}} {
+	for _, root := range []any{Event{}, Job{}, Control{}, Envelope{}, Address{}, Contender{}} {
 		declare(reflect.TypeOf(root), fields)
 	}
-	for _, pin := range pins() {
-		if s, ok := pin.value.(sealed); ok {
+	is := goldenMessages(t)
+	for _, p := range pins() {
+		switch v := p.value.(type) {
+		case sealed:
 			var e Envelope
-			if err := json.Unmarshal([]byte(pin.want), &e); err != nil {
+			if err := json.Unmarshal(is[p.name].wire(t), &e); err != nil {
 				t.Fatal(err)
 			}
 			see(reflect.ValueOf(e), fields)
-			see(reflect.ValueOf(s.content), fields)
-			continue
+			see(reflect.ValueOf(v.address), fields)
+			see(reflect.ValueOf(v.content), fields)
+		case frameOf:
+		default:
+			see(reflect.ValueOf(v), fields)
 		}
-		see(reflect.ValueOf(pin.value), fields)
 	}
 	for name, seen := range fields {
 		if !seen {
@@ -288,10 +203,12 @@ func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 		{"outcomes of steps", fmt.Sprint([]StepOutcome{StepSucceeded, StepFailed, StepTimedOut, StepStopped}), "[succeeded failed timed_out stopped]"},
 		{"purposes", fmt.Sprint([]Purpose{PurposeJob, PurposeControl}), "[job control]"},
 		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect]"},
+		{"frames", fmt.Sprintf("%c %c %c", FrameOutput, FrameFiles, FrameChunk), "O F C"},
+		{"codecs", fmt.Sprint(Codecs()), "[zstd gzip]"},
 		{"pieces", fmt.Sprintf("%d", []PieceKind{FileBegin, FileData, FileEnd, FileMissing, FilesAnew}), "[1 2 3 4 5]"},
 		{"streams", fmt.Sprintf("%d %d", Stdout, Stderr), "0 1"},
-		{"version", fmt.Sprint(Version), "1"},
-		{"sizes", fmt.Sprint(MaxSigned, MaxEvent, MaxControl, MaxBatch, MaxPieces, MaxChunk), "8388608 16777216 65536 525312 524288 262144"},
+		{"version", fmt.Sprint(Version), "2"},
+		{"sizes", fmt.Sprint(MaxSigned, MaxEvent, MaxControl, MaxFrame, MaxBody, MaxChunk, MaxNonce), "8388608 16777216 65536 525312 524288 262144 128"},
 		{"bounds", fmt.Sprint(maxDepth, maxObjects, maxValues, maxMembers, mostPieces, MaxAhead), "32 65536 1048576 16384 32768 48h0m0s"},
 		{"queues", strings.Join([]string{
 			JobsQueue("ns", "h"), ControlQueue("ns", "h"), EventsQueue("ns", "P"), JobsGroup("ns"), DeadQueue("ns"), AnyHost,

@@ -75,7 +75,7 @@ func TestSegmentOfNoPossibleProcessIsRefused(t *testing.T) {
 func TestEventWithoutItsContentIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{
-		`{"downbeat":1,"event":"exited"}`, `{"downbeat":1,"event":"started"}`, `{"downbeat":1}`, `{"event":"committed"}`, `{"downbeat":1,"event":"here","host":"../a","here":{}}`, `[]`, ``,
+		`{"downbeat":2,"event":"exited"}`, `{"downbeat":2,"event":"started"}`, `{"downbeat":2}`, `{"event":"committed"}`, `{"downbeat":2,"event":"here","host":"../a","here":{}}`, `[]`, ``,
 	} {
 		if _, err := DecodeEvent([]byte(data)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("DecodeEvent(%s): error %v, want %v", data, err, ErrMalformed)
@@ -91,7 +91,7 @@ func FuzzDecodeOutput(f *testing.F) {
 	batch.Reset(testRun, "alpha", 1, testTime)
 	batch.Add(Segment{Process: 1, Data: []byte("x\n")})
 	f.Add(batch.Bytes())
-	f.Add([]byte("DBO\x01"))
+	f.Add([]byte("DBO\x02"))
 	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = DecodeOutput(data) })
 }
 
@@ -112,6 +112,6 @@ func FuzzOpenEnvelope(f *testing.F) {
 }
 
 func FuzzDecodeEvent(f *testing.F) {
-	f.Add([]byte(`{"downbeat":1,"event":"done","host":"a","done":{"outcome":"done","totals":[]}}`))
+	f.Add([]byte(`{"downbeat":2,"event":"done","host":"a","done":{"outcome":"done","totals":[]}}`))
 	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = DecodeEvent(data) })
 }

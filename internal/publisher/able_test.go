@@ -100,12 +100,20 @@ func TestWorkerOfAnotherVersionIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ event, want string }{
 		"an event": {
-			`{"downbeat":2,"event":"ready","run":%q,"host":"alpha","seq":1,"time":{"what":"ever"},"ready":[]}`,
-			"the worker on alpha speaks version 2 of the protocol, and this publish version 1: use the same build on both",
+			`{"downbeat":3,"event":"ready","run":%q,"host":"alpha","seq":1,"time":{"what":"ever"},"ready":[]}`,
+			"the worker on alpha speaks version 3 of the protocol, and this publish version 2: use the same build on both",
 		},
 		"a refusal": {
-			`{"downbeat":2,"event":"refused","run":%q,"host":"alpha","time":"2030-01-01T00:00:00Z","refused":{"reason":"other protocol version: the sender speaks 1, this build 2","new":{}}}`,
-			"alpha refused: other protocol version: the sender speaks 1, this build 2",
+			`{"downbeat":3,"event":"refused","run":%q,"host":"alpha","time":"2030-01-01T00:00:00Z","refused":{"reason":"other protocol version: the sender speaks 2, this build 3","new":{}}}`,
+			"alpha refused: other protocol version: the sender speaks 2, this build 3",
+		},
+		"an event of version 1, as it is": {
+			`{"downbeat":1,"event":"waiting","run":%q,"host":"alpha","seq":1,"time":"2026-11-23T12:00:00.123456789Z","waiting":{"behind":"01JD5W9M4QX3T0C9V8Z7Y6R5PK"}}`,
+			"the worker on alpha speaks version 1 of the protocol, and this publish version 2: use the same build on both",
+		},
+		"a refusal of version 1, as it is": {
+			`{"downbeat":1,"event":"refused","run":%q,"host":"alpha","time":"2026-11-23T12:00:00.123456789Z","refused":{"reason":"other protocol version: the sender speaks 2, this build 1 (the worker on alpha is of version v1: use the same build there and for publish)","version":"v1","features":["setup","teardown","pty","files","collect"]}}`,
+			"alpha refused: other protocol version: the sender speaks 2, this build 1 (the worker on alpha is of version v1: use the same build there and for publish)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,7 +138,7 @@ func TestEventOfAnotherVersionOfAHostThatSpeaksOursIsIgnored(t *testing.T) {
 	alpha := l.worker("alpha")
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	release(alpha)
-	alpha.publish(fmt.Appendf(nil, `{"downbeat":2,"event":"done","run":%q,"host":"alpha"}`, alpha.job.Run))
+	alpha.publish(fmt.Appendf(nil, `{"downbeat":1,"event":"done","run":%q,"host":"alpha"}`, alpha.job.Run))
 	alpha.exit(0, 0)
 	alpha.done(message.HostDone)
 	if got := run.wait(); got.Outcome != results.RunSucceeded {

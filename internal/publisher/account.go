@@ -21,9 +21,6 @@ type account struct {
 	ended           bool // no process is said to be left
 	// ownStop is the host's word that it stops its processes though nobody had asked for it.
 	ownStop *message.StoppingInfo
-	// event and eventAt are of the newest event whose time is when it was logged.
-	event   uint64
-	eventAt time.Time
 }
 
 // A life is how far a process has come.
@@ -55,7 +52,6 @@ const slack = time.Minute
 
 // take enters an event. It returns what is contradictory about it, or nothing.
 func (a *account) take(e *message.Event, o orders) string {
-	a.event, a.eventAt = e.Seq, e.Time
 	switch e.Kind {
 	case message.Waiting, message.SettingUp, message.Ready:
 		if e.Kind == message.Waiting && e.Waiting.Behind == a.job.Run {
@@ -71,7 +67,6 @@ func (a *account) take(e *message.Event, o orders) string {
 	case message.Exited:
 		return a.exit(e.Exited, o)
 	case message.Stopping:
-		a.eventAt = time.Time{} // the stop was before it was logged
 		if o.stop.IsZero() && a.ownStop == nil {
 			a.ownStop = e.Stopping
 		}
@@ -230,19 +225,12 @@ func (a *account) output(source int) string {
 }
 
 // last holds the number that a heartbeat gives for the newest logged event
-// against what has been applied. acked is what the host had been told is safe
-// here when it was asked; that is not known of a heartbeat without a probe, which
-// may have been on its way for long, and is judged by its time.
-func (a *account) last(h *message.HeartbeatInfo, at time.Time, acked uint64, asked bool) string {
-	behind := h.Last < acked
-	if !asked {
-		acked = a.event
-		behind = h.Last < acked && !a.eventAt.IsZero() && !at.Before(a.eventAt)
-	}
-	if !behind {
+// against what the keepalive that it answers had said is safe here.
+func (a *account) last(h *message.HeartbeatInfo) string {
+	if h.Last >= h.Ack {
 		return ""
 	}
-	return fmt.Sprintf("its log is said to end with event %d, and event %d has come from it: the log was cut off, or another worker answers for the host", h.Last, acked)
+	return fmt.Sprintf("its log is said to end with event %d, and event %d has come from it: the log was cut off, or another worker answers for the host", h.Last, h.Ack)
 }
 
 // done judges the host's last event; logged says whether it has a number. What

@@ -127,7 +127,7 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 		"heartbeat behind what came":    {func(s *scripted) { s.claims(func(uint64) uint64 { return 1 }) }, "its log is said to end with event 1"},
 		"heartbeat of nothing":          {func(s *scripted) { s.claims(func(uint64) uint64 { return 0 }) }, "its log is said to end with event 0"},
 		"heartbeat behind, without probe": {func(s *scripted) {
-			s.send(s.job.ReplyTo, message.Event{Kind: message.Heartbeat, Run: s.job.Run, Heartbeat: &message.HeartbeatInfo{Last: 1}})
+			s.send(s.job.ReplyTo, message.Event{Kind: message.Heartbeat, Run: s.job.Run, Heartbeat: &message.HeartbeatInfo{Last: 1, Ack: 3}})
 		}, "its log is said to end with event 1, and event 3 has come"},
 		"done, and more is logged": {func(s *scripted) {
 			s.ends(0, 1)
@@ -367,7 +367,7 @@ func TestHeartbeatThatComesLateIsNotBehind(t *testing.T) {
 	_, alpha, run := alone(t, nil)
 	now := alpha.clock.Now()
 	old := message.Event{Kind: message.Heartbeat, Run: alpha.job.Run, Host: "alpha", Time: now.Add(-time.Second), Heartbeat: &message.HeartbeatInfo{Last: 1}}
-	for _, probe := range []*message.Probe{nil, {ID: 1, SentAt: now.Add(-hostSkew - time.Second), TakenAt: now, AnswerAt: now}} {
+	for _, probe := range []*message.Probe{nil, {SentAt: now.Add(-hostSkew - time.Second), TakenAt: now, AnswerAt: now}} {
 		old.Heartbeat.Probe = probe
 		data, err := old.Encode()
 		check(t, err)

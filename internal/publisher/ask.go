@@ -2,10 +2,9 @@ package publisher
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +57,7 @@ type HostReport struct {
 	// be none: they share the host's jobs, and runs are lost.
 	Others []message.WorkerInfo
 
-	probe   int    // of the hello that is to be answered; 0: none is
+	nonce   string // of the hello that is to be answered; empty: none is
 	refusal string // that it answered with instead
 }
 
@@ -89,27 +88,25 @@ func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Durat
 }
 
 // An inquiry is one call of Hosts. Answers are not signed, so none is believed that
-// doesn't echo the number of a hello to its host: whoever could not read that does
+// doesn't echo the nonce of a hello to its host: whoever could not read that does
 // not know it.
 type inquiry struct {
 	p         *Publisher
 	origin    *clock.Clock
 	reports   map[string]*HostReport
 	order     []string
-	everybody bool // was asked, by a hello with the number probe
-	probe     int
+	everybody bool // was asked, by a hello with this nonce
+	nonce     string
+	refused   []string // hosts that were not asked by name, and refused to answer
 }
 
 // mostHosts is how many hosts an inquiry of everybody reports.
 const mostHosts = 10_000
 
-// newProbe makes the number of a hello, which no one can guess.
-func newProbe() int { return 1 + rand.IntN(math.MaxInt32) }
-
 func (q *inquiry) begin(ctx context.Context, names []string) error {
 	if q.everybody {
-		q.probe = newProbe()
-		body, err := q.hello(message.AnyHost, q.probe)
+		q.nonce = rand.Text()
+		body, err := q.hello(message.AnyHost, q.nonce)
 		if err != nil {
 			return err
 		}
@@ -127,20 +124,20 @@ func (q *inquiry) begin(ctx context.Context, names []string) error {
 }
 
 func (q *inquiry) ask(ctx context.Context, r *HostReport) error {
-	r.probe = newProbe()
-	body, err := q.hello(r.Host, r.probe)
+	r.nonce = rand.Text()
+	body, err := q.hello(r.Host, r.nonce)
 	if err != nil {
 		return err
 	}
 	return q.p.config.Broker.Publish(ctx, message.JobsQueue(q.p.config.Namespace, r.Host), queue.Message{Body: body, TTL: time.Minute})
 }
 
-func (q *inquiry) hello(host string, probe int) ([]byte, error) {
+func (q *inquiry) hello(host, nonce string) ([]byte, error) {
 	return message.Seal(message.Address{
 		Purpose: message.PurposeControl, Namespace: q.p.config.Namespace, Host: host,
 		Expires: time.Now().Add(time.Minute),
 	}, message.Control{
-		Kind: message.Hello, ReplyTo: q.p.events, Probe: &message.Probe{ID: probe, SentAt: q.origin.Now()},
+		Kind: message.Hello, ReplyTo: q.p.events, Nonce: nonce, Probe: &message.Probe{SentAt: q.origin.Now()},
 		Version: q.p.config.Version, Features: message.Features(),
 	}, q.p.config.Key)
 }
@@ -176,20 +173,18 @@ const maxOthers = 8
 // becomes of one host is no reason to tell nothing of the others.
 func (q *inquiry) take(ctx context.Context, a *answer) {
 	if refused := a.event.Refused; refused != nil {
-		if r := q.reports[a.event.Host]; r != nil && !r.Answered {
-			r.refusal = "it refuses to answer: " + refused.Reason
-		}
+		q.refusedBy(a.event.Host, refused.Reason)
 		return
 	}
 	if a.event.Here == nil || a.event.Here.Probe == nil {
 		return
 	}
-	r, probe := q.expected(a.event.Host, a.event.Here.Probe.ID), a.event.Here.Probe
+	r, probe := q.expected(a.event.Host, a.event.Here.Nonce), a.event.Here.Probe
 	if r == nil {
 		q.p.slog.Debug("an answer to no hello of ours is ignored", "host", a.event.Host)
 		return
 	}
-	r.probe = 0 // what comes twice counts once
+	r.nonce = "" // what comes twice counts once
 	r.answeredBy(a.event.Here)
 	r.Clock.Add(clock.Sample{Sent: probe.SentAt, Taken: probe.TakenAt, Answered: probe.AnswerAt, Received: q.origin.At(a.at)})
 	if r.Clock.Samples() >= probes {
@@ -200,16 +195,29 @@ func (q *inquiry) take(ctx context.Context, a *answer) {
 	}
 }
 
-// expected finds the report of a host that was sent a hello with that number and has
-// not answered it.
-func (q *inquiry) expected(host string, probe int) *HostReport {
+// refusedBy notes why a host does not say who it is. Of one that was not asked by
+// name that is all there is: without a nonce it gets no report.
+func (q *inquiry) refusedBy(host, reason string) {
 	r := q.reports[host]
 	switch {
-	case probe == 0:
+	case r != nil && !r.Answered:
+		r.refusal = "it refuses to answer: " + reason
+	case r == nil && q.everybody && len(q.refused) < maxOthers && !slices.Contains(q.refused, host):
+		q.refused = append(q.refused, host)
+		q.p.slog.Warn("a worker refuses to answer", "host", host, "reason", reason)
+	}
+}
+
+// expected finds the report of a host that was sent a hello with that nonce and has
+// not answered it.
+func (q *inquiry) expected(host, nonce string) *HostReport {
+	r := q.reports[host]
+	switch {
+	case nonce == "":
 		return nil
-	case r != nil && probe == r.probe:
+	case r != nil && nonce == r.nonce:
 		return r
-	case r == nil && q.everybody && probe == q.probe && len(q.reports) < mostHosts:
+	case r == nil && q.everybody && nonce == q.nonce && len(q.reports) < mostHosts:
 		return q.report(host)
 	}
 	return nil

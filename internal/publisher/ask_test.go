@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -144,17 +145,18 @@ func TestForgedAnswersDoNotDisturbTheQuestion(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	l.worker("alpha")
-	here := func(host string, probe *message.Probe) *answer {
-		return &answer{at: time.Now(), event: &message.Event{Kind: message.Here, Host: host, Here: &message.HereInfo{Version: "forged", Probe: probe}}}
+	here := func(host, nonce string, probe *message.Probe) *answer {
+		return &answer{at: time.Now(), event: &message.Event{Kind: message.Here, Host: host, Here: &message.HereInfo{Version: "forged", Nonce: nonce, Probe: probe}}}
 	}
-	byName := &inquiry{p: l.p, origin: clock.New(0), reports: map[string]*HostReport{"alpha": {Host: "alpha", probe: 5}}, order: []string{"alpha"}}
-	all := &inquiry{p: l.p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: true, probe: 7}
+	byName := &inquiry{p: l.p, origin: clock.New(0), reports: map[string]*HostReport{"alpha": {Host: "alpha", nonce: "five"}}, order: []string{"alpha"}}
+	all := &inquiry{p: l.p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: true, nonce: "seven"}
 	for _, q := range []*inquiry{byName, all} {
-		for _, probe := range []*message.Probe{nil, {}, {ID: 6}, {ID: -1}} {
-			q.take(t.Context(), here("alpha", probe))
-			q.take(t.Context(), here("ghost", probe))
+		for _, nonce := range []string{"", "six", "FIVE"} {
+			q.take(t.Context(), here("alpha", nonce, new(message.Probe)))
+			q.take(t.Context(), here("ghost", nonce, new(message.Probe)))
 		}
-		q.take(t.Context(), here("ghost", &message.Probe{ID: 5}))
+		q.take(t.Context(), here("alpha", "five", nil))
+		q.take(t.Context(), here("ghost", "five", new(message.Probe)))
 		q.take(t.Context(), &answer{event: &message.Event{Kind: message.Cancelled, Cancelled: &message.CancelledInfo{}}})
 		q.take(t.Context(), &answer{event: &message.Event{Kind: message.Refused, Host: "ghost", Refused: &message.RefusedInfo{}}})
 	}
@@ -163,14 +165,14 @@ func TestForgedAnswersDoNotDisturbTheQuestion(t *testing.T) {
 	}
 	now := byName.origin.Now()
 	for range 2 { // what comes again is nothing
-		byName.take(t.Context(), here("alpha", &message.Probe{ID: 5, SentAt: now, TakenAt: now, AnswerAt: now}))
+		byName.take(t.Context(), here("alpha", "five", &message.Probe{SentAt: now, TakenAt: now, AnswerAt: now}))
 	}
 	if r := byName.reports["alpha"]; !r.Answered || r.Clock.Samples() != 1 {
 		t.Errorf("alpha answered: %t, with %d samples, want one", r.Answered, r.Clock.Samples())
 	}
 	// Who can read the hellos can invent hosts, but not end the question with them.
 	for i := range mostHosts + 10 {
-		all.take(t.Context(), here(fmt.Sprintf("ghost%d", i), &message.Probe{ID: 7}))
+		all.take(t.Context(), here(fmt.Sprintf("ghost%d", i), "seven", new(message.Probe)))
 	}
 	if len(all.reports) != mostHosts {
 		t.Errorf("%d hosts are reported, want %d", len(all.reports), mostHosts)
@@ -186,11 +188,11 @@ func TestHostsAreFoundAmongForgedAnswers(t *testing.T) {
 	go func() {
 		defer close(stopped)
 		forged := [][]byte{
-			[]byte(`{"downbeat":1,"event":"here","host":"ghost","time":"2026-11-23T12:00:00Z","here":{"version":"x"}}`),
-			[]byte(`{"downbeat":1,"event":"here","host":"../../x","time":"2026-11-23T12:00:00Z","here":{"version":"x"}}`),
-			[]byte(`{"downbeat":1,"event":"here","host":"` + strings.Repeat("x", 300) + `","time":"2026-11-23T12:00:00Z","here":{"probe":{"id":1}}}`),
-			[]byte(`{"downbeat":1,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z","here":{"version":"` + strings.Repeat("x", 100_000) + `"}}`),
-			[]byte(`{"downbeat":1,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z"}`),
+			[]byte(`{"downbeat":2,"event":"here","host":"ghost","time":"2026-11-23T12:00:00Z","here":{"version":"x"}}`),
+			[]byte(`{"downbeat":2,"event":"here","host":"../../x","time":"2026-11-23T12:00:00Z","here":{"version":"x"}}`),
+			[]byte(`{"downbeat":2,"event":"here","host":"` + strings.Repeat("x", 300) + `","time":"2026-11-23T12:00:00Z","here":{"nonce":"x","probe":{}}}`),
+			[]byte(`{"downbeat":2,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z","here":{"version":"` + strings.Repeat("x", 100_000) + `"}}`),
+			[]byte(`{"downbeat":2,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z"}`),
 			[]byte(`{"downbeat":7,"event":"here","host":"alpha","time":"2026-11-23T12:00:00Z","here":{"version":"x","probe":{"id":2}}}`),
 		}
 		for i := range 3000 { // more than are kept for who asks
@@ -256,5 +258,33 @@ func TestCancelCannotMakeThePublisherWriteAnywhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who cancels in version 1 is told that this is another, in words that a program of
+// version 1 takes in: byte by byte what one sends, but for the namespace.
+func TestCancelOfVersionOneIsAnswered(t *testing.T) {
+	t.Parallel()
+	const cancel = `{"downbeat":1,"purpose":"control","namespace":"downbeat","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","serial":1,"expires":"2026-11-23T12:00:00.123456789Z","payload":"{\"control\":\"cancel\",\"reply_to\":\"test.events.X\",\"reason\":\"r\"}","key":"af06a3e3291714e4","signature":"67UI0gEOr0Wpdz0kDu3cfeXN8bbX61ghUqHJV9OPVCdU/0wCxCzn6WKlWQR7bJ27vNYpxgAEE5f4X9Pg+8jyAQ=="}`
+	l := newLab(t, nil)
+	to := message.EventsQueue(testNamespace, "X")
+	check(t, l.broker.Declare(t.Context(), queue.Spec{Name: to}))
+	consumer, err := l.broker.Consume(t.Context(), to, 1)
+	check(t, err)
+	if err := l.p.route(t.Context(), &queue.Delivery{Message: queue.Message{Body: []byte(cancel)}}); !errors.Is(err, message.ErrVersion) {
+		t.Errorf("error %v, want %v", err, message.ErrVersion)
+	}
+	d, err := consumer.Receive(t.Context())
+	check(t, err)
+	var got struct {
+		Version   int `json:"downbeat"`
+		Event     string
+		Run       string
+		Cancelled message.CancelledInfo
+	}
+	check(t, json.Unmarshal(d.Body, &got))
+	want := "other protocol version: the sender speaks 1, this build 2: cancel with the build that runs it"
+	if got.Version != 1 || got.Event != "cancelled" || got.Run != "01JD5W9M4QX3T0C9V8Z7Y6R5PK" || got.Cancelled.Accepted || got.Cancelled.Reason != want {
+		t.Errorf("the answer is %s", d.Body)
 	}
 }

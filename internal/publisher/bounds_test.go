@@ -14,10 +14,10 @@ import (
 )
 
 // relabelled gives a batch another letter, and the checksum that goes with it.
-func relabelled(batch []byte, letter byte) []byte {
+func relabelled(batch []byte, kind byte) []byte {
 	batch = bytes.Clone(batch)
-	batch[2] = letter
-	sum := crc32.Checksum(batch[:len(batch)-4], crc32.MakeTable(crc32.Castagnoli))
+	batch[2] = kind
+	sum := crc32.ChecksumIEEE(batch[:len(batch)-4])
 	return binary.LittleEndian.AppendUint32(batch[:len(batch)-4], sum)
 }
 
@@ -119,16 +119,16 @@ func TestMissingFilesAreBounded(t *testing.T) { //nolint:paralleltest // it meas
 	check(t, err)
 	defer close(r.over)
 	r.stage, r.releaseAt = running, r.clock.Now()
-	var p message.Pieces
+	p := message.Pieces{Codec: message.CodecZstd}
 	for range 30_000 {
 		p.Add(message.Piece{Kind: message.FileMissing})
 	}
 	packed := p.Pack()
 	got := taken(func() {
 		for seq := range uint64(60) {
-			a, err := message.DecodeArtifact(packed.Append(nil, dp.Run, "alpha", seq+1))
+			f, err := message.DecodeFiles(packed.Append(nil, dp.Run, "alpha", seq+1))
 			check(t, err)
-			r.arrive(arrival{host: "alpha", seq: seq + 1, artifact: a, size: 100, at: time.Now()})
+			r.arrive(arrival{host: "alpha", seq: seq + 1, files: f, size: 100, at: time.Now()})
 		}
 	})
 	h := r.byName["alpha"]

@@ -39,15 +39,15 @@ func (h *haul) miss(path, reason string) {
 // mostFiles is how many files are taken from one host; workers send as many.
 const mostFiles = 100_000
 
-// artifact takes a batch of a host's files. What can't be understood, or comes
+// files takes a batch of a host's files. What can't be understood, or comes
 // in an order that makes no sense, is a fault of the worker's, or of somebody
 // who pretends to be one.
-func (r *run) artifact(h *host, a *message.Artifact) {
+func (r *run) files(h *host, f *message.Files) {
 	if len(h.job.Collect) == 0 {
 		r.p.slog.Warn("files that were not asked for are ignored", "host", h.name)
 		return
 	}
-	pieces, buf, err := a.Pieces(r.unpacked)
+	pieces, buf, err := f.Pieces(r.unpacked)
 	r.unpacked = buf
 	if err != nil {
 		r.lose(h, fmt.Sprintf("the files of %s can't be read: %v", h.name, err))

@@ -44,7 +44,7 @@ func FuzzEventsOfAHost(f *testing.F) {
 		r.stage, r.releaseAt = running, r.clock.Now()
 		for i, data := range [][]byte{first, second, third} {
 			a := arrival{host: "alpha", seq: uint64(i + 1), size: len(data), at: time.Now()}
-			if message.IsOutput(data) {
+			if message.FrameKindOf(data) == message.FrameOutput {
 				a.output, err = message.DecodeOutput(data)
 			} else {
 				a.event, err = message.DecodeEvent(data)

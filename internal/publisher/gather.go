@@ -40,8 +40,8 @@ func (r *run) arrive(a arrival) {
 		switch {
 		case a.output != nil:
 			r.output(h, a.output)
-		case a.artifact != nil:
-			r.artifact(h, a.artifact)
+		case a.files != nil:
+			r.files(h, a.files)
 		default:
 			r.apply(h, a.event, a.at)
 		}
@@ -90,8 +90,7 @@ func (r *run) afterword(h *host, a arrival) {
 
 func (r *run) heartbeat(h *host, e *message.Event, at time.Time) {
 	info := e.Heartbeat
-	acked, known := h.ackedWith(info.Probe)
-	if what := h.account.last(info, e.Time, acked, known); what != "" {
+	if what := h.account.last(info); what != "" {
 		r.contradicted(h, what)
 		return
 	}
@@ -278,7 +277,7 @@ func (r *run) keepalive(h *host, now time.Time) {
 	if c.Resend {
 		h.askedAt = now
 	}
-	c.Probe = h.probe()
+	c.Probe = new(message.Probe)
 	h.outbox.put(c)
 	h.keepaliveAt = now.Add(r.keepaliveEvery(h))
 }

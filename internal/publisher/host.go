@@ -15,9 +15,9 @@ type arrival struct {
 	seq    uint64 // 0: unlogged
 	event  *message.Event
 	output *message.Output
-	// artifact is still packed: what waits for its turn takes no more memory
+	// files are still packed: what waits for its turn takes no more memory
 	// than the window allows.
-	artifact *message.Artifact
+	files *message.Files
 	// foreign is the version of the protocol of an event of another than ours.
 	foreign int
 	size    int
@@ -65,24 +65,6 @@ type host struct {
 	inbox
 	keepaliveAt time.Time // when the next is due
 	probing     int       // quick probes still to be sent
-	probeID     int
-	probed      [256]uint64 // what was acknowledged with each of the latest probes
-}
-
-// probe begins an exchange that measures the host's clock.
-func (h *host) probe() *message.Probe {
-	h.probeID++
-	h.probed[h.probeID%len(h.probed)] = h.acked
-	return &message.Probe{ID: h.probeID}
-}
-
-// ackedWith is what the host had been told is safe here when it was sent that
-// probe; not known of one that is not ours or too old.
-func (h *host) ackedWith(p *message.Probe) (acked uint64, known bool) {
-	if p == nil || p.ID <= max(0, h.probeID-len(h.probed)) || p.ID > h.probeID {
-		return 0, false
-	}
-	return h.probed[p.ID%len(h.probed)], true
 }
 
 // over reports whether nothing more is expected of the host.

@@ -134,7 +134,7 @@ func (p *Publisher) route(ctx context.Context, d *queue.Delivery) error {
 	}
 	switch {
 	case head.Envelope:
-		return p.cancelled(ctx, d.Body)
+		return p.cancelled(ctx, head.Version, d.Body)
 	case head.Kind == message.Here, head.Kind == message.Cancelled, head.Kind == message.Refused && head.Run == "":
 		return p.answered(d)
 	}
@@ -157,18 +157,18 @@ func (p *Publisher) route(ctx context.Context, d *queue.Delivery) error {
 
 // open decodes what arrived.
 func (a *arrival) open(head message.Header, body []byte) (err error) {
-	switch head.Batch {
-	case 'O':
+	switch head.Frame {
+	case message.FrameOutput:
 		a.output, err = message.DecodeOutput(body)
-	case 'A':
-		a.artifact, err = message.DecodeArtifact(body)
+	case message.FrameFiles:
+		a.files, err = message.DecodeFiles(body)
 	case 0:
 		a.event, err = message.DecodeEvent(body)
 		if errors.Is(err, message.ErrVersion) {
 			a.seq, a.foreign, err = 0, head.Version, nil
 		}
 	default:
-		a.event, err = &message.Event{Kind: message.EventKind("batch " + string(rune(head.Batch)))}, message.CheckSum(body)
+		a.event, err = &message.Event{Kind: message.EventKind("frame of " + head.Frame.String())}, message.CheckFrame(body)
 	}
 	return err
 }
@@ -205,12 +205,16 @@ func (r *run) deliver(ctx context.Context, a arrival) {
 }
 
 // cancelled takes somebody's wish to cancel a run.
-func (p *Publisher) cancelled(ctx context.Context, body []byte) error {
+func (p *Publisher) cancelled(ctx context.Context, version int, body []byte) error {
 	if len(body) > 4*message.MaxControl { // room for its quoting
 		return fmt.Errorf("%w: a cancel of %d bytes", message.ErrTooLarge, len(body))
 	}
 	envelope, err := message.OpenEnvelope(body, p.trust(), time.Now())
 	info := &message.CancelledInfo{}
+	if errors.Is(err, message.ErrVersion) {
+		p.foreignCancel(ctx, version, body, err)
+		return err
+	}
 	if envelope == nil {
 		return err
 	}
@@ -235,6 +239,19 @@ func (p *Publisher) cancelled(ctx context.Context, body []byte) error {
 	}
 	p.send(ctx, c.ReplyTo, message.Event{Kind: message.Cancelled, Run: envelope.Run, Time: time.Now(), Cancelled: info})
 	return nil
+}
+
+// foreignCancel tells who cancels in another version of the protocol that it is
+// another, in that one: the answer has been the same in all.
+func (p *Publisher) foreignCancel(ctx context.Context, version int, body []byte, reason error) {
+	run, replyTo := message.ReplyAddress(body, p.config.Namespace)
+	if replyTo == "" {
+		return
+	}
+	e := message.Event{Version: version, Kind: message.Cancelled, Run: run, Time: time.Now(), Cancelled: &message.CancelledInfo{
+		Reason: reason.Error() + ": cancel with the build that runs it",
+	}}
+	p.send(ctx, replyTo, e)
 }
 
 // mayReturn reports whether a host's queue that isn't there may come back: the

@@ -192,7 +192,7 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 		if job.Since == "" {
 			job.Since = job.Run
 		}
-		job.Needs = job.Uses()
+		job.Needs, job.Codecs = job.Uses(), message.Codecs()
 		h := &host{name: job.Host, job: job, inbox: inbox{next: 1, window: int(job.WindowBytes)}, probing: quickProbes}
 		h.account = newAccount(&h.job)
 		h.outbox = p.newOutbox(job.Run, job.Host, r.clock, r.fault)
@@ -399,7 +399,7 @@ func (r *run) release(now time.Time) {
 func (r *run) probeAll() {
 	for _, h := range r.hosts {
 		if !h.over() {
-			h.outbox.put(message.Control{Kind: message.Keepalive, Ack: h.acked, Probe: h.probe()})
+			h.outbox.put(message.Control{Kind: message.Keepalive, Ack: h.acked, Probe: new(message.Probe)})
 		}
 	}
 }
@@ -438,7 +438,7 @@ func (r *run) repeat(now time.Time) {
 		case r.stage == gathering && h.phase == Committed:
 			h.outbox.put(message.Control{Kind: message.Uncommit})
 		case r.stage == committing && h.phase == Ready:
-			h.outbox.put(message.Control{Kind: message.Commit, Probe: h.probe()})
+			h.outbox.put(message.Control{Kind: message.Commit, Probe: new(message.Probe)})
 		case r.stage == starting && h.phase == Committed:
 			h.outbox.put(message.Control{Kind: message.Start, At: h.clock.Theirs(r.releaseAt)})
 		case r.stage == stopping && h.stoppedAt.IsZero():

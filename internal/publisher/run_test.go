@@ -109,7 +109,7 @@ func TestJobCarriesWhatTheHostNeeds(t *testing.T) {
 	got := alpha.take()
 	want := &message.Job{
 		Run: dp.Run, Host: "alpha", ReplyTo: l.p.events, Since: dp.Run, Experiment: "locks", Datapoint: 3,
-		LeaseMS: got.LeaseMS, WindowBytes: got.WindowBytes, GraceMS: 7000, Processes: []message.Process{dp.Processes[0].Process},
+		Codecs: message.Codecs(), LeaseMS: got.LeaseMS, WindowBytes: got.WindowBytes, GraceMS: 7000, Processes: []message.Process{dp.Processes[0].Process},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("job %+v, want %+v", got, want)

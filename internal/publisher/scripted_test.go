@@ -61,7 +61,7 @@ func newScripted(t *testing.T, broker *mem.Broker, host string) *scripted {
 	return s
 }
 
-func (s *scripted) consume(spec queue.Spec, take func(*message.Envelope, *queue.Delivery)) {
+func (s *scripted) consume(spec queue.Spec, take func(*message.Payload, *queue.Delivery)) {
 	s.t.Helper()
 	check(s.t, s.broker.Declare(s.t.Context(), spec))
 	consumer, err := s.broker.Consume(s.t.Context(), spec.Name, 64)
@@ -73,7 +73,7 @@ func (s *scripted) consume(spec queue.Spec, take func(*message.Envelope, *queue.
 			if err != nil {
 				return
 			}
-			if message.IsChunk(d.Body) {
+			if message.FrameKindOf(d.Body) == message.FrameChunk {
 				c, err := message.DecodeChunk(d.Body)
 				if err != nil {
 					s.t.Error(err)
@@ -101,7 +101,7 @@ func (s *scripted) consume(spec queue.Spec, take func(*message.Envelope, *queue.
 	})
 }
 
-func (s *scripted) onJobs(envelope *message.Envelope, d *queue.Delivery) {
+func (s *scripted) onJobs(envelope *message.Payload, d *queue.Delivery) {
 	if envelope.Purpose == message.PurposeJob {
 		job, err := envelope.Job()
 		if err != nil {
@@ -119,10 +119,10 @@ func (s *scripted) onJobs(envelope *message.Envelope, d *queue.Delivery) {
 	if s.silent() {
 		return
 	}
-	s.send(c.ReplyTo, message.Event{Kind: message.Here, Here: &message.HereInfo{Version: "v9", OS: "plan9", Arch: "mips", Probe: s.probed(c, d)}})
+	s.send(c.ReplyTo, message.Event{Kind: message.Here, Here: &message.HereInfo{Version: "v9", OS: "plan9", Arch: "mips", Nonce: c.Nonce, Probe: s.probed(c, d)}})
 }
 
-func (s *scripted) onControl(envelope *message.Envelope, d *queue.Delivery) {
+func (s *scripted) onControl(envelope *message.Payload, d *queue.Delivery) {
 	c, err := envelope.Control()
 	if err != nil {
 		s.t.Error(err)
@@ -152,7 +152,7 @@ func (s *scripted) onControl(envelope *message.Envelope, d *queue.Delivery) {
 		return
 	}
 	s.send(message.EventsQueue(testNamespace, publisherOf(s.t, envelope.Run)), message.Event{
-		Kind: message.Heartbeat, Run: envelope.Run, Heartbeat: &message.HeartbeatInfo{Last: last, Probe: s.probed(c, d)},
+		Kind: message.Heartbeat, Run: envelope.Run, Heartbeat: &message.HeartbeatInfo{Last: last, Ack: c.Ack, Probe: s.probed(c, d)},
 	})
 }
 

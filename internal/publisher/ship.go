@@ -118,7 +118,7 @@ func (r *run) ship(ctx context.Context, host string, w wish) error {
 		return &shipError{w.source, err}
 	}
 	defer f.Close()
-	chunk := message.Chunk{Run: r.dp.Run}
+	chunk := message.Chunk{Run: r.dp.Run, Host: host}
 	if sum, err := hex.DecodeString(w.SHA256); err == nil {
 		copy(chunk.Sum[:], sum)
 	}

@@ -67,6 +67,7 @@ func (r *run) beginCollecting(done *message.DoneInfo, anew bool) {
 	ctx, r.collect.cancel = context.WithCancelCause(context.Background())
 	r.collect.ended.Go(func() {
 		c := newCollection(r.job.Collect, r.journal, r.sender, backlogFor(r.job))
+		c.pieces.Codec = message.PickCodec(r.job.Codecs)
 		files := c.run(ctx, root, anew)
 		r.mail.post(collected{done, files})
 	})

@@ -168,7 +168,7 @@ func TestWorkerThatDiedWhileItCollectedCollectsAnew(t *testing.T) {
 	var part message.Pieces
 	part.Add(message.Piece{Kind: message.FileBegin, Path: "a"})
 	part.Add(message.Piece{Kind: message.FileData, Data: []byte("ha")})
-	_, _, err := j.artifact(part.Pack())
+	_, _, err := j.files(part.Pack())
 	check(t, err)
 	check(t, log.Close())
 	totals := []message.Total{{StdoutLines: 1, StdoutBytes: 5}}
@@ -200,7 +200,7 @@ func pieces(t *testing.T, j *journal) []message.Piece {
 	t.Helper()
 	var all []message.Piece
 	for _, record := range records(t, j) {
-		a, err := message.DecodeArtifact(record)
+		a, err := message.DecodeFiles(record)
 		check(t, err)
 		part, _, err := a.Pieces(nil)
 		check(t, err)

@@ -318,7 +318,7 @@ func (c *collection) log(ctx context.Context, packed message.Packed, backlog int
 	if err := c.catchUp(ctx, backlog); err != nil {
 		return err
 	}
-	seq, size, err := c.journal.artifact(packed)
+	seq, size, err := c.journal.files(packed)
 	if err != nil {
 		return fmt.Errorf("the worker's disk takes no more: %w", plain(err))
 	}

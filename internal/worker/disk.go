@@ -152,15 +152,16 @@ func (j *journal) replay() (ended bool, err error) {
 			return ended, err
 		}
 		buf = record
-		if message.IsArtifact(record) {
-			continue
-		}
-		if message.IsOutput(record) {
+		switch message.FrameKindOf(record) {
+		case 0:
+		case message.FrameOutput:
 			o, err := message.DecodeOutput(record)
 			if err != nil {
 				return ended, err
 			}
 			j.recall(o)
+			continue
+		default: // files
 			continue
 		}
 		e, err := message.DecodeEvent(record)

@@ -60,18 +60,19 @@ func (s *site) sealed(job *message.Job) []byte {
 // has put its address.
 func TestPublisherOfAnotherVersionIsTold(t *testing.T) {
 	t.Parallel()
-	for name, body := range map[string]string{
-		"as now":    `{"downbeat":2,"purpose":"job","run":%[1]q,"payload":"{\"run\":\"%[1]s\",\"reply_to\":\"%[2]s\",\"beats\":[{}]}","signed":"x"}`,
-		"as object": `{"downbeat":2,"run":%[1]q,"reply_to":%[2]q,"payload":{"beats":[]}}`,
+	for name, test := range map[string]struct{ body, speaks string }{
+		"version 1, as it is": {`{"downbeat":1,"purpose":"job","namespace":"test","host":"alpha","run":%[1]q,"expires":"2026-11-23T12:01:00.123456789Z","payload":"{\"run\":\"%[1]s\",\"host\":\"alpha\",\"reply_to\":\"%[2]s\",\"since\":\"01JD5W9M4QX3T0C9V8Z7Y6R5PK\",\"experiment\":\"locks\",\"datapoint\":1,\"processes\":[{\"name\":\"server.0\",\"group\":\"server\",\"index\":0,\"rank\":0,\"local\":0,\"argv\":[\"sleep\",\"1\"],\"env\":{\"A\":\"ü\"}}],\"lease_ms\":30000,\"window_bytes\":8388608,\"grace_ms\":10000}","key":"af06a3e3291714e4","signature":"tF5MceMM2wdUxy23pNLey3ZLTwtjOltxnac4ILXX9SrLX8tPR3jHOBaZ7iJKzAKIjJjD8Dc2nfkElCtnhrZzBA=="}`, "1"},
+		"as now":              {`{"downbeat":3,"payload":"{\"run\":\"%[1]s\",\"reply_to\":\"%[2]s\",\"beats\":[{}]}","signed":"x"}`, "3"},
+		"as object":           {`{"downbeat":3,"run":%[1]q,"reply_to":%[2]q,"payload":{"beats":[]}}`, "3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			s.serve(nil)
 			job := s.job("true")
-			s.publish(fmt.Appendf(nil, body, job.Run, job.ReplyTo))
+			s.publish(fmt.Appendf(nil, test.body, job.Run, job.ReplyTo))
 			e := s.await(job, message.Refused)
-			contains(t, "the refusal", e.Refused.Reason, "other protocol version: the sender speaks 2, this build 1 (the worker on alpha is of version v9")
+			contains(t, "the refusal", e.Refused.Reason, "other protocol version: the sender speaks "+test.speaks+", this build 2 (the worker on alpha is of version v9")
 			if e.Host != testHost || e.Refused.Version != "v9" {
 				t.Errorf("it is refused by %q of version %q", e.Host, e.Refused.Version)
 			}

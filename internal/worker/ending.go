@@ -46,7 +46,7 @@ func (r *run) keepalive(c *message.Control, taken time.Time) {
 		return
 	}
 	r.sender.ack(c.Ack, c.Resend)
-	info := &message.HeartbeatInfo{Last: r.log.Last(), Probe: r.probed(c, taken)}
+	info := &message.HeartbeatInfo{Last: r.log.Last(), Ack: c.Ack, Probe: r.probed(c, taken)}
 	r.reply(message.Event{Kind: message.Heartbeat, Heartbeat: info})
 }
 

@@ -244,19 +244,20 @@ func (s *site) receive() error {
 		return err
 	}
 	check(s.t, d.Ack(ctx))
-	if message.IsOutput(d.Body) {
+	switch message.FrameKindOf(d.Body) {
+	case 0:
+	case message.FrameOutput:
 		o, err := message.DecodeOutput(d.Body)
 		check(s.t, err)
 		s.ofRun(o.Run).take(o)
 		return nil
-	}
-	if message.IsArtifact(d.Body) {
-		a, err := message.DecodeArtifact(d.Body)
+	default:
+		f, err := message.DecodeFiles(d.Body)
 		check(s.t, err)
-		pieces, _, err := a.Pieces(nil)
+		pieces, _, err := f.Pieces(nil)
 		check(s.t, err)
-		of := s.ofRun(a.Run)
-		of.logged[a.Seq], of.pieces[a.Seq] = true, slices.Collect(pieces)
+		of := s.ofRun(f.Run)
+		of.logged[f.Seq], of.pieces[f.Seq] = true, slices.Collect(pieces)
 		return nil
 	}
 	e, err := message.DecodeEvent(d.Body)

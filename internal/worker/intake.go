@@ -103,7 +103,7 @@ func (w *Worker) journal(job *message.Job, body []byte) (*run, error) {
 }
 
 // greet answers a hello.
-func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
+func (w *Worker) greet(envelope *message.Payload, taken time.Time) error {
 	c, err := envelope.Control()
 	if err != nil {
 		return err
@@ -112,6 +112,7 @@ func (w *Worker) greet(envelope *message.Envelope, taken time.Time) error {
 		return fmt.Errorf("%w: a %s control on the queue of jobs", message.ErrMisdirect, c.Kind)
 	}
 	info := w.here(w.desk.busy())
+	info.Nonce = c.Nonce
 	if c.Probe != nil {
 		probe := *c.Probe
 		probe.TakenAt, probe.AnswerAt = taken.Round(0).Add(w.skew()), w.now()

@@ -84,7 +84,7 @@ func TestWhatCannotBeAcceptedIsDeadLetteredWithItsReason(t *testing.T) {
 		"garbage":   {func(*site, *message.Job) []byte { return []byte("\x00garbage") }, message.ErrMalformed, false},
 		"truncated": {func(s *site, job *message.Job) []byte { b := seal(key, asIs)(s, job); return b[:len(b)/2] }, message.ErrMalformed, false},
 		"of another version": {func(s *site, job *message.Job) []byte {
-			return []byte(strings.Replace(string(seal(key, asIs)(s, job)), `"downbeat":1`, `"downbeat":2`, 1))
+			return []byte(strings.Replace(string(seal(key, asIs)(s, job)), `"downbeat":2`, `"downbeat":3`, 1))
 		}, message.ErrVersion, true},
 		"oversized": {func(*site, *message.Job) []byte { return make([]byte, message.MaxSigned+1) }, message.ErrTooLarge, false},
 		"a control": {func(s *site, job *message.Job) []byte {
@@ -140,7 +140,7 @@ func (s *site) hello(host, replyTo string) []byte {
 	s.t.Helper()
 	body, err := message.Seal(message.Address{
 		Purpose: message.PurposeControl, Namespace: testNamespace, Host: host, Expires: time.Now().Add(time.Hour),
-	}, message.Control{Kind: message.Hello, ReplyTo: replyTo, Probe: &message.Probe{ID: 3}}, nil)
+	}, message.Control{Kind: message.Hello, ReplyTo: replyTo, Nonce: "n", Probe: new(message.Probe)}, nil)
 	check(s.t, err)
 	return body
 }
@@ -153,8 +153,8 @@ func TestHelloIsAnswered(t *testing.T) {
 
 	s.publish(s.hello(testHost, events))
 	e := s.awaitHere()
-	if h := e.Here; e.Host != testHost || h.Version != "v9" || h.Run != "" || h.OS == "" || h.Arch == "" || h.Probe == nil || h.Probe.ID != 3 {
-		t.Errorf("answer of %s: %+v, want an idle v9 with the probe", e.Host, h)
+	if h := e.Here; e.Host != testHost || h.Version != "v9" || h.Run != "" || h.OS == "" || h.Arch == "" || h.Probe == nil || h.Nonce != "n" {
+		t.Errorf("answer of %s: %+v, want an idle v9 with the probe and the nonce", e.Host, h)
 	}
 
 	job := s.job(stay)
@@ -191,16 +191,17 @@ func TestControlsThatCameBeforeTheirJobAreKeptForIt(t *testing.T) {
 	s.serve(nil)
 	running, late := s.job("true"), s.job("true")
 	s.ready(running) // with a run here, controls are taken
-	for id := range 2 {
-		s.tell(late, message.Control{Kind: message.Keepalive, Probe: &message.Probe{ID: id + 1}})
+	sent := []time.Time{time.Unix(1, 0), time.Unix(2, 0)}
+	for _, at := range sent {
+		s.tell(late, message.Control{Kind: message.Keepalive, Probe: &message.Probe{SentAt: at}})
 	}
 	s.tell(running, message.Control{Kind: message.Keepalive})
 	s.await(running, message.Heartbeat) // controls are taken in their order: those of the late run are here
 	s.send(late)
-	answered := map[int]bool{}
+	answered := map[int64]bool{}
 	for range 2 {
 		e := s.await(late, message.Heartbeat)
-		answered[e.Heartbeat.Probe.ID] = true
+		answered[e.Heartbeat.Probe.SentAt.Unix()] = true
 	}
 	if !answered[1] || !answered[2] {
 		t.Errorf("the probes answered are %v, want both", answered)

@@ -38,7 +38,7 @@ type journal struct {
 	flushed time.Time  // when the latest batch was
 	streams []position // process*2+stream; steps count on after the processes
 	failed  error
-	packet  []byte          // of an artifact batch
+	packet  []byte          // of a batch of files
 	missing bool            // output was dropped since
 	late    []message.Event // that the log has not taken since
 }
@@ -161,9 +161,9 @@ func (j *journal) totals() []message.Total {
 	return totals
 }
 
-// artifact appends a batch of files, and returns how large it is. Where the log
+// files appends a batch of files, and returns how large it is. Where the log
 // can't take it, it can still take what is smaller.
-func (j *journal) artifact(p message.Packed) (seq uint64, size int, err error) {
+func (j *journal) files(p message.Packed) (seq uint64, size int, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.flush()

@@ -115,7 +115,7 @@ func receive(ctx context.Context, c queue.Consumer, within time.Duration) (*queu
 
 // control answers one delivery of the control queue.
 func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) {
-	if message.IsChunk(d.Body) {
+	if message.FrameKindOf(d.Body) == message.FrameChunk {
 		w.chunk(d.Body)
 		w.answered(d.Ack(ctx))
 		return
@@ -181,7 +181,7 @@ func (w *Worker) pass(r *run, c earlyControl) {
 // validForRun reports whether a control that has expired by the wall clock, or will
 // only long after, is valid on the clock of its run, which goes on evenly: a step of the wall
 // clock in mid-run must not make the worker deaf to the run's publisher.
-func (w *Worker) validForRun(envelope *message.Envelope) bool {
+func (w *Worker) validForRun(envelope *message.Payload) bool {
 	r := w.lookup(envelope.Run)
 	if r == nil {
 		return false

@@ -90,7 +90,7 @@ func (y *junkyard) kinds() []func(message.Address) ([]byte, error) {
 			return body[:y.random.IntN(len(body))], message.ErrMalformed
 		},
 		func(a message.Address) ([]byte, error) { // of another version
-			return bytes.Replace(good(a), []byte(`"downbeat":1`), fmt.Appendf(nil, `"downbeat":%d`, 2+y.random.IntN(1000)), 1), message.ErrVersion
+			return bytes.Replace(good(a), []byte(`"downbeat":2`), fmt.Appendf(nil, `"downbeat":%d`, 3+y.random.IntN(1000)), 1), message.ErrVersion
 		},
 		func(message.Address) ([]byte, error) { // deep
 			return bytes.Repeat([]byte(some([]string{"[", `{"a":`, `{"payload":[`})), 1+y.random.IntN(50_000)), message.ErrMalformed
@@ -126,7 +126,7 @@ func (y *junkyard) kinds() []func(message.Address) ([]byte, error) {
 			return good(a), message.ErrMalformed
 		},
 		func(message.Address) ([]byte, error) { // of a time that can't be, which the reason would quote
-			return fmt.Appendf(nil, `{"downbeat":1,"expires":%q}`, strings.Repeat("9", 1+y.random.IntN(100_000))), message.ErrMalformed
+			return fmt.Appendf(nil, `{"downbeat":2,"payload":%q}`, `{"expires":"`+strings.Repeat("9", 1+y.random.IntN(100_000))+`"}`), message.ErrMalformed
 		},
 	}
 }
@@ -140,9 +140,9 @@ func (y *junkyard) badJob() ([]byte, error) {
 	case 0:
 		j.Processes[0].Name = name
 	case 1:
-		j.Host = name
+		j.ReplyTo = name
 	case 2:
-		j.Run = name
+		a.Run = name
 	case 3:
 		j.Since = name
 	case 4:
@@ -151,7 +151,7 @@ func (y *junkyard) badJob() ([]byte, error) {
 		j.Processes[0].Argv = nil
 	case 6: // a hello that would have the worker write to any queue
 		a.Purpose, a.Run = message.PurposeControl, ""
-		return y.seal(a, message.Control{Kind: message.Hello, ReplyTo: "x" + hostile[y.random.IntN(14)]}, y.key), message.ErrMalformed
+		return y.seal(a, message.Control{Kind: message.Hello, Nonce: "n", ReplyTo: "x" + hostile[y.random.IntN(14)]}, y.key), message.ErrMalformed
 	}
 	return y.seal(a, j, y.key), message.ErrMalformed
 }
@@ -165,7 +165,7 @@ func (y *junkyard) badControl() ([]byte, error) {
 		return y.seal(a, y.job(a.Run), y.key), message.ErrMalformed
 	case 1:
 		a.Run = ""
-		return y.seal(a, message.Control{Kind: message.Hello, ReplyTo: message.EventsQueue(y.namespace, "NOBODY")}, y.key), message.ErrMisdirect
+		return y.seal(a, message.Control{Kind: message.Hello, Nonce: "n", ReplyTo: message.EventsQueue(y.namespace, "NOBODY")}, y.key), message.ErrMisdirect
 	case 2:
 		return y.sized(a, message.Control{Kind: message.ControlKind(hostile[y.random.IntN(len(hostile))])})
 	}

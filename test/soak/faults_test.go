@@ -88,8 +88,8 @@ func (s *soak) victim() *member {
 func (s *soak) junk() {
 	bodies := [][]byte{
 		[]byte("junk"), bytes.Repeat([]byte("["), 100_000), make([]byte, 1<<20),
-		[]byte(`{"downbeat":9,"purpose":"job","namespace":"soak"}`), []byte(`{"downbeat":1,"purpose":"jo`),
-		[]byte("DBO\x01\x00\x00\x00"), []byte(`{"downbeat":1,"event":"done","run":"../../x","done":{}}`),
+		[]byte(`{"downbeat":9,"purpose":"job","namespace":"soak"}`), []byte(`{"downbeat":2,"payload":"{\"purpose`),
+		[]byte("DBO\x02\x00\x00\x00"), []byte(`{"downbeat":2,"event":"done","run":"../../x","done":{}}`),
 	}
 	host := s.anyone().host
 	targets := []string{message.JobsQueue(namespace, host), message.ControlQueue(namespace, host)}

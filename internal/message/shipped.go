@@ -2,11 +2,9 @@ package message
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"slices"
 	"strings"
 )
@@ -66,67 +64,4 @@ func (f *File) check() error {
 		return fmt.Errorf("%q: %d bytes, and text of %d", f.Path, f.Bytes, len(f.Text))
 	}
 	return nil
-}
-
-// WantInfo asks for a part of the content of a job's file. It is answered with
-// chunks, which may get lost: who asks, asks again.
-type WantInfo struct {
-	SHA256 string `json:"sha256"`
-	Offset int64  `json:"offset"`
-	Bytes  int64  `json:"bytes"`
-	// Path, Done and Total are for people: which file, and how far it has come.
-	Path  string `json:"path"`
-	Done  int64  `json:"done"`
-	Total int64  `json:"total"`
-}
-
-// A Chunk is a part of a file's content on its way to a host. It isn't signed:
-// the job that names the hash of the whole is.
-type Chunk struct {
-	Run    string
-	Sum    [sha256.Size]byte // of the whole content
-	Offset int64
-	Data   []byte
-}
-
-// A chunk on the wire: "DBC", the version, then the run (a length and bytes), the
-// 32 bytes of the hash, the offset, the length and the bytes, and a CRC-32C of all
-// that (4 bytes, little endian). Numbers are varints.
-const chunkMagic = "DBC"
-
-// MaxChunk is how much data a chunk carries at most, in bytes.
-const MaxChunk = 256 << 10
-
-// Encode gives the chunk's wire form.
-func (c *Chunk) Encode() []byte {
-	buf := make([]byte, 0, len(c.Data)+128)
-	buf = append(buf, chunkMagic...)
-	buf = append(buf, Version)
-	buf = appendString(buf, c.Run)
-	buf = append(buf, c.Sum[:]...)
-	buf = binary.AppendUvarint(buf, uint64(c.Offset))
-	buf = binary.AppendUvarint(buf, uint64(len(c.Data)))
-	buf = append(buf, c.Data...)
-	return binary.LittleEndian.AppendUint32(buf, crc32.Checksum(buf, castagnoli))
-}
-
-// IsChunk tells a chunk from an envelope.
-func IsChunk(data []byte) bool {
-	return len(data) >= len(chunkMagic) && string(data[:len(chunkMagic)]) == chunkMagic
-}
-
-// DecodeChunk reads a chunk. Its data points into data.
-func DecodeChunk(data []byte) (*Chunk, error) {
-	r, err := openBatch(data, chunkMagic, "chunk")
-	if err != nil {
-		return nil, err
-	}
-	c := &Chunk{Run: string(r.name())}
-	copy(c.Sum[:], r.take(sha256.Size))
-	c.Offset = int64(r.uvarint()) //nolint:gosec // a negative one is refused
-	c.Data = r.bytes()
-	if r.bad || len(r.rest) > 0 || c.Offset < 0 || len(c.Data) > MaxChunk {
-		return nil, fmt.Errorf("%w: chunk of %d bytes at %d", ErrMalformed, len(c.Data), c.Offset)
-	}
-	return c, nil
 }

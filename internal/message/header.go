@@ -16,21 +16,21 @@ type Header struct {
 	Envelope bool
 	// Version is that of the protocol the sender speaks.
 	Version int
-	// Batch is the letter of a binary batch, such as 'O' of [Output]; 0: it is JSON.
-	Batch byte
+	// Frame is the kind of a frame; 0: it is JSON.
+	Frame FrameKind
 }
 
-// HeaderOf reads the header of an event, a batch or an envelope. It takes no memory
+// HeaderOf reads the header of an event, a frame or an envelope. It takes no memory
 // worth mentioning, whatever the message is.
 func HeaderOf(data []byte) (Header, error) {
-	if letter, ok := batchLetter(data); ok {
-		return batchHeader(data, letter)
+	if FrameKindOf(data) != 0 {
+		return frameHeader(data)
 	}
 	if len(data) > MaxEvent {
 		return Header{}, fmt.Errorf("%w: an event of %d bytes, at most %d are accepted", ErrTooLarge, len(data), MaxEvent)
 	}
 	o, err := outlineOf(data)
-	return Header{Run: o.run, Host: o.host, Seq: o.seq, Kind: o.kind, Envelope: o.purpose, Version: o.version}, err
+	return Header{Run: o.run, Host: o.host, Seq: o.seq, Kind: o.kind, Envelope: o.payload != nil && o.kind == "", Version: o.version}, err
 }
 
 // An outline is what is told of a JSON message before it is decoded: the members of
@@ -41,7 +41,6 @@ type outline struct {
 	replyTo   string
 	payload   []byte // as it stands in the text
 	kind      EventKind
-	purpose   bool
 	seq       uint64
 	members   []string
 }
@@ -68,8 +67,6 @@ func outlineOf(data []byte) (outline, error) {
 			o.replyTo = short(value)
 		case "event":
 			o.kind = EventKind(short(value))
-		case "purpose":
-			o.purpose = true
 		case "payload":
 			o.payload = value
 		}
@@ -91,29 +88,31 @@ func short(value []byte) string {
 // lasting reports whether it is an event that every version reads of every other.
 func (o *outline) lasting() bool { return o.kind == Here || o.kind == Refused }
 
+// maxAnswered is the largest message whose sender is told that it was refused, in
+// bytes: one that is larger than any that is accepted may say whom to tell.
+const maxAnswered = 2 * MaxSigned
+
 // ReplyAddress finds out whom to tell that a message was refused, whatever is wrong
 // with it and whatever version it is of: the run, and the queue that its sender
 // waits on, which is one of the namespace's queues of events. Either may be empty.
+//
+// They are looked for at the top of the payload, and where there is none, of the
+// message, and as far as the text can be read.
 func ReplyAddress(data []byte, namespace string) (run, replyTo string) {
-	if len(data) > MaxSigned {
+	if len(data) > maxAnswered {
 		return "", ""
 	}
-	outer, err := outlineOf(data)
-	if err != nil {
-		return "", ""
-	}
+	outer, _ := outlineOf(data) // what comes before the fault
 	inner := outer
 	var payload string
 	if json.Unmarshal(outer.payload, &payload) == nil {
-		if inner, err = outlineOf([]byte(payload)); err != nil {
-			return "", ""
-		}
+		inner, _ = outlineOf([]byte(payload))
 	}
 	if CheckReplyTo(namespace, inner.replyTo) != nil {
 		return "", ""
 	}
 	if run = inner.run; run == "" {
-		run = outer.run // of a control
+		run = outer.run // of a control of version 1
 	}
 	if CheckRun(run) != nil {
 		run = ""
