@@ -66,7 +66,7 @@ func (a *app) cancelCommand() *cobra.Command {
 			}
 			defer done()
 			host, _ := os.Hostname()
-			err = p.Cancel(cmd.Context(), args[0], "publish cancel on "+host, a.flags.readyTimeout)
+			err = p.Cancel(cmd.Context(), args[0], "publish cancel on "+host, a.flags.ReadyTimeout)
 			if errors.Is(err, publisher.ErrNotCancelled) {
 				return &exitError{exitFailed, err}
 			} else if err != nil {
@@ -102,7 +102,7 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	var names []string
-	within := min(answersWithin, a.flags.readyTimeout)
+	within := min(answersWithin, a.flags.ReadyTimeout)
 	if len(args) == 1 {
 		file, err := a.load(args[0])
 		if err != nil {
@@ -111,7 +111,7 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 		for _, h := range file.Hosts {
 			names = append(names, h.Name)
 		}
-		within = min(5*time.Second, a.flags.readyTimeout)
+		within = min(5*time.Second, a.flags.ReadyTimeout)
 	}
 	p, done, err := a.open(cmd.Context(), nil)
 	if err != nil {
@@ -123,12 +123,12 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 		return &exitError{exitUnreachable, err}
 	}
 	if len(reports) == 0 {
-		return &exitError{exitUnreachable, fmt.Errorf("no worker answered in namespace %s within %s", a.flags.namespace, within)}
+		return &exitError{exitUnreachable, fmt.Errorf("no worker answered in namespace %s within %s", a.flags.Namespace, within)}
 	}
 	if len(names) == 0 {
 		slices.SortFunc(reports, func(x, y publisher.HostReport) int { return strings.Compare(x.Host, y.Host) })
 	}
-	if a.flags.output == "json" {
+	if a.flags.Output == "json" {
 		err = a.hostsJSON(reports)
 	} else {
 		err = a.hostsTable(reports)

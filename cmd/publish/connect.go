@@ -22,15 +22,15 @@ func (f *flags) findQueue(set *pflag.FlagSet) (warnings []string, err error) {
 	switch {
 	case url && file:
 		return nil, errors.New("--queue and --queue-file: choose one")
-	case f.queueFile == "" || url:
-	case !file && f.queue != embedded:
+	case f.QueueFile == "" || url:
+	case !file && f.Queue != embedded:
 		return nil, errors.New("the environment has both the queue's URL (DOWNBEAT_QUEUE or DOWNBEAT_QUEUE_URL) and a file that holds it (DOWNBEAT_QUEUE_FILE or DOWNBEAT_QUEUE_URL_FILE): which one counts? Unset the other")
 	default:
-		if f.queue, err = settings.ReadURL(f.queueFile); err != nil {
+		if f.Queue, err = settings.ReadURL(f.QueueFile); err != nil {
 			return nil, fmt.Errorf("--queue-file: %w", err)
 		}
 	}
-	if url && dial.HasPassword(f.queue) {
+	if url && dial.HasPassword(f.Queue) {
 		warnings = append(warnings, "the password in --queue can be seen by everybody on this machine, with ps for instance; "+
 			"put the URL into a file that only you can read (chmod 600) and give --queue-file FILE, or set DOWNBEAT_QUEUE_URL")
 	}
@@ -51,7 +51,7 @@ func (a *app) connect(ctx context.Context) (queue.Broker, error) {
 	told := false
 	var last error
 	try := func() (broker queue.Broker, err error) {
-		broker, last = dial.Open(ctx, a.flags.queue, queue.Options{Log: a.log, ClientName: "publish"})
+		broker, last = dial.Open(ctx, a.flags.Queue, queue.Options{Log: a.log, ClientName: "publish"})
 		if last != nil && !errors.Is(last, queue.ErrHungUp) {
 			return nil, backoff.Permanent(last)
 		}

@@ -63,8 +63,8 @@ func (a *app) newLab(ctx context.Context, file *experiment.File, directory strin
 	}
 	for _, h := range file.Hosts {
 		w, err := worker.New(worker.Config{
-			Broker: l.broker, Runner: l.runner, Namespace: a.flags.namespace, Host: h.Name, StateDir: l.state.Dir, Dir: directory,
-			Trust: message.Trust{Unsigned: true}, Lease: a.flags.lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), a.flags.passEnv),
+			Broker: l.broker, Runner: l.runner, Namespace: a.flags.Namespace, Host: h.Name, StateDir: l.state.Dir, Dir: directory,
+			Trust: message.Trust{Unsigned: true}, Lease: a.flags.Lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), a.flags.PassEnv),
 		})
 		if err != nil {
 			return nil, err

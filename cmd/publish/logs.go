@@ -23,7 +23,7 @@ func (a *app) printLogs(reader *results.Reader, filter results.Filter, times boo
 	display := newLogDisplay(a.std.out)
 	several := len(reader.Runs()) > 1
 	write := func(line results.Line) error { return display.print(out, logPrefix(line, several, times), line) }
-	if a.flags.output == "json" {
+	if a.flags.Output == "json" {
 		write = newLogEncoder(reader, out).encode
 	}
 	var problems []error

@@ -32,7 +32,7 @@ func (a *app) observer(dp *experiment.Datapoint) observer {
 	for _, h := range dp.Hosts {
 		progress.phases[h.Name] = publisher.Asked
 	}
-	if a.flags.output == "json" {
+	if a.flags.Output == "json" {
 		return newJSONObserver(a, dp, progress)
 	}
 	return newTextObserver(a, dp, progress)
@@ -47,7 +47,7 @@ type textObserver struct {
 
 func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserver {
 	o := &textObserver{progress: p, app: a}
-	if a.flags.quiet {
+	if a.flags.Quiet {
 		return o
 	}
 	lines := terminal.NewLines(a.out, a.err)

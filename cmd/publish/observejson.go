@@ -59,7 +59,7 @@ const longestPart = 1 << 20
 func newJSONObserver(a *app, dp *experiment.Datapoint, p *progress) *jsonObserver {
 	steps := dp.Steps()
 	return &jsonObserver{
-		progress: p, run: dp.Run, out: a.out, quiet: a.flags.quiet, dp: dp, steps: steps,
+		progress: p, run: dp.Run, out: a.out, quiet: a.flags.Quiet, dp: dp, steps: steps,
 		parts: make([][2][]byte, len(dp.Processes)+len(steps)),
 	}
 }

@@ -23,26 +23,8 @@ import (
 )
 
 // flags are what all commands share. Each can also be given by an environment
-// variable, DOWNBEAT_ and its name; the flag wins.
-type flags struct {
-	queue        string
-	queueFile    string
-	namespace    string
-	results      string
-	key          string
-	readyTimeout time.Duration
-	lease        time.Duration
-	quiet        bool
-	noProgress   bool
-	output       string
-	logLevel     string
-	failFast     bool
-	keepGoing    bool
-	maxFailures  int
-	retries      int
-	only         []string
-	passEnv      []string
-}
+// variable; the flag wins.
+type flags struct{ settings.Publish }
 
 // app is one invocation.
 type app struct {
@@ -116,23 +98,30 @@ func oneFile(_ *cobra.Command, args []string) error {
 }
 
 func (a *app) define(f *pflag.FlagSet) {
-	f.StringVar(&a.flags.queue, "queue", embedded, "`URL` of the queue: amqp://..., amqps://..., sqs://REGION, or mem: for the embedded one (also $DOWNBEAT_QUEUE_URL)")
-	f.StringVar(&a.flags.queueFile, "queue-file", "", "`FILE` that holds the queue's URL, so that its password is seen by nobody (also $DOWNBEAT_QUEUE_URL_FILE)")
-	f.StringVar(&a.flags.namespace, "namespace", "downbeat", "`NAME` that prefixes all queues")
-	f.StringVar(&a.flags.results, "results", "results", "`DIR` to put results into")
-	f.StringVar(&a.flags.key, "key", "", "`FILE` with the private key to sign with (see publish keygen)")
-	f.DurationVar(&a.flags.readyTimeout, "ready-timeout", 30*time.Second, "how long a host may take to become ready")
-	f.DurationVar(&a.flags.lease, "lease", 30*time.Second, "how long to wait for a word from a silent host, and workers for one from here")
-	f.BoolVar(&a.flags.failFast, "fail-fast", false, "stop the experiment at the first datapoint that does not succeed")
-	f.BoolVar(&a.flags.keepGoing, "keep-going", false, "go on with the next datapoint whatever becomes of one (the default), even after the same refusal three times in a row")
-	f.IntVar(&a.flags.maxFailures, "max-failures", 0, "stop the experiment after `N` datapoints that did not succeed (default: never)")
-	f.IntVar(&a.flags.retries, "retries", -1, "try a datapoint that did not succeed again, up to `N` times (default: what the file says)")
-	f.StringSliceVar(&a.flags.only, "only", nil, "run only the datapoints with `PARAMETER=VALUE`; with several, those that have one of the values of each parameter")
-	f.StringSliceVar(&a.flags.passEnv, "pass-env", nil, "`NAMES` of variables that processes inherit, on the embedded queue, though they begin with AWS_ or DOWNBEAT_")
-	f.BoolVar(&a.flags.quiet, "quiet", false, "don't print the processes' lines; they are in the results")
-	f.BoolVar(&a.flags.noProgress, "no-progress", false, "no live line on the terminal")
-	f.StringVar(&a.flags.output, "output", "text", "`FORMAT` of standard output: text or json")
-	f.StringVar(&a.flags.logLevel, "log-level", "warn", "`LEVEL`: debug, info, warn or error: how much to tell on standard error of what goes on inside")
+	for _, v := range settings.Variables(&a.flags.Publish) {
+		about := v.About
+		if v.Arg != "" { // pflag takes what is in backquotes for the value's name
+			about = strings.Replace(about, v.Arg, "`"+v.Arg+"`", 1)
+		}
+		switch p := v.Value.(type) {
+		case *string:
+			f.StringVar(p, v.Flag(), "", about)
+		case *bool:
+			f.BoolVar(p, v.Flag(), false, about)
+		case *int:
+			f.IntVar(p, v.Flag(), 0, about)
+		case *time.Duration:
+			f.DurationVar(p, v.Flag(), 0, about)
+		case *[]string:
+			f.StringSliceVar(p, v.Flag(), nil, about)
+		}
+		if flag := f.Lookup(v.Flag()); v.Default != "" {
+			flag.DefValue = v.Default
+			if err := flag.Value.Set(v.Default); err != nil {
+				panic(err) // the tag is wrong
+			}
+		}
+	}
 }
 
 // wrongValue says what a flag takes, where its own error is about how it was read.
@@ -151,24 +140,10 @@ func wrongValue(flag *pflag.Flag, err error) string {
 // prepare completes the flags from the environment, checks them, and makes what
 // everything else writes through.
 func (a *app) prepare(f *pflag.FlagSet) error {
-	var err error
-	f.VisitAll(func(flag *pflag.Flag) {
-		if flag.Changed || err != nil {
-			return
-		}
-		for _, name := range variables(flag.Name) {
-			if value, ok := os.LookupEnv(name); ok && value != "" {
-				if setErr := flag.Value.Set(value); setErr != nil {
-					err = usage(fmt.Errorf("%s=%q: %s", name, value, wrongValue(flag, setErr)))
-				}
-				return
-			}
-		}
-	})
-	if err != nil {
-		return err
+	if err := a.flags.readEnvironment(f); err != nil {
+		return usage(err)
 	}
-	misspelt, warnings := settings.Unknown("publish", settings.Publish, os.Environ())
+	misspelt, warnings := settings.Unknown("publish", &a.flags.Publish, os.Environ())
 	if len(misspelt) > 0 {
 		return usage(errors.Join(misspelt...))
 	}
@@ -179,13 +154,13 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 	if err := a.flags.check(); err != nil {
 		return usage(err)
 	}
-	a.live = terminal.NewLive(a.std.err, !a.flags.noProgress && terminal.Movable(a.std.err, os.Getenv("TERM")))
+	a.live = terminal.NewLive(a.std.err, !a.flags.NoProgress && terminal.Movable(a.std.err, os.Getenv("TERM")))
 	a.style = terminal.NewStyle(a.std.err, os.Getenv("TERM"), os.Getenv("NO_COLOR"))
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(a.flags.logLevel)); err != nil {
-		return usage(fmt.Errorf("--log-level %q: it is debug, info, warn or error", a.flags.logLevel))
+	if err := level.UnmarshalText([]byte(a.flags.LogLevel)); err != nil {
+		return usage(fmt.Errorf("--log-level %q: it is debug, info, warn or error", a.flags.LogLevel))
 	}
-	a.spoolErr(a.live, a.flags.results)
+	a.spoolErr(a.live, a.flags.Results)
 	a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 	for _, text := range append(warnings, hint...) {
 		a.say("publish: warning: %s\n", text)
@@ -193,45 +168,53 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 	return nil
 }
 
-// variables are the environment variables of a flag. The queue's is also that
-// of the worker, so that one setting serves both.
-func variables(flag string) []string {
-	name := message.EnvPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-	switch flag {
-	case "queue":
-		return []string{name, name + "_URL"}
-	case "queue-file":
-		return []string{name, message.EnvPrefix + "QUEUE_URL_FILE"}
+// readEnvironment sets the flags that aren't given from their variables.
+func (f *flags) readEnvironment(set *pflag.FlagSet) error {
+	for _, v := range settings.Variables(&f.Publish) {
+		flag := set.Lookup(v.Flag())
+		if flag.Changed {
+			continue
+		}
+		for _, key := range v.Keys() {
+			value := os.Getenv(key)
+			if value == "" {
+				continue
+			}
+			if err := flag.Value.Set(value); err != nil {
+				return fmt.Errorf("%s=%q: %s", key, value, wrongValue(flag, err))
+			}
+			break
+		}
 	}
-	return []string{name}
+	return nil
 }
 
 // shortestLease keeps heartbeats, ten to a lease, from becoming a load.
 const shortestLease = time.Second
 
 func (f *flags) check() error {
-	if err := message.CheckNamespace(f.namespace); err != nil {
+	if err := message.CheckNamespace(f.Namespace); err != nil {
 		return fmt.Errorf("--namespace: %w", err)
 	}
-	if _, err := dial.IsLoopback(f.queue); err != nil {
+	if _, err := dial.IsLoopback(f.Queue); err != nil {
 		return fmt.Errorf("--queue: %w", err)
 	}
 	switch {
-	case f.output != "text" && f.output != "json":
-		return fmt.Errorf("--output %q: it is text or json", f.output)
-	case f.readyTimeout <= 0:
-		return fmt.Errorf("--ready-timeout %s: it must be longer than 0", f.readyTimeout)
-	case f.readyTimeout > publisher.MaxReadyTimeout:
+	case f.Output != "text" && f.Output != "json":
+		return fmt.Errorf("--output %q: it is text or json", f.Output)
+	case f.ReadyTimeout <= 0:
+		return fmt.Errorf("--ready-timeout %s: it must be longer than 0", f.ReadyTimeout)
+	case f.ReadyTimeout > publisher.MaxReadyTimeout:
 		return fmt.Errorf("--ready-timeout %s: it must be at most %s: workers take nothing that is valid for more than %s, which is how long they remember what they have run",
-			f.readyTimeout, publisher.MaxReadyTimeout, message.MaxAhead)
-	case f.lease < shortestLease:
-		return fmt.Errorf("--lease %s: it must be at least %s", f.lease, shortestLease)
-	case f.failFast && f.keepGoing:
+			f.ReadyTimeout, publisher.MaxReadyTimeout, message.MaxAhead)
+	case f.Lease < shortestLease:
+		return fmt.Errorf("--lease %s: it must be at least %s", f.Lease, shortestLease)
+	case f.FailFast && f.KeepGoing:
 		return errors.New("--fail-fast and --keep-going: choose one")
-	case f.maxFailures < 0:
-		return fmt.Errorf("--max-failures %d: it must be at least 1, or 0 for never", f.maxFailures)
-	case f.retries < -1 || f.retries > experiment.MaxRetries:
-		return fmt.Errorf("--retries %d: it must be between 0 and %d", f.retries, experiment.MaxRetries)
+	case f.MaxFailures < 0:
+		return fmt.Errorf("--max-failures %d: it must be at least 1, or 0 for never", f.MaxFailures)
+	case f.Retries < -1 || f.Retries > experiment.MaxRetries:
+		return fmt.Errorf("--retries %d: it must be between 0 and %d", f.Retries, experiment.MaxRetries)
 	}
 	return nil
 }
@@ -240,11 +223,11 @@ func (f *flags) check() error {
 // of its own. What it returns last closes what it opened.
 func (a *app) open(ctx context.Context, broker queue.Broker) (*publisher.Publisher, func(), error) {
 	config := publisher.Config{
-		Broker: broker, Namespace: a.flags.namespace, ReadyTimeout: a.flags.readyTimeout, Lease: a.flags.lease, Log: a.log,
+		Broker: broker, Namespace: a.flags.Namespace, ReadyTimeout: a.flags.ReadyTimeout, Lease: a.flags.Lease, Log: a.log,
 		Version: version.String(),
 	}
-	if a.flags.key != "" {
-		key, err := message.ReadPrivateKey(a.flags.key)
+	if a.flags.Key != "" {
+		key, err := message.ReadPrivateKey(a.flags.Key)
 		if err != nil {
 			return nil, nil, usage(err)
 		}

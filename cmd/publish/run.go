@@ -36,26 +36,26 @@ func (a *app) settle(file *experiment.File) {
 
 // adapt fills in what depends on flags and queue.
 func (a *app) adapt(file *experiment.File) {
-	if a.flags.retries >= 0 {
-		file.Retries = a.flags.retries
+	if a.flags.Retries >= 0 {
+		file.Retries = a.flags.Retries
 	}
 	if a.local() {
 		file.DefaultAddress(func(string) string { return loopbackAddress })
 	}
 }
 
-func (a *app) embedded() bool { return strings.HasPrefix(a.flags.queue, embedded) }
+func (a *app) embedded() bool { return strings.HasPrefix(a.flags.Queue, embedded) }
 
 // local reports whether all workers are on this machine, as the queue can be
 // reached from nowhere else.
 func (a *app) local() bool {
-	loopback, err := dial.IsLoopback(a.flags.queue)
+	loopback, err := dial.IsLoopback(a.flags.Queue)
 	return err == nil && loopback
 }
 
 // run runs the file.
 func (a *app) run(ctx context.Context, path string) error {
-	a.spoolOut(a.live, a.flags.results)
+	a.spoolOut(a.live, a.flags.Results)
 	file, err := a.load(path)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (a *app) run(ctx context.Context, path string) error {
 
 // only picks the points that --only asks for.
 func (a *app) only(file *experiment.File, points []experiment.Point) ([]experiment.Point, error) {
-	picked, err := file.Only(points, a.flags.only)
+	picked, err := file.Only(points, a.flags.Only)
 	if err != nil {
 		return nil, usage(fmt.Errorf("--only: %w", err))
 	}
@@ -111,7 +111,7 @@ func (a *app) create(file *experiment.File, here string) (*results.Experiment, e
 	} else if path, err := filepath.Abs(file.Path); err == nil {
 		meta.Path = path
 	}
-	exp, err := results.Create(a.flags.results, meta)
+	exp, err := results.Create(a.flags.Results, meta)
 	if err != nil {
 		return nil, usage(err)
 	}

@@ -65,7 +65,7 @@ func (s *series) run(ctx context.Context, open func() (*results.Experiment, erro
 func (s *series) config() campaign.Config {
 	return campaign.Config{
 		Source: campaign.List(s.points), Before: s.before, Retries: s.file.Retries, Pause: s.file.Pause,
-		Limits: campaign.Limits{FailFast: s.flags.failFast, KeepGoing: s.flags.keepGoing, MaxFailures: s.flags.maxFailures},
+		Limits: campaign.Limits{FailFast: s.flags.FailFast, KeepGoing: s.flags.KeepGoing, MaxFailures: s.flags.MaxFailures},
 	}
 }
 

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,34 +17,9 @@ import (
 	"downbeat/internal/settings"
 )
 
-// environment is what the worker is configured by, each variable with the
-// prefix DOWNBEAT_.
-type environment struct {
-	QueueURL      string        `split_words:"true" desc:"amqp://USER:PASSWORD@HOST/VHOST, amqps://... or sqs://REGION: the queue"`
-	QueueURLFile  string        `split_words:"true" desc:"a file that holds that URL, and that only this user can read"`
-	Host          []string      `desc:"what experiment files call this host; several names, with commas, play several hosts"`
-	Namespace     string        `default:"downbeat" desc:"prefix of all queues"`
-	StateDir      string        `split_words:"true" desc:"journal, spool and run directories; else $STATE_DIRECTORY, else the user's state directory"`
-	TrustedKeys   string        `split_words:"true" desc:"file of public keys, one a line: only jobs signed by one of them are run"`
-	AllowUnsigned bool          `split_words:"true" default:"false" desc:"accept unsigned jobs from a broker that is not on loopback"`
-	PassEnv       []string      `split_words:"true" desc:"variables that processes inherit though they begin with AWS_ or DOWNBEAT_, with commas"`
-	Lease         time.Duration `default:"30s" desc:"stop a run when its publisher is silent for so long"`
-	MetricsAddr   string        `split_words:"true" desc:"serve /metrics and /healthz on this address, such as 127.0.0.1:9100"`
-	LogLevel      slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error"`
-	LogFormat     string        `split_words:"true" default:"text" desc:"text or json"`
-}
-
-// defaults says in words what envconfig's table can't.
-var defaults = map[string]string{
-	"DOWNBEAT_QUEUE_URL": "required", "DOWNBEAT_QUEUE_URL_FILE": "none", "DOWNBEAT_HOST": "the host's name", "DOWNBEAT_STATE_DIR": "the user's",
-	"DOWNBEAT_TRUSTED_KEYS": "none", "DOWNBEAT_PASS_ENV": "none", "DOWNBEAT_METRICS_ADDR": "none",
-}
-
-const prefix = "downbeat"
-
 // A config is a checked environment.
 type config struct {
-	environment
+	settings.Worker
 	trust message.Trust
 	// open: unsigned jobs are accepted, because the broker is on loopback.
 	open bool
@@ -59,13 +32,13 @@ type config struct {
 // configure reads and checks the environment; all that is wrong is told at once.
 func configure() (*config, error) {
 	var c config
-	if err := envconfig.Process(prefix, &c.environment); err != nil {
+	if err := envconfig.Process("downbeat", &c.Worker); err != nil {
 		if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
 			return nil, fmt.Errorf("%s=%q: %w (see worker --help)", parse.KeyName, parse.Value, parse.Err)
 		}
 		return nil, err
 	}
-	misspelt, warnings := settings.Unknown("worker", settings.Worker, os.Environ())
+	misspelt, warnings := settings.Unknown("worker", &c.Worker, os.Environ())
 	c.warnings = warnings
 	errs := append(misspelt, c.checkHosts(), c.readQueueURL(), c.checkRest(), c.findStateDir())
 	return &c, errors.Join(errs...)
@@ -218,15 +191,9 @@ A worker that loses the queue tries for ever to reach it again.
 
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, helpHead)
-	var rows bytes.Buffer
-	_ = envconfig.Usagef(prefix, &environment{}, &rows, "{{range .}}{{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for row := range strings.Lines(rows.String()) {
-		key, rest, _ := strings.Cut(row, "\t")
-		if words, ok := defaults[key]; ok {
-			rest = words + rest
-		}
-		fmt.Fprintf(table, "  %s\t%s", key, rest)
+	for _, v := range settings.Variables(&settings.Worker{}) {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", v.Keys()[0], v.Unset, v.About)
 	}
 	_ = table.Flush()
 	fmt.Fprint(w, helpTail)

@@ -1,33 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/kelseyhightower/envconfig"
-
 	"downbeat/internal/settings"
 )
-
-// The variables that misspelt ones are compared with are those that are read.
-func TestEachVariableIsKnown(t *testing.T) {
-	t.Parallel()
-	var keys bytes.Buffer
-	if err := envconfig.Usagef(prefix, &environment{}, &keys, "{{range .}}{{usage_key .}}\n{{end}}"); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for key := range strings.FieldsSeq(keys.String()) {
-		got = append(got, strings.TrimPrefix(key, settings.Prefix))
-	}
-	slices.Sort(got)
-	if !slices.Equal(got, settings.Worker) {
-		t.Errorf("the worker reads %q, settings knows %q", got, settings.Worker)
-	}
-}
 
 // Names that are alike but for case or spaces, empty or too many are refused.
 func TestHostNamesThatCannotBeServed(t *testing.T) {
@@ -46,12 +25,12 @@ func TestHostNamesThatCannotBeServed(t *testing.T) {
 		{[]string{"alpha bravo"}, "not a usable name"},
 		{many, "1001 names, at most 1000"},
 	} {
-		c := &config{environment: environment{Host: test.names}}
+		c := &config{Worker: settings.Worker{Host: test.names}}
 		if err := c.checkHosts(); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%.40q: got %v, want %q", test.names, err, test.says)
 		}
 	}
-	c := &config{environment: environment{Host: []string{"alpha", " bravo"}}}
+	c := &config{Worker: settings.Worker{Host: []string{"alpha", " bravo"}}}
 	if err := c.checkHosts(); err != nil || c.Host[1] != "bravo" {
 		t.Errorf("got %v and %q, want alpha and bravo", err, c.Host)
 	}

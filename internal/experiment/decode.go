@@ -20,7 +20,7 @@ func decode(r *report, root *node, f *File) {
 // checkFile reports what the file's fields have to say together.
 func checkFile(v value, f *File, given found) {
 	if !given.has("name") {
-		f.nameByPath(v.in.report.path)
+		f.nameByPath(v.in.path)
 	}
 	checkPlan(f, given)
 	checkStop(f, given)

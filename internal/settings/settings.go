@@ -15,18 +15,9 @@ import (
 // Prefix begins the names of all our variables.
 const Prefix = "DOWNBEAT_"
 
-// The variables by program, without the prefix. One file of settings often
-// serves both, so neither minds those of the other.
-var (
-	Worker = []string{
-		"ALLOW_UNSIGNED", "HOST", "LEASE", "LOG_FORMAT", "LOG_LEVEL", "METRICS_ADDR", "NAMESPACE", "PASS_ENV", "QUEUE_URL", "QUEUE_URL_FILE",
-		"STATE_DIR", "TRUSTED_KEYS",
-	}
-	Publish = []string{
-		"FAIL_FAST", "KEEP_GOING", "KEY", "LEASE", "LOG_LEVEL", "MAX_FAILURES", "NAMESPACE", "NO_PROGRESS", "ONLY", "OUTPUT", "PASS_ENV", "QUEUE", "QUEUE_FILE",
-		"QUEUE_URL", "QUEUE_URL_FILE", "QUIET", "READY_TIMEOUT", "RESULTS", "RETRIES",
-	}
-)
+// The names of the variables by program, without the prefix. One file of settings
+// often serves both, so neither minds those of the other.
+var worker, publish = Names(&Worker{}), Names(&Publish{})
 
 // given are the variables that processes of a run get: a program of ours may be
 // one of those.
@@ -39,10 +30,12 @@ var elsewhere = []string{"COMPOSE_", "TEST_"}
 // name begins with ours, without the prefix.
 var serviceLink = regexp.MustCompile(`^([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// Unknown looks for variables of ours in an environment that no program reads.
-// Those that are nearly one of the program's or the other's are errors; of the
-// rest, which may be meant for something else, a person should be warned.
-func Unknown(program string, own, environ []string) (errs []error, warnings []string) {
+// Unknown looks for variables of ours in an environment that no program reads. spec
+// is a [*Worker] or [*Publish]: what the program reads itself. Those that are nearly
+// one of the program's or the other's are errors; of the rest, which may be meant for
+// something else, a person should be warned.
+func Unknown(program string, spec any, environ []string) (errs []error, warnings []string) {
+	own := Names(spec)
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if value == "" || len(name) <= len(Prefix) || !strings.EqualFold(name[:len(Prefix)], Prefix) {
@@ -64,7 +57,7 @@ func Unknown(program string, own, environ []string) (errs []error, warnings []st
 }
 
 func known(short string) bool {
-	return slices.Contains(Worker, short) || slices.Contains(Publish, short) || slices.Contains(given, short) || serviceLink.MatchString(short) ||
+	return slices.Contains(worker, short) || slices.Contains(publish, short) || slices.Contains(given, short) || serviceLink.MatchString(short) ||
 		slices.ContainsFunc(elsewhere, func(prefix string) bool { return strings.HasPrefix(short, prefix) })
 }
 
@@ -72,7 +65,7 @@ func known(short string) bool {
 // other's; "" where none is like it.
 func nearest(got string, own []string) string {
 	best, name := len(got), ""
-	for _, candidate := range slices.Concat(own, Worker, Publish) {
+	for _, candidate := range slices.Concat(own, worker, publish) {
 		d, most := slips.Distance(strings.ReplaceAll(got, "_", ""), strings.ReplaceAll(candidate, "_", "")), allowed(got)
 		if begins(got, candidate) || begins(candidate, got) {
 			d, most = min(d, 2), max(most, 2)

@@ -1,8 +1,10 @@
 package settings_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +22,7 @@ func TestMisspeltVariableIsNamedWithWhatWasMeant(t *testing.T) {
 		"DOWNBEAT_QUEUE_ULR": "DOWNBEAT_QUEUE_URL", "DOWNBEAT_QUEUEURL": "DOWNBEAT_QUEUE_URL", "downbeat_host": "DOWNBEAT_HOST",
 		"Downbeat_Lease": "DOWNBEAT_LEASE", "DOWNBEAT_ALLOW_UNSIGNED_JOBS": "DOWNBEAT_ALLOW_UNSIGNED", "DOWNBEAT_READY_TIMOUT": "DOWNBEAT_READY_TIMEOUT",
 	} {
-		errs, warnings := settings.Unknown("worker", settings.Worker, []string{name + "=x"})
+		errs, warnings := settings.Unknown("worker", &settings.Worker{}, []string{name + "=x"})
 		if len(errs) != 1 || len(warnings) != 0 || !strings.Contains(errs[0].Error(), name+" is not a variable of worker: did you mean "+meant+"?") {
 			t.Errorf("%s: got %v and %q, want an error that names %s", name, errs, warnings, meant)
 		}
@@ -30,7 +32,7 @@ func TestMisspeltVariableIsNamedWithWhatWasMeant(t *testing.T) {
 // What is like none of ours is warned of, as it may be meant for something else.
 func TestStrangeVariableIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	errs, warnings := settings.Unknown("publish", settings.Publish, []string{"DOWNBEAT_ZOO=secret"})
+	errs, warnings := settings.Unknown("publish", &settings.Publish{}, []string{"DOWNBEAT_ZOO=secret"})
 	if len(errs) != 0 || len(warnings) != 1 || !strings.HasPrefix(warnings[0], "DOWNBEAT_ZOO ") {
 		t.Fatalf("got %v and %q, want one warning", errs, warnings)
 	}
@@ -47,10 +49,10 @@ func TestVariablesOfOthersArePassedOver(t *testing.T) {
 		"PATH=x", "DOWNBEAT=x", "DOWNBEAT_RUN=x", "DOWNBEAT_RANK=x", "DOWNBEAT_LOCAL=x", "DOWNBEAT_TEST_AMQP_URL=x", "DOWNBEAT_COMPOSE_QUEUE=x", "DOWNBEAT_HOSTS=",
 		"DOWNBEAT_SERVICE_HOST=x", "DOWNBEAT_RABBITMQ_SERVICE_PORT_AMQP=x", "DOWNBEAT_PORT=x", "DOWNBEAT_RABBITMQ_PORT_5672_TCP_ADDR=x",
 	}
-	for _, name := range append(settings.Worker, settings.Publish...) {
+	for _, name := range append(settings.Names(&settings.Worker{}), settings.Names(&settings.Publish{})...) {
 		environ = append(environ, "DOWNBEAT_"+name+"=x")
 	}
-	for program, own := range map[string][]string{"worker": settings.Worker, "publish": settings.Publish} {
+	for program, own := range map[string]any{"worker": &settings.Worker{}, "publish": &settings.Publish{}} {
 		if errs, warnings := settings.Unknown(program, own, environ); len(errs)+len(warnings) != 0 {
 			t.Errorf("%s: got %v and %q, want nothing", program, errs, warnings)
 		}
@@ -88,6 +90,63 @@ func TestReadURL(t *testing.T) {
 	for _, path := range []string{t.TempDir(), filepath.Join(t.TempDir(), "missing")} {
 		if _, err := settings.ReadURL(path); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want an error that names it", path, err)
+		}
+	}
+}
+
+// docs/configuration.md has each flag and variable with the names and the default
+// that the tags say, and no others.
+func TestConfigurationIsDocumented(t *testing.T) {
+	t.Parallel()
+	publish := make([]string, 0, 20)
+	for _, v := range settings.Variables(&settings.Publish{}) {
+		publish = append(publish, fmt.Sprintf("--%s | %s | %s", v.Flag(), strings.Join(v.Keys(), ", else "), v.Unset))
+	}
+	compare(t, documented(t, "## publish", "| flag | variable |", 3), publish)
+	worker := make([]string, 0, 20)
+	for _, v := range settings.Variables(&settings.Worker{}) {
+		worker = append(worker, v.Keys()[0]+" | "+v.Unset)
+	}
+	compare(t, documented(t, "## worker", "| variable | default |", 2), worker)
+}
+
+// documented are the first cells of the rows of a table in docs/configuration.md,
+// without marks and without what stands for a flag's value.
+func documented(t *testing.T, section, header string, cells int) (rows []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n"+section+"\n")
+	_, rest, ok := strings.Cut(rest, "\n"+header)
+	if !ok {
+		t.Fatalf("%s has no table %s", section, header)
+	}
+	for line := range strings.Lines(rest) {
+		row := strings.Split(strings.ReplaceAll(line, "`", ""), " | ")
+		if line == "\n" {
+			break
+		}
+		if len(row) <= cells || strings.Contains(row[0], "--help") || strings.Contains(row[0], "--version") {
+			continue
+		}
+		row[0], _, _ = strings.Cut(strings.TrimPrefix(row[0], "| "), " ")
+		rows = append(rows, strings.Join(row[:cells], " | "))
+	}
+	return rows
+}
+
+func compare(t *testing.T, got, want []string) {
+	t.Helper()
+	for _, row := range want {
+		if !slices.Contains(got, row) {
+			t.Errorf("docs/configuration.md has no row\n%s\nbut\n%s", row, strings.Join(got, "\n"))
+		}
+	}
+	for _, row := range got {
+		if !slices.Contains(want, row) {
+			t.Errorf("docs/configuration.md has a row that no setting has: %s", row)
 		}
 	}
 }

@@ -1,0 +1,110 @@
+package settings
+
+import (
+	"bytes"
+	"log/slog"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Worker is what the worker is configured by. Its tags, and those of [Publish], are
+// the one source for the names of the variables, their defaults and the help: default
+// is what holds where a variable isn't set, unset says so in words, desc what it is
+// for. docs/configuration.md is checked against them.
+type Worker struct {
+	QueueURL      string        `split_words:"true" unset:"required" desc:"amqp://USER:PASSWORD@HOST/VHOST, amqps://... or sqs://REGION: the queue"`
+	QueueURLFile  string        `split_words:"true" unset:"none" desc:"a file that holds that URL, and that only this user can read"`
+	Host          []string      `unset:"the host's name" desc:"what experiment files call this host; several names, with commas, play several hosts"`
+	Namespace     string        `default:"downbeat" desc:"prefix of all queues"`
+	StateDir      string        `split_words:"true" unset:"the user's" desc:"journal, spool and run directories; else $STATE_DIRECTORY, else the user's state directory"`
+	TrustedKeys   string        `split_words:"true" unset:"none" desc:"file of public keys, one a line: only jobs signed by one of them are run"`
+	AllowUnsigned bool          `split_words:"true" default:"false" desc:"accept unsigned jobs from a broker that is not on loopback"`
+	PassEnv       []string      `split_words:"true" unset:"none" desc:"variables that processes inherit although they begin with AWS_ or DOWNBEAT_, with commas"`
+	Lease         time.Duration `default:"30s" desc:"stop a run when its publisher is silent for this long"`
+	MetricsAddr   string        `split_words:"true" unset:"none" desc:"serve /metrics and /healthz on this address, such as 127.0.0.1:9100"`
+	LogLevel      slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat     string        `split_words:"true" default:"text" desc:"text or json"`
+}
+
+// Publish are the flags that all commands of publish share, and their variables: a
+// flag is called as its variable, in lower case with hyphens, and wins over it. also
+// is a second name of the variable; arg is the word in desc that stands for the value.
+type Publish struct {
+	Queue        string        `default:"mem:" also:"QUEUE_URL" arg:"URL" desc:"URL of the queue: amqp://..., amqps://..., sqs://REGION, or mem: for the embedded one (also $DOWNBEAT_QUEUE_URL)"`
+	QueueFile    string        `split_words:"true" unset:"none" also:"QUEUE_URL_FILE" arg:"FILE" desc:"FILE that holds the queue's URL, so that nobody else sees its password (also $DOWNBEAT_QUEUE_URL_FILE)"`
+	Namespace    string        `default:"downbeat" arg:"NAME" desc:"NAME that prefixes all queues"`
+	Results      string        `default:"results" arg:"DIR" desc:"DIR to put results into"`
+	Key          string        `unset:"none" arg:"FILE" desc:"FILE with the private key to sign with (see publish keygen)"`
+	ReadyTimeout time.Duration `split_words:"true" default:"30s" desc:"how long a host may take to become ready"`
+	Lease        time.Duration `default:"30s" desc:"how long to wait for a word from a silent host, and workers for one from here"`
+	Retries      int           `default:"-1" unset:"the file's retries" arg:"N" desc:"try a datapoint that did not succeed again, up to N times (default: what the file says)"`
+	FailFast     bool          `split_words:"true" default:"false" desc:"stop the experiment at the first datapoint that does not succeed"`
+	KeepGoing    bool          `split_words:"true" default:"false" desc:"go on with the next datapoint whatever becomes of one (the default), even after the same refusal three times in a row"`
+	MaxFailures  int           `split_words:"true" default:"0" unset:"0: never" arg:"N" desc:"stop the experiment after N datapoints that did not succeed (default: never)"`
+	Only         []string      `unset:"all" arg:"PARAMETER=VALUE" desc:"run only the datapoints with PARAMETER=VALUE; with several, those that have one of the values of each parameter"`
+	PassEnv      []string      `split_words:"true" unset:"none" arg:"NAMES" desc:"NAMES of variables that processes inherit, on the embedded queue, although they begin with AWS_ or DOWNBEAT_"`
+	Quiet        bool          `default:"false" desc:"don't print the processes' lines; they are in the results"`
+	NoProgress   bool          `split_words:"true" default:"false" desc:"no live line on the terminal"`
+	Output       string        `default:"text" arg:"FORMAT" desc:"FORMAT of standard output: text or json"`
+	LogLevel     string        `split_words:"true" default:"warn" arg:"LEVEL" desc:"LEVEL: debug, info, warn or error: how much to tell on standard error of what goes on inside"`
+}
+
+// A Variable is one environment variable, as the tags of its field have it.
+type Variable struct {
+	Name    string // without the prefix
+	Also    string // its second name; empty: it has none
+	Default string // as the variable would have it
+	Unset   string // what holds where it isn't set, for people
+	Arg     string
+	About   string
+	Value   any // points to the field
+}
+
+// Flag is the name of the flag beside the variable.
+func (v Variable) Flag() string { return strings.ToLower(strings.ReplaceAll(v.Name, "_", "-")) }
+
+// Keys are the names of the variable in the environment; the first that is set counts.
+func (v Variable) Keys() []string {
+	if v.Also == "" {
+		return []string{Prefix + v.Name}
+	}
+	return []string{Prefix + v.Name, Prefix + v.Also}
+}
+
+// Variables are those of a [*Worker] or [*Publish], in the order of its fields. They
+// have the names by which envconfig reads them.
+func Variables(spec any) []Variable {
+	var names bytes.Buffer
+	if err := envconfig.Usagef(strings.TrimSuffix(Prefix, "_"), spec, &names, "{{range .}}{{usage_key .}}\n{{end}}"); err != nil {
+		panic(err) // only for what is not a struct
+	}
+	fields := reflect.ValueOf(spec).Elem()
+	variables := make([]Variable, fields.NumField())
+	for i, key := range strings.Fields(names.String()) {
+		tag := fields.Type().Field(i).Tag
+		v := Variable{
+			Name: strings.TrimPrefix(key, Prefix), Also: tag.Get("also"), Default: tag.Get("default"), Unset: tag.Get("unset"),
+			Arg: tag.Get("arg"), About: tag.Get("desc"), Value: fields.Field(i).Addr().Interface(),
+		}
+		if v.Unset == "" {
+			v.Unset = v.Default
+		}
+		variables[i] = v
+	}
+	return variables
+}
+
+// Names are the names of all variables of a [*Worker] or [*Publish], without the
+// prefix.
+func Names(spec any) []string {
+	var names []string
+	for _, v := range Variables(spec) {
+		for _, key := range v.Keys() {
+			names = append(names, strings.TrimPrefix(key, Prefix))
+		}
+	}
+	return names
+}
