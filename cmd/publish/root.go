@@ -140,7 +140,7 @@ func wrongValue(flag *pflag.Flag, err error) string {
 // prepare completes the flags from the environment, checks them, and makes what
 // everything else writes through.
 func (a *app) prepare(f *pflag.FlagSet) error {
-	if err := a.flags.readEnvironment(f); err != nil {
+	if err := a.flags.readEnvironment(f, os.Getenv); err != nil {
 		return usage(err)
 	}
 	misspelt, warnings := settings.Unknown("publish", &a.flags.Publish, os.Environ())
@@ -169,14 +169,14 @@ func (a *app) prepare(f *pflag.FlagSet) error {
 }
 
 // readEnvironment sets the flags that aren't given from their variables.
-func (f *flags) readEnvironment(set *pflag.FlagSet) error {
+func (f *flags) readEnvironment(set *pflag.FlagSet, getenv func(key string) string) error {
 	for _, v := range settings.Variables(&f.Publish) {
 		flag := set.Lookup(v.Flag())
 		if flag.Changed {
 			continue
 		}
 		for _, key := range v.Keys() {
-			value := os.Getenv(key)
+			value := getenv(key)
 			if value == "" {
 				continue
 			}
