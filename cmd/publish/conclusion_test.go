@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"downbeat/internal/campaign"
+	"downbeat/internal/experiment"
 	"downbeat/internal/results"
 )
 
@@ -80,5 +85,66 @@ func TestViewOfADatapoint(t *testing.T) {
 	v := viewOf(progress[1])
 	if got := v.place(); got != " 3/12 attempt 2" || strings.Join(v.failed, " ") != "0001" {
 		t.Errorf("got %q, %q", got, v.failed)
+	}
+}
+
+// At the end a person reads how many datapoints succeeded, which did not, and what to do.
+func TestConclusion(t *testing.T) {
+	t.Parallel()
+	failures := []campaign.Failure{
+		{Label: "0002", Run: "R2", Outcome: results.RunRefused, Reason: "alpha refused: no disk"},
+		{Label: "0003", Run: "R3", Outcome: results.RunTimedOut, Reason: "after 5s", Released: true},
+	}
+	for name, test := range map[string]struct {
+		result campaign.Result
+		want   string
+		status int
+	}{
+		"one datapoint": {campaign.Result{Total: 1, Ran: 1, Failures: failures[1:], Released: true}, "", exitFailed},
+		"success": {
+			campaign.Result{Total: 5, Before: 2, Ran: 3, Took: time.Minute},
+			"exp: 5 of 5 datapoints succeeded (2 before), after 1m00s; results in DIR\n  figures and timelines in DIR/report.html\n", exitOK,
+		},
+		"stopped": {
+			campaign.Result{Total: 5, Ran: 3, Failures: failures, Released: true, Stopped: campaign.Stopped{Reason: campaign.TooManyFailures}, Took: time.Second},
+			`exp: 1 of 5 datapoints succeeded, 2 did not, 2 not run, after 1.0 s; results in DIR
+  figures and timelines in DIR/report.html
+  0002 refused: alpha refused: no disk
+  0003 timed out: after 5s
+publish: stopped after 2 datapoints that did not succeed (--max-failures)
+publish: to see what was printed: publish logs DIR/0003
+publish: to run what has not succeeded: publish resume DIR
+`, exitFailed,
+		},
+		"interrupted": {
+			campaign.Result{Total: 2, Ran: 1, Interrupted: true, Took: time.Second},
+			"exp: 1 of 2 datapoints succeeded, 1 not run, after 1.0 s; results in DIR\n  figures and timelines in DIR/report.html\npublish: to go on: publish resume DIR\n",
+			exitSignal + int(syscall.SIGTERM),
+		},
+		"error":                  {campaign.Result{Total: 2, Ran: 1, Err: usage(errors.New("no space"))}, "publish: to go on: publish resume DIR\n", exitUsage},
+		"error of one datapoint": {campaign.Result{Total: 1, Err: usage(errors.New("no space"))}, "", exitUsage},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, said := quietApp(t)
+			exp, err := results.Create(t.TempDir(), results.Meta{Name: "exp"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer exp.Close()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(&interruption{syscall.SIGTERM})
+			s := &series{app: a, file: &experiment.File{Name: "exp"}, results: exp, opened: map[string]string{"R3": exp.Dir() + "/0003"}}
+			got := exitOK
+			if e, ok := errors.AsType[*exitError](s.conclude(ctx, test.result)); ok {
+				got = e.status
+			}
+			if got != test.status {
+				t.Errorf("got status %d, want %d", got, test.status)
+			}
+			if got := regexp.MustCompile(regexp.QuoteMeta(exp.Dir())).ReplaceAllString(said(), "DIR"); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
 	}
 }

@@ -23,7 +23,7 @@ func (p *progress) status() terminal.Status {
 	if p.failed > 0 {
 		status.Parts = append(status.Parts, terminal.Part{Text: fmt.Sprintf("%d failed", p.failed), Rank: terminal.RankTrouble, Sep: ", "})
 	}
-	status.Parts = append(append(status.Parts, detail...), p.view.troubles()...)
+	status.Parts = append(append(status.Parts, detail...), p.view.failures()...)
 	return status
 }
 
@@ -104,8 +104,8 @@ func (v view) parts(name string) []terminal.Part {
 	return parts
 }
 
-// troubles tell of the datapoints that did not succeed, the latest first.
-func (v view) troubles() []terminal.Part {
+// failures tell of the datapoints that did not succeed, the latest first.
+func (v view) failures() []terminal.Part {
 	n := len(v.failed)
 	if n == 0 {
 		return nil

@@ -78,5 +78,5 @@ func (s *series) Retrying(r campaign.Retry) {
 func (s *series) Pausing(p campaign.Pause) {
 	v := viewOf(p.Progress)
 	parts := append(v.parts(s.file.Name), terminal.Part{Text: "pausing for " + terminal.Duration(p.For), Short: "pausing", Rank: terminal.RankState, Sep: "  "})
-	s.live.Set(terminal.Status{Parts: append(parts, v.troubles()...), Since: time.Now(), Until: v.until})
+	s.live.Set(terminal.Status{Parts: append(parts, v.failures()...), Since: time.Now(), Until: v.until})
 }

@@ -28,7 +28,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string, waits 
 	b.WriteByte('\n')
 	a.togetherness(&b, r)
 	metrics(&b, r)
-	troubles(&b, r, dir, waits)
+	failures(&b, r, dir, waits)
 	notes(&b, r)
 	missing(&b, r)
 	fmt.Fprintf(&b, "  run %s, results in %s\n", r.Run, dir)
@@ -115,14 +115,14 @@ func bounded(us, bound int64) string {
 	return terminal.Bounded(time.Duration(us)*time.Microsecond, time.Duration(bound)*time.Microsecond)
 }
 
-// most is how many troubles are listed; all of them are in the results.
+// most is how many failures are listed; all of them are in the results.
 const most = 10
 
-// troubles lists the processes, and the commands of teardowns, that did not end as
+// failures lists the processes, and the commands of teardowns, that did not end as
 // they should have; dir holds what they wrote. Processes that ran out of time come
 // last, and of them those first for which the stop rule waits: the others would have
 // been stopped in any case.
-func troubles(b *strings.Builder, r results.Record, dir string, waits []string) {
+func failures(b *strings.Builder, r results.Record, dir string, waits []string) {
 	var lines []string
 	for _, p := range slices.SortedStableFunc(slices.Values(r.Processes), func(p, q results.ProcessRecord) int {
 		return cmp.Compare(lateness(p, waits), lateness(q, waits))
@@ -139,7 +139,7 @@ func troubles(b *strings.Builder, r results.Record, dir string, waits []string) 
 		outcome := strings.ReplaceAll(string(p.Outcome), "_", " ")
 		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s%s\n", p.Host, p.Process, outcome, p.Reason, lastWords(p, dir)))
 	}
-	lines = append(lines, stepTroubles(r, dir)...)
+	lines = append(lines, failedTeardowns(r, dir)...)
 	for i, line := range lines {
 		if i == most && len(lines) > most+1 {
 			fmt.Fprintf(b, "  ... and %d more; see run.json\n", len(lines)-most)
@@ -159,9 +159,9 @@ func lateness(p results.ProcessRecord, waits []string) int {
 	return 2
 }
 
-// stepTroubles lists the commands of teardowns that did not succeed, which nothing
+// failedTeardowns lists the commands of teardowns that did not succeed, which nothing
 // else tells of. What is wrong with a setup is the reason of the run.
-func stepTroubles(r results.Record, dir string) []string {
+func failedTeardowns(r results.Record, dir string) []string {
 	var lines []string
 	for _, h := range r.Hosts {
 		for _, s := range h.Teardown {

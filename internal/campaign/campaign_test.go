@@ -487,7 +487,7 @@ func (untilTwo) Next(given int, settled []Settled) (experiment.Point, bool) {
 	return experiment.Point{Index: given + 1, Repetition: given + 1}, true
 }
 
-func (untilTwo) Planned() int { return 2 }
+func (untilTwo) Planned() int { return 3 }
 
 // A source may choose the next datapoint by how those before went, and wait for that.
 func TestSourceThatChooses(t *testing.T) {
@@ -502,5 +502,5 @@ func TestSourceThatChooses(t *testing.T) {
 			over r2 failed      -> report r2 failed; make 3
 			made                -> open r3
 			ended r3 succeeded  ->
-			over r3 succeeded   -> report r3 succeeded; finish 2/2, 1 failed`)
+			over r3 succeeded   -> report r3 succeeded; finish 2/3, 1 failed`)
 }

@@ -39,7 +39,7 @@ func (c *Campaign) total() int { return c.config.Before + c.config.Source.Planne
 // as long as those that are over; zero before the first of them is.
 func (c *Campaign) until(now time.Time) time.Time {
 	over, planned := len(c.settled), c.config.Source.Planned()
-	if over == 0 || planned < 2 {
+	if over == 0 {
 		return time.Time{}
 	}
 	return now.Add(now.Sub(c.began) / time.Duration(over) * time.Duration(planned-over))

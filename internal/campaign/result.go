@@ -28,7 +28,7 @@ type Result struct {
 func (r Result) Succeeded() int { return r.Before + r.Ran - len(r.Failures) }
 
 // Left counts the datapoints that have not had their turn.
-func (r Result) Left() int { return max(r.Total-r.Before-r.Ran, 0) }
+func (r Result) Left() int { return r.Total - r.Before - r.Ran }
 
 // A Failure is a datapoint that did not succeed, by its last run.
 type Failure struct {

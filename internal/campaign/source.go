@@ -15,7 +15,8 @@ type Source interface {
 	// there is none or, while settled has fewer than given, that the next one can't be
 	// chosen yet.
 	Next(given int, settled []Settled) (experiment.Point, bool)
-	// Planned is how many datapoints there are in all, as far as is known.
+	// Planned is how many datapoints there are in all, as far as is known, those that it
+	// has given included.
 	Planned() int
 }
 

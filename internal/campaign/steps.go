@@ -163,7 +163,7 @@ func (c *Campaign) settleDatapoint(now time.Time, r *run, record results.Record)
 // interrupt stops what is under way, and begins nothing more. A second one changes
 // nothing.
 func (c *Campaign) interrupt(now time.Time) {
-	if c.interrupted || c.phase == finished {
+	if c.interrupted {
 		return
 	}
 	c.interrupted = true
