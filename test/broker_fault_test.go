@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/queue/queuetest/proxy"
-	"downbeat/internal/results"
 	"downbeat/internal/testkit"
 )
 
@@ -299,7 +299,7 @@ func endShort(l *lab, publish *program) {
 }
 
 func leaveShort(l *lab, _ *program) {
-	if got := l.record("results/long/latest/0001"); got.Outcome != results.RunLost || got.Processes[0].Outcome != results.ProcessLost {
+	if got := l.record("results/long/latest/0001"); got.Outcome != outcome.RunLost || got.Processes[0].Outcome != outcome.CommandLost {
 		l.t.Errorf("the run is %s and its process %s, want both lost", got.Outcome, got.Processes[0].Outcome)
 	}
 	l.write("short.yaml", "name: short\nhosts: {alpha: [echo again]}\n")

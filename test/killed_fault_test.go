@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 	"downbeat/internal/testkit"
 )
@@ -51,7 +52,7 @@ hosts:
 
 	p.wait(0, "alpha: the worker on alpha died in mid-run", "trying again: attempt 2 of 2", "again: succeeded")
 	first := l.record("results/again/latest/0001")
-	if first.Outcome != results.RunLost || first.Hosts[1].Outcome != results.HostStopped {
+	if first.Outcome != outcome.RunLost || first.Hosts[1].Outcome != outcome.HostStopped {
 		t.Errorf("the first attempt is %s and bravo %s, want lost and stopped", first.Outcome, first.Hosts[1].Outcome)
 	}
 	if got := string(l.output("results/again/latest/0001.attempt2/alpha/0.out")); got != "second\n" {
@@ -117,7 +118,7 @@ hosts:
 	resumed := l.publish("resume", "results/two/latest")
 
 	resumed.wait(0, "1 of 2 datapoints done already", "two 2/2 (n=2) attempt 2: succeeded", "two: 2 of 2 datapoints succeeded (1 before)")
-	if got := l.record("results/two/latest/0002-n=2.attempt2"); got.Outcome != results.RunSucceeded {
+	if got := l.record("results/two/latest/0002-n=2.attempt2"); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("the second datapoint %s", got.Outcome)
 	}
 	l.nothingLeft()

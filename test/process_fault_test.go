@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // awkward are processes that do what a runner may stumble over, all of one run.
@@ -69,12 +69,12 @@ func TestAwkwardProcesses(t *testing.T) {
 		t.Errorf("the process that closed its outputs was not waited for: %v", err)
 	}
 	for _, got := range l.record("results/awkward/latest/0001").Processes {
-		want := results.ProcessSucceeded
+		want := outcome.CommandSucceeded
 		switch got.Group {
 		case "suspended":
-			want = results.ProcessStopped
+			want = outcome.CommandStopped
 		case "deaf":
-			want = results.ProcessKilled
+			want = outcome.CommandKilled
 		}
 		if got.Outcome != want {
 			t.Errorf("%s %s: %s, want %s", got.Process, got.Outcome, got.Reason, want)

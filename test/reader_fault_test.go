@@ -13,6 +13,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 	"downbeat/internal/testkit"
 )
@@ -143,7 +144,7 @@ func TestAReaderThatPausesForLongerThanTheLease(t *testing.T) {
 				p := l.publishPaused(terminal, "--lease=4s", "x.yaml") // less than two runs take
 				runs := []string{"results/x/latest/0001", "results/x/latest/0002"}
 				for _, run := range runs {
-					if r := l.awaitRecord(run); r.Outcome != results.RunSucceeded {
+					if r := l.awaitRecord(run); r.Outcome != outcome.RunSucceeded {
 						t.Errorf("%s %s: %s", run, r.Outcome, r.Reason)
 					}
 				}
@@ -166,12 +167,12 @@ func TestATimeoutAndAnInterruptActWhileNobodyReads(t *testing.T) {
 		args    []string
 		timeout string
 		signal  syscall.Signal
-		outcome results.RunOutcome
+		outcome outcome.Run
 		status  int
 	}{
-		"timeout":       {nil, "5s", 0, results.RunTimedOut, 1},
-		"^C":            {nil, awhile, syscall.SIGINT, results.RunAborted, 130},
-		"^C, with JSON": {[]string{"--output=json"}, awhile, syscall.SIGINT, results.RunAborted, 130},
+		"timeout":       {nil, "5s", 0, outcome.RunTimedOut, 1},
+		"^C":            {nil, awhile, syscall.SIGINT, outcome.RunAborted, 130},
+		"^C, with JSON": {[]string{"--output=json"}, awhile, syscall.SIGINT, outcome.RunAborted, 130},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -247,7 +248,7 @@ func TestStandardOutputOnAFullDisk(t *testing.T) {
 		if got := string(l.output("results/x/latest/" + run + "/alpha/0.out")); got != "up\n" {
 			t.Errorf("the results have %q", got)
 		}
-		if r := l.record("results/x/latest/" + run); r.Outcome != results.RunSucceeded {
+		if r := l.record("results/x/latest/" + run); r.Outcome != outcome.RunSucceeded {
 			t.Errorf("the run %s", r.Outcome)
 		}
 	}

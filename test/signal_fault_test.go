@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -42,19 +43,19 @@ type moment struct {
 	reached    func(l *lab, publish *program)
 	run        string // the run that is broken off; empty if there is none
 	process    string // one on alpha, that has printed "up"
-	outcome    results.ProcessOutcome
+	outcome    outcome.Command
 }
 
 var moments = []moment{
 	{
 		name: "running", file: `{name: x, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"], bravo: ["sleep 600"]}}`,
 		reached: func(l *lab, _ *program) { l.awaitOutput("results/x/latest/0001/alpha/0.out", "up\n") },
-		run:     "0001", process: "0", outcome: results.ProcessStopped,
+		run:     "0001", process: "0", outcome: outcome.CommandStopped,
 	},
 	{
 		name: "stopping, in the grace", file: grace,
 		reached: func(_ *lab, p *program) { p.await(`"event":"stopping"`) },
-		run:     "0001", process: "server.0", outcome: results.ProcessKilled,
+		run:     "0001", process: "server.0", outcome: outcome.CommandKilled,
 	},
 	{
 		name: "pausing between two datapoints", file: `{name: x, matrix: {n: [1, 2]}, pause: 5m, hosts: {alpha: ["echo {{.n}}"]}}`,
@@ -64,7 +65,7 @@ var moments = []moment{
 		name:    "trying again",
 		file:    `{name: x, retries: 1, hosts: {alpha: [{shell: true, run: '[ -e "$LAB/tried" ] || { touch "$LAB/tried"; exit 3; }; echo up; exec sleep 600'}]}}`,
 		reached: func(l *lab, _ *program) { l.awaitOutput("results/x/latest/0001.attempt2/alpha/0.out", "up\n") },
-		run:     "0001.attempt2", process: "0", outcome: results.ProcessStopped,
+		run:     "0001.attempt2", process: "0", outcome: outcome.CommandStopped,
 	},
 }
 
@@ -91,7 +92,7 @@ func TestInterruptedPublisher(t *testing.T) {
 				}
 				dir := filepath.Join("results/x/latest", m.run)
 				r := l.record(dir)
-				if r.Outcome != results.RunAborted || r.Reason != i.reason {
+				if r.Outcome != outcome.RunAborted || r.Reason != i.reason {
 					t.Errorf("the run %s: %q, want aborted: %q", r.Outcome, r.Reason, i.reason)
 				}
 				if r.Processes[0].Outcome != m.outcome {
@@ -116,7 +117,7 @@ func (l *lab) wantRuns(dir string, want ...string) {
 		l.t.Errorf("there are runs %q, want %q", all, want)
 	}
 	for _, run := range want {
-		if got := l.record(filepath.Join(dir, run)); got.Outcome != results.RunSucceeded {
+		if got := l.record(filepath.Join(dir, run)); got.Outcome != outcome.RunSucceeded {
 			l.t.Errorf("%s has %s", run, got.Outcome)
 		}
 	}
@@ -142,7 +143,7 @@ func TestInterruptedPublisherThatWaitsForAHost(t *testing.T) {
 
 			p.wait(i.status)
 			l.nothingLeft()
-			if r := l.record("results/x/latest/0001"); r.Outcome != results.RunAborted || r.Processes[0].Outcome != results.ProcessNotStarted {
+			if r := l.record("results/x/latest/0001"); r.Outcome != outcome.RunAborted || r.Processes[0].Outcome != outcome.CommandNotStarted {
 				t.Errorf("the run %s and alpha's process %s, want aborted and not_started", r.Outcome, r.Processes[0].Outcome)
 			}
 			if _, err := os.Stat(l.path("trace")); err == nil {
@@ -188,7 +189,7 @@ func TestSignalsThatComeTogetherAreOne(t *testing.T) {
 		t.Errorf("publish exited with status %d; it has printed\n%s", status, &p.stderr)
 	}
 	l.nothingLeft()
-	if r := l.record("results/x/latest/0001"); r.Outcome != results.RunAborted {
+	if r := l.record("results/x/latest/0001"); r.Outcome != outcome.RunAborted {
 		t.Errorf("the run %s, want aborted", r.Outcome)
 	}
 	if p.stderr.has("leaving at once") {
@@ -296,7 +297,7 @@ func TestInterruptedWorker(t *testing.T) {
 				return
 			}
 			p.wait(1)
-			if r := l.record("results/x/latest/0001"); r.Outcome != results.RunLost || r.Reason != "alpha: "+leaving {
+			if r := l.record("results/x/latest/0001"); r.Outcome != outcome.RunLost || r.Reason != "alpha: "+leaving {
 				t.Errorf("the run %s: %q", r.Outcome, r.Reason)
 			}
 		})

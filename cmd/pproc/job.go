@@ -18,6 +18,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"downbeat/internal/interrupt"
+	"downbeat/internal/outcome"
 	"downbeat/internal/outlet"
 	"downbeat/internal/runner"
 	"downbeat/internal/terminal"
@@ -180,7 +181,7 @@ func (w *watch) written(err error) {
 func (w *watch) Exited(i int, exit runner.Exit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if status, what := judge(exit); what != "" {
+	if status, what := w.job.judge(exit); what != "" {
 		w.say("%s: %s", w.job.describe(i), what)
 		if status != 0 && w.failed == nil {
 			w.failed = &statusError{status: status}
@@ -195,21 +196,25 @@ func (w *watch) Exited(i int, exit runner.Exit) {
 }
 
 // judge is the status that the end of a process stands for, and in words what
-// is worth telling of it.
-func judge(exit runner.Exit) (status int, what string) {
-	switch {
-	case exit.Err != nil:
-		return exitForbidden, exit.Err.Error()
-	case exit.Killed:
-		return 0, "did not end on TERM and was killed after the grace"
-	case exit.Stopped:
-		return 0, ""
-	case exit.Signal != "":
-		return exitSignal + int(unix.SignalNum(exit.Signal)), "ended by " + exit.Signal
-	case exit.Code != 0:
-		return exit.Code, fmt.Sprintf("exited with status %d", exit.Code)
+// is worth telling of it. No process is stopped but by pproc's own rules, which is no
+// failure.
+func (j *job) judge(exit runner.Exit) (status int, what string) {
+	ended := outcome.Exit{
+		Code: exit.Code, Signal: exit.Signal, StartedAt: exit.Started, EndedAt: exit.Ended, Stopped: exit.Stopped, Killed: exit.Killed,
 	}
-	return 0, ""
+	if exit.Err != nil {
+		ended.Reason, ended.Left = exit.Err.Error(), errors.Is(exit.Err, runner.ErrNotEnded)
+	}
+	word, what := outcome.Judge(ended, outcome.Circumstances{OKExit: []int{0}, Grace: j.grace, Stop: outcome.StopRule})
+	switch {
+	case word != outcome.CommandFailed:
+		return 0, what
+	case exit.Err != nil:
+		return exitForbidden, what
+	case exit.Signal != "":
+		return exitSignal + int(unix.SignalNum(exit.Signal)), what // which is this system's
+	}
+	return exit.Code, what
 }
 
 // see waits for the end of the set, and stops it when it is time.

@@ -155,7 +155,7 @@ func TestSignalsThatComeTogetherAreOne(t *testing.T) {
 	if got := s.status(t); got != 143 && got != 130 && got != 129 {
 		t.Errorf("got status %d", got)
 	}
-	if !strings.Contains(s.errs.String(), "was killed after the grace") {
+	if !strings.Contains(s.errs.String(), "ignored TERM for 500ms and was killed") {
 		t.Errorf("it did not wait for the grace: %q", s.errs)
 	}
 	gone(t, pid)

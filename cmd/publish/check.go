@@ -106,7 +106,7 @@ func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 }
 
 // describeSteps prints the commands of a setup or teardown on a host.
-func describeSteps(w io.Writer, steps []experiment.Step, host string) {
+func describeSteps(w io.Writer, steps []experiment.Command, host string) {
 	for _, s := range steps {
 		if s.Host != host {
 			continue
@@ -242,14 +242,29 @@ type checkedHost struct {
 }
 
 type checkedProcess struct {
-	Host string `json:"host"`
-	message.Process
-	OKExit []int `json:"ok_exit"`
+	Host    string            `json:"host"`
+	Name    string            `json:"name"`
+	Group   string            `json:"group,omitempty"`
+	Index   int               `json:"index"`
+	Rank    int               `json:"rank"`
+	Local   int               `json:"local"`
+	Argv    []string          `json:"argv"`
+	Env     map[string]string `json:"env,omitempty"`
+	Dir     string            `json:"dir,omitempty"`
+	DelayMS int64             `json:"delay_ms,omitempty"`
+	Pty     bool              `json:"pty,omitempty"`
+	OKExit  []int             `json:"ok_exit"`
 }
 
 type checkedStep struct {
-	Host string `json:"host"`
-	message.Step
+	Host      string            `json:"host"`
+	Name      string            `json:"name"`
+	Argv      []string          `json:"argv"`
+	Env       map[string]string `json:"env,omitempty"`
+	Dir       string            `json:"dir,omitempty"`
+	Pty       bool              `json:"pty,omitempty"`
+	OKExit    []int             `json:"ok_exit"`
+	TimeoutMS int64             `json:"timeout_ms"`
 }
 
 type checkedStop struct {
@@ -272,7 +287,9 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 		c.Hosts = append(c.Hosts, checkedHost{h.Name, h.Address, append([]string{}, dp.Collect[h.Name]...), plainFiles(dp.Files[h.Name])})
 	}
 	for _, p := range dp.Processes {
-		c.Processes = append(c.Processes, checkedProcess{p.Host, p.Process, p.OKExit})
+		c.Processes = append(c.Processes, checkedProcess{
+			p.Host, p.Name, p.Group, p.Index, p.Rank, p.Local, p.Argv, p.Env, p.Dir, p.DelayMS, p.Pty, p.OKExit,
+		})
 	}
 	for _, point := range points {
 		parameters := make(map[string]any, len(point.Parameters))
@@ -287,10 +304,10 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 	return out.Encode(c)
 }
 
-func checkedSteps(steps []experiment.Step) []checkedStep {
+func checkedSteps(steps []experiment.Command) []checkedStep {
 	list := make([]checkedStep, len(steps))
 	for i, s := range steps {
-		list[i] = checkedStep{s.Host, s.Step}
+		list[i] = checkedStep{s.Host, s.Name, s.Argv, s.Env, s.Dir, s.Pty, s.OKExit, s.TimeoutMS}
 	}
 	return list
 }

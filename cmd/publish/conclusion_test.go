@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/campaign"
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -18,7 +19,7 @@ import (
 // nothing was started.
 func TestExitAfterACampaign(t *testing.T) {
 	t.Parallel()
-	away, failed := campaign.Failure{NotReady: true}, campaign.Failure{Outcome: results.RunFailed, Released: true}
+	away, failed := campaign.Failure{NotReady: true}, campaign.Failure{Outcome: outcome.RunFailed, Released: true}
 	for _, test := range []struct {
 		result campaign.Result
 		want   int
@@ -28,7 +29,7 @@ func TestExitAfterACampaign(t *testing.T) {
 		{campaign.Result{Failures: []campaign.Failure{away}}, exitUnreachable},
 		{campaign.Result{Failures: []campaign.Failure{away, away}}, exitUnreachable},
 		{campaign.Result{Failures: []campaign.Failure{away}, Released: true}, exitFailed},
-		{campaign.Result{Failures: []campaign.Failure{{Outcome: results.RunRefused}, away}}, exitFailed},
+		{campaign.Result{Failures: []campaign.Failure{{Outcome: outcome.RunRefused}, away}}, exitFailed},
 	} {
 		got, err := exitOK, exitAfter(test.result)
 		if e, ok := errors.AsType[*exitError](err); ok {
@@ -62,8 +63,8 @@ func TestWhyAnExperimentWasStopped(t *testing.T) {
 func TestWhy(t *testing.T) {
 	t.Parallel()
 	for want, f := range map[string]campaign.Failure{
-		"timed out: after 5s": {Outcome: results.RunTimedOut, Reason: "after 5s"},
-		"aborted":             {Outcome: results.RunAborted},
+		"timed out: after 5s": {Outcome: outcome.RunTimedOut, Reason: "after 5s"},
+		"aborted":             {Outcome: outcome.RunAborted},
 	} {
 		if got := why(f); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -92,8 +93,8 @@ func TestViewOfADatapoint(t *testing.T) {
 func TestConclusion(t *testing.T) {
 	t.Parallel()
 	failures := []campaign.Failure{
-		{Label: "0002", Run: "R2", Outcome: results.RunRefused, Reason: "alpha refused: no disk"},
-		{Label: "0003", Run: "R3", Outcome: results.RunTimedOut, Reason: "after 5s", Released: true},
+		{Label: "0002", Run: "R2", Outcome: outcome.RunRefused, Reason: "alpha refused: no disk"},
+		{Label: "0003", Run: "R3", Outcome: outcome.RunTimedOut, Reason: "after 5s", Released: true},
 	}
 	for name, test := range map[string]struct {
 		result campaign.Result

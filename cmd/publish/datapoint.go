@@ -8,6 +8,7 @@ import (
 	"downbeat/internal/campaign"
 	"downbeat/internal/experiment"
 	"downbeat/internal/metric"
+	"downbeat/internal/outcome"
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
@@ -50,11 +51,8 @@ func (s *series) Make(a campaign.Attempt) (campaign.Task, error) {
 // resultsOf gives what the results keep the output of.
 func resultsOf(dp *experiment.Datapoint) []results.Process {
 	var list []results.Process
-	for _, process := range dp.Processes {
-		list = append(list, results.Process{Host: process.Host, Name: process.Name})
-	}
-	for _, step := range dp.Steps() {
-		list = append(list, results.Process{Host: step.Host, Name: step.Name})
+	for _, c := range dp.Commands() {
+		list = append(list, results.Process{Host: c.Host, Name: c.Name})
 	}
 	return list
 }
@@ -66,7 +64,7 @@ func (r *datapointRun) Run() string { return r.spec.Datapoint.Run }
 func (r *datapointRun) Number() int { return r.spec.Attempt }
 
 // Do implements [campaign.Task].
-func (r *datapointRun) Do(ctx context.Context, open <-chan struct{}, ended func(results.RunOutcome)) (results.Record, error) {
+func (r *datapointRun) Do(ctx context.Context, open <-chan struct{}, ended func(outcome.Run)) (results.Record, error) {
 	spec := r.spec
 	spec.Gate, spec.Ended = open, ended
 	record, err := r.series.publisher.Run(ctx, spec)

@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
@@ -42,7 +43,7 @@ func (a *app) observer(dp *experiment.Datapoint) observer {
 type textObserver struct {
 	*progress
 	app     *app
-	sources [][2]*terminal.Source // by process and stream
+	sources [][2]*terminal.Source // by command and stream
 }
 
 func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserver {
@@ -52,22 +53,19 @@ func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserve
 	}
 	lines := terminal.NewLines(a.out, a.err)
 	lines.Shown(terminal.DisplayOn(a.std.out, os.Getenv("TERM")), terminal.DisplayOn(a.std.err, os.Getenv("TERM")))
-	for _, process := range dp.Processes {
-		tag := process.Host + "/" + process.Name + " | "
-		o.sources = append(o.sources, [2]*terminal.Source{lines.Source(tag, false), lines.Source(tag, true)})
-	}
-	for _, step := range dp.Steps() {
-		tag := step.Host + "/" + step.Name + " | "
-		o.sources = append(o.sources, [2]*terminal.Source{lines.Source(tag, true), lines.Source(tag, true)})
+	for _, c := range dp.Commands() {
+		tag := c.Host + "/" + c.Name + " | "
+		apart := c.Phase != message.PhaseRun
+		o.sources = append(o.sources, [2]*terminal.Source{lines.Source(tag, apart), lines.Source(tag, true)})
 	}
 	return o
 }
 
 // Output prints. An error is not the run's: whoever read standard output has
 // gone, and finds the rest in the results.
-func (o *textObserver) Output(process int, stream message.Stream, _ time.Time, data []byte) {
+func (o *textObserver) Output(command int, stream message.Stream, _ time.Time, data []byte) {
 	if o.sources != nil {
-		_ = o.sources[process][stream].Write(data)
+		_ = o.sources[command][stream].Write(data)
 	}
 }
 
@@ -144,7 +142,7 @@ func (p *progress) Exited(_ int, r results.ProcessRecord) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended++
-	if r.Outcome == results.ProcessFailed {
+	if r.Outcome == outcome.CommandFailed {
 		p.failed++
 	}
 	p.update()

@@ -17,12 +17,11 @@ import (
 // jsonObserver prints one object a line, for programs.
 type jsonObserver struct {
 	*progress
-	run   string
-	out   io.Writer
-	quiet bool
-	dp    *experiment.Datapoint
-	steps []experiment.Step
-	parts [][2][]byte // by process or step, and stream: the beginning of a line
+	run      string
+	out      io.Writer
+	quiet    bool
+	commands []experiment.Command
+	parts    [][2][]byte // by command and stream: the beginning of a line
 }
 
 // jsonEvent is an object of --output json. Which fields there are depends on
@@ -57,19 +56,10 @@ type jsonEvent struct {
 const longestPart = 1 << 20
 
 func newJSONObserver(a *app, dp *experiment.Datapoint, p *progress) *jsonObserver {
-	steps := dp.Steps()
+	commands := dp.Commands()
 	return &jsonObserver{
-		progress: p, run: dp.Run, out: a.out, quiet: a.flags.Quiet, dp: dp, steps: steps,
-		parts: make([][2][]byte, len(dp.Processes)+len(steps)),
+		progress: p, run: dp.Run, out: a.out, quiet: a.flags.Quiet, commands: commands, parts: make([][2][]byte, len(commands)),
 	}
-}
-
-// source names what wrote some output.
-func (o *jsonObserver) source(process int) (host, name string) {
-	if at := process - len(o.dp.Processes); at >= 0 {
-		return o.steps[at].Host, o.steps[at].Name
-	}
-	return o.dp.Processes[process].Host, o.dp.Processes[process].Name
 }
 
 func (o *jsonObserver) print(e jsonEvent) {
@@ -113,31 +103,31 @@ func (o *jsonObserver) Host(host string, phase publisher.Phase, detail string) {
 // Started implements [publisher.Observer].
 func (o *jsonObserver) Started(process, pid int, at time.Time) {
 	o.progress.Started(process, pid, at)
-	p := o.dp.Processes[process]
-	o.print(jsonEvent{Event: "started", Host: p.Host, Process: p.Name, PID: pid, Time: at})
+	c := &o.commands[process]
+	o.print(jsonEvent{Event: "started", Host: c.Host, Process: c.Name, PID: pid, Time: at})
 }
 
 // Output implements [publisher.Observer].
-func (o *jsonObserver) Output(process int, stream message.Stream, at time.Time, data []byte) {
+func (o *jsonObserver) Output(command int, stream message.Stream, at time.Time, data []byte) {
 	if o.quiet {
 		return
 	}
-	part := &o.parts[process][stream]
+	part := &o.parts[command][stream]
 	for len(data) > 0 {
 		line, rest, whole := bytes.Cut(data, []byte{'\n'})
 		*part = append(*part, line...)
 		data = rest
 		if whole || len(*part) >= longestPart {
-			o.line(process, stream, at, *part, !whole)
+			o.line(command, stream, at, *part, !whole)
 			*part = (*part)[:0]
 		}
 	}
 }
 
-func (o *jsonObserver) line(process int, stream message.Stream, at time.Time, line []byte, partial bool) {
-	host, name := o.source(process)
+func (o *jsonObserver) line(command int, stream message.Stream, at time.Time, line []byte, partial bool) {
+	c := &o.commands[command]
 	e := outputEvent(line)
-	e.Host, e.Process, e.Time, e.Stream, e.Part = host, name, at, stream.String(), partial
+	e.Host, e.Process, e.Time, e.Stream, e.Part = c.Host, c.Name, at, stream.String(), partial
 	o.print(e)
 }
 
@@ -162,8 +152,8 @@ func (o *jsonObserver) Exited(process int, r results.ProcessRecord) {
 // Step implements [publisher.Observer].
 func (o *jsonObserver) Step(step int, r results.StepRecord) {
 	o.progress.Step(step, r)
-	host, name := o.source(step)
-	o.print(jsonEvent{Event: "step", Host: host, Process: name, Time: r.EndedAt, Step: &r})
+	c := &o.commands[step]
+	o.print(jsonEvent{Event: "step", Host: c.Host, Process: c.Name, Time: r.EndedAt, Step: &r})
 }
 
 // Stopping implements [publisher.Observer].
@@ -173,10 +163,10 @@ func (o *jsonObserver) Stopping(cause message.StopCause, reason string) {
 }
 
 func (o *jsonObserver) close(record results.Record) {
-	for process, parts := range o.parts {
+	for command, parts := range o.parts {
 		for stream, part := range parts {
 			if len(part) > 0 {
-				o.line(process, message.Stream(stream), time.Now(), part, false)
+				o.line(command, message.Stream(stream), time.Now(), part, false)
 			}
 		}
 	}

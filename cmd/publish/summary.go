@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
 )
@@ -16,12 +17,12 @@ import (
 // of a run that is over. Its stop rule waits for the groups waits.
 func (a *app) summarize(r results.Record, took time.Duration, dir string, waits []string) {
 	var b strings.Builder
-	outcome := strings.ReplaceAll(string(r.Outcome), "_", " ")
+	word := strings.ReplaceAll(string(r.Outcome), "_", " ")
 	paint := a.style.Bad
-	if r.Outcome == results.RunSucceeded {
+	if r.Outcome == outcome.RunSucceeded {
 		paint = a.style.Good
 	}
-	fmt.Fprintf(&b, "%s%s: %s after %s", r.Experiment, a.place, paint(outcome), terminal.Duration(took))
+	fmt.Fprintf(&b, "%s%s: %s after %s", r.Experiment, a.place, paint(word), terminal.Duration(took))
 	if r.Reason != "" {
 		fmt.Fprintf(&b, ": %s", r.Reason)
 	}
@@ -128,16 +129,16 @@ func failures(b *strings.Builder, r results.Record, dir string, waits []string) 
 		return cmp.Compare(lateness(p, waits), lateness(q, waits))
 	}) {
 		switch p.Outcome {
-		case results.ProcessFailed, results.ProcessKilled, results.ProcessTimedOut, results.ProcessLost:
-		case results.ProcessNotStarted:
+		case outcome.CommandFailed, outcome.CommandKilled, outcome.CommandTimedOut, outcome.CommandLost:
+		case outcome.CommandNotStarted:
 			if p.Reason == "" {
 				continue
 			}
 		default:
 			continue
 		}
-		outcome := strings.ReplaceAll(string(p.Outcome), "_", " ")
-		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s%s\n", p.Host, p.Process, outcome, p.Reason, lastWords(p, dir)))
+		word := strings.ReplaceAll(string(p.Outcome), "_", " ")
+		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s%s\n", p.Host, p.Process, word, p.Reason, lastWords(p, dir)))
 	}
 	lines = append(lines, failedTeardowns(r, dir)...)
 	for i, line := range lines {
@@ -151,7 +152,7 @@ func failures(b *strings.Builder, r results.Record, dir string, waits []string) 
 
 func lateness(p results.ProcessRecord, waits []string) int {
 	switch {
-	case p.Outcome != results.ProcessTimedOut:
+	case p.Outcome != outcome.CommandTimedOut:
 		return 0
 	case slices.Contains(waits, p.Group):
 		return 1
@@ -165,7 +166,7 @@ func failedTeardowns(r results.Record, dir string) []string {
 	var lines []string
 	for _, h := range r.Hosts {
 		for _, s := range h.Teardown {
-			if s.Outcome == results.ProcessSucceeded {
+			if s.Outcome == outcome.CommandSucceeded {
 				continue
 			}
 			lines = append(lines, fmt.Sprintf("  %s/%s %s, which does not count: it %s%s\n",
@@ -225,7 +226,7 @@ func printable(path string) string {
 
 // lastWords is what a process that failed wrote last to standard error.
 func lastWords(p results.ProcessRecord, dir string) string {
-	if p.Outcome != results.ProcessFailed {
+	if p.Outcome != outcome.CommandFailed {
 		return ""
 	}
 	return wroteLast(dir, p.Host, p.Process)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"downbeat/internal/experiment"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // Datapoints are run one after the other. The next is made as soon as no process of the
@@ -208,16 +208,16 @@ func TestRetry(t *testing.T) {
 // Runs that failed, timed out, were lost or refused are tried again; no others.
 func TestWhichOutcomesAreTriedAgain(t *testing.T) {
 	t.Parallel()
-	for outcome, want := range map[results.RunOutcome]bool{
-		results.RunSucceeded: false, results.RunFailed: true, results.RunTimedOut: true,
-		results.RunAborted: false, results.RunLost: true, results.RunRefused: true,
+	for word, want := range map[outcome.Run]bool{
+		outcome.RunSucceeded: false, outcome.RunFailed: true, outcome.RunTimedOut: true,
+		outcome.RunAborted: false, outcome.RunLost: true, outcome.RunRefused: true,
 	} {
 		c := New(Config{Retries: 1})
-		if got := c.mayRetry(Attempt{Try: 1}, outcome); got != want {
-			t.Errorf("%s: got %t, want %t", outcome, got, want)
+		if got := c.mayRetry(Attempt{Try: 1}, word); got != want {
+			t.Errorf("%s: got %t, want %t", word, got, want)
 		}
-		if c.mayRetry(Attempt{Try: 2}, outcome) {
-			t.Errorf("%s: it has a third attempt", outcome)
+		if c.mayRetry(Attempt{Try: 2}, word) {
+			t.Errorf("%s: it has a third attempt", word)
 		}
 	}
 }
@@ -477,7 +477,7 @@ type untilTwo struct{}
 func (untilTwo) Next(given int, settled []Settled) (experiment.Point, bool) {
 	succeeded := 0
 	for _, s := range settled {
-		if s.Outcome == results.RunSucceeded {
+		if s.Outcome == outcome.RunSucceeded {
 			succeeded++
 		}
 	}

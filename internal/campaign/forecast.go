@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -52,7 +53,7 @@ type durations struct {
 }
 
 func (d *durations) add(point experiment.Point, r results.Record) {
-	if r.Outcome != results.RunSucceeded || r.ReleasedAt.IsZero() {
+	if r.Outcome != outcome.RunSucceeded || r.ReleasedAt.IsZero() {
 		return
 	}
 	if d.of == nil {

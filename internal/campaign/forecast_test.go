@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -23,7 +24,7 @@ func course(t *testing.T, config Config, began time.Time, took ...time.Duration)
 		opened = append(opened, c.Step(now, Made{Attempt: asked.Attempt, Run: asked.Point.Label(), Number: 1})[0].(Open).Progress)
 		released := now
 		now = now.Add(d)
-		effects = c.Step(now, Over{Run: asked.Point.Label(), Record: results.Record{Outcome: results.RunSucceeded, ReleasedAt: released, EndedAt: now}})
+		effects = c.Step(now, Over{Run: asked.Point.Label(), Record: results.Record{Outcome: outcome.RunSucceeded, ReleasedAt: released, EndedAt: now}})
 	}
 	return opened
 }
@@ -62,8 +63,8 @@ func TestExpected(t *testing.T) {
 		}
 	}
 	var d durations
-	d.add(list[0], results.Record{Outcome: results.RunFailed, ReleasedAt: time.Unix(1, 0), EndedAt: time.Unix(2, 0)})
-	d.add(list[0], results.Record{Outcome: results.RunSucceeded, EndedAt: time.Unix(2, 0)})
+	d.add(list[0], results.Record{Outcome: outcome.RunFailed, ReleasedAt: time.Unix(1, 0), EndedAt: time.Unix(2, 0)})
+	d.add(list[0], results.Record{Outcome: outcome.RunSucceeded, EndedAt: time.Unix(2, 0)})
 	if got := d.expect(list[0]); got != 0 {
 		t.Errorf("runs that failed, or were not released, are expected to take %s", got)
 	}
@@ -74,9 +75,9 @@ func TestFailures(t *testing.T) {
 	t.Parallel()
 	c, now := New(Config{Source: points(3)}), time.Unix(100, 0)
 	c.Step(now, Begin{})
-	away := results.Record{Outcome: results.RunRefused, Reason: "alpha was not ready", Hosts: []results.HostRecord{{Host: "alpha", Outcome: results.HostNotReady}}}
-	late := results.Record{Outcome: results.RunTimedOut, Reason: "it took too long", ReleasedAt: now}
-	for i, record := range []results.Record{away, {Outcome: results.RunSucceeded, ReleasedAt: now}, late} {
+	away := results.Record{Outcome: outcome.RunRefused, Reason: "alpha was not ready", Hosts: []results.HostRecord{{Host: "alpha", Outcome: outcome.HostNotReady}}}
+	late := results.Record{Outcome: outcome.RunTimedOut, Reason: "it took too long", ReleasedAt: now}
+	for i, record := range []results.Record{away, {Outcome: outcome.RunSucceeded, ReleasedAt: now}, late} {
 		run := points(3)[i].Label()
 		open := c.Step(now, Made{Attempt: Attempt{Point: points(3)[i], Try: 1}, Run: run, Number: 1})[0].(Open)
 		if want := min(i, 1); len(open.Failures) != want {
@@ -92,8 +93,8 @@ func TestFailures(t *testing.T) {
 		}
 		got := effects[1].(Finish).Result
 		want := []Failure{
-			{Label: "0001-n=1", Run: "0001-n=1", Outcome: results.RunRefused, Reason: "alpha was not ready", NotReady: true},
-			{Label: "0003-n=3", Run: "0003-n=3", Outcome: results.RunTimedOut, Reason: "it took too long", Released: true},
+			{Label: "0001-n=1", Run: "0001-n=1", Outcome: outcome.RunRefused, Reason: "alpha was not ready", NotReady: true},
+			{Label: "0003-n=3", Run: "0003-n=3", Outcome: outcome.RunTimedOut, Reason: "it took too long", Released: true},
 		}
 		if len(got.Failures) != 2 || got.Failures[0] != want[0] || got.Failures[1] != want[1] || !got.Released || got.Took != 3*time.Second {
 			t.Errorf("got %+v, want the failures %+v", got, want)

@@ -1,6 +1,9 @@
 package campaign
 
-import "downbeat/internal/results"
+import (
+	"downbeat/internal/outcome"
+	"downbeat/internal/results"
+)
 
 // An Input is what a campaign has to know of.
 //
@@ -25,7 +28,7 @@ type NotMade struct{ Err error }
 // have them. Outcome is how it ended as far as is known: metrics are not judged yet.
 type Ended struct {
 	Run     string
-	Outcome results.RunOutcome
+	Outcome outcome.Run
 }
 
 // Over says that nothing more will be done for the run, whether or not it was opened.

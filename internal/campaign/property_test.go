@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -102,9 +103,9 @@ func (w *world) dontMake() Input {
 	return NotMade{errDisk}
 }
 
-func (w *world) outcome() results.RunOutcome {
-	return rapid.SampledFrom([]results.RunOutcome{
-		results.RunSucceeded, results.RunSucceeded, results.RunFailed, results.RunLost, results.RunRefused, results.RunAborted,
+func (w *world) outcome() outcome.Run {
+	return rapid.SampledFrom([]outcome.Run{
+		outcome.RunSucceeded, outcome.RunSucceeded, outcome.RunFailed, outcome.RunLost, outcome.RunRefused, outcome.RunAborted,
 	}).Draw(w.t, "outcome")
 }
 
@@ -114,7 +115,7 @@ func (w *world) over(r *worldRun) Input {
 		return Over{Run: r.id, Err: errDisk}
 	}
 	record := results.Record{Outcome: w.outcome(), ReleasedAt: w.now, EndedAt: w.now}
-	if record.Outcome == results.RunRefused {
+	if record.Outcome == outcome.RunRefused {
 		record = refusedBy("alpha: no disk")
 	}
 	return Over{Run: r.id, Record: record}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -27,15 +28,15 @@ type repeated struct {
 // chance to say again what it said before: that stands.
 func (s refusals) after(r results.Record) refusals {
 	next := make(refusals)
-	if r.Outcome != results.RunRefused {
+	if r.Outcome != outcome.RunRefused {
 		return next
 	}
 	for _, h := range r.Hosts {
 		switch h.Outcome {
-		case results.HostRefused:
+		case outcome.HostRefused:
 			key := refusal{h.Host, essence(h.Reason)}
 			next[key] = repeated{s[key].times + 1, h.Reason, slices.ContainsFunc(h.Setup, failed), true}
-		case results.HostStopped:
+		case outcome.HostStopped:
 			next.keep(h.Host, s)
 		default:
 		}
@@ -53,7 +54,7 @@ func (s refusals) keep(host string, before refusals) {
 	}
 }
 
-func failed(s results.StepRecord) bool { return s.Outcome != results.ProcessSucceeded }
+func failed(s results.StepRecord) bool { return s.Outcome != outcome.CommandSucceeded }
 
 // futile reports whether the latest run is not worth another attempt: it was refused
 // for the same reason as the one before it, which lies with the file or a host. A

@@ -4,15 +4,16 @@ import (
 	"strings"
 	"testing"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
 // refusedBy is the record of a run that these hosts refused: "host: reason" each.
 func refusedBy(refusals ...string) results.Record {
-	r := results.Record{Outcome: results.RunRefused}
+	r := results.Record{Outcome: outcome.RunRefused}
 	for _, text := range refusals {
 		host, reason, _ := strings.Cut(text, ": ")
-		r.Hosts = append(r.Hosts, results.HostRecord{Host: host, Outcome: results.HostRefused, Reason: reason})
+		r.Hosts = append(r.Hosts, results.HostRecord{Host: host, Outcome: outcome.HostRefused, Reason: reason})
 	}
 	return r
 }
@@ -22,16 +23,16 @@ func refusedBy(refusals ...string) results.Record {
 func TestSameRefusalStops(t *testing.T) {
 	t.Parallel()
 	const x, y = "alpha: ./serve is not executable", "alpha: no space left on device"
-	notReady := results.Record{Outcome: results.RunRefused, Hosts: []results.HostRecord{{Host: "alpha", Outcome: results.HostNotReady, Reason: "alpha was not ready"}}}
+	notReady := results.Record{Outcome: outcome.RunRefused, Hosts: []results.HostRecord{{Host: "alpha", Outcome: outcome.HostNotReady, Reason: "alpha was not ready"}}}
 	// quicker is a run that one host refused before the other could say anything.
 	quicker := func(refusal, other string) results.Record {
 		r := refusedBy(refusal)
-		r.Hosts = append(r.Hosts, results.HostRecord{Host: other, Outcome: results.HostStopped})
+		r.Hosts = append(r.Hosts, results.HostRecord{Host: other, Outcome: outcome.HostStopped})
 		return r
 	}
 	const z = "bravo: ./serve is not executable"
 	setup := refusedBy("alpha: setup.0 exited with status 1 after 12ms")
-	setup.Hosts[0].Setup = []results.StepRecord{{Outcome: results.ProcessFailed}}
+	setup.Hosts[0].Setup = []results.StepRecord{{Outcome: outcome.CommandFailed}}
 	for _, test := range []struct {
 		name          string
 		runs          []results.Record
@@ -42,8 +43,8 @@ func TestSameRefusalStops(t *testing.T) {
 		{"three times", []results.Record{refusedBy(x), refusedBy(x), refusedBy(x)}, true, true},
 		{"another host", []results.Record{refusedBy(x), refusedBy(x), refusedBy("bravo: ./serve is not executable")}, false, false},
 		{"another reason", []results.Record{refusedBy(x), refusedBy(y), refusedBy(x)}, false, false},
-		{"a success between", []results.Record{refusedBy(x), refusedBy(x), {Outcome: results.RunSucceeded}, refusedBy(x)}, false, false},
-		{"a failure between", []results.Record{refusedBy(x), refusedBy(x), {Outcome: results.RunFailed}, refusedBy(x)}, false, false},
+		{"a success between", []results.Record{refusedBy(x), refusedBy(x), {Outcome: outcome.RunSucceeded}, refusedBy(x)}, false, false},
+		{"a failure between", []results.Record{refusedBy(x), refusedBy(x), {Outcome: outcome.RunFailed}, refusedBy(x)}, false, false},
 		{"beside others", []results.Record{refusedBy(x), refusedBy(x, "bravo: full"), refusedBy("charlie: odd", x)}, true, true},
 		{"a setup that fails", []results.Record{setup, setup}, false, false},
 		{"a setup that always fails", []results.Record{setup, setup, setup}, false, true},

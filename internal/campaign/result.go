@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -34,7 +35,7 @@ func (r Result) Left() int { return r.Total - r.Before - r.Ran }
 type Failure struct {
 	Label    string
 	Run      string
-	Outcome  results.RunOutcome
+	Outcome  outcome.Run
 	Reason   string // for people
 	Released bool   // some process of that run was released
 	NotReady bool   // a host was not ready for it in time
@@ -43,7 +44,7 @@ type Failure struct {
 func failure(r *run, record results.Record) Failure {
 	return Failure{
 		Label: r.Point.Label(), Run: r.id, Outcome: record.Outcome, Reason: record.Reason, Released: !record.ReleasedAt.IsZero(),
-		NotReady: slices.ContainsFunc(record.Hosts, func(h results.HostRecord) bool { return h.Outcome == results.HostNotReady }),
+		NotReady: slices.ContainsFunc(record.Hosts, func(h results.HostRecord) bool { return h.Outcome == outcome.HostNotReady }),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -43,7 +44,7 @@ type Stale struct {
 func Compare(points []experiment.Point, records []results.Record) (Comparison, error) {
 	succeeded := make(map[string]string) // run by definition
 	for _, r := range records {
-		if r.Outcome == results.RunSucceeded {
+		if r.Outcome == outcome.RunSucceeded {
 			succeeded[r.Definition] = r.Run
 		}
 	}
@@ -66,7 +67,7 @@ func Compare(points []experiment.Point, records []results.Record) (Comparison, e
 
 func (c *Comparison) findStale(points []experiment.Point, records []results.Record, current map[string]bool) error {
 	stale := slices.DeleteFunc(slices.Clone(records), func(r results.Record) bool {
-		return r.Outcome != results.RunSucceeded || current[r.Definition]
+		return r.Outcome != outcome.RunSucceeded || current[r.Definition]
 	})
 	if len(stale) == 0 {
 		return nil

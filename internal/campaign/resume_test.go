@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -31,7 +32,7 @@ func succeeded(t *testing.T, points []experiment.Point) []results.Record {
 		if err != nil {
 			t.Fatal(err)
 		}
-		records = append(records, results.Record{Run: "r" + string(rune('1'+i)), Datapoint: point.Index, Definition: definition, Outcome: results.RunSucceeded})
+		records = append(records, results.Record{Run: "r" + string(rune('1'+i)), Datapoint: point.Index, Definition: definition, Outcome: outcome.RunSucceeded})
 	}
 	return records
 }
@@ -53,15 +54,15 @@ const (
 func TestCompareSkipsWhatHasSucceeded(t *testing.T) {
 	t.Parallel()
 	points := parse(t, sweep).Points()
-	for _, outcome := range []results.RunOutcome{results.RunFailed, results.RunTimedOut, results.RunAborted, results.RunLost, results.RunRefused} {
+	for _, word := range []outcome.Run{outcome.RunFailed, outcome.RunTimedOut, outcome.RunAborted, outcome.RunLost, outcome.RunRefused} {
 		records := succeeded(t, points)
-		records[1].Outcome = outcome
+		records[1].Outcome = word
 		got, err := Compare(points, records)
 		if err != nil || !slices.Equal(indices(got.Left), []int{2}) || len(got.Stale) > 0 {
-			t.Errorf("%s: got %+v, %v", outcome, got, err)
+			t.Errorf("%s: got %+v, %v", word, got, err)
 		}
 		if len(got.Done) != 2 || got.Done[0].Run != "r1" || got.Done[1].Run != "r3" || got.Done[1].Point.Index != 3 {
-			t.Errorf("%s: done are %+v", outcome, got.Done)
+			t.Errorf("%s: done are %+v", word, got.Done)
 		}
 	}
 	if got, err := Compare(points, nil); err != nil || !slices.Equal(indices(got.Left), []int{1, 2, 3}) || len(got.Done) > 0 {
@@ -78,7 +79,7 @@ func TestCompareTakesTheLatestSuccess(t *testing.T) {
 	points := parse(t, sweep).Points()[:1]
 	first := succeeded(t, points)[0]
 	second, third := first, first
-	second.Run, third.Run, third.Outcome = "r2", "r3", results.RunAborted
+	second.Run, third.Run, third.Outcome = "r2", "r3", outcome.RunAborted
 	got, err := Compare(points, []results.Record{first, second, third})
 	if err != nil || len(got.Done) != 1 || got.Done[0].Run != "r2" {
 		t.Errorf("got %+v, %v", got, err)
@@ -91,7 +92,7 @@ func TestCompareAfterAnEdit(t *testing.T) {
 	before, now := parse(t, sweep), parse(t, edited)
 	records := succeeded(t, before.Points())
 	failed := records[1]
-	failed.Run, failed.Outcome = "r4", results.RunFailed
+	failed.Run, failed.Outcome = "r4", outcome.RunFailed
 	got, err := Compare(now.Points(), append(records, failed))
 	if err != nil || !slices.Equal(indices(got.Left), []int{2, 4}) || len(got.Done) != 2 {
 		t.Errorf("got %+v, %v", got, err)

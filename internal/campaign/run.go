@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -34,7 +35,7 @@ type Task interface {
 	// once, when no process of the run is left on any host. When ctx ends, it stops the
 	// run; one that was not open by then leaves nothing behind, and what Do returns of it
 	// is not looked at.
-	Do(ctx context.Context, open <-chan struct{}, ended func(results.RunOutcome)) (results.Record, error)
+	Do(ctx context.Context, open <-chan struct{}, ended func(outcome.Run)) (results.Record, error)
 	// Opened tells that the run is about to be opened: it is the one to show.
 	Opened(Progress)
 	// Over tells how a run went that was opened. Do has returned.
@@ -155,7 +156,7 @@ func (d *driver) make(ctx context.Context, a Attempt) {
 	d.tasks[task.Run()] = s
 	d.running.Go(func() {
 		defer s.cancel(nil)
-		record, err := task.Do(ctx, s.open, func(o results.RunOutcome) { d.inputs <- Ended{task.Run(), o} })
+		record, err := task.Do(ctx, s.open, func(o outcome.Run) { d.inputs <- Ended{task.Run(), o} })
 		d.inputs <- Over{task.Run(), record, err}
 	})
 }

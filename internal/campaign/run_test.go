@@ -11,14 +11,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
 // fakeRunner makes runs that last for a second from the opening of their gate, and then
 // take a second more until they are over.
 type fakeRunner struct {
-	outcome func(Attempt) results.RunOutcome // nil: all succeed
-	fails   error                            // of Make
+	outcome func(Attempt) outcome.Run // nil: all succeed
+	fails   error                     // of Make
 	onOpen  func(Attempt)
 
 	mu     sync.Mutex // guards log
@@ -54,7 +55,7 @@ type fakeTask struct {
 func (t *fakeTask) Run() string { return t.id }
 func (t *fakeTask) Number() int { return t.attempt.Try }
 
-func (t *fakeTask) Do(ctx context.Context, open <-chan struct{}, ended func(results.RunOutcome)) (results.Record, error) {
+func (t *fakeTask) Do(ctx context.Context, open <-chan struct{}, ended func(outcome.Run)) (results.Record, error) {
 	select {
 	case <-open:
 	case <-ctx.Done():
@@ -65,19 +66,19 @@ func (t *fakeTask) Do(ctx context.Context, open <-chan struct{}, ended func(resu
 			return results.Record{}, context.Cause(ctx)
 		}
 	}
-	released, outcome := time.Now(), results.RunSucceeded
+	released, word := time.Now(), outcome.RunSucceeded
 	if t.outcome != nil {
-		outcome = t.outcome(t.attempt)
+		word = t.outcome(t.attempt)
 	}
 	select {
 	case <-time.After(time.Second):
 	case <-ctx.Done():
 		t.say("%s stops: %v", t.id, context.Cause(ctx))
-		outcome = results.RunAborted
+		word = outcome.RunAborted
 	}
-	ended(outcome)
+	ended(word)
 	time.Sleep(time.Second) //nolint:forbidigo // on virtual time
-	return results.Record{Run: t.id, Outcome: outcome, ReleasedAt: released, EndedAt: time.Now()}, nil
+	return results.Record{Run: t.id, Outcome: word, ReleasedAt: released, EndedAt: time.Now()}, nil
 }
 
 func (t *fakeTask) Opened(Progress) {
@@ -129,11 +130,11 @@ func TestRunPreparesTheNext(t *testing.T) {
 func TestRunRetriesAndPauses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeRunner{outcome: func(a Attempt) results.RunOutcome {
+		f := &fakeRunner{outcome: func(a Attempt) outcome.Run {
 			if a.Point.Index == 1 && a.Try == 1 {
-				return results.RunFailed
+				return outcome.RunFailed
 			}
-			return results.RunSucceeded
+			return outcome.RunSucceeded
 		}}
 		got := drive(t, t.Context(), Config{Source: points(2), Retries: 1, Pause: 10 * time.Second}, f, `
 			0s r1 is made
@@ -218,7 +219,7 @@ func TestRunInterruptedAtTheOpening(t *testing.T) {
 		defer cancel()
 		f := &fakeRunner{began: time.Now(), onOpen: func(Attempt) { cancel() }}
 		got := Run(ctx, Config{Source: points(1)}, f)
-		if !got.Interrupted || len(got.Failures) != 1 || got.Failures[0].Outcome != results.RunAborted {
+		if !got.Interrupted || len(got.Failures) != 1 || got.Failures[0].Outcome != outcome.RunAborted {
 			t.Errorf("got %+v, and %q", got, f.log)
 		}
 	})

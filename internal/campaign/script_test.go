@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -82,14 +83,14 @@ func (p *player) input(t *testing.T, text string) Input {
 	case "not":
 		return NotMade{errDisk}
 	case "ended":
-		run, outcome, _ := strings.Cut(rest, " ")
-		return Ended{run, results.RunOutcome(outcome)}
+		run, how, _ := strings.Cut(rest, " ")
+		return Ended{run, outcome.Run(how)}
 	case "over":
-		run, outcome, _ := strings.Cut(rest, " ")
-		if outcome == "error" {
+		run, how, _ := strings.Cut(rest, " ")
+		if how == "error" {
 			return Over{Run: run, Err: errDisk}
 		}
-		return Over{Run: run, Record: p.record(outcome)}
+		return Over{Run: run, Record: p.record(how)}
 	case "interrupt":
 		return Interrupt{}
 	}
@@ -104,9 +105,9 @@ func (p *player) input(t *testing.T, text string) Input {
 // record gives the record of a run that ends now. Without a host in text, alpha refuses
 // for a reason of its own each time.
 func (p *player) record(text string) results.Record {
-	outcome, refusal, ok := strings.Cut(text, " ")
-	if outcome != string(results.RunRefused) {
-		return results.Record{Outcome: results.RunOutcome(outcome), ReleasedAt: p.now.Add(-time.Second), EndedAt: p.now}
+	word, refusal, ok := strings.Cut(text, " ")
+	if outcome.Run(word) != outcome.RunRefused {
+		return results.Record{Outcome: outcome.Run(word), ReleasedAt: p.now.Add(-time.Second), EndedAt: p.now}
 	}
 	if !ok {
 		refusal = "alpha: " + strings.Repeat("x", p.runs)

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -37,6 +38,6 @@ func (l List) Planned() int { return len(l) }
 // Settled is a datapoint that is over: it is not tried again.
 type Settled struct {
 	Point   experiment.Point
-	Outcome results.RunOutcome
+	Outcome outcome.Run
 	Metrics results.Metrics
 }

@@ -3,6 +3,7 @@ package campaign
 import (
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -74,14 +75,14 @@ func (c *Campaign) ended(in Ended) {
 
 // prepare has the next run made, now that the hosts of the one that is open are free.
 // The outcome may still change: the run has not been judged by its metrics.
-func (c *Campaign) prepare(r *run, outcome results.RunOutcome) {
+func (c *Campaign) prepare(r *run, word outcome.Run) {
 	switch {
 	case c.asked, c.next != nil, c.closing():
-	case outcome == results.RunRefused:
+	case word == outcome.RunRefused:
 		// Whether it is tried again depends on why.
-	case c.mayRetry(r.Attempt, outcome):
+	case c.mayRetry(r.Attempt, word):
 		c.make(r.again(r.id))
-	case c.config.Pause > 0, outcome != results.RunSucceeded && c.config.Limits.reached(len(c.failures)+1):
+	case c.config.Pause > 0, word != outcome.RunSucceeded && c.config.Limits.reached(len(c.failures)+1):
 	default:
 		if attempt, ok := c.upcoming(); ok {
 			c.make(attempt)
@@ -132,12 +133,12 @@ func (c *Campaign) retry(r *run, record results.Record) bool {
 }
 
 // mayRetry reports whether another attempt is allowed, and may end otherwise.
-func (c *Campaign) mayRetry(a Attempt, outcome results.RunOutcome) bool {
+func (c *Campaign) mayRetry(a Attempt, word outcome.Run) bool {
 	if a.Try > c.config.Retries || c.interrupted {
 		return false
 	}
-	switch outcome {
-	case results.RunFailed, results.RunTimedOut, results.RunLost, results.RunRefused:
+	switch word {
+	case outcome.RunFailed, outcome.RunTimedOut, outcome.RunLost, outcome.RunRefused:
 		return true
 	default: // it succeeded, or somebody aborted it
 		return false
@@ -148,7 +149,7 @@ func (c *Campaign) mayRetry(a Attempt, outcome results.RunOutcome) bool {
 func (c *Campaign) settleDatapoint(now time.Time, r *run, record results.Record) {
 	c.settled = append(c.settled, Settled{Point: r.Point, Outcome: record.Outcome, Metrics: record.Metrics})
 	c.durations.add(r.Point, record)
-	if record.Outcome != results.RunSucceeded {
+	if record.Outcome != outcome.RunSucceeded {
 		c.failures = append(c.failures, failure(r, record))
 	}
 	if _, more := c.upcoming(); !more || c.interrupted {

@@ -20,23 +20,8 @@ func (d *Datapoint) Changes(before *Datapoint) []string {
 	if !slices.Equal(d.Hosts, before.Hosts) {
 		say("the hosts are %s, were %s", hostList(d.Hosts), hostList(before.Hosts))
 	}
-	old := make(map[string]Process, len(before.Processes))
-	for _, p := range before.Processes {
-		old[p.Host+"/"+p.Name] = p
-	}
-	for _, p := range d.Processes {
-		key := p.Host + "/" + p.Name
-		if was, ok := old[key]; !ok {
-			say("process %s is new", key)
-		} else if what := p.changes(was); what != "" {
-			say("process %s: %s", key, what)
-		}
-		delete(old, key)
-	}
-	for _, key := range slices.Sorted(maps.Keys(old)) {
-		say("process %s is gone", key)
-	}
-	list = append(list, stepChanges(d.Steps(), before.Steps())...)
+	list = append(list, commandChanges("process ", d.Processes, before.Processes)...)
+	list = append(list, commandChanges("", slices.Concat(d.Setup, d.Teardown), slices.Concat(before.Setup, before.Teardown))...)
 	if d.Timeout != before.Timeout {
 		say("the timeout is %s, was %s", d.Timeout, before.Timeout)
 	}
@@ -68,22 +53,47 @@ func changedFiles(now, was []ShippedFile) []string {
 	return append(names, slices.Sorted(maps.Keys(old))...)
 }
 
-// changes says what differs between two processes of one name.
-func (p Process) changes(was Process) string {
+// commandChanges says what differs between the commands of two datapoints. The prefix
+// goes before the name of each.
+func commandChanges(prefix string, now, was []Command) []string {
+	var list []string
+	old := make(map[string]Command, len(was))
+	for _, c := range was {
+		old[c.Host+"/"+c.Name] = c
+	}
+	for _, c := range now {
+		key := c.Host + "/" + c.Name
+		if before, ok := old[key]; !ok {
+			list = append(list, prefix+key+" is new")
+		} else if what := c.changes(before); what != "" {
+			list = append(list, prefix+key+": "+what)
+		}
+		delete(old, key)
+	}
+	for _, key := range slices.Sorted(maps.Keys(old)) {
+		list = append(list, prefix+key+" is gone")
+	}
+	return list
+}
+
+// changes says what differs between two commands of one name.
+func (c Command) changes(was Command) string {
 	switch {
-	case !slices.Equal(p.Argv, was.Argv):
-		return fmt.Sprintf("the command is %q, was %q", strings.Join(p.Argv, " "), strings.Join(was.Argv, " "))
-	case !maps.Equal(p.Env, was.Env):
+	case c.TimeoutMS != was.TimeoutMS:
+		return fmt.Sprintf("the timeout is %s, was %s", c.Timeout(), was.Timeout())
+	case !slices.Equal(c.Argv, was.Argv):
+		return fmt.Sprintf("the command is %q, was %q", strings.Join(c.Argv, " "), strings.Join(was.Argv, " "))
+	case !maps.Equal(c.Env, was.Env):
 		return "the environment is another"
-	case p.Dir != was.Dir:
-		return fmt.Sprintf("the directory is %q, was %q", p.Dir, was.Dir)
-	case p.Pty != was.Pty:
-		return fmt.Sprintf("pty is %t, was %t", p.Pty, was.Pty)
-	case p.DelayMS != was.DelayMS:
-		return fmt.Sprintf("the delay is %s, was %s", p.Delay(), was.Delay())
-	case !slices.Equal(p.OKExit, was.OKExit):
-		return fmt.Sprintf("ok_exit is %v, was %v", p.OKExit, was.OKExit)
-	case p.Group != was.Group || p.Index != was.Index || p.Rank != was.Rank || p.Local != was.Local:
+	case c.Dir != was.Dir:
+		return fmt.Sprintf("the directory is %q, was %q", c.Dir, was.Dir)
+	case c.Pty != was.Pty:
+		return fmt.Sprintf("pty is %t, was %t", c.Pty, was.Pty)
+	case c.DelayMS != was.DelayMS:
+		return fmt.Sprintf("the delay is %s, was %s", c.Delay(), was.Delay())
+	case !slices.Equal(c.OKExit, was.OKExit):
+		return fmt.Sprintf("ok_exit is %v, was %v", c.OKExit, was.OKExit)
+	case c.Group != was.Group || c.Index != was.Index || c.Rank != was.Rank || c.Local != was.Local:
 		return "its place among the others is another"
 	}
 	return ""

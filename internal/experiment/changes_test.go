@@ -77,10 +77,8 @@ func TestChangesKnowEveryField(t *testing.T) {
 		known []string
 	}{
 		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Collect", "Files", "Metrics", "Require"}}, // the last two are no part of it
-		{Process{}, []string{"Host", "Process", "OKExit"}},
-		{message.Process{}, []string{"Name", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "DelayMS", "Pty"}},
-		{Step{}, []string{"Host", "Step"}},
-		{message.Step{}, []string{"Name", "Argv", "Env", "Dir", "Pty", "OKExit", "TimeoutMS"}},
+		{Command{}, []string{"Host", "Command"}},
+		{message.Command{}, []string{"Name", "Phase", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "Pty", "OKExit", "DelayMS", "TimeoutMS"}},
 		{StopRule{}, []string{"When", "After", "Grace", "OnFailure"}},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(c.of)) {

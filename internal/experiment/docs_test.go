@@ -37,7 +37,7 @@ func TestDocsAreComplete(t *testing.T) {
 	funcs := functionNames((*calls)(nil).functions())
 	undocumented := []string{"html", "js", "urlquery", "println"} // Go's, and of no use here
 	want = append(want, slices.DeleteFunc(funcs, func(f string) bool { return slices.Contains(undocumented, f) })...)
-	for _, variable := range message.Identity(&message.Job{}, &message.Process{}) {
+	for _, variable := range message.Identity(&message.Job{}, &message.Command{Phase: message.PhaseRun}) {
 		name, _, _ := strings.Cut(variable, "=")
 		want = append(want, name)
 	}

@@ -73,7 +73,7 @@ type expansion struct {
 
 // A placed process has its host and its numbers, and in the end its command.
 type placed struct {
-	Process
+	Command
 	host    Host
 	command *command
 	count   int
@@ -106,14 +106,14 @@ func (x *expansion) expand() (*Datapoint, error) {
 	busy := make(map[string]bool)
 	for _, p := range x.all {
 		busy[p.Host] = true
-		d.Processes = append(d.Processes, p.Process)
+		d.Processes = append(d.Processes, p.Command)
 	}
 	for _, h := range f.Hosts {
 		if busy[h.Name] {
 			d.Hosts = append(d.Hosts, Host{h.Name, f.address(h)})
 		}
 	}
-	d.Setup, d.Teardown = x.expandSteps(f.setup, d.Hosts), x.expandSteps(f.teardown, d.Hosts)
+	d.Setup, d.Teardown = x.expandSteps(message.PhaseSetup, f.setup, d.Hosts), x.expandSteps(message.PhaseTeardown, f.teardown, d.Hosts)
 	x.checkStepNames(d)
 	return d, x.err()
 }
@@ -135,7 +135,7 @@ func (x *expansion) place() {
 
 func (x *expansion) put(c *command, h Host, i, count int) {
 	p := &placed{command: c, host: h, count: count}
-	p.Host, p.Group, p.Rank, p.OKExit = h.Name, c.group, len(x.all), slices.Clone(c.ok)
+	p.Host, p.Phase, p.Group, p.Rank, p.OKExit = h.Name, message.PhaseRun, c.group, len(x.all), slices.Clone(c.ok)
 	p.Index, p.Local = i, i/len(c.on)
 	if c.group == "" {
 		p.Index, p.Local, p.count = c.base, c.base, c.of

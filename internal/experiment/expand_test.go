@@ -173,7 +173,7 @@ func TestJobs(t *testing.T) {
 		}
 		checkAccepted(t, &job)
 	}
-	if a := jobs[0].Processes; len(a) != 2 || a[0].Name != "0" || a[1].Name != "g.1" || a[1].Rank != 2 {
+	if a := jobs[0].Commands; len(a) != 2 || a[0].Name != "0" || a[1].Name != "g.1" || a[1].Rank != 2 {
 		t.Errorf("host a: got %+v", a)
 	}
 }
@@ -253,11 +253,11 @@ func checkPlacement(t *rapid.T, d *Datapoint, on map[string][]string, counts map
 	}
 	total := 0
 	for i, job := range d.Jobs() {
-		total += len(job.Processes)
-		if len(job.Processes) == 0 || job.Host != d.Hosts[i].Name {
-			t.Errorf("job %d: host %s, %d processes", i, job.Host, len(job.Processes))
+		total += len(job.Commands)
+		if len(job.Commands) == 0 || job.Host != d.Hosts[i].Name {
+			t.Errorf("job %d: host %s, %d processes", i, job.Host, len(job.Commands))
 		}
-		if !slices.IsSortedFunc(job.Processes, func(a, b message.Process) int { return a.Rank - b.Rank }) {
+		if !slices.IsSortedFunc(job.Commands, func(a, b message.Command) int { return a.Rank - b.Rank }) {
 			t.Errorf("host %s: processes are not in the order of ranks", job.Host)
 		}
 	}

@@ -8,6 +8,7 @@
 package experiment
 
 import (
+	"slices"
 	"time"
 
 	"downbeat/internal/message"
@@ -99,31 +100,35 @@ type Datapoint struct {
 	Parameters []Parameter
 	Run        string
 	// Hosts are those that take part, in the order of the file.
-	Hosts     []Host
-	Processes []Process // in the order of their ranks
+	Hosts []Host
+	// Processes are the commands of the run itself, in the order of their ranks.
+	Processes []Command
 	// Setup and Teardown are in the order of the file, and for each command in
 	// that of the hosts.
-	Setup    []Step `json:",omitempty"`
-	Teardown []Step `json:",omitempty"`
+	Setup    []Command
+	Teardown []Command
 	Stop     StopRule
 	Timeout  time.Duration
 	// Collect are the patterns of the files that are brought home, by host.
-	Collect map[string][]string `json:",omitempty"`
+	Collect map[string][]string
 	// Files are those that are shipped, by host.
-	Files map[string][]ShippedFile `json:",omitempty"`
+	Files map[string][]ShippedFile
 	// Metrics and Require judge a run. They don't change what it does, so they
 	// are no part of the definition.
-	Metrics []Metric      `json:"-"`
-	Require []Requirement `json:"-"`
+	Metrics []Metric
+	Require []Requirement
 }
 
-// A Process is one process of a run and the host it is on.
-type Process struct {
+// A Command is one command of a run and the host it is on.
+type Command struct {
 	Host string
-	message.Process
-	// OKExit are the exit statuses that are no failure; a process ended by
-	// signal n counts as 128+n.
-	OKExit []int
+	message.Command
+}
+
+// Commands are all commands of the run: its processes, then its setup and its teardown.
+// Each host's job has its own in the same order.
+func (d *Datapoint) Commands() []Command {
+	return slices.Concat(d.Processes, d.Setup, d.Teardown)
 }
 
 // DefaultAddress sets the address of hosts that have none in the file; without
@@ -159,15 +164,9 @@ func (d *Datapoint) Jobs() []message.Job {
 		}
 		at[h.Name] = &jobs[i]
 	}
-	for _, p := range d.Processes {
-		job := at[p.Host]
-		job.Processes = append(job.Processes, p.Process)
-	}
-	for _, s := range d.Setup {
-		at[s.Host].Setup = append(at[s.Host].Setup, s.Step)
-	}
-	for _, s := range d.Teardown {
-		at[s.Host].Teardown = append(at[s.Host].Teardown, s.Step)
+	for _, c := range d.Commands() {
+		job := at[c.Host]
+		job.Commands = append(job.Commands, c.Command)
 	}
 	return jobs
 }

@@ -1,6 +1,10 @@
 package experiment
 
-import "time"
+import (
+	"time"
+
+	"downbeat/internal/message"
+)
 
 // This is the table of the file's fields: what there is, what it may be, what holds
 // without it, and where it goes. The decoder reads files by it, the JSON Schema is
@@ -21,8 +25,8 @@ var fileFields = &object[File]{
 		{name: "retries", is: into(between(0, MaxRetries), func(f *File) *int { return &f.Retries }), unset: "0", about: "how many times a datapoint that did not succeed is retried"},
 		{name: "hosts", is: hosts, missing: "it names the hosts", such: `hosts: {alpha: ["echo hello"]}`, about: "the hosts, by the names that their workers have"},
 		{name: "groups", is: groups, about: "the groups of processes"},
-		{name: "setup", is: commandsOf("setup", func(f *File) *[]*command { return &f.setup }), about: "what each host runs before the processes"},
-		{name: "teardown", is: commandsOf("teardown", func(f *File) *[]*command { return &f.teardown }), about: "what each host runs when no process is left"},
+		{name: "setup", is: commandsOf(message.PhaseSetup, func(f *File) *[]*command { return &f.setup }), about: "what each host runs before the processes"},
+		{name: "teardown", is: commandsOf(message.PhaseTeardown, func(f *File) *[]*command { return &f.teardown }), about: "what each host runs when no process is left"},
 		{name: "files", is: files, about: "files put into the run's directory on each host before the start"},
 		{name: "collect", is: into(patterns, func(f *File) *[]*text { return &f.collect }), about: "files brought home from the run's directory on each host"},
 		{name: "timeout", is: into(limit(notZero, limitKeys), func(f *File) **text { return &f.timeout }), unset: "1h", about: "a run that is not over by then is stopped and has failed"},

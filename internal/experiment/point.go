@@ -1,9 +1,6 @@
 package experiment
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -74,23 +71,6 @@ func (p Point) join(separator string) string {
 // concurrently.
 func (p Point) Expand(run string) (*Datapoint, error) {
 	return newExpansion(p.file, &report{path: p.file.Path}, run, p).expand()
-}
-
-// Definition is a hash of all that a run of this point does, the same for every
-// run: what was measured under another one is another measurement. It fails
-// where Expand does.
-func (p Point) Definition() (string, error) {
-	d, err := p.Expand(trialRun)
-	if err != nil {
-		return "", err
-	}
-	d.Index = 0 // the point may have moved
-	data, err := json.Marshal(d)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // parameters are the names of all parameters, sorted.

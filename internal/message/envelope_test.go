@@ -26,8 +26,8 @@ const testRun = "01JD5W9M4QX3T0C9V8Z7Y6R5PK"
 func testJob() Job {
 	return Job{
 		Run: testRun, Host: "alpha", ReplyTo: "downbeat.events.X", Since: testRun, Experiment: "locks", Datapoint: 1,
-		Processes: []Process{{Name: "server.0", Group: "server", Argv: []string{"sleep", "1"}, Env: map[string]string{"A": "ü"}}},
-		LeaseMS:   30_000, GraceMS: 10_000, WindowBytes: 8 << 20,
+		Commands: []Command{{Name: "server.0", Phase: PhaseRun, Group: "server", Argv: []string{"sleep", "1"}, Env: map[string]string{"A": "ü"}, OKExit: []int{0}}},
+		LeaseMS:  30_000, GraceMS: 10_000, WindowBytes: 8 << 20,
 	}
 }
 
@@ -211,18 +211,29 @@ func TestControlIsChecked(t *testing.T) {
 func TestJobIsChecked(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(*Job){
-		"no processes":             func(j *Job) { j.Processes = nil },
-		"an empty argv":            func(j *Job) { j.Processes[0].Argv = nil },
-		"a path as name":           func(j *Job) { j.Processes[0].Name = "../../etc" },
-		"a double name":            func(j *Job) { j.Processes = append(j.Processes, j.Processes[0]) },
-		"no reply queue":           func(j *Job) { j.ReplyTo = "" },
-		"no lease":                 func(j *Job) { j.LeaseMS = 0 },
-		"negative delay":           func(j *Job) { j.Processes[0].DelayMS = -1 },
-		"another run":              func(j *Job) { j.Run = "x" },
-		"a step without a command": func(j *Job) { j.Setup = []Step{{Name: "setup.0", TimeoutMS: 1}} },
-		"a step without end":       func(j *Job) { j.Teardown = []Step{{Name: "teardown.0", Argv: []string{"x"}}} },
-		"a path as a step's name":  func(j *Job) { j.Setup = []Step{{Name: "a/b", Argv: []string{"x"}, TimeoutMS: 1}} },
-		"a step that is a process": func(j *Job) { j.Setup = []Step{{Name: j.Processes[0].Name, Argv: []string{"x"}, TimeoutMS: 1}} },
+		"no processes":              func(j *Job) { j.Commands = nil },
+		"an empty argv":             func(j *Job) { j.Commands[0].Argv = nil },
+		"a path as name":            func(j *Job) { j.Commands[0].Name = "../../etc" },
+		"a double name":             func(j *Job) { j.Commands = append(j.Commands, j.Commands[0]) },
+		"no reply queue":            func(j *Job) { j.ReplyTo = "" },
+		"no lease":                  func(j *Job) { j.LeaseMS = 0 },
+		"negative delay":            func(j *Job) { j.Commands[0].DelayMS = -1 },
+		"another run":               func(j *Job) { j.Run = "x" },
+		"a setup without a command": func(j *Job) { add(j, Command{Name: "setup.0", Phase: PhaseSetup, TimeoutMS: 1}) },
+		"a teardown without end":    func(j *Job) { add(j, Command{Name: "teardown.0", Phase: PhaseTeardown, Argv: []string{"x"}}) },
+		"a path as a setup's name":  func(j *Job) { add(j, Command{Name: "a/b", Phase: PhaseSetup, Argv: []string{"x"}, TimeoutMS: 1}) },
+		"a setup that is a process": func(j *Job) {
+			add(j, Command{Name: j.Commands[0].Name, Phase: PhaseSetup, Argv: []string{"x"}, TimeoutMS: 1})
+		},
+		"a setup with a delay": func(j *Job) {
+			add(j, Command{Name: "setup.0", Phase: PhaseSetup, Argv: []string{"x"}, TimeoutMS: 1, DelayMS: 1})
+		},
+		"a process with a time":      func(j *Job) { j.Commands[0].TimeoutMS = 1 },
+		"a command of no phase":      func(j *Job) { add(j, Command{Name: "x", Argv: []string{"x"}}) },
+		"a command of another phase": func(j *Job) { add(j, Command{Name: "x", Phase: "dance", Argv: []string{"x"}}) },
+		"a setup alone": func(j *Job) {
+			j.Commands = []Command{{Name: "setup.0", Phase: PhaseSetup, Argv: []string{"x"}, TimeoutMS: 1}}
+		},
 	}
 	for name, change := range changes {
 		j := testJob()
@@ -305,3 +316,6 @@ func TestPublisherIsFoundFromItsRun(t *testing.T) {
 		t.Errorf("error %v, want %v", err, ErrMalformed)
 	}
 }
+
+// add gives the job one more command.
+func add(j *Job, c Command) { j.Commands = append(j.Commands, c) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"downbeat/internal/outcome"
 )
 
 // EventKind says what an event reports.
@@ -17,10 +19,8 @@ const (
 	// Waiting: the job is journaled, but the host is busy with another run.
 	// It may come again after ready, when an older run takes the host.
 	Waiting EventKind = "waiting"
-	// SettingUp: the host is this run's, and the steps of its setup are being run.
+	// SettingUp: the host is this run's, and the commands of its setup are being run.
 	SettingUp EventKind = "setting_up"
-	// Stepped: one step of the setup or the teardown has ended.
-	Stepped EventKind = "step"
 	// Refused: the host can't take part, for Event.Refused's reasons. It is
 	// the last event of the host; no process was executed.
 	Refused EventKind = "refused"
@@ -28,13 +28,14 @@ const (
 	Ready EventKind = "ready"
 	// Committed: the host keeps its processes held for this run alone.
 	Committed EventKind = "committed"
-	// Started: the processes listed have been released.
+	// Started: the commands listed have begun to execute.
 	Started EventKind = "started"
-	// Exited: one process has ended.
+	// Exited: one command has ended. Nothing of one of the setup or the teardown
+	// is left then, and all its output is in the events before.
 	Exited EventKind = "exited"
 	// Stopping: the processes still there have been sent TERM.
 	Stopping EventKind = "stopping"
-	// TearingDown: no process is left, and the steps of the teardown are being
+	// TearingDown: no process is left, and the commands of the teardown are being
 	// run. It comes at the end, and before each time that the host is given back.
 	TearingDown EventKind = "tearing_down"
 	// Ended: no process of the run is left on the host, and another run may
@@ -74,7 +75,6 @@ type Event struct {
 	Started   []StartedInfo  `json:"started,omitempty"`
 	Exited    *ExitedInfo    `json:"exited,omitempty"`
 	Stopping  *StoppingInfo  `json:"stopping,omitempty"`
-	Step      *StepInfo      `json:"step,omitempty"`
 	Done      *DoneInfo      `json:"done,omitempty"`
 	Want      *WantInfo      `json:"want,omitempty"`
 	Heartbeat *HeartbeatInfo `json:"heartbeat,omitempty"`
@@ -126,32 +126,47 @@ type CommittedInfo struct {
 	Probe *Probe `json:"probe,omitempty"`
 }
 
-// StartedInfo is the start of one process; Process counts in Job.Processes.
+// StartedInfo is the start of one command; Command counts in Job.Commands.
 type StartedInfo struct {
-	Process   int       `json:"process"`
+	Command   int       `json:"command"`
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"`
 }
 
-// ExitedInfo is the end of one process.
+// ExitedInfo is the end of one command, as the host saw it; what it means is
+// judged by the outcome package, see [ExitedInfo.Exit]. Command counts in Job.Commands.
 type ExitedInfo struct {
-	Process int `json:"process"`
-	// ExitCode is -1 for a process that was ended by Signal.
-	ExitCode    int       `json:"exit_code"`
-	Signal      string    `json:"signal,omitempty"`
-	StartedAt   time.Time `json:"started_at"`
-	EndedAt     time.Time `json:"ended_at"`
+	Command int `json:"command"`
+	// ExitCode is -1 for a command that was ended by Signal, or never began.
+	ExitCode int    `json:"exit_code"`
+	Signal   string `json:"signal,omitempty"`
+	// StartedAt and EndedAt are zero for a command that never began.
+	StartedAt   time.Time `json:"started_at,omitzero"`
+	EndedAt     time.Time `json:"ended_at,omitzero"`
 	UserUS      int64     `json:"user_us"`
 	SystemUS    int64     `json:"system_us"`
 	MaxRSSBytes int64     `json:"max_rss_bytes"`
-	// Stopped: it was sent TERM before it ended. Killed: it was still there
-	// when the grace was over.
-	Stopped bool `json:"stopped,omitempty"`
-	Killed  bool `json:"killed,omitempty"`
-	// Reason is set for a process that could not be started after all, and for one
+	// Stopped: it was sent TERM before it ended, or was stopped before it began.
+	// Killed: it was still there when the grace was over. TimedOut: it was stopped
+	// because it was not over within its timeout_ms.
+	Stopped  bool `json:"stopped,omitempty"`
+	Killed   bool `json:"killed,omitempty"`
+	TimedOut bool `json:"timed_out,omitempty"`
+	// Reason is set for a command that could not be started after all, and for one
 	// that can't be ended (Left).
 	Reason string `json:"reason,omitempty"`
 	Left   bool   `json:"left,omitempty"`
+	// Swept counts the descendants of a command of the setup or the teardown outside its
+	// process group that had to be ended.
+	Swept int `json:"swept,omitempty"`
+}
+
+// Exit is the end as it is judged.
+func (e *ExitedInfo) Exit() outcome.Exit {
+	return outcome.Exit{
+		Code: e.ExitCode, Signal: e.Signal, StartedAt: e.StartedAt, EndedAt: e.EndedAt,
+		Stopped: e.Stopped, Killed: e.Killed, TimedOut: e.TimedOut, Reason: e.Reason, Left: e.Left,
+	}
 }
 
 // StoppingInfo is a stop as the host carried it out; Event.Time is when the
@@ -166,8 +181,7 @@ type DoneInfo struct {
 	// Outcome is [HostDone], [HostStopped] or [HostLost].
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
-	// Totals has one entry for each process and then each step of the job, in
-	// the order of their numbers.
+	// Totals has one entry for each command of the job, in the order of their numbers.
 	Totals []Total `json:"totals"`
 	// Files sums up what was collected; nil where nothing was to be.
 	Files *FileTotals `json:"files,omitempty"`
@@ -195,14 +209,6 @@ const (
 	HostStopped = "stopped" // the worker stopped the run by itself: lease, SIGTERM
 	HostLost    = "lost"    // the worker died in mid-run and swept what was left
 )
-
-// A Total is everything that was sent of one process.
-type Total struct {
-	StdoutLines uint64 `json:"stdout_lines"`
-	StdoutBytes uint64 `json:"stdout_bytes"`
-	StderrLines uint64 `json:"stderr_lines"`
-	StderrBytes uint64 `json:"stderr_bytes"`
-}
 
 // FileTotals is everything that was sent of a host's files.
 type FileTotals struct {
@@ -302,7 +308,7 @@ func DecodeEvent(data []byte) (*Event, error) {
 func (e *Event) Known() bool { return slices.Contains(eventKinds, e.Kind) }
 
 var eventKinds = []EventKind{
-	Waiting, SettingUp, Stepped, Refused, Ready, Committed, Started, Exited, Stopping, TearingDown, Ended, Done, Want, Heartbeat, Here, Cancelled,
+	Waiting, SettingUp, Refused, Ready, Committed, Started, Exited, Stopping, TearingDown, Ended, Done, Want, Heartbeat, Here, Cancelled,
 }
 
 // complete reports whether the content of the event's kind is there, as far as
@@ -317,8 +323,6 @@ func (e *Event) complete() bool {
 		return e.Ready != nil
 	case Committed, SettingUp, TearingDown, Ended:
 		return true
-	case Stepped:
-		return e.Step != nil
 	case Started:
 		return len(e.Started) > 0
 	case Exited:

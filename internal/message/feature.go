@@ -13,9 +13,9 @@ type Feature string
 // The features. Whatever a later build adds to the job, and a worker must not pass
 // over, gets a name here.
 const (
-	FeatureSetup    Feature = "setup"    // Job.Setup
-	FeatureTeardown Feature = "teardown" // Job.Teardown
-	FeaturePty      Feature = "pty"      // Process.Pty and Step.Pty
+	FeatureSetup    Feature = "setup"    // commands of PhaseSetup
+	FeatureTeardown Feature = "teardown" // commands of PhaseTeardown
+	FeaturePty      Feature = "pty"      // Command.Pty
 	FeatureFiles    Feature = "files"    // Job.Files
 	FeatureCollect  Feature = "collect"  // Job.Collect
 )
@@ -33,10 +33,9 @@ func (j *Job) Uses() []Feature {
 			uses = append(uses, f)
 		}
 	}
-	note(FeatureSetup, len(j.Setup) > 0)
-	note(FeatureTeardown, len(j.Teardown) > 0)
-	note(FeaturePty, slices.ContainsFunc(j.Processes, func(p Process) bool { return p.Pty }) ||
-		slices.ContainsFunc(j.Steps(), func(s Step) bool { return s.Pty }))
+	note(FeatureSetup, j.Has(PhaseSetup))
+	note(FeatureTeardown, j.Has(PhaseTeardown))
+	note(FeaturePty, slices.ContainsFunc(j.Commands, func(c Command) bool { return c.Pty }))
 	note(FeatureFiles, len(j.Files) > 0)
 	note(FeatureCollect, len(j.Collect) > 0)
 	return uses

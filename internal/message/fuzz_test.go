@@ -32,13 +32,13 @@ func FuzzJob(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, p := range j.Processes {
+		for _, p := range j.Commands {
 			if strings.ContainsAny(p.Name+j.Host+j.Run, "/\x00\n ") || strings.HasPrefix(p.Name, ".") || len(p.Argv) == 0 || p.Delay() < 0 {
 				t.Errorf("accepted: %q", payload)
 			}
 		}
-		if j.Lease() <= 0 || j.Grace() < 0 || len(j.Processes) == 0 {
-			t.Errorf("accepted: lease %s, grace %s, %d processes", j.Lease(), j.Grace(), len(j.Processes))
+		if j.Lease() <= 0 || j.Grace() < 0 || !j.Has(PhaseRun) {
+			t.Errorf("accepted: lease %s, grace %s, %d commands", j.Lease(), j.Grace(), len(j.Commands))
 		}
 	})
 }

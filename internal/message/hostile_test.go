@@ -61,8 +61,8 @@ var hostileMessages = sync.OnceValue(func() map[string][]byte {
 		return strings.TrimSuffix(b.String(), ",")
 	}
 	all := map[string][]byte{
-		"a job of many processes":     open(list("processes", "{}", 70_000)),
-		"a job of many variables":     open(`{"processes":[{"env":{` + members(20_000) + `}}]}`),
+		"a job of many processes":     open(list("commands", "{}", 70_000)),
+		"a job of many variables":     open(`{"commands":[{"env":{` + members(20_000) + `}}]}`),
 		"a job of many patterns":      open(list("collect", `""`, 1_100_000)),
 		"a deep job":                  open(strings.Repeat(`{"a":[`, 100_000)),
 		"an envelope of many members": []byte(`{"downbeat":2,` + members(20_000) + `}`),
@@ -191,7 +191,7 @@ func TestBoundsOfJSON(t *testing.T) {
 func TestJobBeyondTheBoundsIsNotSealed(t *testing.T) {
 	t.Parallel()
 	j := testJob()
-	j.Processes = make([]Process, maxObjects+1)
+	j.Commands = make([]Command, maxObjects+1)
 	if _, err := Seal(jobAddress(), j, nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("error %v, want %v", err, ErrTooLarge)
 	}
@@ -201,10 +201,10 @@ func TestJobBeyondTheBoundsIsNotSealed(t *testing.T) {
 func TestLargeJobIsTaken(t *testing.T) {
 	t.Parallel()
 	j := testJob()
-	j.Processes = nil
+	j.Commands = nil
 	for i := range 10_000 {
-		j.Processes = append(j.Processes, Process{
-			Name: ProcessName("client", i), Group: "client", Index: i, Rank: i, Local: i, Argv: strings.Fields("./client -n 1000 --server 10.0.0.1:7000 -v -o out.jsonl"),
+		j.Commands = append(j.Commands, Command{
+			Name: ProcessName("client", i), Phase: PhaseRun, Group: "client", Index: i, Rank: i, Local: i, Argv: strings.Fields("./client -n 1000 --server 10.0.0.1:7000 -v -o out.jsonl"),
 			Env: map[string]string{"A": "b"},
 		})
 	}
@@ -212,7 +212,7 @@ func TestLargeJobIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := e.Job(); err != nil || len(got.Processes) != 10_000 {
+	if got, err := e.Job(); err != nil || len(got.Commands) != 10_000 {
 		t.Error(err)
 	}
 }

@@ -2,7 +2,7 @@ package message
 
 import (
 	"fmt"
-	"strconv"
+	"iter"
 	"time"
 )
 
@@ -20,12 +20,11 @@ type Job struct {
 	// run its age where two runs want one host: the elder goes first.
 	Since string `json:"since"`
 	// Experiment and Datapoint are for people: logs, `publish hosts`.
-	Experiment string    `json:"experiment"`
-	Datapoint  int       `json:"datapoint"`
-	Processes  []Process `json:"processes"`
-	// Setup and Teardown are what goes before and comes after the processes.
-	Setup    []Step `json:"setup,omitempty"`
-	Teardown []Step `json:"teardown,omitempty"`
+	Experiment string `json:"experiment"`
+	Datapoint  int    `json:"datapoint"`
+	// Commands are what the host runs. Events and output name a command by its
+	// position here.
+	Commands []Command `json:"commands"`
 	// Collect are the patterns of the files that are brought home from the
 	// run's directory on the host; see [CheckPattern].
 	Collect []string `json:"collect,omitempty"`
@@ -45,38 +44,42 @@ type Job struct {
 	GraceMS int64 `json:"grace_ms"`
 }
 
-// A Process is one command, to be started once.
-type Process struct {
-	Name  string `json:"name"`
-	Group string `json:"group,omitempty"`
-	// Index counts within the group, Rank within the run and Local within
-	// the group on this host; each from 0.
-	Index int      `json:"index"`
-	Rank  int      `json:"rank"`
-	Local int      `json:"local"`
-	Argv  []string `json:"argv"`
-	// Env is set on top of the worker's own environment.
-	Env map[string]string `json:"env,omitempty"`
-	// Dir is where the process starts; a relative one, and none, is seen
-	// from the run's directory on the host.
-	Dir string `json:"dir,omitempty"`
-	// DelayMS holds the process back after the release, in milliseconds.
-	DelayMS int64 `json:"delay_ms,omitempty"`
-	// Pty gives the process a terminal; all it writes is standard output then.
-	Pty bool `json:"pty,omitempty"`
-}
-
-// Lease and Grace give the job's durations.
+// Lease is how long the worker goes on without a word from the publisher.
 func (j *Job) Lease() time.Duration { return time.Duration(j.LeaseMS) * time.Millisecond }
 
 // Grace is the time between TERM and KILL; see GraceMS.
 func (j *Job) Grace() time.Duration { return time.Duration(j.GraceMS) * time.Millisecond }
 
-// Delay is how long after the release the process starts.
-func (p *Process) Delay() time.Duration { return time.Duration(p.DelayMS) * time.Millisecond }
-
-// MaxProcesses is how many processes a job can have.
+// MaxProcesses is how many processes (commands of [PhaseRun]) a job can have.
 const MaxProcesses = 10_000
+
+// In gives the commands of a phase in their order, each with its number.
+func (j *Job) In(phase Phase) iter.Seq2[int, *Command] {
+	return func(yield func(int, *Command) bool) {
+		for i := range j.Commands {
+			if c := &j.Commands[i]; c.Phase == phase && !yield(i, c) {
+				return
+			}
+		}
+	}
+}
+
+// Has reports whether the job has a command of that phase.
+func (j *Job) Has(phase Phase) bool {
+	for range j.In(phase) {
+		return true
+	}
+	return false
+}
+
+// Count is how many commands of that phase the job has.
+func (j *Job) Count(phase Phase) int {
+	n := 0
+	for range j.In(phase) {
+		n++
+	}
+	return n
+}
 
 // Check reports the first thing about the job that no publisher of ours would
 // send: a worker trusts its publishers' intentions, not their bugs.
@@ -96,10 +99,10 @@ func (j *Job) Check() error {
 	switch {
 	case j.ReplyTo == "":
 		return bad("reply_to is empty")
-	case len(j.Processes) == 0:
-		return bad("no processes")
-	case len(j.Processes) > MaxProcesses:
-		return bad("%d processes, at most %d are started on a host", len(j.Processes), MaxProcesses)
+	case !j.Has(PhaseRun):
+		return bad("no command of phase %q", PhaseRun)
+	case j.Count(PhaseRun) > MaxProcesses:
+		return bad("%d commands of phase %q, at most %d are started on a host", j.Count(PhaseRun), PhaseRun, MaxProcesses)
 	case j.LeaseMS <= 0 || j.LeaseMS > maxMS:
 		return bad("lease_ms is %d", j.LeaseMS)
 	case j.WindowBytes <= 0:
@@ -117,53 +120,16 @@ func (j *Job) Check() error {
 			return bad("files: %v", err)
 		}
 	}
-	seen := make(map[string]bool, len(j.Processes))
-	for i, p := range j.Processes {
-		if err := CheckName(p.Name); err != nil {
-			return bad("process %d: %v", i, err)
+	seen := make(map[string]bool, len(j.Commands))
+	for i := range j.Commands {
+		c := &j.Commands[i]
+		if err := c.check(); err != nil {
+			return bad("command %d: %v", i, err)
 		}
-		if seen[p.Name] {
-			return bad("process %s occurs twice", p.Name)
+		if seen[c.Name] {
+			return bad("command %d: another one has the name %s", i, c.Name)
 		}
-		seen[p.Name] = true
-		if err := CheckName(p.Group); err != nil && p.Group != "" {
-			return bad("process %s: group: %v", p.Name, err)
-		}
-		if len(p.Argv) == 0 || p.Argv[0] == "" {
-			return bad("process %s has no command", p.Name)
-		}
-		if p.DelayMS < 0 || p.DelayMS > maxMS {
-			return bad("process %s: delay_ms is %d", p.Name, p.DelayMS)
-		}
-	}
-	for i, s := range j.Steps() {
-		if err := CheckName(s.Name); err != nil {
-			return bad("step %d: %v", i, err)
-		}
-		if seen[s.Name] {
-			return bad("step %s has the name of another command", s.Name)
-		}
-		seen[s.Name] = true
-		if err := s.check(); err != nil {
-			return bad("step %v", err)
-		}
+		seen[c.Name] = true
 	}
 	return nil
-}
-
-// EnvPrefix begins the environment variables by which a process knows itself,
-// and those that configure Downbeat's own programs.
-const EnvPrefix = "DOWNBEAT_"
-
-// Identity is the part of a process's environment that tells it who it is.
-func Identity(j *Job, p *Process) []string {
-	return []string{
-		EnvPrefix + "RUN=" + j.Run,
-		EnvPrefix + "HOST=" + j.Host,
-		EnvPrefix + "PROCESS=" + p.Name,
-		EnvPrefix + "GROUP=" + p.Group,
-		EnvPrefix + "INDEX=" + strconv.Itoa(p.Index),
-		EnvPrefix + "RANK=" + strconv.Itoa(p.Rank),
-		EnvPrefix + "LOCAL=" + strconv.Itoa(p.Local),
-	}
 }

@@ -10,15 +10,15 @@ import (
 func TestJobOfTooManyProcessesIsRefused(t *testing.T) {
 	t.Parallel()
 	j := testJob()
-	j.Processes = nil
+	j.Commands = nil
 	for i := range MaxProcesses {
-		j.Processes = append(j.Processes, Process{Name: fmt.Sprint("p", i), Argv: []string{"true"}})
+		j.Commands = append(j.Commands, Command{Phase: PhaseRun, Name: fmt.Sprint("p", i), Argv: []string{"true"}})
 	}
 	if err := j.Check(); err != nil {
-		t.Errorf("a job of %d processes: %v", len(j.Processes), err)
+		t.Errorf("a job of %d processes: %v", len(j.Commands), err)
 	}
-	j.Processes = append(j.Processes, Process{Name: "last", Argv: []string{"true"}})
+	j.Commands = append(j.Commands, Command{Phase: PhaseRun, Name: "last", Argv: []string{"true"}})
 	if err := j.Check(); !errors.Is(err, ErrMalformed) {
-		t.Errorf("a job of %d processes: error %v, want %v", len(j.Processes), err, ErrMalformed)
+		t.Errorf("a job of %d processes: error %v, want %v", len(j.Commands), err, ErrMalformed)
 	}
 }

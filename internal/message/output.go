@@ -8,27 +8,10 @@ import (
 	"time"
 )
 
-// Stream is which of its two outputs a process wrote to.
-type Stream uint8
-
-// The streams.
-const (
-	Stdout Stream = 0
-	Stderr Stream = 1
-)
-
-// String names the stream.
-func (s Stream) String() string {
-	if s == Stderr {
-		return "stderr"
-	}
-	return "stdout"
-}
-
 // A Segment is what a worker read from one stream in one go. Lines are not
 // taken apart on the way: a segment may end anywhere in one.
 type Segment struct {
-	Process int // in Job.Processes, and behind them Job.Steps
+	Command int // in Job.Commands
 	Stream  Stream
 	// At is when the worker read it, on the host's clock of the run.
 	At time.Time
@@ -74,7 +57,7 @@ func (b *Batch) Reset(run, host string, seq uint64, at time.Time) {
 
 // Add appends a segment.
 func (b *Batch) Add(s Segment) {
-	b.buf = binary.AppendUvarint(b.buf, uint64(s.Process)<<1|uint64(s.Stream))
+	b.buf = binary.AppendUvarint(b.buf, uint64(s.Command)<<1|uint64(s.Stream))
 	b.buf = binary.AppendVarint(b.buf, s.At.UnixNano()-b.base)
 	b.buf = binary.AppendUvarint(b.buf, s.Offset)
 	b.buf = binary.AppendUvarint(b.buf, s.Line)
@@ -133,7 +116,7 @@ func (r *reader) segment(base int64) Segment {
 	if head > 1<<32 {
 		r.bad = true
 	}
-	s := Segment{Process: int(head >> 1), Stream: Stream(head & 1)}
+	s := Segment{Command: int(head >> 1), Stream: Stream(head & 1)}
 	s.At = time.Unix(0, base+r.varint())
 	s.Offset, s.Line = r.uvarint(), r.uvarint()
 	s.Data = r.bytes()

@@ -196,11 +196,11 @@ func see(v reflect.Value, fields map[string]bool) {
 func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, got, want string }{
-		{"events", fmt.Sprint(eventKinds), "[waiting setting_up step refused ready committed started exited stopping tearing_down ended done want heartbeat here cancelled]"},
+		{"events", fmt.Sprint(eventKinds), "[waiting setting_up refused ready committed started exited stopping tearing_down ended done want heartbeat here cancelled]"},
 		{"controls", fmt.Sprint([]ControlKind{Hello, Keepalive, Commit, Uncommit, Start, Stop, Cancel}), "[hello keepalive commit uncommit start stop cancel]"},
 		{"causes", fmt.Sprint([]StopCause{StopRule, StopTimeout, StopFailure, StopAbort, StopLease}), "[rule timeout failure abort lease]"},
 		{"outcomes of hosts", fmt.Sprint([]string{HostDone, HostStopped, HostLost}), "[done stopped lost]"},
-		{"outcomes of steps", fmt.Sprint([]StepOutcome{StepSucceeded, StepFailed, StepTimedOut, StepStopped}), "[succeeded failed timed_out stopped]"},
+		{"phases", fmt.Sprint([]Phase{PhaseSetup, PhaseRun, PhaseTeardown}), "[setup run teardown]"},
 		{"purposes", fmt.Sprint([]Purpose{PurposeJob, PurposeControl}), "[job control]"},
 		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect]"},
 		{"frames", fmt.Sprintf("%c %c %c", FrameOutput, FrameFiles, FrameChunk), "O F C"},
@@ -213,12 +213,12 @@ func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 		{"queues", strings.Join([]string{
 			JobsQueue("ns", "h"), ControlQueue("ns", "h"), EventsQueue("ns", "P"), JobsGroup("ns"), DeadQueue("ns"), AnyHost,
 		}, " "), "ns.jobs.h ns.control.h ns.events.P ns.jobs ns.dead *"},
-		{"names", ProcessName("g", 3) + " " + ProcessName("", 3) + " " + SetupName + " " + TeardownName, "g.3 3 setup teardown"},
+		{"names", ProcessName("g", 3) + " " + ProcessName("", 3), "g.3 3"},
 		{
-			"identity of a process", fmt.Sprint(Identity(&Job{Run: "r", Host: "h"}, &Process{Name: "g.1", Group: "g", Index: 1, Rank: 2, Local: 3})),
+			"identity of a process", fmt.Sprint(Identity(&Job{Run: "r", Host: "h"}, &Command{Name: "g.1", Phase: PhaseRun, Group: "g", Index: 1, Rank: 2, Local: 3})),
 			"[DOWNBEAT_RUN=r DOWNBEAT_HOST=h DOWNBEAT_PROCESS=g.1 DOWNBEAT_GROUP=g DOWNBEAT_INDEX=1 DOWNBEAT_RANK=2 DOWNBEAT_LOCAL=3]",
 		},
-		{"identity of a step", fmt.Sprint(StepIdentity(&Job{Run: "r", Host: "h"}, &Step{Name: "setup.0"})), "[DOWNBEAT_RUN=r DOWNBEAT_HOST=h DOWNBEAT_PROCESS=setup.0]"},
+		{"identity of a setup command", fmt.Sprint(Identity(&Job{Run: "r", Host: "h"}, &Command{Name: "setup.0", Phase: PhaseSetup})), "[DOWNBEAT_RUN=r DOWNBEAT_HOST=h DOWNBEAT_PROCESS=setup.0]"},
 		{"files of a key", PrivateKeyFile + " " + PublicKeyFile, "downbeat.key downbeat.pub"},
 		{"name of a key", KeyID(public(testKey(0))), pinnedKeyID},
 	} {

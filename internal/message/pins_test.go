@@ -39,13 +39,13 @@ func pinnedJobs() []pin {
 	return []pin{
 		{"job", sealed{job, Job{
 			Run: testRun, Host: "alpha", ReplyTo: "downbeat.events.JD5W9M4QX3", Needs: []Feature{FeatureSetup, FeaturePty}, Since: testRun, Experiment: "<locks>", Datapoint: 3,
-			Processes: []Process{
-				{Name: "server.1", Group: "server", Index: 1, Rank: 2, Local: 3, Argv: []string{"serve", "-v"}, Env: map[string]string{"A": "ü"}, Dir: "d", DelayMS: 5, Pty: true},
-				{Name: "0", Argv: []string{"x"}},
+			Commands: []Command{
+				{Name: "server.1", Phase: PhaseRun, Group: "server", Index: 1, Rank: 2, Local: 3, Argv: []string{"serve", "-v"}, Env: map[string]string{"A": "ü"}, Dir: "d", DelayMS: 5, Pty: true, OKExit: []int{0, 143}},
+				{Name: "0", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}},
+				{Name: "setup.0", Phase: PhaseSetup, Argv: []string{"x"}, Env: map[string]string{"A": "b"}, Dir: "d", Pty: true, OKExit: []int{0, 3}, TimeoutMS: 60_000},
+				{Name: "teardown.0", Phase: PhaseTeardown, Argv: []string{"y"}, OKExit: []int{0}, TimeoutMS: 1},
 			},
-			Setup:    []Step{{Name: "setup.0", Argv: []string{"x"}, Env: map[string]string{"A": "b"}, Dir: "d", Pty: true, OKExit: []int{0, 3}, TimeoutMS: 60_000}},
-			Teardown: []Step{{Name: "teardown.0", Argv: []string{"y"}, OKExit: []int{0}, TimeoutMS: 1}},
-			Collect:  []string{"*.jsonl"},
+			Collect: []string{"*.jsonl"},
 			Files: []File{
 				{Path: "a/b", Mode: 0o755, Bytes: 2, SHA256: "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"},
 				{Path: "c", Mode: 0o644, Text: "t"},
@@ -55,8 +55,10 @@ func pinnedJobs() []pin {
 		}, testKey(0)}},
 		{"job, at least", sealed{job, Job{
 			Run: testRun, Host: "alpha", ReplyTo: "downbeat.events.X", Since: testRun, LeaseMS: 1, WindowBytes: 1,
-			Processes: []Process{{Name: "0", Argv: []string{"x"}}},
-			Setup:     []Step{{Name: "setup.0", Argv: []string{"x"}, OKExit: []int{0}, TimeoutMS: 1}},
+			Commands: []Command{
+				{Name: "0", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}},
+				{Name: "setup.0", Phase: PhaseSetup, Argv: []string{"x"}, OKExit: []int{0}, TimeoutMS: 1},
+			},
 		}, nil}},
 	}
 }
@@ -105,17 +107,15 @@ func pinnedEvents() []pin {
 	return []pin{
 		{"waiting", pinnedEvent(Event{Kind: Waiting, Waiting: &WaitingInfo{Behind: testRun}})},
 		{"setting_up", pinnedEvent(Event{Kind: SettingUp})},
-		{"step", pinnedEvent(Event{Kind: Stepped, Step: &StepInfo{Step: 4, Outcome: StepTimedOut, Reason: "r", ExitCode: -1, Signal: "SIGTERM", StartedAt: testTime, EndedAt: testTime.Add(1), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3, Swept: 1}})},
-		{"step, at least", pinnedEvent(Event{Kind: Stepped, Step: &StepInfo{Outcome: StepSucceeded}})},
 		{"refused", pinnedEvent(Event{Kind: Refused, Refused: &RefusedInfo{Reason: "r", Problems: []Problem{{Process: "server.1", Reason: "p"}}, Totals: totals, Version: "v1", Features: []Feature{FeatureSetup}, Left: left, Unseen: "u", Notes: []string{"n"}}})},
 		{"refused, at least", unlogged(Event{Kind: Refused, Refused: &RefusedInfo{Reason: "r"}})},
 		{"ready", pinnedEvent(Event{Kind: Ready, Ready: &ReadyInfo{Hold: "ptrace", Unheld: []string{"server.1"}, Version: "v1", Features: []Feature{FeatureTeardown}}})},
 		{"ready, at least", pinnedEvent(Event{Kind: Ready, Ready: &ReadyInfo{Hold: "none"}})},
 		{"committed", pinnedEvent(Event{Kind: Committed, Committed: &CommittedInfo{Probe: probe}})},
 		{"committed, at least", pinnedEvent(Event{Kind: Committed})},
-		{"started", pinnedEvent(Event{Kind: Started, Started: []StartedInfo{{Process: 1, PID: 4711, StartedAt: testTime}, {StartedAt: testTime}}})},
-		{"exited", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Process: 1, ExitCode: -1, Signal: "SIGKILL", StartedAt: testTime, EndedAt: testTime.Add(1), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3, Stopped: true, Killed: true, Left: true, Reason: "r"}})},
-		{"exited, at least", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{StartedAt: testTime, EndedAt: testTime}})},
+		{"started", pinnedEvent(Event{Kind: Started, Started: []StartedInfo{{Command: 1, PID: 4711, StartedAt: testTime}, {StartedAt: testTime}}})},
+		{"exited", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Command: 1, ExitCode: -1, Signal: "SIGKILL", StartedAt: testTime, EndedAt: testTime.Add(1), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3, Stopped: true, Killed: true, TimedOut: true, Left: true, Reason: "r", Swept: 4}})},
+		{"exited, at least", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{}})},
 		{"stopping", pinnedEvent(Event{Kind: Stopping, Stopping: &StoppingInfo{Cause: StopRule, Reason: "r"}})},
 		{"stopping, at least", pinnedEvent(Event{Kind: Stopping, Stopping: &StoppingInfo{Cause: StopLease}})},
 		{"tearing_down", pinnedEvent(Event{Kind: TearingDown})},
@@ -138,8 +138,8 @@ func pinnedEvents() []pin {
 
 func pinnedFrames() []pin {
 	segments := []Segment{
-		{Process: 3, Stream: Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")},
-		{Process: 200, Stream: Stdout, At: testTime.Add(time.Second), Data: []byte{0xff}},
+		{Command: 3, Stream: Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")},
+		{Command: 200, Stream: Stdout, At: testTime.Add(time.Second), Data: []byte{0xff}},
 	}
 	var output, nothing Batch
 	output.Reset(testRun, "alpha", 7, testTime)

@@ -19,7 +19,7 @@ func TestOutputSurvivesTheWire(t *testing.T) {
 		batch.Reset(testRun, "alpha", seq, testTime)
 		for range rapid.IntRange(0, 8).Draw(t, "segments") {
 			s := Segment{
-				Process: rapid.IntRange(0, 10_000).Draw(t, "process"), Stream: Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
+				Command: rapid.IntRange(0, 10_000).Draw(t, "command"), Stream: Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
 				At:     time.Unix(0, testTime.UnixNano()+rapid.Int64Range(-1e12, 1e12).Draw(t, "at")),
 				Offset: rapid.Uint64().Draw(t, "offset"), Line: rapid.Uint64().Draw(t, "line"), Data: rapid.SliceOf(rapid.Byte()).Draw(t, "data"),
 			}
@@ -59,15 +59,15 @@ func TestDamagedOutputIsRefused(t *testing.T) {
 	}
 }
 
-// Numbers of processes stay within what is counted with.
-func TestSegmentOfNoPossibleProcessIsRefused(t *testing.T) {
+// Numbers of commands stay within what is counted with.
+func TestSegmentOfNoPossibleCommandIsRefused(t *testing.T) {
 	t.Parallel()
-	for process, want := range map[int]error{1 << 31: nil, 1<<31 + 1: ErrMalformed, 1 << 40: ErrMalformed, -1: ErrMalformed} {
+	for command, want := range map[int]error{1 << 31: nil, 1<<31 + 1: ErrMalformed, 1 << 40: ErrMalformed, -1: ErrMalformed} {
 		var batch Batch
 		batch.Reset(testRun, "alpha", 1, testTime)
-		batch.Add(Segment{Process: process})
+		batch.Add(Segment{Command: command})
 		if _, err := DecodeOutput(batch.Bytes()); !errors.Is(err, want) {
-			t.Errorf("process %d: error %v, want %v", process, err, want)
+			t.Errorf("command %d: error %v, want %v", command, err, want)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestEventWithoutItsContentIsRefused(t *testing.T) {
 func FuzzDecodeOutput(f *testing.F) {
 	var batch Batch
 	batch.Reset(testRun, "alpha", 1, testTime)
-	batch.Add(Segment{Process: 1, Data: []byte("x\n")})
+	batch.Add(Segment{Command: 1, Data: []byte("x\n")})
 	f.Add(batch.Bytes())
 	f.Add([]byte("DBO\x02"))
 	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = DecodeOutput(data) })

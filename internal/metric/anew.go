@@ -10,6 +10,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -69,16 +70,16 @@ var nothing = definition(nil, nil)
 
 // own is how a run ended but for how it was judged. In a record of before that was
 // kept, a run has failed by that alone if all of its hosts have succeeded.
-func own(rec *results.Record) (results.RunOutcome, string) {
+func own(rec *results.Record) (outcome.Run, string) {
 	judged := rec.Judged != nil && len(rec.Judged.Unmet) > 0
-	if rec.Judged == nil && rec.Outcome == results.RunFailed {
+	if rec.Judged == nil && rec.Outcome == outcome.RunFailed {
 		judged = len(rec.Hosts) > 0
 		for _, h := range rec.Hosts {
-			judged = judged && h.Outcome == results.HostSucceeded
+			judged = judged && h.Outcome == outcome.HostSucceeded
 		}
 	}
 	if judged {
-		return results.RunSucceeded, ""
+		return outcome.RunSucceeded, ""
 	}
 	return rec.Outcome, rec.Reason
 }

@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/metric"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -22,10 +23,10 @@ func made(t *testing.T, file string) (string, results.Record) {
 		"alpha/g.0.out": "rate 2 op/s\nlate 7 ms\n", "bravo/g.1.out": "rate 3 op/s\nlate 9 ms\n", "alpha/files/a.csv": "v\n5\n", "bravo/files/a.csv": "v\n6\n",
 	})
 	rec := results.Record{
-		Run: "01JD5W9M4QX3T0C9V8Z7Y6R5PK", Outcome: results.RunSucceeded, StartSkewUS: 800, Parameters: map[string]any{"n": 2.},
+		Run: "01JD5W9M4QX3T0C9V8Z7Y6R5PK", Outcome: outcome.RunSucceeded, StartSkewUS: 800, Parameters: map[string]any{"n": 2.},
 		Hosts: []results.HostRecord{
-			{Host: "alpha", Outcome: results.HostSucceeded, Collected: []results.FileRecord{{Path: "a.csv", Bytes: 4}}},
-			{Host: "bravo", Outcome: results.HostSucceeded, Collected: []results.FileRecord{{Path: "a.csv", Bytes: 4}}},
+			{Host: "alpha", Outcome: outcome.HostSucceeded, Collected: []results.FileRecord{{Path: "a.csv", Bytes: 4}}},
+			{Host: "bravo", Outcome: outcome.HostSucceeded, Collected: []results.FileRecord{{Path: "a.csv", Bytes: 4}}},
 		},
 		Processes: []results.ProcessRecord{
 			{Host: "alpha", Process: "g.0", Group: "g", StartedAt: time.Unix(1, 0), StdoutBytes: 22},
@@ -62,26 +63,26 @@ func TestJudgeAnew(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, before, now string
-		outcome           results.RunOutcome
+		outcome           outcome.Run
 		reason, was       string
 		value             float64
 	}{
-		{"another reduction", rate, strings.Replace(rate, "sum", "max", 1), results.RunSucceeded, "", "", 3},
-		{"another place", rate, "metrics: {rate: {file: a.csv, field: v, reduce: sum}}", results.RunSucceeded, "", "", 11},
-		{"a parameter's value", rate, "metrics: {rate: {output: stdout, pattern: 'rate ({{.n}})', reduce: first}}", results.RunSucceeded, "", "", 2},
-		{"a new requirement", rate, rate + "require: {rate: '> 5'}", results.RunFailed, "rate was 5 op/s, required > 5", "", 5},
-		{"a requirement that is gone", rate + "require: {rate: '> 5'}", rate, results.RunSucceeded, "", "rate was 5 op/s, required > 5", 5},
-		{"a requirement of a skew", rate, rate + "require: {start_skew: '< 1us'}", results.RunFailed, "start_skew was 800µs, required < 1us", "", 5},
+		{"another reduction", rate, strings.Replace(rate, "sum", "max", 1), outcome.RunSucceeded, "", "", 3},
+		{"another place", rate, "metrics: {rate: {file: a.csv, field: v, reduce: sum}}", outcome.RunSucceeded, "", "", 11},
+		{"a parameter's value", rate, "metrics: {rate: {output: stdout, pattern: 'rate ({{.n}})', reduce: first}}", outcome.RunSucceeded, "", "", 2},
+		{"a new requirement", rate, rate + "require: {rate: '> 5'}", outcome.RunFailed, "rate was 5 op/s, required > 5", "", 5},
+		{"a requirement that is gone", rate + "require: {rate: '> 5'}", rate, outcome.RunSucceeded, "", "rate was 5 op/s, required > 5", 5},
+		{"a requirement of a skew", rate, rate + "require: {start_skew: '< 1us'}", outcome.RunFailed, "start_skew was 800µs, required < 1us", "", 5},
 		{
 			"a metric that lacks a process", rate, "metrics: {rate: {output: stdout, pattern: 'rate (2)', reduce: sum}}",
-			results.RunFailed, "rate is the sum of 1 of 2 processes (partial: true would let that pass): no line of bravo/g.1.out matches rate (2)", "", 2,
+			outcome.RunFailed, "rate is the sum of 1 of 2 processes (partial: true would let that pass): no line of bravo/g.1.out matches rate (2)", "", 2,
 		},
 		{
 			"one that may", "metrics: {rate: {output: stdout, pattern: 'rate (2)', reduce: sum}}",
-			"metrics: {rate: {output: stdout, pattern: 'rate (2)', reduce: sum, partial: true}}", results.RunSucceeded, "",
+			"metrics: {rate: {output: stdout, pattern: 'rate (2)', reduce: sum, partial: true}}", outcome.RunSucceeded, "",
 			"rate is the sum of 1 of 2 processes (partial: true would let that pass): no line of bravo/g.1.out matches rate (2)", 2,
 		},
-		{"a metric that is new", "", rate, results.RunSucceeded, "", "", 5},
+		{"a metric that is new", "", rate, outcome.RunSucceeded, "", "", 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,14 +127,14 @@ func TestJudgeAnewWithoutTheFiles(t *testing.T) {
 	if !math.IsNaN(rec.Metrics["file"]) || rec.MetricNotes["file"] != "can't be taken again: bravo/files/a.csv has 1 of 4 bytes" {
 		t.Errorf("file: got %v, %q", rec.Metrics["file"], rec.MetricNotes["file"])
 	}
-	if rec.Metrics["late"] != 9 || rec.Outcome != results.RunSucceeded {
+	if rec.Metrics["late"] != 9 || rec.Outcome != outcome.RunSucceeded {
 		t.Errorf("got %v, %s: %s, want late as it was and no failure", rec.Metrics, rec.Outcome, rec.Reason)
 	}
 	if err := os.Remove(filepath.Join(dir, "alpha/g.0.out")); err != nil {
 		t.Fatal(err)
 	}
 	anew(t, rate+"require: {rate: '> 0'}").Judge(dir, &rec)
-	if want := "rate was not found, required > 0: can't be taken again: alpha/g.0.out is not there any more"; rec.Outcome != results.RunFailed || rec.Reason != want {
+	if want := "rate was not found, required > 0: can't be taken again: alpha/g.0.out is not there any more"; rec.Outcome != outcome.RunFailed || rec.Reason != want {
 		t.Errorf("got %s, %q, want %q", rec.Outcome, rec.Reason, want)
 	}
 	if len(rec.Metrics) != 1 || len(rec.MetricsOf) != 1 {
@@ -151,7 +152,7 @@ func TestJudgeAnewWithoutTheParameter(t *testing.T) {
 	if !judge.Judge(dir, &rec) || judge.Due(&rec) {
 		t.Error("it is not judged once")
 	}
-	if !math.IsNaN(rec.Metrics["rate"]) || !strings.Contains(rec.MetricNotes["rate"], "can't be taken of this run: ") || rec.Outcome != results.RunSucceeded {
+	if !math.IsNaN(rec.Metrics["rate"]) || !strings.Contains(rec.MetricNotes["rate"], "can't be taken of this run: ") || rec.Outcome != outcome.RunSucceeded {
 		t.Errorf("got %v, %v, %s", rec.Metrics, rec.MetricNotes, rec.Outcome)
 	}
 }
@@ -159,11 +160,11 @@ func TestJudgeAnewWithoutTheParameter(t *testing.T) {
 // What ended otherwise than well stays so, and its numbers are taken anew.
 func TestJudgeAnewOfAFailedRun(t *testing.T) {
 	t.Parallel()
-	for _, outcome := range []results.RunOutcome{results.RunFailed, results.RunTimedOut, results.RunLost} {
+	for _, word := range []outcome.Run{outcome.RunFailed, outcome.RunTimedOut, outcome.RunLost} {
 		dir, rec := made(t, "")
-		rec.Outcome, rec.Reason, rec.Hosts[1].Outcome = outcome, "g.1 on bravo exited with status 1", results.HostFailed
+		rec.Outcome, rec.Reason, rec.Hosts[1].Outcome = word, "g.1 on bravo exited with status 1", outcome.HostFailed
 		anew(t, rate).Judge(dir, &rec)
-		if rec.Outcome != outcome || rec.Reason != "g.1 on bravo exited with status 1" || rec.Metrics["rate"] != 5 || rec.Judged.Before != nil {
+		if rec.Outcome != word || rec.Reason != "g.1 on bravo exited with status 1" || rec.Metrics["rate"] != 5 || rec.Judged.Before != nil {
 			t.Errorf("got %s, %q, %v", rec.Outcome, rec.Reason, rec.Metrics)
 		}
 	}
@@ -175,8 +176,8 @@ func TestJudgeAnewOfAnOldRecord(t *testing.T) {
 	t.Parallel()
 	dir, rec := made(t, rate)
 	rec.Judged, rec.MetricsOf, rec.Metrics = nil, nil, results.Metrics{"rate": 99}
-	rec.Outcome, rec.Reason = results.RunFailed, "rate was 99, required < 10"
-	if !anew(t, rate).Judge(dir, &rec) || rec.Outcome != results.RunSucceeded || rec.Metrics["rate"] != 5 || rec.Judged.Before.Reason != "rate was 99, required < 10" {
+	rec.Outcome, rec.Reason = outcome.RunFailed, "rate was 99, required < 10"
+	if !anew(t, rate).Judge(dir, &rec) || rec.Outcome != outcome.RunSucceeded || rec.Metrics["rate"] != 5 || rec.Judged.Before.Reason != "rate was 99, required < 10" {
 		t.Errorf("got %s, %q, %v", rec.Outcome, rec.Reason, rec.Metrics)
 	}
 	dir, rec = made(t, "")

@@ -12,6 +12,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/metric"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -58,7 +59,7 @@ func TestMetricThatLacksAProcess(t *testing.T) {
 			if tt.fails && !partial {
 				want = "rate is the " + string(tt.processes) + ` of 3 of 4 processes (partial: true would let that pass): no line of alpha/3.out matches rate (\d+)`
 			}
-			if rec.Reason != want || (rec.Outcome == results.RunFailed) != (want != "") {
+			if rec.Reason != want || (rec.Outcome == outcome.RunFailed) != (want != "") {
 				t.Errorf("%s, %s, partial %v: got %s, %q, want %q", tt.lines, tt.processes, partial, rec.Outcome, rec.Reason, want)
 			}
 		}
@@ -68,7 +69,7 @@ func TestMetricThatLacksAProcess(t *testing.T) {
 // judged is the record of a run that ended well, with these files.
 func judged(t *testing.T, files map[string]string, metrics ...experiment.Metric) results.Record {
 	t.Helper()
-	rec := results.Record{Outcome: results.RunSucceeded}
+	rec := results.Record{Outcome: outcome.RunSucceeded}
 	metric.Judge(directory(t, files), &experiment.Datapoint{Metrics: metrics}, &rec)
 	return rec
 }
@@ -236,7 +237,7 @@ func TestMetricWithoutAnyValue(t *testing.T) {
 	t.Parallel()
 	none := experiment.Metric{Name: "v", Sources: outputs(2), Pattern: regexp.MustCompile(`v=(\d)`), Processes: experiment.Last, Scale: 1}
 	rec := judged(t, threeOfFour, none)
-	if want := `v was not found: no line of alpha/0.out matches v=(\d)`; rec.Outcome != results.RunFailed || rec.Reason != want || len(rec.Judged.Unmet) != 1 {
+	if want := `v was not found: no line of alpha/0.out matches v=(\d)`; rec.Outcome != outcome.RunFailed || rec.Reason != want || len(rec.Judged.Unmet) != 1 {
 		t.Errorf("got %s, %q, want %q", rec.Outcome, rec.Reason, want)
 	}
 	partial, count, nobody := none, none, none
@@ -244,7 +245,7 @@ func TestMetricWithoutAnyValue(t *testing.T) {
 	count.Processes = experiment.Count
 	nobody.Sources = nil
 	for _, m := range []experiment.Metric{partial, count, nobody} {
-		if rec := judged(t, threeOfFour, m); rec.Outcome != results.RunSucceeded || rec.Reason != "" || len(rec.Judged.Unmet) > 0 {
+		if rec := judged(t, threeOfFour, m); rec.Outcome != outcome.RunSucceeded || rec.Reason != "" || len(rec.Judged.Unmet) > 0 {
 			t.Errorf("got %s, %q", rec.Outcome, rec.Reason)
 		}
 	}
@@ -266,12 +267,12 @@ func TestFewOfManyAreNamed(t *testing.T) {
 func TestLackOfAFailedRun(t *testing.T) {
 	t.Parallel()
 	m := experiment.Metric{Name: "v", Sources: outputs(4), Pattern: regexp.MustCompile(`rate (\d+)`), Processes: experiment.Sum, Scale: 1}
-	rec := results.Record{Outcome: results.RunLost, Reason: "alpha went silent", Processes: []results.ProcessRecord{
+	rec := results.Record{Outcome: outcome.RunLost, Reason: "alpha went silent", Processes: []results.ProcessRecord{
 		{Host: "alpha", Process: "0", StartedAt: time.Unix(1, 0)}, {Host: "alpha", Process: "3", StartedAt: time.Unix(1, 0)},
 	}}
 	metric.Judge(directory(t, threeOfFour), &experiment.Datapoint{Metrics: []experiment.Metric{m}}, &rec)
 	of := rec.MetricsOf["v"]
-	if rec.Outcome != results.RunLost || rec.Reason != "alpha went silent" || rec.Metrics["v"] != 100 || of.Values != 1 || of.Expected != 2 {
+	if rec.Outcome != outcome.RunLost || rec.Reason != "alpha went silent" || rec.Metrics["v"] != 100 || of.Values != 1 || of.Expected != 2 {
 		t.Errorf("got %s, %q, %v of %+v", rec.Outcome, rec.Reason, rec.Metrics, of)
 	}
 }

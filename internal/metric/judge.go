@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -33,11 +34,11 @@ func judge(dir string, metrics []experiment.Metric, require []experiment.Require
 	take(dir, metrics, rec, by)
 	rec.Judged = &results.Judgement{Definition: definition(metrics, require)}
 	noteUnproven(require, rec)
-	if rec.Outcome != results.RunSucceeded {
+	if rec.Outcome != outcome.RunSucceeded {
 		return
 	}
 	if unmet := append(lacking(metrics, require, rec), unmet(require, rec)...); len(unmet) > 0 {
-		rec.Outcome, rec.Reason = results.RunFailed, strings.Join(unmet, "; ")
+		rec.Outcome, rec.Reason = outcome.RunFailed, strings.Join(unmet, "; ")
 		rec.Judged.Unmet = unmet
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/metric"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -52,11 +53,11 @@ func TestJudge(t *testing.T) {
 		for _, name := range tt.limits {
 			dp.Require = append(dp.Require, limits[name])
 		}
-		rec := results.Record{Outcome: results.RunSucceeded, StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 7200, StopErrorUS: 305, ClockErrorUS: 310}
+		rec := results.Record{Outcome: outcome.RunSucceeded, StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 7200, StopErrorUS: 305, ClockErrorUS: 310}
 		metric.Judge(dir, dp, &rec)
-		want := results.RunSucceeded
+		want := outcome.RunSucceeded
 		if tt.reason != "" {
-			want = results.RunFailed
+			want = outcome.RunFailed
 		}
 		if rec.Outcome != want || rec.Reason != tt.reason {
 			t.Errorf("%v: got %s, %q, want %s, %q", tt.limits, rec.Outcome, rec.Reason, want, tt.reason)
@@ -74,9 +75,9 @@ func TestJudgeOfAFailedRun(t *testing.T) {
 		Metrics: []experiment.Metric{{Name: "rate", Sources: outputs(1), Pattern: regexp.MustCompile(`(\d+)`), Processes: experiment.Sum, Scale: 1}},
 		Require: []experiment.Requirement{{Name: "start_skew", Operator: "<", Limit: 1, Text: "< 1us"}},
 	}
-	rec := results.Record{Outcome: results.RunTimedOut, Reason: "took too long", StartSkewUS: 9000}
+	rec := results.Record{Outcome: outcome.RunTimedOut, Reason: "took too long", StartSkewUS: 9000}
 	metric.Judge(t.TempDir(), dp, &rec)
-	if rec.Outcome != results.RunTimedOut || rec.Reason != "took too long" || !math.IsNaN(rec.Metrics["rate"]) || len(rec.Metrics) != 1 {
+	if rec.Outcome != outcome.RunTimedOut || rec.Reason != "took too long" || !math.IsNaN(rec.Metrics["rate"]) || len(rec.Metrics) != 1 {
 		t.Errorf("got %+v", rec)
 	}
 	gone := filepath.Join(t.TempDir(), "gone")
@@ -105,13 +106,13 @@ func TestSkewThatIsNotProvedIsSaidNotToBe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rec := results.Record{Outcome: results.RunSucceeded, StartSkewUS: test.skew, StartErrorUS: test.bound, ClockErrorUS: test.bound}
+			rec := results.Record{Outcome: outcome.RunSucceeded, StartSkewUS: test.skew, StartErrorUS: test.bound, ClockErrorUS: test.bound}
 			if test.before {
 				rec.StartErrorUS = 0
 			}
 			dp := &experiment.Datapoint{Require: []experiment.Requirement{{Name: "start_skew", Operator: test.operator, Limit: 5000, Text: test.operator + " 5ms"}}}
 			metric.Judge(t.TempDir(), dp, &rec)
-			if failed := rec.Outcome == results.RunFailed; failed != test.fails || rec.Reason != test.reason {
+			if failed := rec.Outcome == outcome.RunFailed; failed != test.fails || rec.Reason != test.reason {
 				t.Errorf("%s: %q, want %q", rec.Outcome, rec.Reason, test.reason)
 			}
 			if got := rec.MetricNotes["start_skew"]; got != test.note {

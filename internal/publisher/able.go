@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // show notes features that a host has shown to know.
@@ -46,7 +46,7 @@ func (r *run) foreign(h *host, version int) {
 // turnAway declines a host before anything was started, and tells it.
 func (r *run) turnAway(h *host, reason string) {
 	h.outbox.put(message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: reason})
-	r.decline(h, results.HostRefused, reason)
+	r.decline(h, outcome.HostRefused, reason)
 }
 
 // passOver leaves an event alone whose kind this build doesn't know: a newer worker

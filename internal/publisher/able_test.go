@@ -8,8 +8,8 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
-	"downbeat/internal/results"
 )
 
 // olderReady is what a worker says that is from before there were features, or knows
@@ -30,7 +30,9 @@ func TestWorkerThatDoesNotKnowWhatTheFileUsesIsTurnedAway(t *testing.T) {
 		want     string
 	}{
 		"from before there were features": {
-			func(dp *experiment.Datapoint) { dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0)} }, "", nil,
+			func(dp *experiment.Datapoint) {
+				dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0)}
+			}, "", nil,
 			[]message.Feature{message.FeatureSetup},
 			"the worker on alpha is too old to tell its version and doesn't know `setup`, which the file uses: update it",
 		},
@@ -56,7 +58,7 @@ func TestWorkerThatDoesNotKnowWhatTheFileUsesIsTurnedAway(t *testing.T) {
 			}
 			alpha.olderReady(test.version, test.features...)
 			alpha.expect(message.Stop)
-			if got := run.wait(); got.Outcome != results.RunRefused || got.Reason != test.want {
+			if got := run.wait(); got.Outcome != outcome.RunRefused || got.Reason != test.want {
 				t.Errorf("outcome %s (%s), want refused (%s)", got.Outcome, got.Reason, test.want)
 			}
 			alpha.expectNothingMore()
@@ -71,12 +73,12 @@ func TestOlderWorkerThatKnowsEnoughIsReleased(t *testing.T) {
 	l := newLab(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
-	dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0)}
+	dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0)}
 	run := l.start(dp)
 	alpha.take()
 	bravo.take()
 	alpha.settingUp()
-	alpha.stepped(1, message.StepSucceeded, "")
+	alpha.stepped(1, 0)
 	alpha.olderReady("")
 	bravo.olderReady("")
 	for _, s := range []*scripted{alpha, bravo} {
@@ -90,7 +92,7 @@ func TestOlderWorkerThatKnowsEnoughIsReleased(t *testing.T) {
 	for _, s := range []*scripted{alpha, bravo} {
 		s.done(message.HostDone)
 	}
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 }
@@ -124,7 +126,7 @@ func TestWorkerOfAnotherVersionIsNamedAtOnce(t *testing.T) {
 			run := l.start(dp)
 			alpha.take()
 			check(t, l.broker.Publish(t.Context(), l.p.events, queue.Message{Body: fmt.Appendf(nil, test.event, dp.Run)}))
-			if got := run.wait(); got.Outcome != results.RunRefused || got.Reason != test.want {
+			if got := run.wait(); got.Outcome != outcome.RunRefused || got.Reason != test.want {
 				t.Errorf("outcome %s (%s), want refused (%s)", got.Outcome, got.Reason, test.want)
 			}
 		})
@@ -141,7 +143,7 @@ func TestEventOfAnotherVersionOfAHostThatSpeaksOursIsIgnored(t *testing.T) {
 	alpha.publish(fmt.Appendf(nil, `{"downbeat":1,"event":"done","run":%q,"host":"alpha"}`, alpha.job.Run))
 	alpha.exit(0, 0)
 	alpha.done(message.HostDone)
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 }
@@ -164,7 +166,7 @@ func TestEventsOfUnknownKindsArePassedOver(t *testing.T) {
 	alpha.event(message.Event{Kind: "sing"})
 	alpha.exit(0, 0)
 	alpha.done(message.HostDone)
-	if got := run.wait(); got.Outcome != results.RunSucceeded || got.Processes[0].StdoutLines != 1 {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded || got.Processes[0].StdoutLines != 1 {
 		t.Errorf("outcome %s (%s), want succeeded with a line", got.Outcome, got.Reason)
 	}
 	if got := l.contents("alpha/a.0.out"); !strings.HasPrefix(got, "hi\n") {

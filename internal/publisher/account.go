@@ -2,10 +2,10 @@ package publisher
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 )
 
 // An account is what one host has reported of a run, held against what a host
@@ -13,9 +13,9 @@ import (
 // came before, and at the end what is missing. A host's word that all went well
 // counts only if nothing does and nothing is. It knows no clock and sends nothing.
 type account struct {
-	job       *message.Job
-	processes []life // as the job counts them
-	steps     []bool // which of them have been reported since their phase began
+	job *message.Job
+	// lives are those of the job's commands; of a setup and teardown since they began last.
+	lives []life
 
 	setUp, tornDown bool // the setup, the teardown was said to begin, and was not given up since
 	ended           bool // no process is said to be left
@@ -23,18 +23,26 @@ type account struct {
 	ownStop *message.StoppingInfo
 }
 
-// A life is how far a process has come.
+// A life is how far a command has come.
 type life uint8
 
 const (
-	unborn  life = iota
-	alive        // it was reported as started
-	dead         // and as exited
-	unbegun      // it could not be started after all
+	unborn    life = iota
+	alive          // it was reported as started
+	dead           // and as exited
+	succeeded      // and that it did what it was to; of a setup alone
+	unbegun        // it could not be started after all, or was stopped before
 )
 
 func newAccount(job *message.Job) account {
-	return account{job: job, processes: make([]life, len(job.Processes)), steps: make([]bool, len(job.Setup)+len(job.Teardown))}
+	return account{job: job, lives: make([]life, len(job.Commands))}
+}
+
+// forget has the commands of a phase not begun yet.
+func (a *account) forget(phase message.Phase) {
+	for n := range a.job.In(phase) {
+		a.lives[n] = unborn
+	}
 }
 
 // Orders are what the publisher has asked of a host so far, on the host's clock.
@@ -71,14 +79,12 @@ func (a *account) take(e *message.Event, o orders) string {
 			a.ownStop = e.Stopping
 		}
 		return o.outside("the stop", e.Time)
-	case message.Stepped:
-		return a.step(e.Step, o)
 	case message.TearingDown:
 		a.tornDown = true
-		clear(a.steps[len(a.job.Setup):])
+		a.forget(message.PhaseTeardown)
 	case message.Ended:
 		a.ended = true
-		if p := a.first(alive); p != "" {
+		if p := a.first(message.PhaseRun, alive); p != "" {
 			return fmt.Sprintf("no process is said to be left, and there is no end of %s", p)
 		}
 	}
@@ -96,85 +102,119 @@ func (a *account) prepare(kind message.EventKind, o orders) string {
 		a.setUp = false
 	case message.SettingUp:
 		a.setUp = true
-		clear(a.steps)
+		a.forget(message.PhaseSetup)
+		a.forget(message.PhaseTeardown)
 	default:
-		if i := slices.Index(a.steps[:len(a.job.Setup)], false); i >= 0 {
-			return fmt.Sprintf("it is said to be ready, and %s is not said to have succeeded", a.job.Setup[i].Name)
+		for n, c := range a.job.In(message.PhaseSetup) {
+			if a.lives[n] != succeeded {
+				return fmt.Sprintf("it is said to be ready, and %s is not said to have succeeded", c.Name)
+			}
 		}
 	}
 	return ""
 }
 
 func (a *account) start(infos []message.StartedInfo, o orders) string {
-	if o.start.IsZero() {
-		return "processes are said to have started before it was told to start them"
-	}
 	for _, s := range infos {
-		switch what := a.known(s.Process, "started"); {
-		case what != "":
-			return what
-		case a.processes[s.Process] != unborn:
-			return fmt.Sprintf("%s is said to have started twice", a.name(s.Process))
-		case s.PID < 0:
-			return fmt.Sprintf("the pid of %s is said to be %d", a.name(s.Process), s.PID)
-		}
-		if what := o.outside("the start of "+a.name(s.Process), s.StartedAt); what != "" {
+		if what := a.startOne(s, o); what != "" {
 			return what
 		}
-		if early := o.start.Sub(s.StartedAt); !o.from.IsZero() && early > time.Second {
-			return fmt.Sprintf("%s is said to have started %s before the release", a.name(s.Process), early.Round(time.Millisecond))
-		}
-		a.processes[s.Process] = alive
 	}
 	return ""
 }
 
-func (a *account) exit(e *message.ExitedInfo, o orders) string {
-	if what := a.known(e.Process, "exited"); what != "" {
+func (a *account) startOne(s message.StartedInfo, o orders) string {
+	if what := a.known(s.Command, "started"); what != "" {
 		return what
 	}
-	name, was := a.name(e.Process), a.processes[e.Process]
+	c := &a.job.Commands[s.Command]
 	switch {
-	case was == dead || was == unbegun:
-		return fmt.Sprintf("%s is said to have exited twice", name)
+	case c.Phase == message.PhaseRun && o.start.IsZero():
+		return "processes are said to have started before it was told to start them"
+	case !a.due(c.Phase):
+		return fmt.Sprintf("%s is said to have started before it can have begun", c.Name)
+	case a.lives[s.Command] != unborn:
+		return fmt.Sprintf("%s is said to have started twice", c.Name)
+	case s.PID < 0:
+		return fmt.Sprintf("the pid of %s is said to be %d", c.Name, s.PID)
+	}
+	if what := o.outside("the start of "+c.Name, s.StartedAt); what != "" {
+		return what
+	}
+	if early := o.start.Sub(s.StartedAt); c.Phase == message.PhaseRun && !o.from.IsZero() && early > time.Second {
+		return fmt.Sprintf("%s is said to have started %s before the release", c.Name, early.Round(time.Millisecond))
+	}
+	a.lives[s.Command] = alive
+	return ""
+}
+
+// due reports whether a command of that phase can be under way.
+func (a *account) due(phase message.Phase) bool {
+	switch phase {
+	case message.PhaseSetup:
+		return a.setUp && !a.tornDown
+	case message.PhaseTeardown:
+		return a.tornDown
+	case message.PhaseRun:
+	}
+	return true
+}
+
+func (a *account) exit(e *message.ExitedInfo, o orders) string {
+	if what := a.known(e.Command, "exited"); what != "" {
+		return what
+	}
+	c, was := &a.job.Commands[e.Command], a.lives[e.Command]
+	switch {
+	case !a.due(c.Phase):
+		return fmt.Sprintf("%s is said to have exited before it can have begun", c.Name)
+	case was >= dead:
+		return fmt.Sprintf("%s is said to have exited twice", c.Name)
+	case e.TimedOut && c.TimeoutMS == 0:
+		return fmt.Sprintf("the time of %s is said to have been over, and it has none of its own", c.Name)
 	case e.Left && was == alive: // it can't be ended, and so has no status
-		a.processes[e.Process] = dead
+		a.lives[e.Command] = dead
 		return ""
 	case e.Reason != "" && was == alive:
-		return fmt.Sprintf("%s is said to have started, and then that it could not be started (%s)", name, e.Reason)
-	case e.Reason != "" && o.start.IsZero():
-		return fmt.Sprintf("%s is said not to have started (%s) before it was told to start it", name, e.Reason)
-	case e.Reason != "":
-		a.processes[e.Process] = unbegun
+		return fmt.Sprintf("%s is said to have started, and then that it could not be started (%s)", c.Name, e.Reason)
+	case c.Phase == message.PhaseRun && e.Reason != "" && o.start.IsZero():
+		return fmt.Sprintf("%s is said not to have started (%s) before it was told to start it", c.Name, e.Reason)
+	case e.Reason != "", c.Phase != message.PhaseRun && was == unborn && (e.Stopped || e.TimedOut):
+		a.lives[e.Command] = unbegun
 		return ""
 	case was == unborn:
-		return fmt.Sprintf("%s is said to have exited, and not to have started", name)
+		return fmt.Sprintf("%s is said to have exited, and not to have started", c.Name)
 	}
-	a.processes[e.Process] = dead
-	if what := implausible(e.ExitCode, e.Signal, e.UserUS, e.SystemUS, e.MaxRSSBytes); what != "" {
-		return fmt.Sprintf("%s of %s", what, name)
+	a.lives[e.Command] = dead
+	if what := implausible(e); what != "" {
+		return fmt.Sprintf("%s of %s", what, c.Name)
 	}
 	if e.EndedAt.Before(e.StartedAt.Add(-time.Second)) {
-		return fmt.Sprintf("%s is said to have ended %s before it started", name, e.StartedAt.Sub(e.EndedAt))
+		return fmt.Sprintf("%s is said to have ended %s before it started", c.Name, e.StartedAt.Sub(e.EndedAt))
 	}
-	if what := o.outside("the start of "+name, e.StartedAt); what != "" {
+	if what := o.outside("the start of "+c.Name, e.StartedAt); what != "" {
 		return what
 	}
-	return o.outside("the end of "+name, e.EndedAt)
+	if c.Phase == message.PhaseSetup {
+		if word, _ := outcome.Judge(e.Exit(), a.job.Circumstances(c)); word == outcome.CommandSucceeded {
+			a.lives[e.Command] = succeeded
+		}
+	}
+	return o.outside("the end of "+c.Name, e.EndedAt)
 }
 
 // implausible says what can't be true of how a command ended.
-func implausible(code int, signal string, counts ...int64) string {
+func implausible(e *message.ExitedInfo) string {
 	switch {
-	case code < -1 || code > 255 || code > 0 && signal != "":
-		if signal == "" {
-			return fmt.Sprintf("exit_code %d", code)
+	case e.ExitCode < -1 || e.ExitCode > 255 || e.ExitCode > 0 && e.Signal != "":
+		if e.Signal == "" {
+			return fmt.Sprintf("exit_code %d", e.ExitCode)
 		}
-		return fmt.Sprintf("exit_code %d with signal %.20q", code, signal)
-	case code == -1 && signal == "":
+		return fmt.Sprintf("exit_code %d with signal %.20q", e.ExitCode, e.Signal)
+	case e.ExitCode == -1 && e.Signal == "":
 		return "exit_code -1 without a signal"
 	}
-	for _, n := range counts {
+	for _, n := range []int64{e.UserUS, e.SystemUS, e.MaxRSSBytes, int64(e.Swept)} {
 		if n < 0 {
 			return fmt.Sprintf("a negative amount (%d)", n)
 		}
@@ -182,44 +222,10 @@ func implausible(code int, signal string, counts ...int64) string {
 	return ""
 }
 
-func (a *account) step(s *message.StepInfo, o orders) string {
-	i := s.Step - len(a.processes)
-	if i < 0 || i >= len(a.steps) {
-		return fmt.Sprintf("step %d is said to have ended, which it does not have", s.Step)
-	}
-	setup := i < len(a.job.Setup)
-	name := a.job.Steps()[i].Name
-	switch {
-	case setup && (!a.setUp || a.tornDown), !setup && !a.tornDown:
-		return fmt.Sprintf("%s is said to have ended before it can have begun", name)
-	case a.steps[i]:
-		return fmt.Sprintf("%s is said to have ended twice", name)
-	}
-	switch s.Outcome {
-	case message.StepSucceeded, message.StepFailed, message.StepTimedOut, message.StepStopped:
-	default:
-		return fmt.Sprintf("the outcome of %s is said to be %.20q", name, string(s.Outcome))
-	}
-	a.steps[i] = !setup || s.Outcome == message.StepSucceeded
-	if s.StartedAt.IsZero() {
-		if s.Outcome == message.StepSucceeded {
-			return fmt.Sprintf("%s is said to have succeeded, and not to have begun", name)
-		}
-		return ""
-	}
-	if what := implausible(s.ExitCode, s.Signal, s.UserUS, s.SystemUS, s.MaxRSSBytes, int64(s.Swept)); what != "" {
-		return fmt.Sprintf("%s of %s", what, name)
-	}
-	if what := o.outside("the start of "+name, s.StartedAt); what != "" {
-		return what
-	}
-	return o.outside("the end of "+name, s.EndedAt)
-}
-
 // output enters a piece of output. What a process writes comes after its start.
-func (a *account) output(source int) string {
-	if source < 0 || source >= len(a.processes)+len(a.steps) {
-		return fmt.Sprintf("output of process %d comes, but it has %d", source, len(a.processes))
+func (a *account) output(command int) string {
+	if command < 0 || command >= len(a.lives) {
+		return fmt.Sprintf("output of command %d comes, but it has %d", command, len(a.lives))
 	}
 	return ""
 }
@@ -252,7 +258,7 @@ func (a *account) done(d *message.DoneInfo, logged bool, o orders) string {
 	if what := a.totals(d.Totals); what != "" {
 		return what
 	}
-	if p := a.first(alive); p != "" {
+	if p := a.first(message.PhaseRun, alive); p != "" {
 		return "there is no end of " + p
 	}
 	return a.whole(d, o)
@@ -268,18 +274,20 @@ func (a *account) whole(d *message.DoneInfo, o orders) string {
 	case len(a.job.Collect) > 0 && d.Files == nil && a.anyBegun():
 		return "nothing is said of the files that it was to collect"
 	}
-	if (a.setUp || a.anyBegun()) && len(a.job.Teardown) > 0 {
-		first := len(a.job.Setup)
-		if i := slices.Index(a.steps[first:], false); !a.tornDown || i >= 0 {
-			return "there is no end of " + a.job.Teardown[max(i, 0)].Name
+	if a.setUp || a.anyBegun() {
+		for n, c := range a.job.In(message.PhaseTeardown) {
+			if !a.tornDown || a.lives[n] < dead {
+				return "there is no end of " + c.Name
+			}
 		}
 	}
-	for i, p := range a.processes {
+	for n, c := range a.job.In(message.PhaseRun) {
 		switch {
-		case p == unborn && !o.excuses(a.job.Processes[i].Delay()):
-			return "there is no start of " + a.name(i)
-		case p == unborn && d.Totals[i] != message.Total{}:
-			return fmt.Sprintf("%s has written something, and there is no start of it", a.name(i))
+		case a.lives[n] != unborn:
+		case !o.excuses(c.Delay()):
+			return "there is no start of " + c.Name
+		case d.Totals[n] != message.Total{}:
+			return fmt.Sprintf("%s has written something, and there is no start of it", c.Name)
 		}
 	}
 	return ""
@@ -308,19 +316,19 @@ func (a *account) refusal(r *message.RefusedInfo) string {
 
 // totals says what is wrong with the number of totals.
 func (a *account) totals(totals []message.Total) string {
-	if want := len(a.processes) + len(a.steps); len(totals) != want {
-		return fmt.Sprintf("it reports totals for %d processes and steps, but has %d", len(totals), want)
+	if len(totals) != len(a.lives) {
+		return fmt.Sprintf("it reports totals for %d commands, but has %d", len(totals), len(a.lives))
 	}
 	return ""
 }
 
-// known says what is wrong with the number of a process.
-func (a *account) known(process int, what string) string {
-	if process < 0 || process >= len(a.processes) {
-		return fmt.Sprintf("process %d is said to have %s, but it has %d", process, what, len(a.processes))
+// known says what is wrong with the number of a command.
+func (a *account) known(command int, what string) string {
+	if command < 0 || command >= len(a.lives) {
+		return fmt.Sprintf("command %d is said to have %s, but it has %d", command, what, len(a.lives))
 	}
 	if a.ended {
-		return fmt.Sprintf("%s is said to have %s after no process was said to be left", a.name(process), what)
+		return fmt.Sprintf("%s is said to have %s after no process was said to be left", a.job.Commands[command].Name, what)
 	}
 	return ""
 }
@@ -336,16 +344,22 @@ func (o orders) outside(what string, t time.Time) string {
 	return ""
 }
 
-func (a *account) name(process int) string { return a.job.Processes[process].Name }
-
-// first names the first process that has come so far and no further.
-func (a *account) first(l life) string {
-	if i := slices.Index(a.processes, l); i >= 0 {
-		return a.name(i)
+// first names the first command of a phase that has come so far and no further.
+func (a *account) first(phase message.Phase, l life) string {
+	for n, c := range a.job.In(phase) {
+		if a.lives[n] == l {
+			return c.Name
+		}
 	}
 	return ""
 }
 
+// anyBegun reports whether anything is known of a process.
 func (a *account) anyBegun() bool {
-	return slices.ContainsFunc(a.processes, func(l life) bool { return l != unborn })
+	for n := range a.job.In(message.PhaseRun) {
+		if a.lives[n] != unborn {
+			return true
+		}
+	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
 	"downbeat/internal/testkit"
@@ -48,13 +49,13 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 		"done, and nothing else": {func(s *scripted) { s.done(message.HostDone) }, "there is no end of a.0"},
 		"one process has no end": {func(s *scripted) { s.ends(0); s.done(message.HostDone) }, "there is no end of a.1"},
 		"lost without a reason":  {func(s *scripted) { s.ends(0, 1); s.done(message.HostLost) }, "lost the run, and gives no reason"},
-		"totals absent":          {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = nil }) }, "totals for 0 processes and steps, but has 2"},
-		"totals empty":           {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = []message.Total{} }) }, "totals for 0 processes"},
-		"totals too few":         {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = d.Totals[:1] }) }, "totals for 1 processes"},
+		"totals absent":          {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = nil }) }, "totals for 0 commands, but has 2"},
+		"totals empty":           {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = []message.Total{} }) }, "totals for 0 commands"},
+		"totals too few":         {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = d.Totals[:1] }) }, "totals for 1 commands"},
 		"totals too many": {func(s *scripted) {
 			s.ends(0, 1)
 			s.says(func(d *message.DoneInfo) { d.Totals = make([]message.Total, 3) })
-		}, "totals for 3 processes"},
+		}, "totals for 3 commands"},
 		"totals less than what came": {func(s *scripted) {
 			s.output(0, message.Stdout, "x\n", 1)
 			s.ends(0, 1)
@@ -65,15 +66,15 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 		"outcome empty":                 {func(s *scripted) { s.ends(0, 1); s.done("") }, `its outcome is said to be ""`},
 		"outcome of a run":              {func(s *scripted) { s.ends(0, 1); s.done("succeeded") }, `its outcome is said to be "succeeded"`},
 		"swept less than none":          {func(s *scripted) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Swept = -1 }) }, "-1 processes are said to have been swept"},
-		"process 99 exited":             {func(s *scripted) { s.exit(99, 0) }, "process 99 is said to have exited, but it has 2"},
-		"process -1 exited":             {func(s *scripted) { s.exit(-1, 0) }, "process -1 is said to have exited"},
-		"process after the last exited": {func(s *scripted) { s.exit(2, 0) }, "process 2 is said to have exited"},
+		"command 99 exited":             {func(s *scripted) { s.exit(99, 0) }, "command 99 is said to have exited, but it has 2"},
+		"process -1 exited":             {func(s *scripted) { s.exit(-1, 0) }, "command -1 is said to have exited"},
+		"process after the last exited": {func(s *scripted) { s.exit(2, 0) }, "command 2 is said to have exited"},
 		"exited twice":                  {func(s *scripted) { s.ends(0, 0) }, "a.0 is said to have exited twice"},
 		"started twice":                 {func(s *scripted) { s.started(s.clock.Now()) }, "a.0 is said to have started twice"},
 		"started again after its end":   {func(s *scripted) { s.ends(0); s.started(s.clock.Now()) }, "a.0 is said to have started twice"},
 		"process 7 started": {func(s *scripted) {
-			s.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Process: 7, StartedAt: s.clock.Now()}}})
-		}, "process 7 is said to have started"},
+			s.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 7, StartedAt: s.clock.Now()}}})
+		}, "command 7 is said to have started"},
 		"started, and could not be": {func(s *scripted) { s.end(func(e *message.ExitedInfo) { e.Reason = "no such program" }) }, "a.0 is said to have started, and then that it could not be"},
 		"neither status nor signal": {func(s *scripted) { s.end(func(e *message.ExitedInfo) { e.ExitCode = -1 }) }, "exit_code -1 without a signal of a.0"},
 		"status and signal":         {func(s *scripted) { s.end(func(e *message.ExitedInfo) { e.ExitCode, e.Signal = 3, "SIGTERM" }) }, `exit_code 3 with signal "SIGTERM"`},
@@ -97,8 +98,8 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 			s.event(message.Event{Kind: message.Stopping, Time: time.Unix(9, 0), Stopping: &message.StoppingInfo{Cause: message.StopRule}})
 		}, "the stop is said to have been at 1970-01-01"},
 		"output of process 9": {func(s *scripted) {
-			s.publish(batchOf(s, message.Segment{Process: 9, At: s.clock.Now(), Data: []byte("x")}))
-		}, "output of process 9 comes, but it has 2"},
+			s.publish(batchOf(s, message.Segment{Command: 9, At: s.clock.Now(), Data: []byte("x")}))
+		}, "output of command 9 comes, but it has 2"},
 		"output that goes on elsewhere": {func(s *scripted) {
 			s.publish(batchOf(s, message.Segment{Offset: 7, At: s.clock.Now(), Data: []byte("x")}))
 		}, "standard output of a.0 goes on after 7 bytes, and 0 have come"},
@@ -120,12 +121,12 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 			s.ends(0, 1)
 			s.send(s.job.ReplyTo, message.Event{Kind: message.Done, Run: s.job.Run, Done: &message.DoneInfo{Outcome: message.HostStopped, Totals: s.totals}})
 		}, "it is said to be over outside of its log"},
-		"no process left, and two are":  {func(s *scripted) { s.event(message.Event{Kind: message.Ended}) }, "no process is said to be left, and there is no end of a.0"},
-		"a step that it does not have":  {func(s *scripted) { s.stepped(2, message.StepSucceeded, "") }, "step 2 is said to have ended, which it does not have"},
-		"an event twice, and not alike": {func(s *scripted) { s.ends(0); s.renumber(s.seq - 1); s.exit(0, 3) }, "has come twice, and not alike"},
-		"numbers that begin anew":       {func(s *scripted) { s.renumber(0); s.ready() }, "event 1 has come twice, and not alike"},
-		"heartbeat behind what came":    {func(s *scripted) { s.claims(func(uint64) uint64 { return 1 }) }, "its log is said to end with event 1"},
-		"heartbeat of nothing":          {func(s *scripted) { s.claims(func(uint64) uint64 { return 0 }) }, "its log is said to end with event 0"},
+		"no process left, and two are":         {func(s *scripted) { s.event(message.Event{Kind: message.Ended}) }, "no process is said to be left, and there is no end of a.0"},
+		"timed out, without a time of its own": {func(s *scripted) { s.end(func(e *message.ExitedInfo) { e.Stopped, e.TimedOut = true, true }) }, "the time of a.0 is said to have been over, and it has none of its own"},
+		"an event twice, and not alike":        {func(s *scripted) { s.ends(0); s.renumber(s.seq - 1); s.exit(0, 3) }, "has come twice, and not alike"},
+		"numbers that begin anew":              {func(s *scripted) { s.renumber(0); s.ready() }, "event 1 has come twice, and not alike"},
+		"heartbeat behind what came":           {func(s *scripted) { s.claims(func(uint64) uint64 { return 1 }) }, "its log is said to end with event 1"},
+		"heartbeat of nothing":                 {func(s *scripted) { s.claims(func(uint64) uint64 { return 0 }) }, "its log is said to end with event 0"},
 		"heartbeat behind, without probe": {func(s *scripted) {
 			s.send(s.job.ReplyTo, message.Event{Kind: message.Heartbeat, Run: s.job.Run, Heartbeat: &message.HeartbeatInfo{Last: 1, Ack: 3}})
 		}, "its log is said to end with event 1, and event 3 has come"},
@@ -159,10 +160,10 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 // isLostBy makes sure that the run was lost by the host, for that reason.
 func isLostBy(t *testing.T, got results.Record, host, want string) {
 	t.Helper()
-	if got.Outcome != results.RunLost || !strings.Contains(got.Reason, host) || !strings.Contains(got.Reason, want) {
+	if got.Outcome != outcome.RunLost || !strings.Contains(got.Reason, host) || !strings.Contains(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want lost, %s and (%s)", got.Outcome, got.Reason, host, want)
 	}
-	if h := hostOf(t, got, host); h.Outcome != results.HostLost || !strings.Contains(h.Reason, want) {
+	if h := hostOf(t, got, host); h.Outcome != outcome.HostLost || !strings.Contains(h.Reason, want) {
 		t.Errorf("%s %s (%s), want lost (%s)", host, h.Outcome, h.Reason, want)
 	}
 }
@@ -204,8 +205,8 @@ func batchOf(s *scripted, segment message.Segment) []byte {
 func TestReportThatCannotBeTrueBeforeTheReleaseIsNotASuccess(t *testing.T) {
 	t.Parallel()
 	setup := func(dp *experiment.Datapoint) {
-		dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0)}
-		dp.Teardown = []experiment.Step{stepOn("alpha", "teardown", 0)}
+		dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0)}
+		dp.Teardown = []experiment.Command{stepOn("alpha", message.PhaseTeardown, 0)}
 	}
 	for name, test := range map[string]struct {
 		change func(*experiment.Datapoint)
@@ -217,27 +218,45 @@ func TestReportThatCannotBeTrueBeforeTheReleaseIsNotASuccess(t *testing.T) {
 		"exited before it started":   {nil, func(s *scripted) { s.ready(); s.exit(0, 0) }, "a.0 is said to have exited, and not to have started"},
 		"started before it was told": {nil, func(s *scripted) { s.ready(); s.started(s.clock.Now()) }, "processes are said to have started before it was told to"},
 		"not started before told":    {nil, func(s *scripted) { s.ready(); s.end(func(e *message.ExitedInfo) { e.Reason = "no" }) }, "before it was told to start it"},
-		"a step before the setup":    {setup, func(s *scripted) { s.stepped(1, message.StepSucceeded, "") }, "setup.0 is said to have ended before it can have begun"},
-		"a teardown before its time": {setup, func(s *scripted) { s.settingUp(); s.stepped(2, message.StepSucceeded, "") }, "teardown.0 is said to have ended before it can have begun"},
+		"a step before the setup":    {setup, func(s *scripted) { s.stepped(1, 0) }, "setup.0 is said to have started before it can have begun"},
+		"a teardown before its time": {setup, func(s *scripted) { s.settingUp(); s.stepped(2, 0) }, "teardown.0 is said to have started before it can have begun"},
 		"ready without setup":        {setup, func(s *scripted) { s.ready() }, "setup.0 is not said to have succeeded"},
-		"ready after a setup failed": {setup, func(s *scripted) { s.settingUp(); s.stepped(1, message.StepFailed, "no"); s.ready() }, "setup.0 is not said to have succeeded"},
+		"ready after a setup failed": {setup, func(s *scripted) { s.settingUp(); s.stepped(1, 3); s.ready() }, "setup.0 is not said to have succeeded"},
 		"a step twice": {setup, func(s *scripted) {
 			s.settingUp()
-			s.stepped(1, message.StepSucceeded, "")
-			s.stepped(1, message.StepSucceeded, "")
-		}, "setup.0 is said to have ended twice"},
-		"outcome of a step unknown": {setup, func(s *scripted) { s.settingUp(); s.stepped(1, "splendid", "") }, `the outcome of setup.0 is said to be "splendid"`},
-		"a step exited":             {setup, func(s *scripted) { s.settingUp(); s.exit(1, 0) }, "process 1 is said to have exited, but it has 1"},
-		"refused without totals":    {setup, func(s *scripted) { s.settingUp(); s.totals = nil; s.refusing("no") }, "totals for 0 processes and steps, but has 3"},
-		"step that succeeded unbegun": {setup, func(s *scripted) {
+			s.stepped(1, 0)
+			s.stepped(1, 0)
+		}, "setup.0 is said to have started twice"},
+		"a setup ends twice": {setup, func(s *scripted) {
 			s.settingUp()
-			s.event(message.Event{Kind: message.Stepped, Step: &message.StepInfo{Step: 1, Outcome: message.StepSucceeded}})
-		}, "setup.0 is said to have succeeded, and not to have begun"},
+			s.stepped(1, 0)
+			s.exit(1, 0)
+		}, "setup.0 is said to have exited twice"},
+		"a setup ends before it":            {setup, func(s *scripted) { s.exit(1, 0) }, "setup.0 is said to have exited before it can have begun"},
+		"refused without totals":            {setup, func(s *scripted) { s.settingUp(); s.totals = nil; s.refusing("no") }, "totals for 0 commands, but has 3"},
+		"a setup exited that had not begun": {setup, func(s *scripted) { s.settingUp(); s.exit(1, 0) }, "setup.0 is said to have exited, and not to have started"},
+		"ready after a setup was stopped": {setup, func(s *scripted) {
+			s.settingUp()
+			s.exited(message.ExitedInfo{Command: 1, ExitCode: -1, Stopped: true})
+			s.ready()
+		}, "setup.0 is not said to have succeeded"},
+		"ready after a setup that could not be run": {setup, func(s *scripted) {
+			s.settingUp()
+			s.exited(message.ExitedInfo{Command: 1, Reason: "no such program"})
+			s.ready()
+		}, "setup.0 is not said to have succeeded"},
+		"ready after a setup that took too long": {setup, func(s *scripted) {
+			s.settingUp()
+			at := s.clock.Now()
+			s.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 1, PID: 7, StartedAt: at}}})
+			s.exited(message.ExitedInfo{Command: 1, Stopped: true, TimedOut: true, StartedAt: at, EndedAt: at})
+			s.ready()
+		}, "setup.0 is not said to have succeeded"},
 		"refused, having been ready": {nil, func(s *scripted) {
 			s.ready()
 			s.send(s.job.ReplyTo, message.Event{Kind: message.Refused, Run: s.job.Run, Refused: &message.RefusedInfo{Reason: "no"}})
 		}, "it is said not to have taken the job"},
-		"totals of a refusal too many": {setup, func(s *scripted) { s.settingUp(); s.totals = make([]message.Total, 9); s.refusing("no") }, "totals for 9 processes"},
+		"totals of a refusal too many": {setup, func(s *scripted) { s.settingUp(); s.totals = make([]message.Total, 9); s.refusing("no") }, "totals for 9 commands"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -265,17 +284,19 @@ func TestEverythingThatWasAskedForIsAccountedFor(t *testing.T) {
 		want   string
 	}{
 		"no teardown": {
-			func(dp *experiment.Datapoint) { dp.Teardown = []experiment.Step{stepOn("alpha", "teardown", 0)} },
+			func(dp *experiment.Datapoint) {
+				dp.Teardown = []experiment.Command{stepOn("alpha", message.PhaseTeardown, 0)}
+			},
 			func(s *scripted) { s.ends(0); s.done(message.HostDone) }, "there is no end of teardown.0",
 		},
 		"half a teardown": {
 			func(dp *experiment.Datapoint) {
-				dp.Teardown = []experiment.Step{stepOn("alpha", "teardown", 0), stepOn("alpha", "teardown", 1)}
+				dp.Teardown = []experiment.Command{stepOn("alpha", message.PhaseTeardown, 0), stepOn("alpha", message.PhaseTeardown, 1)}
 			},
 			func(s *scripted) {
 				s.ends(0)
 				s.tearingDown()
-				s.stepped(1, message.StepSucceeded, "")
+				s.stepped(1, 0)
 				s.done(message.HostDone)
 			}, "there is no end of teardown.1",
 		},
@@ -330,7 +351,7 @@ func TestProcessThatWasNotDueNeedsNoStart(t *testing.T) {
 	alpha.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{PID: 7, StartedAt: at}}})
 	alpha.exit(0, 0)
 	alpha.obey()
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 }
@@ -354,7 +375,7 @@ func TestStopThatNobodyAskedForIsAFailure(t *testing.T) {
 			})
 			alpha.obey()
 			want := "a.0 on alpha is said to have been stopped, which nobody had asked for"
-			if got := run.wait(); got.Outcome != results.RunFailed || got.Reason != want {
+			if got := run.wait(); got.Outcome != outcome.RunFailed || got.Reason != want {
 				t.Errorf("outcome %s (%s), want failed (%s)", got.Outcome, got.Reason, want)
 			}
 		})
@@ -375,7 +396,7 @@ func TestHeartbeatThatComesLateIsNotBehind(t *testing.T) {
 	}
 	alpha.exit(0, 0)
 	alpha.done(message.HostDone)
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 }

@@ -12,8 +12,8 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
-	"downbeat/internal/results"
 )
 
 func TestCancelStopsTheRunFromElsewhere(t *testing.T) {
@@ -34,7 +34,7 @@ func TestCancelStopsTheRunFromElsewhere(t *testing.T) {
 			if stop := alpha.obey(0); stop.Cause != message.StopAbort {
 				t.Errorf("stopped for %s, want abort", stop.Cause)
 			}
-			if got := run.wait(); got.Outcome != results.RunAborted || got.Reason != "cancelled: wrong file" {
+			if got := run.wait(); got.Outcome != outcome.RunAborted || got.Reason != "cancelled: wrong file" {
 				t.Errorf("outcome %s (%s), want aborted (cancelled: wrong file)", got.Outcome, got.Reason)
 			}
 		})
@@ -64,7 +64,7 @@ func TestCancelByAStrangerIsRefused(t *testing.T) {
 			}
 			alpha.exit(0, 0)
 			alpha.done(message.HostDone)
-			if got := run.wait(); got.Outcome != results.RunSucceeded {
+			if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 				t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 			}
 			alpha.expectNothingAfter(run)

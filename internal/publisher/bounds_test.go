@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
-	"downbeat/internal/results"
 )
 
 // relabelled gives a batch another letter, and the checksum that goes with it.
@@ -91,7 +91,7 @@ func TestWhatIsForNobodyHereTakesNoMemory(t *testing.T) { //nolint:paralleltest 
 	for i, to := range [][2]string{{l.p.NewRun(), "alpha"}, {dp.Run, "ghost"}, {dp.Run, "alpha"}} {
 		of[i].Reset(to[0], to[1], 1, time.Now())
 		for range map[bool]int{false: 100_000, true: 3_000_000}[i == 2] { // the last is for us, and too large
-			of[i].Add(message.Segment{Process: 1})
+			of[i].Add(message.Segment{Command: 1})
 		}
 	}
 	for i := range of {
@@ -156,7 +156,7 @@ func TestMoreFilesThanAnyWorkerSendsLoseTheHost(t *testing.T) {
 		alpha.pieces(batch...)
 	}
 	alpha.pieces(empty...)
-	if got := run.wait(); got.Outcome != results.RunLost || got.Reason != "alpha sends more than 100000 files" {
+	if got := run.wait(); got.Outcome != outcome.RunLost || got.Reason != "alpha sends more than 100000 files" {
 		t.Errorf("outcome %s (%s), want lost for too many files", got.Outcome, got.Reason)
 	}
 }

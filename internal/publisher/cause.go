@@ -8,21 +8,21 @@ import (
 	"time"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // A decision is what a run came to for another reason than what its processes
 // did: it took too long, was aborted, refused, or its results can't be written.
 type decision struct {
-	outcome results.RunOutcome
+	outcome outcome.Run
 	reason  string
 	at      time.Time // on the publisher's clock
 }
 
 // conclude decides how a run ends, and stops it. Only the first call decides.
-func (r *run) conclude(cause message.StopCause, outcome results.RunOutcome, reason string) {
+func (r *run) conclude(cause message.StopCause, word outcome.Run, reason string) {
 	if r.decided.outcome == "" {
-		r.decided = decision{outcome, reason, r.clock.Now()}
+		r.decided = decision{word, reason, r.clock.Now()}
 	}
 	r.halt(cause, reason)
 }
@@ -32,41 +32,41 @@ func (r *run) conclude(cause message.StopCause, outcome results.RunOutcome, reas
 // settled here, once the rest has come, as it may come in any order: a host that
 // is lost takes with it processes elsewhere that talk to it, and one process that
 // fails takes others.
-func (r *run) outcome() (results.RunOutcome, string) {
+func (r *run) outcome() (outcome.Run, string) {
 	failed := r.failures()
 	switch d := r.decided; {
-	case d.outcome == results.RunRefused:
+	case d.outcome == outcome.RunRefused:
 		return d.outcome, cmp.Or(r.refusals(), d.reason)
-	case d.outcome != "" && d.outcome != results.RunTimedOut:
+	case d.outcome != "" && d.outcome != outcome.RunTimedOut:
 		return d.outcome, d.reason
 	case len(r.lost) > 0:
-		return results.RunLost, r.loss(failed)
-	case d.outcome == results.RunTimedOut && !r.failedBefore(d, failed):
+		return outcome.RunLost, r.loss(failed)
+	case d.outcome == outcome.RunTimedOut && !r.failedBefore(d, failed):
 		return d.outcome, d.reason
 	case len(failed) > 0:
-		return results.RunFailed, cause(failed)
+		return outcome.RunFailed, cause(failed)
 	}
 	return r.proved()
 }
 
 // proved says whether nothing but success is left to explain the run, all being
 // known that nothing speaks against it.
-func (r *run) proved() (results.RunOutcome, string) {
+func (r *run) proved() (outcome.Run, string) {
 	for _, h := range r.hosts {
 		if h.outcome != "" {
-			return results.RunLost, fmt.Sprintf("%s: %s", h.name, h.reason)
+			return outcome.RunLost, fmt.Sprintf("%s: %s", h.name, h.reason)
 		}
 	}
 	if left := r.leftovers(); left != "" {
-		return results.RunFailed, left
+		return outcome.RunFailed, left
 	}
 	switch {
 	case r.stop.Cause != "" && r.stop.Cause != message.StopRule:
-		return results.RunFailed, r.stop.Reason
+		return outcome.RunFailed, r.stop.Reason
 	case r.releaseAt.IsZero():
-		return results.RunFailed, "its processes were never released"
+		return outcome.RunFailed, "its processes were never released"
 	}
-	return results.RunSucceeded, ""
+	return outcome.RunSucceeded, ""
 }
 
 // failures are the processes that failed, in the order in which they ended by
@@ -74,7 +74,7 @@ func (r *run) proved() (results.RunOutcome, string) {
 func (r *run) failures() []*process {
 	var failed []*process
 	for i := range r.processes {
-		if p := &r.processes[i]; p.record.Outcome == results.ProcessFailed {
+		if p := &r.processes[i]; p.record.Outcome == outcome.CommandFailed {
 			failed = append(failed, p)
 		}
 	}
@@ -158,7 +158,7 @@ func namesOf(processes []*process) string {
 func (r *run) refusals() string {
 	const most = 3
 	var names, reasons []string
-	for _, outcome := range []results.HostOutcome{results.HostRefused, results.HostNotReady} {
+	for _, outcome := range []outcome.Host{outcome.HostRefused, outcome.HostNotReady} {
 		for _, h := range r.hosts {
 			if h.outcome == outcome {
 				names, reasons = append(names, h.name), append(reasons, h.reason)

@@ -12,7 +12,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // fails reports that process 0 exited with status 1 at that time on the host's clock.
@@ -43,19 +43,19 @@ func TestLostHostOutranksAProcessThatFailed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLab(t, func(c *Config) { c.Lease = 8 * time.Second })
 				alpha, bravo, charlie := l.worker("alpha"), l.worker("bravo"), l.worker("charlie")
-				ended := make(chan results.RunOutcome, 1)
+				ended := make(chan outcome.Run, 1)
 				run := l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "client", 0), proc("charlie", "c", 0)),
-					func(s *Spec) { s.Ended = func(o results.RunOutcome) { ended <- o } })
+					func(s *Spec) { s.Ended = func(o outcome.Run) { ended <- o } })
 				release(alpha, bravo, charlie)
 				bravo.fails(bravo.clock.Now())
 				alpha.obey(0) // the stop comes at once
 				bravo.obey()
 				lose(charlie)
 				got := run.wait()
-				if got.Outcome != results.RunLost || !strings.Contains(got.Reason, "charlie") || !strings.HasSuffix(got.Reason, "; client.0 on bravo failed meanwhile") {
+				if got.Outcome != outcome.RunLost || !strings.Contains(got.Reason, "charlie") || !strings.HasSuffix(got.Reason, "; client.0 on bravo failed meanwhile") {
 					t.Errorf("outcome %s (%s), want lost, by charlie", got.Outcome, got.Reason)
 				}
-				if early := <-ended; early != results.RunLost {
+				if early := <-ended; early != outcome.RunLost {
 					t.Errorf("whoever goes on as soon as the hosts are free was told %s, want lost", early)
 				}
 			})
@@ -95,7 +95,7 @@ func TestProcessThatEndedFirstIsNamed(t *testing.T) {
 				alpha.fails(at.Add(test.server))
 				alpha.done(message.HostDone)
 				got := run.wait()
-				if got.Outcome != results.RunFailed || !strings.Contains(got.Reason, test.want) {
+				if got.Outcome != outcome.RunFailed || !strings.Contains(got.Reason, test.want) {
 					t.Errorf("outcome %s (%s), want failed (%s)", got.Outcome, got.Reason, test.want)
 				}
 				for _, name := range []string{"server.0 on alpha", "client.0 on bravo"} {
@@ -115,12 +115,12 @@ func TestFailureBeforeTheTimeoutIsTheCause(t *testing.T) {
 	for name, test := range map[string]struct {
 		onFailure bool
 		ended     time.Duration // before the stop
-		outcome   results.RunOutcome
+		outcome   outcome.Run
 		reason    string
 	}{
-		"before":                    {true, 3 * time.Second, results.RunFailed, "a.0 on alpha exited with status 1"},
-		"before, and none stops it": {false, 3 * time.Second, results.RunTimedOut, "it was not over within 10s"},
-		"in the stop":               {true, 0, results.RunTimedOut, "it was not over within 10s"},
+		"before":                    {true, 3 * time.Second, outcome.RunFailed, "a.0 on alpha exited with status 1"},
+		"before, and none stops it": {false, 3 * time.Second, outcome.RunTimedOut, "it was not over within 10s"},
+		"in the stop":               {true, 0, outcome.RunTimedOut, "it was not over within 10s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +154,7 @@ func TestAbortIsNotOutrankedByWhatComesOfIt(t *testing.T) {
 		run.cancel(errors.New("interrupted"))
 		alpha.obey(0)
 		bravo.mute()
-		if got := run.wait(); got.Outcome != results.RunAborted || got.Reason != "interrupted" {
+		if got := run.wait(); got.Outcome != outcome.RunAborted || got.Reason != "interrupted" {
 			t.Errorf("outcome %s (%s), want aborted (interrupted)", got.Outcome, got.Reason)
 		}
 	})
@@ -173,7 +173,7 @@ func TestEveryRefusalIsNamed(t *testing.T) {
 			s.event(message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{Reason: "no disk on " + s.host}})
 		}
 		want := "alpha, bravo and ghost can't take part; alpha refused: no disk on alpha; bravo refused: no disk on bravo; no worker has ever served host ghost"
-		if got := run.wait(); got.Outcome != results.RunRefused || !strings.HasPrefix(got.Reason, want) {
+		if got := run.wait(); got.Outcome != outcome.RunRefused || !strings.HasPrefix(got.Reason, want) {
 			t.Errorf("outcome %s (%s), want refused (%s...)", got.Outcome, got.Reason, want)
 		}
 	})
@@ -205,10 +205,10 @@ func TestNothingButAWholeReportIsASuccess(t *testing.T) {
 			e.Run, e.Host, e.Seq, e.Time = dp.Run, "alpha", seq, time.Now()
 			r.arrive(arrival{host: "alpha", seq: seq, event: e, at: time.Now()})
 			for _, s := range e.Started {
-				started[s.Process]++
+				started[s.Command]++
 			}
 			if e.Exited != nil && e.Exited.ExitCode == 0 && !e.Exited.Stopped {
-				exited[e.Exited.Process]++
+				exited[e.Exited.Command]++
 			}
 			whole = e.Done != nil && e.Done.Outcome == message.HostDone && len(e.Done.Totals) == 2 && len(started) == 2 && len(exited) == 2 &&
 				started[0] == 1 && started[1] == 1 && exited[0] == 1 && exited[1] == 1
@@ -216,8 +216,8 @@ func TestNothingButAWholeReportIsASuccess(t *testing.T) {
 		if !r.allOver() {
 			return
 		}
-		if outcome, reason := r.outcome(); (outcome == results.RunSucceeded) != whole {
-			t.Fatalf("outcome %s (%s) after starts %v and ends %v", outcome, reason, started, exited)
+		if word, reason := r.outcome(); (word == outcome.RunSucceeded) != whole {
+			t.Fatalf("outcome %s (%s) after starts %v and ends %v", word, reason, started, exited)
 		}
 	})
 }
@@ -225,10 +225,10 @@ func TestNothingButAWholeReportIsASuccess(t *testing.T) {
 // drawReport makes up what a host reports: all that it should, but for a few changes.
 func drawReport(t *rapid.T) []*message.Event {
 	exited := func(process int) *message.Event {
-		return &message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Process: process, StartedAt: time.Now(), EndedAt: time.Now()}}
+		return &message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Command: process, StartedAt: time.Now(), EndedAt: time.Now()}}
 	}
 	report := []*message.Event{
-		{Kind: message.Started, Started: []message.StartedInfo{{PID: 7, StartedAt: time.Now()}, {Process: 1, PID: 8, StartedAt: time.Now()}}},
+		{Kind: message.Started, Started: []message.StartedInfo{{PID: 7, StartedAt: time.Now()}, {Command: 1, PID: 8, StartedAt: time.Now()}}},
 		exited(1), exited(0),
 		{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 2)}},
 	}
@@ -260,12 +260,12 @@ func drawEvent(t *rapid.T) *message.Event {
 		n := rapid.IntRange(1, 2).Draw(t, "started")
 		e := &message.Event{Kind: message.Started}
 		for i := range n {
-			e.Started = append(e.Started, message.StartedInfo{Process: (i + process.Draw(t, "process")) % 3, PID: 7, StartedAt: time.Now()})
+			e.Started = append(e.Started, message.StartedInfo{Command: (i + process.Draw(t, "process")) % 3, PID: 7, StartedAt: time.Now()})
 		}
 		return e
 	case 2, 3, 4, 5:
 		return &message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{
-			Process: process.Draw(t, "process"), ExitCode: rapid.SampledFrom([]int{0, 0, 0, 0, 3}).Draw(t, "status"),
+			Command: process.Draw(t, "process"), ExitCode: rapid.SampledFrom([]int{0, 0, 0, 0, 3}).Draw(t, "status"),
 			Stopped: rapid.IntRange(0, 9).Draw(t, "stopped") == 0, StartedAt: time.Now(), EndedAt: time.Now(),
 		}}
 	case 6:
@@ -280,7 +280,7 @@ func drawEvent(t *rapid.T) *message.Event {
 // A run of which nothing is known has not succeeded, though nothing speaks against it.
 func TestRunThatWasNeverReleasedHasNotSucceeded(t *testing.T) {
 	t.Parallel()
-	if outcome, reason := new(run).proved(); outcome != results.RunFailed || reason != "its processes were never released" {
-		t.Errorf("got %s, %q", outcome, reason)
+	if word, reason := new(run).proved(); word != outcome.RunFailed || reason != "its processes were never released" {
+		t.Errorf("got %s, %q", word, reason)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // pieces sends a batch of files.
@@ -72,7 +72,7 @@ func TestFilesComeIntoTheResults(t *testing.T) {
 	alpha.account(message.FileTotals{Files: 2, Bytes: 300_000, Missing: 1})
 	got := run.wait()
 	h := hostOf(t, got, "alpha")
-	if got.Outcome != results.RunSucceeded || !slices.Equal(h.Files, []string{"a", "b/big"}) || len(h.Collected) != 2 || h.Collected[1].Bytes != 300_000 {
+	if got.Outcome != outcome.RunSucceeded || !slices.Equal(h.Files, []string{"a", "b/big"}) || len(h.Collected) != 2 || h.Collected[1].Bytes != 300_000 {
 		t.Errorf("outcome %s (%s), files %q, %+v", got.Outcome, got.Reason, h.Files, h.Collected)
 	}
 	if len(h.Missing) != 1 || h.Missing[0].Path != "pipe" || h.Missing[0].Reason != "it is a named pipe" {
@@ -92,7 +92,7 @@ func TestWorkerThatCollectsAnewReplacesWhatHadCome(t *testing.T) {
 	alpha.pieces(append([]message.Piece{{Kind: message.FilesAnew}}, file("half", "half")...)...)
 	alpha.account(message.FileTotals{Files: 1, Bytes: 4})
 	got := run.wait()
-	if h := hostOf(t, got, "alpha"); got.Outcome != results.RunSucceeded || !slices.Equal(h.Files, []string{"half"}) || len(h.Missing) > 0 {
+	if h := hostOf(t, got, "alpha"); got.Outcome != outcome.RunSucceeded || !slices.Equal(h.Files, []string{"half"}) || len(h.Missing) > 0 {
 		t.Errorf("outcome %s (%s), files %q, missing %+v; want half alone", got.Outcome, got.Reason, h.Files, h.Missing)
 	}
 	if got := l.contents("alpha/files/half"); got != "half" {
@@ -109,7 +109,7 @@ func TestFilesThatDoNotComeAreNotWaitedForForEver(t *testing.T) {
 	alpha, run := collecting(l)
 	alpha.pieces(file("a", "x")...)
 	got := run.wait()
-	if want := "nothing has come of the files of alpha for 300ms"; got.Outcome != results.RunLost || got.Reason != want {
+	if want := "nothing has come of the files of alpha for 300ms"; got.Outcome != outcome.RunLost || got.Reason != want {
 		t.Errorf("outcome %s: %q, want lost: %q", got.Outcome, got.Reason, want)
 	}
 	h := hostOf(t, got, "alpha")
@@ -126,17 +126,17 @@ func TestFilesOfAWorkerThatLies(t *testing.T) {
 	tests := map[string]struct {
 		pieces  []message.Piece
 		totals  message.FileTotals
-		outcome results.RunOutcome
+		outcome outcome.Run
 		missing string // of the first that is
 	}{
-		"a path that leads out":    {file("../../../evil", "x"), message.FileTotals{Files: 1, Bytes: 1}, results.RunSucceeded, "can't be stored: its path leads out"},
-		"an absolute path":         {file("/tmp/downbeat-evil", "x"), message.FileTotals{Files: 1, Bytes: 1}, results.RunSucceeded, "can't be stored: its path leads out"},
-		"a wrong hash":             {garbled, message.FileTotals{Files: 1, Bytes: 7}, results.RunLost, "can't be stored: it has 7 bytes with the hash"},
-		"totals that do not fit":   {file("x", "content"), message.FileTotals{Files: 2, Bytes: 9}, results.RunLost, ""},
-		"a file without end":       {file("x", "content")[:2], message.FileTotals{}, results.RunSucceeded, ""},
-		"data and ends of nothing": {[]message.Piece{{Kind: message.FileData, Data: []byte("x")}, {Kind: message.FileEnd}}, message.FileTotals{Files: 1}, results.RunLost, ""},
-		"the same file twice":      {append(file("x", "1"), file("x", "2")...), message.FileTotals{Files: 2, Bytes: 2}, results.RunSucceeded, "can't be stored: there is a file of that name already"},
-		"broken off":               {nil, message.FileTotals{BrokenOff: "the disk takes no more"}, results.RunSucceeded, "collecting was broken off: the disk takes no more"},
+		"a path that leads out":    {file("../../../evil", "x"), message.FileTotals{Files: 1, Bytes: 1}, outcome.RunSucceeded, "can't be stored: its path leads out"},
+		"an absolute path":         {file("/tmp/downbeat-evil", "x"), message.FileTotals{Files: 1, Bytes: 1}, outcome.RunSucceeded, "can't be stored: its path leads out"},
+		"a wrong hash":             {garbled, message.FileTotals{Files: 1, Bytes: 7}, outcome.RunLost, "can't be stored: it has 7 bytes with the hash"},
+		"totals that do not fit":   {file("x", "content"), message.FileTotals{Files: 2, Bytes: 9}, outcome.RunLost, ""},
+		"a file without end":       {file("x", "content")[:2], message.FileTotals{}, outcome.RunSucceeded, ""},
+		"data and ends of nothing": {[]message.Piece{{Kind: message.FileData, Data: []byte("x")}, {Kind: message.FileEnd}}, message.FileTotals{Files: 1}, outcome.RunLost, ""},
+		"the same file twice":      {append(file("x", "1"), file("x", "2")...), message.FileTotals{Files: 2, Bytes: 2}, outcome.RunSucceeded, "can't be stored: there is a file of that name already"},
+		"broken off":               {nil, message.FileTotals{BrokenOff: "the disk takes no more"}, outcome.RunSucceeded, "collecting was broken off: the disk takes no more"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestFilesOfAWorkerThatLies(t *testing.T) {
 			if tt.missing != "" && (len(h.Missing) == 0 || !strings.Contains(h.Missing[0].Reason, tt.missing)) {
 				t.Errorf("missing %+v, want %q", h.Missing, tt.missing)
 			}
-			if got.Outcome == results.RunLost && !strings.Contains(h.Reason, "files of alpha are missing: ") {
+			if got.Outcome == outcome.RunLost && !strings.Contains(h.Reason, "files of alpha are missing: ") {
 				t.Errorf("reason %q does not tell of files", h.Reason)
 			}
 			for _, path := range []string{filepath.Join(l.results.Dir(), "..", "evil"), filepath.Join(l.results.Dir(), "evil"), "/tmp/downbeat-evil"} {
@@ -175,7 +175,7 @@ func TestFilesOfAHostThatFallsSilentAreMissing(t *testing.T) {
 	alpha.mute()
 	got := run.wait()
 	h := hostOf(t, got, "alpha")
-	if got.Outcome != results.RunLost || !slices.Equal(h.Files, []string{"whole"}) || len(h.Missing) != 2 || h.Missing[1].Path != "half" {
+	if got.Outcome != outcome.RunLost || !slices.Equal(h.Files, []string{"whole"}) || len(h.Missing) != 2 || h.Missing[1].Path != "half" {
 		t.Errorf("outcome %s, files %q, missing %+v; want lost, with whole, and without half", got.Outcome, h.Files, h.Missing)
 	}
 	if _, err := os.Stat(filepath.Join(l.results.Dir(), "alpha", "files", "half")); err == nil {
@@ -197,7 +197,7 @@ func TestTimeoutDoesNotCoverCollecting(t *testing.T) {
 	l.seen("alpha", Ended)
 	alpha.expectNothing()
 	alpha.account(message.FileTotals{})
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 }
@@ -264,7 +264,7 @@ func TestBatchOfFilesThatCannotBeUnderstoodLosesTheHost(t *testing.T) {
 	alpha, run := collecting(l)
 	alpha.pieces(append(file("a", "x"), message.Piece{Kind: 99})...)
 	got := run.wait()
-	if want := "the files of alpha can't be read: "; got.Outcome != results.RunLost || !strings.HasPrefix(got.Reason, want) {
+	if want := "the files of alpha can't be read: "; got.Outcome != outcome.RunLost || !strings.HasPrefix(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want lost (%s...)", got.Outcome, got.Reason, want)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // watch looks after one host: its keepalive, and every deadline it can miss.
@@ -71,7 +71,7 @@ func (r *run) late(h *host) {
 }
 
 func (r *run) tooLate(h *host, why string) {
-	r.decline(h, results.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, why))
+	r.decline(h, outcome.HostNotReady, fmt.Sprintf("%s was not ready within %s: %s", h.name, r.p.config.ReadyTimeout, why))
 }
 
 // inquire finds out what the broker knows of a host that doesn't answer, without
@@ -126,7 +126,7 @@ func (r *run) answered() (n int) {
 
 // patience is that, with the time that the host's teardown may take.
 func (r *run) patience(h *host) time.Duration {
-	return r.p.completeWithin + bound(h.job.Teardown, h.job.Grace())
+	return r.p.completeWithin + bound(&h.job, message.PhaseTeardown)
 }
 
 func (r *run) overdue(h *host, now time.Time) bool {
@@ -144,7 +144,7 @@ func (r *run) applyRule(now time.Time) {
 	rule := r.dp.Stop
 	switch {
 	case r.dp.Timeout > 0 && since > r.dp.Timeout:
-		r.conclude(message.StopTimeout, results.RunTimedOut, fmt.Sprintf("it was not over within %s; still running: %s", r.dp.Timeout, r.stillRunning()))
+		r.conclude(message.StopTimeout, outcome.RunTimedOut, fmt.Sprintf("it was not over within %s; still running: %s", r.dp.Timeout, r.stillRunning()))
 	case rule.After > 0 && since > rule.After && r.stage == running:
 		r.halt(message.StopRule, fmt.Sprintf("%s are over", rule.After))
 	case len(rule.When) > 0 && r.stage == running && r.ended(rule.When):
@@ -173,7 +173,7 @@ func (r *run) halt(cause message.StopCause, reason string) {
 	}
 	for _, h := range r.hosts {
 		if h.phase == Asked { // nobody there has answered; whoever comes yet will find the stop, or no publisher
-			h.outcome, h.reason = results.HostStopped, "it had not answered yet"
+			h.outcome, h.reason = outcome.HostStopped, "it had not answered yet"
 			r.close(h)
 		}
 	}
@@ -192,7 +192,7 @@ func (r *run) lose(h *host, reason string) {
 
 // giveUp notes that the run is lost by a host whose part is over.
 func (r *run) giveUp(h *host, reason string) {
-	h.outcome, h.reason = results.HostLost, reason
+	h.outcome, h.reason = outcome.HostLost, reason
 	r.lostBy(h, reason)
 }
 
@@ -214,8 +214,8 @@ func (h *host) contradiction(what string) string {
 // decline notes that a host can't take part, before anything was started. The
 // run is over for that, but not before the others have had a chance to answer:
 // who has mistakes on several hosts is to hear of all of them at once.
-func (r *run) decline(h *host, outcome results.HostOutcome, reason string) {
-	h.outcome, h.reason = outcome, reason
+func (r *run) decline(h *host, word outcome.Host, reason string) {
+	h.outcome, h.reason = word, reason
 	r.close(h)
 	if r.declinedAt.IsZero() {
 		r.declinedAt = time.Now()
@@ -235,7 +235,7 @@ func (r *run) applyDeclined(now time.Time) {
 	if asked && now.Sub(r.declinedAt) < othersAnswer {
 		return
 	}
-	r.conclude(message.StopFailure, results.RunRefused, r.refusals())
+	r.conclude(message.StopFailure, outcome.RunRefused, r.refusals())
 }
 
 // refuse takes a host's word that it can't take part.
@@ -255,7 +255,7 @@ func (r *run) refuse(h *host) {
 			}
 		}
 	}
-	r.decline(h, results.HostRefused, describeRefusal(h))
+	r.decline(h, outcome.HostRefused, describeRefusal(h))
 }
 
 // finish takes a host's last event and closes its account. Where that is not
@@ -272,16 +272,16 @@ func (r *run) finish(h *host, done *message.DoneInfo, logged bool) {
 	}
 	switch done.Outcome {
 	case message.HostLost:
-		h.outcome, h.reason = results.HostLost, cmp.Or(done.Reason, "its worker lost the run, and gives no reason")
+		h.outcome, h.reason = outcome.HostLost, cmp.Or(done.Reason, "its worker lost the run, and gives no reason")
 	case message.HostStopped:
-		h.outcome, h.reason = results.HostAborted, cmp.Or(done.Reason, "its worker ended the run by itself, and gives no reason")
+		h.outcome, h.reason = outcome.HostAborted, cmp.Or(done.Reason, "its worker ended the run by itself, and gives no reason")
 	default:
 		if lacking := r.lacking(h, done.Totals); lacking != "" {
-			h.outcome, h.reason = results.HostLost, lacking
+			h.outcome, h.reason = outcome.HostLost, lacking
 		}
 	}
 	r.close(h)
-	if h.outcome == results.HostLost || h.outcome == results.HostAborted {
+	if h.outcome == outcome.HostLost || h.outcome == outcome.HostAborted {
 		r.lostBy(h, fmt.Sprintf("%s: %s", h.name, h.reason))
 	}
 }
@@ -295,10 +295,10 @@ func (r *run) lacking(h *host, totals []message.Total) string {
 		if t == nil {
 			continue
 		}
-		if t.got != total {
+		if got := t.Total(); got != total {
 			return fmt.Sprintf("output of %s is missing: %d of %d bytes and %d of %d lines on standard output, %d of %d bytes and %d of %d lines on standard error have come",
-				name, t.got.StdoutBytes, total.StdoutBytes, t.got.StdoutLines, total.StdoutLines,
-				t.got.StderrBytes, total.StderrBytes, t.got.StderrLines, total.StderrLines)
+				name, got.StdoutBytes, total.StdoutBytes, got.StdoutLines, total.StdoutLines,
+				got.StderrBytes, total.StderrBytes, got.StderrLines, total.StderrLines)
 		}
 	}
 	return ""
@@ -307,7 +307,7 @@ func (r *run) lacking(h *host, totals []message.Total) string {
 // close ends one host's part.
 func (r *run) close(h *host) {
 	if lacking := r.closeHaul(h); lacking != "" && h.outcome == "" {
-		h.outcome, h.reason = results.HostLost, lacking
+		h.outcome, h.reason = outcome.HostLost, lacking
 	}
 	r.advance(h, Completed, h.reason)
 }

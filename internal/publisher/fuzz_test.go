@@ -12,12 +12,12 @@ import (
 func FuzzEventsOfAHost(f *testing.F) {
 	var batch message.Batch
 	batch.Reset("r", "alpha", 1, epoch)
-	batch.Add(message.Segment{Process: 1, Offset: 9, Line: 9, At: epoch, Data: []byte("x\ny")})
+	batch.Add(message.Segment{Command: 1, Offset: 9, Line: 9, At: epoch, Data: []byte("x\ny")})
 	events := [][]byte{batch.Bytes()}
 	for _, e := range []message.Event{
 		{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace"}},
 		{Kind: message.Waiting, Waiting: &message.WaitingInfo{Behind: "x"}},
-		{Kind: message.Started, Started: []message.StartedInfo{{Process: -1}, {Process: 1 << 40, PID: -1}, {PID: 1, StartedAt: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}}},
+		{Kind: message.Started, Started: []message.StartedInfo{{Command: -1}, {Command: 1 << 40, PID: -1}, {PID: 1, StartedAt: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}}},
 		{Kind: message.Exited, Exited: &message.ExitedInfo{ExitCode: -300, Signal: "SIGNONE", UserUS: -1}},
 		{Kind: message.Refused, Refused: &message.RefusedInfo{Problems: []message.Problem{{Process: "a.0"}, {Process: "none"}}}},
 		{Kind: message.Stopping, Stopping: &message.StoppingInfo{}},

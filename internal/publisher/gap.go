@@ -92,12 +92,12 @@ func (r *run) describeGap(h *host, patience time.Duration) string {
 // linesInGap names the lines between what has been applied and what came early:
 // each piece of output, and the totals at the end, say how much was before.
 func (r *run) linesInGap(h *host) []string {
-	before := make(map[int]position) // where each stream goes on, by process*2+stream
+	before := make(map[int]position) // where each stream goes on, by command*2+stream
 	for _, seq := range slices.Sorted(maps.Keys(h.early)) {
 		a := h.early[seq]
 		if a.output != nil {
 			for s := range a.output.Segments() {
-				note(before, s.Process, s.Stream, position{s.Offset, s.Line})
+				note(before, s.Command, s.Stream, position{s.Offset, s.Line})
 			}
 		} else if a.event != nil && a.event.Kind == message.Done {
 			for i, t := range a.event.Done.Totals {
@@ -109,7 +109,8 @@ func (r *run) linesInGap(h *host) []string {
 	var lost []string
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if _, name, t := r.source(h, key/2); t != nil {
-			lost = append(lost, t.lost(name, message.Stream(key%2), before[key])...)
+			stream := message.Stream(key % 2)
+			lost = append(lost, lostLines(&t[stream], name, stream, before[key])...)
 		}
 	}
 	return lost
@@ -119,27 +120,20 @@ func (r *run) linesInGap(h *host) []string {
 type position struct{ bytes, newlines uint64 }
 
 // note keeps the earliest position of each stream.
-func note(before map[int]position, process int, stream message.Stream, at position) {
-	key := 2*process + int(stream)
-	if _, there := before[key]; !there && process >= 0 {
+func note(before map[int]position, command int, stream message.Stream, at position) {
+	key := 2*command + int(stream)
+	if _, there := before[key]; !there && command >= 0 {
 		before[key] = at
 	}
 }
 
-// lost names the lines of a stream that lie between what has come and the
+// lostLines names the lines of a stream that lie between what has come and the
 // position; none where nothing does. A line counts that is there only in part.
-func (t *tally) lost(name string, stream message.Stream, until position) []string {
-	got := position{t.got.StdoutBytes, t.got.StdoutLines}
-	if stream == message.Stderr {
-		got = position{t.got.StderrBytes, t.got.StderrLines}
-	}
-	if until.bytes <= got.bytes {
+func lostLines(got *message.Counter, name string, stream message.Stream, until position) []string {
+	if until.bytes <= got.Bytes {
 		return nil
 	}
-	first := got.newlines + 1
-	if t.open[stream] {
-		first--
-	}
+	first := got.Newlines + 1
 	lines := fmt.Sprintf("lines %d to %d", first, until.newlines)
 	switch {
 	case until.newlines == first:
@@ -147,7 +141,5 @@ func (t *tally) lost(name string, stream message.Stream, until position) []strin
 	case until.newlines < first:
 		lines = fmt.Sprintf("a part of line %d", first)
 	}
-	return []string{fmt.Sprintf("%s of %s on %s (%d bytes)", lines, name, streamNames[stream], until.bytes-got.bytes)}
+	return []string{fmt.Sprintf("%s of %s on %s (%d bytes)", lines, name, stream.Title(), until.bytes-got.Bytes)}
 }
-
-var streamNames = [...]string{message.Stdout: "standard output", message.Stderr: "standard error"}

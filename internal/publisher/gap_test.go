@@ -8,7 +8,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // An event that never comes, from a host that answers, ends the run within a
@@ -52,10 +52,10 @@ func TestEventThatNeverComesIsNamed(t *testing.T) {
 				bravo.obey(0)
 				alpha.expect(message.Stop)
 				got := run.wait()
-				if !strings.Contains(got.Reason, test.want) || got.Outcome != results.RunLost {
+				if !strings.Contains(got.Reason, test.want) || got.Outcome != outcome.RunLost {
 					t.Errorf("outcome %s (%s), want lost (%s)", got.Outcome, got.Reason, test.want)
 				}
-				if h := hostOf(t, got, "alpha"); h.Outcome != results.HostLost || h.Reason != got.Reason {
+				if h := hostOf(t, got, "alpha"); h.Outcome != outcome.HostLost || h.Reason != got.Reason {
 					t.Errorf("alpha %s (%s), want lost with the reason", h.Outcome, h.Reason)
 				}
 				if len(alpha.resends) < 3 {
@@ -99,7 +99,7 @@ func TestHostThatAnswersAndDoesNothingIsLost(t *testing.T) {
 				run := l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
 				test.come(alpha, bravo)
 				bravo.obeySoon(test.running...)
-				if got := run.wait(); got.Outcome != results.RunLost || got.Reason != test.want {
+				if got := run.wait(); got.Outcome != outcome.RunLost || got.Reason != test.want {
 					t.Errorf("outcome %s (%s), want lost (%s)", got.Outcome, got.Reason, test.want)
 				}
 			})
@@ -115,14 +115,14 @@ func TestHostWhoseProcessesAllStartLaterIsWaitedFor(t *testing.T) {
 		alpha := l.worker("alpha")
 		late := proc("alpha", "a", 0)
 		late.DelayMS = time.Minute.Milliseconds()
-		run := l.start(l.datapoint([]experiment.Process{late}...))
+		run := l.start(l.datapoint([]experiment.Command{late}...))
 		hold(alpha)
 		start := alpha.expect(message.Start)
 		alpha.keptAlive(75) // every 0.8 s: a minute
 		alpha.started(start.At.Add(time.Minute))
 		alpha.exit(0, 0)
 		alpha.done(message.HostDone)
-		if got := run.wait(); got.Outcome != results.RunSucceeded {
+		if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 			t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 		}
 	})
@@ -146,7 +146,7 @@ func TestHostIsGivenTimeAnewAfterASilence(t *testing.T) {
 		alpha.keptAlive(16) // 4 s more
 		alpha.resend(before)
 		alpha.done(message.HostDone)
-		if got := run.wait(); got.Outcome != results.RunSucceeded {
+		if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 			t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 		}
 	})

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 func TestNoStartWhileTheGateIsClosed(t *testing.T) {
@@ -44,10 +44,10 @@ func TestEndIsToldOnceWhenNoHostHasAProcessLeft(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
-	ended := make(chan results.RunOutcome, 2)
+	ended := make(chan outcome.Run, 2)
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
 	dp.Stop.OnFailure = false
-	run := l.start(dp, func(s *Spec) { s.Ended = func(o results.RunOutcome) { ended <- o } })
+	run := l.start(dp, func(s *Spec) { s.Ended = func(o outcome.Run) { ended <- o } })
 	release(alpha, bravo)
 	alpha.exit(0, 0)
 	alpha.done(message.HostDone)
@@ -60,7 +60,7 @@ func TestEndIsToldOnceWhenNoHostHasAProcessLeft(t *testing.T) {
 	}
 	bravo.done(message.HostDone)
 	run.wait()
-	if got := <-ended; got != results.RunFailed || len(ended) > 0 {
+	if got := <-ended; got != outcome.RunFailed || len(ended) > 0 {
 		t.Errorf("told %s, and %d times more, want failed and once", got, len(ended))
 	}
 }

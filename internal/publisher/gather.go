@@ -6,7 +6,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // arrive takes one arrival in, and applies whatever is in order now.
@@ -145,18 +145,15 @@ func (r *run) apply(h *host, e *message.Event, at time.Time) {
 		}
 		r.advance(h, Committed, "")
 	case message.Started:
-		for _, s := range e.Started {
-			r.started(h, s)
+		if r.started(h, e.Started) {
+			r.advance(h, Started, "")
 		}
-		r.advance(h, Started, "")
 	case message.Exited:
 		r.exited(h, e)
 	case message.Stopping:
 		h.stoppedAt = r.instant(h, e.Time)
 	case message.SettingUp:
 		r.setUp(h)
-	case message.Stepped:
-		r.stepped(h, e.Step)
 	case message.TearingDown:
 		r.tearDown(h)
 	case message.Refused:
@@ -191,38 +188,40 @@ func (r *run) waiting(h *host, info *message.WaitingInfo, at time.Time) {
 	r.advance(h, Waiting, detail)
 }
 
-// process finds a process by the number that the host knows it by.
+// process finds a process by the number that the host knows it by, which the
+// account has found to be one.
 func (r *run) process(h *host, local int) (int, *process) {
-	if local < 0 || local >= len(h.processes) {
-		r.p.slog.Warn("event about a process that was not asked for", "host", h.name, "process", local)
-		return 0, nil
-	}
 	n := h.processes[local]
 	return n, &r.processes[n]
 }
 
-func (r *run) started(h *host, s message.StartedInfo) {
-	n, p := r.process(h, s.Process)
-	if p == nil {
-		return
+// started notes which processes have been released, and reports whether any has.
+func (r *run) started(h *host, infos []message.StartedInfo) (some bool) {
+	for _, s := range infos {
+		if s.Command >= len(h.processes) {
+			continue // of a setup or teardown, which is known by its end
+		}
+		n, p := r.process(h, s.Command)
+		p.record.PID = s.PID
+		p.start(r.instant(h, s.StartedAt))
+		r.spec.Observer.Started(n, s.PID, p.record.StartedAt)
+		some = true
 	}
-	p.record.PID = s.PID
-	p.start(r.instant(h, s.StartedAt))
-	r.spec.Observer.Started(n, s.PID, p.record.StartedAt)
+	return some
 }
 
 func (r *run) output(h *host, o *message.Output) {
 	for s := range o.Segments() {
-		if what := h.account.output(s.Process); what != "" {
+		if what := h.account.output(s.Command); what != "" {
 			r.contradicted(h, what)
 			return
 		}
-		n, name, t := r.source(h, s.Process)
-		if before := t.bytes(s.Stream); s.Offset != before {
-			r.contradicted(h, fmt.Sprintf("%s of %s goes on after %d bytes, and %d have come", streamNames[s.Stream], name, s.Offset, before))
+		n, name, t := r.source(h, s.Command)
+		if before := t[s.Stream].Bytes; s.Offset != before {
+			r.contradicted(h, fmt.Sprintf("%s of %s goes on after %d bytes, and %d have come", s.Stream.Title(), name, s.Offset, before))
 			return
 		}
-		t.count(s.Stream, s.Data)
+		t.Add(s.Stream, s.Data)
 		instant := r.instant(h, s.At)
 		h.lineErrors.note(instant)
 		at := instant.Time
@@ -235,10 +234,11 @@ func (r *run) output(h *host, o *message.Output) {
 
 func (r *run) exited(h *host, event *message.Event) {
 	e := event.Exited
-	n, p := r.process(h, e.Process)
-	if p == nil {
+	if at := e.Command - len(h.processes); at >= 0 {
+		r.stepped(h, h.steps[at], e)
 		return
 	}
+	n, p := r.process(h, e.Command)
 	p.ended = true
 	rec := &p.record
 	rec.ExitCode, rec.Signal = e.ExitCode, e.Signal
@@ -256,7 +256,7 @@ func (r *run) exited(h *host, event *message.Event) {
 	rec.Outcome, rec.Reason = r.judge(p, e)
 	p.countInto(rec)
 	r.spec.Observer.Exited(n, *rec)
-	if rec.Outcome == results.ProcessFailed && r.dp.Stop.OnFailure {
+	if rec.Outcome == outcome.CommandFailed && r.dp.Stop.OnFailure {
 		r.halt(message.StopFailure, describeFailure(p))
 	}
 }
@@ -316,5 +316,5 @@ func (r *run) broken(err error) {
 		return
 	}
 	r.resultsErr = err
-	r.conclude(message.StopFailure, results.RunFailed, "the results can't be written: "+err.Error())
+	r.conclude(message.StopFailure, outcome.RunFailed, "the results can't be written: "+err.Error())
 }

@@ -15,6 +15,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -32,7 +33,7 @@ var epoch = time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 
 // drawHistory makes up a run that could have been, on one to three hosts.
 func drawHistory(t *rapid.T, l *lab) *history {
-	var processes []experiment.Process
+	var processes []experiment.Command
 	for host := range rapid.IntRange(1, 3).Draw(t, "hosts") {
 		for i := range rapid.IntRange(1, 3).Draw(t, "processes") {
 			processes = append(processes, proc(fmt.Sprintf("host%d", host), "p", i))
@@ -51,20 +52,20 @@ func drawHistory(t *rapid.T, l *lab) *history {
 
 // drawHost makes up what one host reports, in order.
 func (h *history) drawHost(t *rapid.T, job *message.Job) {
-	totals := make([]message.Total, len(job.Processes))
+	totals := make([]message.Total, len(job.Commands))
 	add := func(e message.Event) {
 		e.Run, e.Host, e.Time = job.Run, job.Host, epoch
 		h.events[job.Host] = append(h.events[job.Host], arrival{host: job.Host, seq: uint64(len(h.events[job.Host]) + 1), event: &e, size: 100})
 	}
 	var started []message.StartedInfo
-	for i := range job.Processes {
-		started = append(started, message.StartedInfo{Process: i, PID: 100 + i, StartedAt: epoch})
+	for i := range job.Commands {
+		started = append(started, message.StartedInfo{Command: i, PID: 100 + i, StartedAt: epoch})
 	}
 	add(message.Event{Kind: message.Started, Started: started})
 	if h.stopped {
 		add(message.Event{Kind: message.Stopping, Stopping: &message.StoppingInfo{Cause: message.StopRule}})
 	}
-	left := rapid.Permutation(indices(len(job.Processes))).Draw(t, "order of exits")
+	left := rapid.Permutation(indices(len(job.Commands))).Draw(t, "order of exits")
 	for len(left) > 0 || rapid.Bool().Draw(t, "more output") {
 		if len(left) > 0 && rapid.Bool().Draw(t, "exit") {
 			add(message.Event{Kind: message.Exited, Exited: h.drawExit(t, left[0])})
@@ -75,7 +76,7 @@ func (h *history) drawHost(t *rapid.T, job *message.Job) {
 		o.Seq = uint64(len(h.events[job.Host]) + 1)
 		h.events[job.Host] = append(h.events[job.Host], arrival{host: job.Host, seq: o.Seq, output: o, size: 256 << 10})
 	}
-	for i, p := range job.Processes {
+	for i, p := range job.Commands {
 		out, err := h.files[path(job.Host, p.Name, message.Stdout)], h.files[path(job.Host, p.Name, message.Stderr)]
 		totals[i] = message.Total{
 			StdoutLines: lines(out), StdoutBytes: uint64(len(out)), StderrLines: lines(err), StderrBytes: uint64(len(err)),
@@ -85,7 +86,7 @@ func (h *history) drawHost(t *rapid.T, job *message.Job) {
 }
 
 func (h *history) drawExit(t *rapid.T, process int) *message.ExitedInfo {
-	e := &message.ExitedInfo{Process: process, StartedAt: epoch, EndedAt: epoch.Add(time.Second), UserUS: 1}
+	e := &message.ExitedInfo{Command: process, StartedAt: epoch, EndedAt: epoch.Add(time.Second), UserUS: 1}
 	switch rapid.IntRange(0, 3).Draw(t, "end") {
 	case 0:
 		e.ExitCode, e.Signal = -1, "SIGSEGV"
@@ -102,11 +103,11 @@ func (h *history) drawOutput(t *rapid.T, job *message.Job) *message.Output {
 	b.Reset(job.Run, job.Host, 1, epoch)
 	for range rapid.IntRange(1, 3).Draw(t, "segments") {
 		s := message.Segment{
-			Process: rapid.IntRange(0, len(job.Processes)-1).Draw(t, "process"),
+			Command: rapid.IntRange(0, len(job.Commands)-1).Draw(t, "process"),
 			Stream:  message.Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
 			At:      epoch, Data: []byte(rapid.SampledFrom([]string{"a", "b\n", "\n", "c\nd", "\xff\x00", "\r\n\n"}).Draw(t, "data")),
 		}
-		file := path(job.Host, job.Processes[s.Process].Name, s.Stream)
+		file := path(job.Host, job.Commands[s.Command].Name, s.Stream)
 		s.Offset = uint64(len(h.files[file]))
 		h.files[file] += string(s.Data)
 		b.Add(s)
@@ -284,7 +285,7 @@ func TestArrivalsInAnyOrderGiveTheSameResults(t *testing.T) {
 			}
 		}
 		for _, host := range got.Hosts {
-			if host.Outcome == results.HostLost {
+			if host.Outcome == outcome.HostLost {
 				t.Fatalf("%s: %s", host.Host, host.Reason)
 			}
 		}

@@ -61,7 +61,7 @@ func (l *lab) worker(host string) *scripted {
 }
 
 // datapoint describes a run of these processes, ranked in that order.
-func (l *lab) datapoint(processes ...experiment.Process) *experiment.Datapoint {
+func (l *lab) datapoint(processes ...experiment.Command) *experiment.Datapoint {
 	dp := &experiment.Datapoint{
 		Name: "locks", Index: 3, Run: l.p.NewRun(), Timeout: time.Hour, Processes: processes,
 		Stop: experiment.StopRule{Grace: 7 * time.Second, OnFailure: true},
@@ -76,9 +76,9 @@ func (l *lab) datapoint(processes ...experiment.Process) *experiment.Datapoint {
 	return dp
 }
 
-func proc(host, group string, index int) experiment.Process {
-	return experiment.Process{Host: host, OKExit: []int{0}, Process: message.Process{
-		Name: message.ProcessName(group, index), Group: group, Index: index, Argv: []string{"./" + group, "-v"},
+func proc(host, group string, index int) experiment.Command {
+	return experiment.Command{Host: host, Command: message.Command{
+		Name: message.ProcessName(group, index), Phase: message.PhaseRun, Group: group, Index: index, Argv: []string{"./" + group, "-v"}, OKExit: []int{0},
 	}}
 }
 
@@ -149,11 +149,8 @@ func newResults(t interface {
 		t.Fatal(err)
 	}
 	var processes []results.Process
-	for _, p := range dp.Processes {
-		processes = append(processes, results.Process{Host: p.Host, Name: p.Name})
-	}
-	for _, s := range dp.Steps() {
-		processes = append(processes, results.Process{Host: s.Host, Name: s.Name})
+	for _, c := range dp.Commands() {
+		processes = append(processes, results.Process{Host: c.Host, Name: c.Name})
 	}
 	run, err := e.ReserveRun("0001", processes)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -36,7 +37,7 @@ type host struct {
 	phase      Phase
 	refused    *message.RefusedInfo
 	done       *message.DoneInfo
-	outcome    results.HostOutcome // set early where the publisher decides: lost, not ready
+	outcome    outcome.Host // set early where the publisher decides: lost, not ready
 	reason     string
 	lostAs     string // the run's reason, if the host is what it was lost by
 	ready      *message.ReadyInfo

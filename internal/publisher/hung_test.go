@@ -5,17 +5,17 @@ import (
 	"testing"
 
 	"downbeat/internal/experiment"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // hanging is a run of so many servers, then clients, of which the last so many hang.
 func hanging(servers, clients, hung int, when ...string) *run {
 	r := &run{dp: &experiment.Datapoint{Stop: experiment.StopRule{When: when}}}
 	for i := range servers {
-		r.processes = append(r.processes, process{Process: proc("alpha", "server", i)})
+		r.processes = append(r.processes, process{Command: proc("alpha", "server", i)})
 	}
 	for i := range clients {
-		r.processes = append(r.processes, process{Process: proc("bravo", "client", i), ended: i < clients-hung})
+		r.processes = append(r.processes, process{Command: proc("bravo", "client", i), ended: i < clients-hung})
 	}
 	return r
 }
@@ -51,10 +51,10 @@ func TestHungProcessesOfAHost(t *testing.T) {
 	h := &host{}
 	for i := range r.processes {
 		h.processes = append(h.processes, i)
-		r.processes[i].record.Outcome = results.ProcessTimedOut
+		r.processes[i].record.Outcome = outcome.CommandTimedOut
 	}
-	outcome, reason := r.hostOutcome(h, results.RunTimedOut)
-	if outcome != results.HostTimedOut || !strings.HasPrefix(reason, "client.0, client.1, server.0, ") {
-		t.Errorf("got %s: %s", outcome, reason)
+	word, reason := r.hostOutcome(h, outcome.RunTimedOut)
+	if word != outcome.HostTimedOut || !strings.HasPrefix(reason, "client.0, client.1, server.0, ") {
+		t.Errorf("got %s: %s", word, reason)
 	}
 }

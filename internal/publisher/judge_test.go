@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -20,13 +21,13 @@ func TestJudgeSeesTheOutputAndChangesTheRecord(t *testing.T) {
 		dir := s.Results.Dir()
 		s.Judge = func(rec *results.Record) {
 			out, err := os.ReadFile(filepath.Join(dir, "alpha", "client.0.out"))
-			if string(out) != "rate 7\n" || rec.Outcome != results.RunSucceeded {
+			if string(out) != "rate 7\n" || rec.Outcome != outcome.RunSucceeded {
 				t.Errorf("when it was judged: output %q, %v, outcome %s", out, err, rec.Outcome)
 			}
 			if _, err := results.ReadRecord(dir); err == nil {
 				t.Error("the record was written before it was judged")
 			}
-			rec.Outcome, rec.Reason, rec.Metrics = results.RunFailed, "too slow", results.Metrics{"rate": 7}
+			rec.Outcome, rec.Reason, rec.Metrics = outcome.RunFailed, "too slow", results.Metrics{"rate": 7}
 		}
 	})
 	start := release(alpha)
@@ -38,7 +39,7 @@ func TestJudgeSeesTheOutputAndChangesTheRecord(t *testing.T) {
 	written, err := results.ReadRecord(l.results.Dir())
 	check(t, err)
 	for _, rec := range []results.Record{got, written} {
-		if rec.Outcome != results.RunFailed || rec.Reason != "too slow" || rec.Metrics["rate"] != 7 {
+		if rec.Outcome != outcome.RunFailed || rec.Reason != "too slow" || rec.Metrics["rate"] != 7 {
 			t.Errorf("got %s, %q, %v", rec.Outcome, rec.Reason, rec.Metrics)
 		}
 	}

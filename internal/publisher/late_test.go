@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // A worker that is connected and slow is not said to be anything else, and how many
@@ -40,7 +40,7 @@ func TestSlowWorkerIsSaidToHaveNotAnsweredYet(t *testing.T) {
 			s.exit(0, 0)
 			s.done(message.HostDone)
 		}
-		if got := run.wait(); got.Outcome != results.RunSucceeded {
+		if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 			t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 		}
 	})

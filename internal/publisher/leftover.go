@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -62,8 +63,8 @@ func (h *host) addRemains(rec *results.HostRecord) {
 	if text == "" {
 		return
 	}
-	if rec.Outcome == results.HostSucceeded || rec.Outcome == results.HostStopped {
-		rec.Outcome = results.HostFailed
+	if rec.Outcome == outcome.HostSucceeded || rec.Outcome == outcome.HostStopped {
+		rec.Outcome = outcome.HostFailed
 	}
 	if rec.Reason != "" {
 		text = rec.Reason + "; " + text

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // A run of which a process could not be ended, or of which nobody knows whether one
@@ -15,20 +15,20 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		done    message.DoneInfo
-		outcome results.RunOutcome
+		outcome outcome.Run
 		reason  string
 	}{
 		"left": {
 			message.DoneInfo{Left: []message.Leftover{{PID: 42, Command: "dd\x1b[2J if=/dev/nfs"}, {PID: 43, Command: "sh"}}},
-			results.RunFailed,
+			outcome.RunFailed,
 			"alpha: could not be ended, and may still be there: dd\\x1b[2J if=/dev/nfs (pid 42) and sh (pid 43)",
 		},
 		"unseen": {
 			message.DoneInfo{Unseen: "open /proc: too many open files"},
-			results.RunFailed,
+			outcome.RunFailed,
 			"alpha: it can't be told whether processes are left: open /proc: too many open files",
 		},
-		"notes": {message.DoneInfo{Notes: []string{"left /x behind: why"}}, results.RunSucceeded, ""},
+		"notes": {message.DoneInfo{Notes: []string{"left /x behind: why"}}, outcome.RunSucceeded, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +48,7 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 			if len(h.Left) != len(c.done.Left) || h.Unseen != c.done.Unseen || !slices.Equal(h.Notes, c.done.Notes) {
 				t.Errorf("the record: %+v", h)
 			}
-			if want := map[bool]results.HostOutcome{true: results.HostFailed, false: results.HostSucceeded}[c.reason != ""]; h.Outcome != want {
+			if want := map[bool]outcome.Host{true: outcome.HostFailed, false: outcome.HostSucceeded}[c.reason != ""]; h.Outcome != want {
 				t.Errorf("host %s, want %s", h.Outcome, want)
 			}
 		})
@@ -67,7 +67,7 @@ func TestProcessThatCannotBeEndedIsSaidToBe(t *testing.T) {
 	alpha.obey()
 	alpha.done(message.HostDone)
 	got := run.wait()
-	if p := got.Processes[0]; p.Outcome != results.ProcessFailed || p.Reason != "could not be ended: it does not react to KILL" {
+	if p := got.Processes[0]; p.Outcome != outcome.CommandFailed || p.Reason != "could not be ended: it does not react to KILL" {
 		t.Errorf("%s: %q", p.Outcome, p.Reason)
 	}
 }

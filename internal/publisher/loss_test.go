@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 func TestRefusalByOneHostStopsTheOthers(t *testing.T) {
@@ -30,18 +30,18 @@ func TestRefusalByOneHostStopsTheOthers(t *testing.T) {
 	alpha.done(message.HostDone)
 
 	got := run.wait()
-	if want := "bravo refused: b.1: no such program"; got.Outcome != results.RunRefused || got.Reason != want {
+	if want := "bravo refused: b.1: no such program"; got.Outcome != outcome.RunRefused || got.Reason != want {
 		t.Errorf("outcome %s (%s), want refused (%s)", got.Outcome, got.Reason, want)
 	}
-	if h := hostOf(t, got, "alpha"); h.Outcome != results.HostStopped {
+	if h := hostOf(t, got, "alpha"); h.Outcome != outcome.HostStopped {
 		t.Errorf("alpha %s, want stopped", h.Outcome)
 	}
-	if h := hostOf(t, got, "bravo"); h.Outcome != results.HostRefused {
+	if h := hostOf(t, got, "bravo"); h.Outcome != outcome.HostRefused {
 		t.Errorf("bravo %s, want refused", h.Outcome)
 	}
 	reasons := map[string]string{"a.0": "", "b.0": "", "b.1": "no such program"}
 	for _, p := range got.Processes {
-		if p.Outcome != results.ProcessNotStarted || p.Reason != reasons[p.Process] {
+		if p.Outcome != outcome.CommandNotStarted || p.Reason != reasons[p.Process] {
 			t.Errorf("%s %s (%q), want not_started (%q)", p.Process, p.Outcome, p.Reason, reasons[p.Process])
 		}
 	}
@@ -54,7 +54,7 @@ func TestJobThatAWorkerWouldNotTakeIsRefused(t *testing.T) {
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	job := alpha.take()
 	alpha.send(job.ReplyTo, message.Event{Kind: message.Refused, Run: job.Run, Refused: &message.RefusedInfo{Reason: "not signed"}})
-	if got, want := run.wait(), "alpha refused: not signed"; got.Outcome != results.RunRefused || got.Reason != want {
+	if got, want := run.wait(), "alpha refused: not signed"; got.Outcome != outcome.RunRefused || got.Reason != want {
 		t.Errorf("outcome %s (%s), want refused (%s)", got.Outcome, got.Reason, want)
 	}
 }
@@ -68,16 +68,16 @@ func TestHostThatFallsSilentIsLost(t *testing.T) {
 	bravo.mute()
 	alpha.obey(0)
 	got := run.wait()
-	if want := "no word from bravo for 2s"; got.Outcome != results.RunLost || !strings.Contains(got.Reason, want) {
+	if want := "no word from bravo for 2s"; got.Outcome != outcome.RunLost || !strings.Contains(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want lost (%s...)", got.Outcome, got.Reason, want)
 	}
-	if h := hostOf(t, got, "bravo"); h.Outcome != results.HostLost {
+	if h := hostOf(t, got, "bravo"); h.Outcome != outcome.HostLost {
 		t.Errorf("bravo %s, want lost", h.Outcome)
 	}
-	if p := processOf(t, got, "bravo", "b.0"); p.Outcome != results.ProcessLost || p.PID != 100 {
+	if p := processOf(t, got, "bravo", "b.0"); p.Outcome != outcome.CommandLost || p.PID != 100 {
 		t.Errorf("b.0 %s (pid %d), want lost, with its pid", p.Outcome, p.PID)
 	}
-	if p := processOf(t, got, "alpha", "a.0"); p.Outcome != results.ProcessStopped {
+	if p := processOf(t, got, "alpha", "a.0"); p.Outcome != outcome.CommandStopped {
 		t.Errorf("a.0 %s, want stopped", p.Outcome)
 	}
 }
@@ -89,7 +89,7 @@ func TestWorkerThatDiedInMidRunIsLost(t *testing.T) {
 		Outcome: message.HostLost, Reason: "the worker on alpha died", Swept: 2, Totals: alpha.totals,
 	}})
 	got := run.wait()
-	if h := hostOf(t, got, "alpha"); got.Outcome != results.RunLost || h.Outcome != results.HostLost || h.Reason != "the worker on alpha died" || h.Swept != 2 {
+	if h := hostOf(t, got, "alpha"); got.Outcome != outcome.RunLost || h.Outcome != outcome.HostLost || h.Reason != "the worker on alpha died" || h.Swept != 2 {
 		t.Errorf("outcome %s, alpha %+v, want lost with the worker's reason and 2 swept", got.Outcome, h)
 	}
 }
@@ -101,7 +101,7 @@ func TestWorkerToldToLeaveAbortsItsPart(t *testing.T) {
 		Outcome: message.HostStopped, Reason: "shutting down", Totals: alpha.totals,
 	}})
 	got := run.wait()
-	if h := hostOf(t, got, "alpha"); got.Outcome != results.RunLost || h.Outcome != results.HostAborted || !strings.Contains(got.Reason, "shutting down") {
+	if h := hostOf(t, got, "alpha"); got.Outcome != outcome.RunLost || h.Outcome != outcome.HostAborted || !strings.Contains(got.Reason, "shutting down") {
 		t.Errorf("outcome %s (%s), alpha %s, want lost with the worker's reason, and aborted", got.Outcome, got.Reason, h.Outcome)
 	}
 }
@@ -117,7 +117,7 @@ func TestLostEventIsAskedForAgain(t *testing.T) {
 	}
 	alpha.resend(before)
 	got := run.wait()
-	if p := processOf(t, got, "alpha", "a.0"); got.Outcome != results.RunSucceeded || p.Outcome != results.ProcessSucceeded {
+	if p := processOf(t, got, "alpha", "a.0"); got.Outcome != outcome.RunSucceeded || p.Outcome != outcome.CommandSucceeded {
 		t.Errorf("outcome %s, process %s, want both succeeded", got.Outcome, p.Outcome)
 	}
 }
@@ -131,7 +131,7 @@ func TestTotalsThatDoNotFitAreALoss(t *testing.T) {
 	alpha.done(message.HostDone)
 	got := run.wait()
 	want := "output of a.0 is missing: 4 of 9 bytes and 1 of 3 lines on standard output, 0 of 0 bytes and 0 of 0 lines on standard error have come"
-	if h := hostOf(t, got, "alpha"); got.Outcome != results.RunLost || h.Outcome != results.HostLost || h.Reason != want {
+	if h := hostOf(t, got, "alpha"); got.Outcome != outcome.RunLost || h.Outcome != outcome.HostLost || h.Reason != want {
 		t.Errorf("outcome %s, alpha %s (%s), want lost (%s)", got.Outcome, h.Outcome, h.Reason, want)
 	}
 }
@@ -141,10 +141,10 @@ func TestHostWithoutQueueIsNotReadyAtOnce(t *testing.T) {
 	l := newLab(t, nil)
 	run := l.start(l.datapoint(proc("ghost", "a", 0)))
 	got := run.wait()
-	if want := "no worker has ever served host ghost in namespace test"; got.Outcome != results.RunRefused || !strings.Contains(got.Reason, want) {
+	if want := "no worker has ever served host ghost in namespace test"; got.Outcome != outcome.RunRefused || !strings.Contains(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want refused (%s...)", got.Outcome, got.Reason, want)
 	}
-	if h := got.Hosts[0]; h.Outcome != results.HostNotReady {
+	if h := got.Hosts[0]; h.Outcome != outcome.HostNotReady {
 		t.Errorf("ghost %s, want not_ready", h.Outcome)
 	}
 }
@@ -156,7 +156,7 @@ func TestHostThatIsNotReadyInTimeIsNamed(t *testing.T) {
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	got := run.wait()
 	want := "alpha was not ready within 300ms: its worker has the job and answers, and has not prepared the processes yet"
-	if got.Outcome != results.RunRefused || got.Reason != want || got.Hosts[0].Outcome != results.HostNotReady {
+	if got.Outcome != outcome.RunRefused || got.Reason != want || got.Hosts[0].Outcome != outcome.HostNotReady {
 		t.Errorf("outcome %s (%s), host %s, want refused (%s), not_ready", got.Outcome, got.Reason, got.Hosts[0].Outcome, want)
 	}
 }
@@ -168,7 +168,7 @@ func TestResultsThatCannotBeWrittenFailTheRun(t *testing.T) {
 	alpha.output(0, message.Stdout, "one\n", 1)
 	alpha.obey(0)
 	got := run.wait()
-	if want := "the results can't be written: "; got.Outcome != results.RunFailed || !strings.HasPrefix(got.Reason, want) {
+	if want := "the results can't be written: "; got.Outcome != outcome.RunFailed || !strings.HasPrefix(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want failed (%s...)", got.Outcome, got.Reason, want)
 	}
 	if !errors.Is(run.err, os.ErrNotExist) {
@@ -185,7 +185,7 @@ func TestFilesThatCannotBeMadeFailTheRun(t *testing.T) {
 	if got := alpha.expect(message.Stop); !strings.HasPrefix(got.Reason, "the results can't be written: create run in ") {
 		t.Errorf("stopped because %q, want what could not be made", got.Reason)
 	}
-	if got := run.wait(); got.Outcome != results.RunFailed || !errors.Is(run.err, os.ErrNotExist) {
+	if got := run.wait(); got.Outcome != outcome.RunFailed || !errors.Is(run.err, os.ErrNotExist) {
 		t.Errorf("outcome %s, error %v, want failed, and that the directory isn't there", got.Outcome, run.err)
 	}
 }

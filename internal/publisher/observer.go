@@ -9,19 +9,18 @@ import (
 
 // An Observer is told what happens in a run while it happens. All calls come
 // from the run's one goroutine, so an observer that blocks holds the run back;
-// processes are counted as in the datapoint; times are on the publisher's clock.
+// commands are counted as in Datapoint.Commands, processes first; times are on the publisher's clock.
 type Observer interface {
 	// Host tells that a host has come to another phase, with what a person
 	// may want to know of it.
 	Host(host string, phase Phase, detail string)
 	// Started tells that a process has been released.
 	Started(process, pid int, at time.Time)
-	// Step tells how a command of a setup or teardown ended. They are counted as
-	// in Datapoint.Steps, on after the processes, here and in Output.
-	Step(step int, record results.StepRecord)
-	// Output brings what a process wrote, in the order of each stream, in
+	// Step tells how a command of a setup or teardown ended.
+	Step(command int, record results.StepRecord)
+	// Output brings what a command wrote, in the order of each stream, in
 	// pieces that may end anywhere; data is valid during the call.
-	Output(process int, stream message.Stream, at time.Time, data []byte)
+	Output(command int, stream message.Stream, at time.Time, data []byte)
 	// Exited tells how a process ended, as far as is known now.
 	Exited(process int, record results.ProcessRecord)
 	// Stopping tells that the run is being stopped, and why.

@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
 )
@@ -35,7 +36,7 @@ type Spec struct {
 	// Ended, if not nil, is called once, from the run's own goroutine, when no
 	// process of the run is left on any host and the next run can have them.
 	// How it ended is as far as is known by then.
-	Ended func(results.RunOutcome)
+	Ended func(outcome.Run)
 	// Judge, if any, completes the record once all that the run left is in its
 	// files, and before the record is written. It may change the outcome.
 	Judge func(*results.Record)
@@ -101,7 +102,7 @@ type run struct {
 
 // A process is one process's part in a run.
 type process struct {
-	experiment.Process
+	experiment.Command
 	record results.ProcessRecord
 	host   *host
 	ended  bool
@@ -109,7 +110,7 @@ type process struct {
 	// also of one that could not be started.
 	startedAt, endedAt clock.Instant
 	unasked            bool // its host says that it was sent TERM, and nobody had asked for that
-	tally
+	tally              message.Tally
 }
 
 // start notes when the process started.
@@ -202,7 +203,7 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 	for i, dp := range r.dp.Processes {
 		h := r.byName[dp.Host]
 		h.processes = append(h.processes, i)
-		r.processes = append(r.processes, process{Process: dp, host: h, record: results.ProcessRecord{
+		r.processes = append(r.processes, process{Command: dp, host: h, record: results.ProcessRecord{
 			Host: dp.Host, Process: dp.Name, Group: dp.Group, Index: dp.Index, Rank: dp.Rank, DelayUS: dp.Delay().Microseconds(), Argv: dp.Argv, ExitCode: -1,
 		}})
 	}
@@ -285,10 +286,10 @@ func (r *run) loop(ctx context.Context) {
 		case f := <-r.faults:
 			r.faulted(f)
 		case reason := <-r.abort:
-			r.conclude(message.StopAbort, results.RunAborted, strings.TrimSuffix("cancelled: "+reason, ": "))
+			r.conclude(message.StopAbort, outcome.RunAborted, strings.TrimSuffix("cancelled: "+reason, ": "))
 		case <-aborted:
 			aborted = nil
-			r.conclude(message.StopAbort, results.RunAborted, context.Cause(ctx).Error())
+			r.conclude(message.StopAbort, outcome.RunAborted, context.Cause(ctx).Error())
 		case <-gate:
 			gate = nil
 		case <-ticker.C:
@@ -304,8 +305,8 @@ func (r *run) tellEnded() {
 		return
 	}
 	r.endedTold = true
-	outcome, _ := r.outcome()
-	r.spec.Ended(outcome)
+	word, _ := r.outcome()
+	r.spec.Ended(word)
 }
 
 // gateOpen reports whether the run may be released.
@@ -478,12 +479,12 @@ const farewellTime = 2 * time.Second
 func (r *run) faulted(f fault) {
 	h := r.byName[f.host]
 	if errors.Is(f.err, queue.ErrNoQueue) && h.phase == Asked {
-		r.decline(h, results.HostNotReady, fmt.Sprintf("no worker has ever served host %s in namespace %s: start one there, with DOWNBEAT_HOST=%s and the same queue and namespace",
+		r.decline(h, outcome.HostNotReady, fmt.Sprintf("no worker has ever served host %s in namespace %s: start one there, with DOWNBEAT_HOST=%s and the same queue and namespace",
 			h.name, r.p.config.Namespace, h.name))
 		return
 	}
 	if errors.Is(f.err, queue.ErrDenied) && h.phase == Asked {
-		r.decline(h, results.HostNotReady, fmt.Sprintf("the broker does not let publish send host %s its job: %v", h.name, f.err))
+		r.decline(h, outcome.HostNotReady, fmt.Sprintf("the broker does not let publish send host %s its job: %v", h.name, f.err))
 		return
 	}
 	if n, ok := errors.AsType[notice](f.err); ok {
@@ -499,7 +500,7 @@ func (r *run) faulted(f fault) {
 	if s, ok := errors.AsType[*shipError](f.err); ok {
 		if !h.over() && h.phase < Ready {
 			h.outbox.put(message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: s.Error()})
-			r.decline(h, results.HostRefused, fmt.Sprintf("%s can't have its files: %v", h.name, s))
+			r.decline(h, outcome.HostRefused, fmt.Sprintf("%s can't have its files: %v", h.name, s))
 		}
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -22,7 +23,7 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 	alpha.output(1, message.Stderr, "oh\n", 1)
 	bravo.output(0, message.Stdout, "\xff\x00\n", 1)
 	for process := range 2 {
-		alpha.exited(message.ExitedInfo{Process: process, StartedAt: start.At, EndedAt: ended, UserUS: 5, SystemUS: 6, MaxRSSBytes: 7})
+		alpha.exited(message.ExitedInfo{Command: process, StartedAt: start.At, EndedAt: ended, UserUS: 5, SystemUS: 6, MaxRSSBytes: 7})
 	}
 	bravo.exited(message.ExitedInfo{StartedAt: start.At, EndedAt: ended})
 	alpha.done(message.HostDone)
@@ -55,24 +56,24 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 		t.Errorf("enqueued at %s, released at %s, ended at %s", got.EnqueuedAt, got.ReleasedAt, got.EndedAt)
 	}
 	want := results.Record{
-		Run: dp.Run, Experiment: "locks", Datapoint: 3, Repetition: 1, Attempt: 2, Outcome: results.RunSucceeded,
+		Run: dp.Run, Experiment: "locks", Datapoint: 3, Repetition: 1, Attempt: 2, Outcome: outcome.RunSucceeded,
 		EnqueuedAt: got.EnqueuedAt, ReleasedAt: got.ReleasedAt, EndedAt: got.EndedAt,
 		StartSkewUS: got.StartSkewUS, StartErrorUS: got.StartErrorUS, ClockErrorUS: got.ClockErrorUS,
 		Hosts: []results.HostRecord{
-			{Host: "alpha", Outcome: results.HostSucceeded, Hold: "ptrace", Lines: 3, Bytes: 10},
-			{Host: "bravo", Outcome: results.HostSucceeded, Hold: "ptrace", Lines: 1, Bytes: 3},
+			{Host: "alpha", Outcome: outcome.HostSucceeded, Hold: "ptrace", Lines: 3, Bytes: 10},
+			{Host: "bravo", Outcome: outcome.HostSucceeded, Hold: "ptrace", Lines: 1, Bytes: 3},
 		},
 		Processes: []results.ProcessRecord{
 			{
-				Host: "alpha", Process: "server.0", Group: "server", Rank: 0, PID: 100, Argv: []string{"./server", "-v"}, Outcome: results.ProcessSucceeded,
+				Host: "alpha", Process: "server.0", Group: "server", Rank: 0, PID: 100, Argv: []string{"./server", "-v"}, Outcome: outcome.CommandSucceeded,
 				UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StdoutLines: 2, StdoutBytes: 7,
 			},
 			{
-				Host: "bravo", Process: "client.0", Group: "client", Rank: 1, PID: 100, Argv: []string{"./client", "-v"}, Outcome: results.ProcessSucceeded,
+				Host: "bravo", Process: "client.0", Group: "client", Rank: 1, PID: 100, Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
 				StdoutLines: 1, StdoutBytes: 3,
 			},
 			{
-				Host: "alpha", Process: "client.1", Group: "client", Index: 1, Rank: 2, PID: 101, Argv: []string{"./client", "-v"}, Outcome: results.ProcessSucceeded,
+				Host: "alpha", Process: "client.1", Group: "client", Index: 1, Rank: 2, PID: 101, Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
 				UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StderrLines: 1, StderrBytes: 3,
 			},
 		},
@@ -109,7 +110,7 @@ func TestJobCarriesWhatTheHostNeeds(t *testing.T) {
 	got := alpha.take()
 	want := &message.Job{
 		Run: dp.Run, Host: "alpha", ReplyTo: l.p.events, Since: dp.Run, Experiment: "locks", Datapoint: 3,
-		Codecs: message.Codecs(), LeaseMS: got.LeaseMS, WindowBytes: got.WindowBytes, GraceMS: 7000, Processes: []message.Process{dp.Processes[0].Process},
+		Codecs: message.Codecs(), LeaseMS: got.LeaseMS, WindowBytes: got.WindowBytes, GraceMS: 7000, Commands: []message.Command{dp.Processes[0].Command},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("job %+v, want %+v", got, want)
@@ -200,7 +201,7 @@ func TestHostThatGivesWayAfterTheCommitTakesTheOthersBack(t *testing.T) {
 		s.exit(0, 0)
 		s.done(message.HostDone)
 	}
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 }

@@ -205,7 +205,7 @@ func (s *scripted) send(to string, e message.Event) {
 func (s *scripted) take() *message.Job {
 	s.t.Helper()
 	s.job = within(s.t, s.jobs, s.host+" gets no job")
-	s.totals = make([]message.Total, len(s.job.Processes)+len(s.job.Steps()))
+	s.totals = make([]message.Total, len(s.job.Commands))
 	return s.job
 }
 
@@ -338,38 +338,38 @@ func (s *scripted) committed() {
 func (s *scripted) started(at time.Time) {
 	s.t.Helper()
 	var infos []message.StartedInfo
-	for i := range s.job.Processes {
-		infos = append(infos, message.StartedInfo{Process: i, PID: 100 + i, StartedAt: at})
+	for i := range s.job.In(message.PhaseRun) {
+		infos = append(infos, message.StartedInfo{Command: i, PID: 100 + i, StartedAt: at})
 	}
 	s.event(message.Event{Kind: message.Started, Started: infos})
 }
 
 // output sends one piece of one stream.
-func (s *scripted) output(process int, stream message.Stream, text string, lines uint64) {
+func (s *scripted) output(command int, stream message.Stream, text string, lines uint64) {
 	s.t.Helper()
-	s.publish(s.logOutput(process, stream, text, lines))
+	s.publish(s.logOutput(command, stream, text, lines))
 }
 
 // lost is output that is logged and does not come.
-func (s *scripted) lost(process int, stream message.Stream, text string) {
+func (s *scripted) lost(command int, stream message.Stream, text string) {
 	s.t.Helper()
-	s.logOutput(process, stream, text, uint64(strings.Count(text, "\n")))
+	s.logOutput(command, stream, text, uint64(strings.Count(text, "\n")))
 }
 
 // logOutput gives a piece of output its number without sending it.
-func (s *scripted) logOutput(process int, stream message.Stream, text string, lines uint64) []byte {
+func (s *scripted) logOutput(command int, stream message.Stream, text string, lines uint64) []byte {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seq++
-	total := &s.totals[process]
+	total := &s.totals[command]
 	sum, count := &total.StdoutBytes, &total.StdoutLines
 	if stream == message.Stderr {
 		sum, count = &total.StderrBytes, &total.StderrLines
 	}
 	var b message.Batch
 	b.Reset(s.job.Run, s.host, s.seq, s.clock.Now())
-	b.Add(message.Segment{Process: process, Stream: stream, At: s.clock.Now(), Offset: *sum, Line: *count, Data: []byte(text)})
+	b.Add(message.Segment{Command: command, Stream: stream, At: s.clock.Now(), Offset: *sum, Line: *count, Data: []byte(text)})
 	data := b.Bytes()
 	s.sent = append(s.sent, data)
 	*sum += uint64(len(text))
@@ -377,7 +377,7 @@ func (s *scripted) logOutput(process int, stream message.Stream, text string, li
 	return data
 }
 
-// exited reports the end of a process.
+// exited reports the end of a command.
 func (s *scripted) exited(info message.ExitedInfo) {
 	s.t.Helper()
 	s.event(message.Event{Kind: message.Exited, Exited: &info})
@@ -385,7 +385,7 @@ func (s *scripted) exited(info message.ExitedInfo) {
 
 func (s *scripted) exit(process, code int) {
 	s.t.Helper()
-	s.exited(message.ExitedInfo{Process: process, ExitCode: code, StartedAt: s.clock.Now(), EndedAt: s.clock.Now()})
+	s.exited(message.ExitedInfo{Command: process, ExitCode: code, StartedAt: s.clock.Now(), EndedAt: s.clock.Now()})
 }
 
 // obey carries a stop out: every process given ends by TERM.
@@ -397,7 +397,7 @@ func (s *scripted) obey(processes ...int) *message.Control {
 	}
 	s.event(message.Event{Kind: message.Stopping, Time: stop.At, Stopping: &message.StoppingInfo{Cause: stop.Cause}})
 	for _, i := range processes {
-		s.exited(message.ExitedInfo{Process: i, ExitCode: -1, Signal: "SIGTERM", Stopped: true, StartedAt: stop.At, EndedAt: stop.At})
+		s.exited(message.ExitedInfo{Command: i, ExitCode: -1, Signal: "SIGTERM", Stopped: true, StartedAt: stop.At, EndedAt: stop.At})
 	}
 	s.done(message.HostDone)
 	return stop

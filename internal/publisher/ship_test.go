@@ -12,7 +12,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 )
 
 // shipping starts a run in which alpha gets a file of that content.
@@ -95,7 +95,7 @@ func TestFileThatIsGoneMeanwhileIsARefusal(t *testing.T) {
 	alpha.obey()
 	got := run.wait()
 	want := "alpha can't have its files: " + f.Source + ": it has changed since the experiment began"
-	if got.Outcome != results.RunRefused || got.Reason != want {
+	if got.Outcome != outcome.RunRefused || got.Reason != want {
 		t.Errorf("outcome %s (%s), want refused (%s)", got.Outcome, got.Reason, want)
 	}
 }
@@ -113,7 +113,7 @@ func TestHostThatIsFetchingIsNotLate(t *testing.T) {
 	alpha.expect(message.Commit)
 	run.cancel(nil)
 	alpha.obey()
-	if got := run.wait(); got.Outcome != results.RunAborted {
+	if got := run.wait(); got.Outcome != outcome.RunAborted {
 		t.Errorf("outcome %s (%s), want aborted", got.Outcome, got.Reason)
 	}
 }

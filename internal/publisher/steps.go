@@ -1,79 +1,43 @@
 package publisher
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
 // A step is one command of a host's setup or teardown. Where the host had to
 // give way to another run, it is run more than once.
 type step struct {
-	experiment.Step
-	teardown bool
-	tally
+	experiment.Command
+	tally    message.Tally
 	recorded message.Total // of its output: what is in the records
-}
-
-// A tally counts what has come of a process's or a step's output.
-type tally struct {
-	got  message.Total
-	open [2]bool // the stream's last byte was no newline
-}
-
-// count adds to what was received of a stream. A last line without newline is
-// a line.
-func (t *tally) count(stream message.Stream, data []byte) {
-	if len(data) == 0 {
-		return
-	}
-	lines, size := &t.got.StdoutLines, &t.got.StdoutBytes
-	if stream == message.Stderr {
-		lines, size = &t.got.StderrLines, &t.got.StderrBytes
-	}
-	*size += uint64(len(data))
-	*lines += uint64(bytes.Count(data, []byte{'\n'}))
-	if t.open[stream] {
-		*lines--
-	}
-	t.open[stream] = data[len(data)-1] != '\n'
-	if t.open[stream] {
-		*lines++
-	}
-}
-
-// bytes is how much of a stream has come.
-func (t *tally) bytes(stream message.Stream) uint64 {
-	if stream == message.Stderr {
-		return t.got.StderrBytes
-	}
-	return t.got.StdoutBytes
 }
 
 // addSteps makes the steps of every host, numbered as in its job.
 func (r *run) addSteps() {
-	for i, s := range r.dp.Steps() {
-		h := r.byName[s.Host]
+	for i, c := range r.dp.Commands()[len(r.dp.Processes):] {
+		h := r.byName[c.Host]
 		h.steps = append(h.steps, i)
-		r.steps = append(r.steps, step{Step: s, teardown: i >= len(r.dp.Setup)})
+		r.steps = append(r.steps, step{Command: c})
 	}
 }
 
 // source finds what wrote some output, and the number that the results and the
-// observer know it by: steps count on after the processes. A host counts its own.
-func (r *run) source(h *host, local int) (n int, name string, t *tally) {
+// observer know it by, which is its position in Datapoint.Commands.
+func (r *run) source(h *host, local int) (n int, name string, t *message.Tally) {
 	if at := local - len(h.processes); at >= 0 && at < len(h.steps) {
 		n = h.steps[at]
 		return len(r.processes) + n, r.steps[n].Name, &r.steps[n].tally
 	}
-	n, p := r.process(h, local)
-	if p == nil {
+	if local < 0 || local >= len(h.processes) {
 		return 0, "", nil
 	}
+	n, p := r.process(h, local)
 	return n, p.Name, &p.tally
 }
 
@@ -82,7 +46,7 @@ func (r *run) source(h *host, local int) (n int, name string, t *tally) {
 func (r *run) setUp(h *host) {
 	h.behind = ""
 	h.show(message.FeatureSetup, message.FeatureTeardown)
-	h.setupTime = bound(h.job.Setup, h.job.Grace()) + r.p.config.ReadyTimeout
+	h.setupTime = bound(&h.job, message.PhaseSetup) + r.p.config.ReadyTimeout
 	h.readyBy = time.Now().Add(h.setupTime)
 	r.advance(h, SettingUp, "")
 }
@@ -101,23 +65,19 @@ func (r *run) tearDown(h *host) {
 	r.advance(h, Withdrawing, "")
 }
 
-// stepped records the end of a step.
-func (r *run) stepped(h *host, info *message.StepInfo) {
-	at := info.Step - len(h.processes)
-	if at < 0 || at >= len(h.steps) {
-		r.p.slog.Warn("event about a step that was not asked for", "host", h.name, "step", info.Step)
-		return
-	}
-	n := h.steps[at]
+// stepped records the end of a command of a setup or teardown.
+func (r *run) stepped(h *host, n int, info *message.ExitedInfo) {
 	s := &r.steps[n]
+	word, reason := outcome.Judge(info.Exit(), h.job.Circumstances(&s.Command.Command))
+	now := s.tally.Total()
+	wrote := now.Since(s.recorded)
+	s.recorded = now
 	record := results.StepRecord{
-		Name: s.Name, Argv: s.Argv, Outcome: results.ProcessOutcome(info.Outcome), Reason: info.Reason,
+		Name: s.Name, Argv: s.Argv, Outcome: word, Reason: reason,
 		ExitCode: info.ExitCode, Signal: info.Signal,
 		UserUS: info.UserUS, SystemUS: info.SystemUS, MaxRSSBytes: info.MaxRSSBytes, Swept: info.Swept,
-		StdoutLines: s.got.StdoutLines - s.recorded.StdoutLines, StdoutBytes: s.got.StdoutBytes - s.recorded.StdoutBytes,
-		StderrLines: s.got.StderrLines - s.recorded.StderrLines, StderrBytes: s.got.StderrBytes - s.recorded.StderrBytes,
+		StdoutLines: wrote.StdoutLines, StdoutBytes: wrote.StdoutBytes, StderrLines: wrote.StderrLines, StderrBytes: wrote.StderrBytes,
 	}
-	s.recorded = s.got
 	if !info.StartedAt.IsZero() {
 		started, ended := r.instant(h, info.StartedAt), r.instant(h, info.EndedAt)
 		record.StartedAt, record.StartedErrorUS = started.Time, started.ErrorUS()
@@ -126,7 +86,7 @@ func (r *run) stepped(h *host, info *message.StepInfo) {
 	if len(h.setup)+len(h.teardown) >= mostStepRecords {
 		return
 	}
-	if s.teardown {
+	if s.Phase == message.PhaseTeardown {
 		h.teardown = append(h.teardown, record)
 	} else {
 		h.setup = append(h.setup, record)
@@ -141,11 +101,11 @@ const mostStepRecords = 10_000
 // a moment, and so do its last words.
 const stepSlack = 15 * time.Second
 
-// bound is the longest that steps can take.
-func bound(steps []message.Step, grace time.Duration) time.Duration {
+// bound is the longest that a job's setup or teardown can take.
+func bound(job *message.Job, phase message.Phase) time.Duration {
 	var all time.Duration
-	for i := range steps {
-		all += steps[i].Timeout() + grace + stepSlack
+	for _, c := range job.In(phase) {
+		all += c.Timeout() + job.Grace() + stepSlack
 	}
 	return all
 }
@@ -153,6 +113,6 @@ func bound(steps []message.Step, grace time.Duration) time.Duration {
 // slow reports a host that is setting up and should have been ready long ago: it
 // answers, so it is told to stop as all others are.
 func (r *run) slow(h *host) {
-	h.outcome, h.reason = results.HostNotReady, fmt.Sprintf("%s was not ready within %s after its setup had begun", h.name, h.setupTime)
-	r.conclude(message.StopFailure, results.RunRefused, h.reason)
+	h.outcome, h.reason = outcome.HostNotReady, fmt.Sprintf("%s was not ready within %s after its setup had begun", h.name, h.setupTime)
+	r.conclude(message.StopFailure, outcome.RunRefused, h.reason)
 }

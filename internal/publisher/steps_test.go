@@ -8,23 +8,23 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 	"downbeat/internal/testkit"
 )
 
-// stepOn is a step of a host; of is what it belongs to.
-func stepOn(host, of string, index int) experiment.Step {
-	return experiment.Step{Host: host, Step: message.Step{
-		Name: message.ProcessName(of, index), Argv: []string{"./" + of}, OKExit: []int{0}, TimeoutMS: 1000,
+// stepOn is a command of a setup or teardown.
+func stepOn(host string, phase message.Phase, index int) experiment.Command {
+	return experiment.Command{Host: host, Command: message.Command{
+		Name: message.ProcessName(string(phase), index), Phase: phase, Argv: []string{"./" + string(phase)}, OKExit: []int{0}, TimeoutMS: 1000,
 	}}
 }
 
-// stepped reports the end of a step.
-func (s *scripted) stepped(number int, outcome message.StepOutcome, reason string) {
+// stepped reports the start and the end of a command of a setup or teardown.
+func (s *scripted) stepped(command, code int) {
 	s.t.Helper()
-	s.event(message.Event{Kind: message.Stepped, Step: &message.StepInfo{
-		Step: number, Outcome: outcome, Reason: reason, StartedAt: s.clock.Now(), EndedAt: s.clock.Now(), UserUS: 3,
-	}})
+	at := s.clock.Now()
+	s.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: command, PID: 7, StartedAt: at}}})
+	s.exited(message.ExitedInfo{Command: command, ExitCode: code, StartedAt: at, EndedAt: at.Add(3 * time.Millisecond), UserUS: 3})
 }
 
 func (s *scripted) settingUp() {
@@ -48,24 +48,24 @@ func TestStepsAreRecordedApartFromProcesses(t *testing.T) {
 	l := newLab(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	dp := l.datapoint(proc("bravo", "p", 0), proc("alpha", "p", 1))
-	dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0), stepOn("bravo", "setup", 0), stepOn("bravo", "setup", 1)}
-	dp.Teardown = []experiment.Step{stepOn("alpha", "teardown", 0)}
+	dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0), stepOn("bravo", message.PhaseSetup, 0), stepOn("bravo", message.PhaseSetup, 1)}
+	dp.Teardown = []experiment.Command{stepOn("alpha", message.PhaseTeardown, 0)}
 	run := l.start(dp)
 
-	if got := alpha.take(); len(got.Setup) != 1 || len(got.Teardown) != 1 || got.Setup[0].Name != "setup.0" {
-		t.Errorf("alpha is asked for setup %+v, teardown %+v", got.Setup, got.Teardown)
+	if got := alpha.take(); got.Count(message.PhaseSetup) != 1 || got.Count(message.PhaseTeardown) != 1 || got.Commands[1].Name != "setup.0" {
+		t.Errorf("alpha is asked for %+v", got.Commands)
 	}
-	if got := bravo.take(); len(got.Setup) != 2 || len(got.Teardown) != 0 {
-		t.Errorf("bravo is asked for setup %+v, teardown %+v", got.Setup, got.Teardown)
+	if got := bravo.take(); got.Count(message.PhaseSetup) != 2 || got.Has(message.PhaseTeardown) {
+		t.Errorf("bravo is asked for %+v", got.Commands)
 	}
 	alpha.settingUp()
 	l.seen("alpha", SettingUp)
 	alpha.output(1, message.Stdout, "made\n", 1)
-	alpha.stepped(1, message.StepSucceeded, "")
+	alpha.stepped(1, 0)
 	alpha.ready()
 	bravo.settingUp()
-	bravo.stepped(1, message.StepSucceeded, "")
-	bravo.stepped(2, message.StepSucceeded, "")
+	bravo.stepped(1, 0)
+	bravo.stepped(2, 0)
 	bravo.ready()
 	for _, s := range []*scripted{alpha, bravo} {
 		s.expect(message.Commit)
@@ -80,22 +80,22 @@ func TestStepsAreRecordedApartFromProcesses(t *testing.T) {
 	alpha.tearingDown()
 	l.seen("alpha", TearingDown)
 	alpha.output(2, message.Stderr, "oh", 1)
-	alpha.stepped(2, message.StepFailed, "exited with status 1")
+	alpha.stepped(2, 1)
 	alpha.done(message.HostDone)
 
 	got := run.wait()
 	check(t, run.err)
-	if got.Outcome != results.RunSucceeded {
+	if got.Outcome != outcome.RunSucceeded {
 		t.Errorf("the run %s: %s; a failed teardown does not count", got.Outcome, got.Reason)
 	}
 	h := hostOf(t, got, "alpha")
 	if h.Lines != 1 || h.Bytes != 2 {
 		t.Errorf("%d lines, %d bytes of alpha, want those of its process", h.Lines, h.Bytes)
 	}
-	if len(h.Setup) != 1 || h.Setup[0].Outcome != results.ProcessSucceeded || h.Setup[0].StdoutBytes != 5 || h.Setup[0].StdoutLines != 1 || h.Setup[0].UserUS != 3 {
+	if len(h.Setup) != 1 || h.Setup[0].Outcome != outcome.CommandSucceeded || h.Setup[0].StdoutBytes != 5 || h.Setup[0].StdoutLines != 1 || h.Setup[0].UserUS != 3 {
 		t.Errorf("setup of alpha: %+v", h.Setup)
 	}
-	if len(h.Teardown) != 1 || h.Teardown[0].Outcome != results.ProcessFailed || h.Teardown[0].Reason != "exited with status 1" || h.Teardown[0].StderrBytes != 2 {
+	if len(h.Teardown) != 1 || h.Teardown[0].Outcome != outcome.CommandFailed || h.Teardown[0].Reason != "exited with status 1 after 3ms" || h.Teardown[0].StderrBytes != 2 {
 		t.Errorf("teardown of alpha: %+v", h.Teardown)
 	}
 	if len(got.Processes) != 2 {
@@ -116,36 +116,36 @@ func TestSetupThatFailsRefusesTheRunEverywhere(t *testing.T) {
 	l := newLab(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	dp := l.datapoint(proc("alpha", "p", 0), proc("bravo", "p", 1))
-	dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0), stepOn("bravo", "setup", 0)}
-	dp.Teardown = []experiment.Step{stepOn("alpha", "teardown", 0), stepOn("bravo", "teardown", 0)}
+	dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0), stepOn("bravo", message.PhaseSetup, 0)}
+	dp.Teardown = []experiment.Command{stepOn("alpha", message.PhaseTeardown, 0), stepOn("bravo", message.PhaseTeardown, 0)}
 	run := l.start(dp)
 	alpha.take()
 	bravo.take()
 	bravo.settingUp()
 	alpha.settingUp()
 	alpha.output(1, message.Stderr, "no disk\n", 1)
-	alpha.stepped(1, message.StepFailed, "exited with status 3")
+	alpha.stepped(1, 3)
 	alpha.tearingDown()
 	l.seen("alpha", Withdrawing)
 	alpha.output(2, message.Stdout, "bye\n", 1)
-	alpha.stepped(2, message.StepSucceeded, "")
+	alpha.stepped(2, 0)
 	alpha.refusing("setup.0 (./setup) exited with status 3")
 	bravo.expect(message.Stop)
-	bravo.stepped(1, message.StepStopped, "")
+	bravo.exited(message.ExitedInfo{Command: 1, ExitCode: -1, Stopped: true})
 	bravo.tearingDown()
-	bravo.stepped(2, message.StepSucceeded, "")
+	bravo.stepped(2, 0)
 	bravo.done(message.HostDone)
 	got := run.wait()
-	if got.Outcome != results.RunRefused || got.Reason != "alpha refused: setup.0 (./setup) exited with status 3" {
+	if got.Outcome != outcome.RunRefused || got.Reason != "alpha refused: setup.0 (./setup) exited with status 3" {
 		t.Errorf("the run %s: %q", got.Outcome, got.Reason)
 	}
-	if h := hostOf(t, got, "alpha"); h.Outcome != results.HostRefused || len(h.Setup) != 1 || len(h.Teardown) != 1 {
+	if h := hostOf(t, got, "alpha"); h.Outcome != outcome.HostRefused || len(h.Setup) != 1 || len(h.Teardown) != 1 {
 		t.Errorf("alpha: %+v", h)
 	}
-	if h := hostOf(t, got, "bravo"); h.Outcome != results.HostStopped || len(h.Setup) != 1 || h.Setup[0].Outcome != results.ProcessStopped {
+	if h := hostOf(t, got, "bravo"); h.Outcome != outcome.HostStopped || len(h.Setup) != 1 || h.Setup[0].Outcome != outcome.CommandStopped {
 		t.Errorf("bravo: %+v", h)
 	}
-	if p := processOf(t, got, "bravo", "p.1"); p.Outcome != results.ProcessNotStarted {
+	if p := processOf(t, got, "bravo", "p.1"); p.Outcome != outcome.CommandNotStarted {
 		t.Errorf("p.1: %+v, want it not started", p)
 	}
 }
@@ -155,14 +155,14 @@ func TestOutputOfARefusedSetupThatIsMissingIsALoss(t *testing.T) {
 	l := newLab(t, nil)
 	alpha := l.worker("alpha")
 	dp := l.datapoint(proc("alpha", "p", 0))
-	dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0)}
+	dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0)}
 	run := l.start(dp)
 	alpha.take()
 	alpha.settingUp()
 	alpha.totals[1].StdoutBytes = 7
 	alpha.refusing("it failed")
 	got := run.wait()
-	if got.Outcome != results.RunLost || !strings.Contains(got.Reason, "output of setup.0 is missing: 0 of 7 bytes") {
+	if got.Outcome != outcome.RunLost || !strings.Contains(got.Reason, "output of setup.0 is missing: 0 of 7 bytes") {
 		t.Errorf("the run %s: %q", got.Outcome, got.Reason)
 	}
 }
@@ -172,21 +172,21 @@ func TestSetupLiftsTheReadyDeadline(t *testing.T) {
 	l := newLab(t, func(c *Config) { c.ReadyTimeout, c.Lease = 2*time.Second, patience/2 })
 	alpha := l.worker("alpha")
 	dp := l.datapoint(proc("alpha", "p", 0))
-	dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0)}
+	dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0)}
 	run := l.start(dp)
 	began := time.Now()
 	alpha.take()
 	alpha.settingUp()
 	testkit.WaitFor(t, "the deadline has passed", func() bool { return time.Since(began) > 2500*time.Millisecond })
 	alpha.expectNothing()
-	alpha.stepped(1, message.StepSucceeded, "")
+	alpha.stepped(1, 0)
 	alpha.ready()
 	alpha.expect(message.Commit)
 	alpha.committed()
 	alpha.started(alpha.expect(message.Start).At)
 	alpha.exit(0, 0)
 	alpha.done(message.HostDone)
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("the run %s: %s", got.Outcome, got.Reason)
 	}
 }
@@ -195,7 +195,7 @@ func TestSetupThatNeverEndsIsGivenUp(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	dp := l.datapoint(proc("alpha", "p", 0))
-	dp.Setup = []experiment.Step{stepOn("alpha", "setup", 0)}
+	dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0)}
 	r, err := l.p.newRun(Spec{Datapoint: dp, Results: newResults(t, t.TempDir(), dp), Observer: &l.watcher})
 	check(t, err)
 	h := r.hosts[0]
@@ -207,7 +207,7 @@ func TestSetupThatNeverEndsIsGivenUp(t *testing.T) {
 	}
 	r.watch(h, h.readyBy.Add(time.Second))
 	// A step of 1 s, the grace, what may be left behind; and then 20 s as for all.
-	if want := "alpha was not ready within 43s after its setup had begun"; r.stage != stopping || r.decided.outcome != results.RunRefused || r.decided.reason != want {
+	if want := "alpha was not ready within 43s after its setup had begun"; r.stage != stopping || r.decided.outcome != outcome.RunRefused || r.decided.reason != want {
 		t.Errorf("%s: %q, want %q", r.decided.outcome, r.decided.reason, want)
 	}
 	if r.stop.Cause != message.StopFailure {
@@ -221,14 +221,14 @@ func TestHostThatTearsDownBeforeTheReleaseIsWaitedFor(t *testing.T) {
 	l := newLab(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	dp := l.datapoint(proc("alpha", "p", 0), proc("bravo", "p", 1))
-	dp.Teardown = []experiment.Step{stepOn("alpha", "teardown", 0)}
+	dp.Teardown = []experiment.Command{stepOn("alpha", message.PhaseTeardown, 0)}
 	run := l.start(dp)
 	offer(alpha, bravo)
 	bravo.committed()
 	alpha.tearingDown() // its commit came too late
 	bravo.expect(message.Uncommit)
 	bravo.ready()
-	alpha.stepped(1, message.StepSucceeded, "")
+	alpha.stepped(1, 0)
 	alpha.waiting("01JD5W9M4QX3T0C9V8Z7Y6R5PK")
 	bravo.expectNothing()
 	alpha.settingUp()
@@ -242,11 +242,11 @@ func TestHostThatTearsDownBeforeTheReleaseIsWaitedFor(t *testing.T) {
 		s.exit(0, 0)
 	}
 	alpha.tearingDown()
-	alpha.stepped(1, message.StepSucceeded, "")
+	alpha.stepped(1, 0)
 	alpha.done(message.HostDone)
 	bravo.done(message.HostDone)
 	got := run.wait()
-	if got.Outcome != results.RunSucceeded {
+	if got.Outcome != outcome.RunSucceeded {
 		t.Errorf("the run %s: %s", got.Outcome, got.Reason)
 	}
 	if h := hostOf(t, got, "alpha"); len(h.Teardown) != 2 {
@@ -260,7 +260,7 @@ func TestTimeoutDoesNotCountTheTeardown(t *testing.T) {
 	alpha := l.worker("alpha")
 	dp := l.datapoint(proc("alpha", "p", 0))
 	dp.Timeout = 3 * time.Second
-	dp.Teardown = []experiment.Step{stepOn("alpha", "teardown", 0)}
+	dp.Teardown = []experiment.Command{stepOn("alpha", message.PhaseTeardown, 0)}
 	run := l.start(dp)
 	hold(alpha)
 	start := alpha.expect(message.Start)
@@ -271,9 +271,9 @@ func TestTimeoutDoesNotCountTheTeardown(t *testing.T) {
 	late := time.Now().Add(3500 * time.Millisecond)
 	testkit.WaitFor(t, "the timeout has passed", func() bool { return time.Now().After(late) })
 	alpha.expectNothing()
-	alpha.stepped(1, message.StepSucceeded, "")
+	alpha.stepped(1, 0)
 	alpha.done(message.HostDone)
-	if got := run.wait(); got.Outcome != results.RunSucceeded {
+	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("the run %s: %s", got.Outcome, got.Reason)
 	}
 }

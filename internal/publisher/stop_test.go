@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 	"downbeat/internal/testkit"
 )
@@ -24,13 +25,13 @@ func TestFailingProcessStopsTheRun(t *testing.T) {
 	}
 	alpha.obey()
 	got := run.wait()
-	if want := "a.0 on alpha exited with status 3"; got.Outcome != results.RunFailed || !strings.HasPrefix(got.Reason, want) {
+	if want := "a.0 on alpha exited with status 3"; got.Outcome != outcome.RunFailed || !strings.HasPrefix(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want failed (%s...)", got.Outcome, got.Reason, want)
 	}
-	if h := hostOf(t, got, "alpha"); h.Outcome != results.HostFailed {
+	if h := hostOf(t, got, "alpha"); h.Outcome != outcome.HostFailed {
 		t.Errorf("alpha %s, want failed", h.Outcome)
 	}
-	if h := hostOf(t, got, "bravo"); h.Outcome != results.HostStopped {
+	if h := hostOf(t, got, "bravo"); h.Outcome != outcome.HostStopped {
 		t.Errorf("bravo %s, want stopped", h.Outcome)
 	}
 }
@@ -51,10 +52,10 @@ func TestFailingProcessStopsNothingWithoutOnFailure(t *testing.T) {
 	got := run.wait()
 	alpha.expectNothingAfter(run)
 	bravo.expectNothingAfter(run)
-	if want := "a.0 on alpha was ended by SIGSEGV"; got.Outcome != results.RunFailed || !strings.HasPrefix(got.Reason, want) {
+	if want := "a.0 on alpha was ended by SIGSEGV"; got.Outcome != outcome.RunFailed || !strings.HasPrefix(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want failed (%s...)", got.Outcome, got.Reason, want)
 	}
-	if p := processOf(t, got, "bravo", "b.0"); p.Outcome != results.ProcessSucceeded {
+	if p := processOf(t, got, "bravo", "b.0"); p.Outcome != outcome.CommandSucceeded {
 		t.Errorf("b.0 %s, want succeeded", p.Outcome)
 	}
 }
@@ -78,10 +79,10 @@ func TestStopRuleEndsARunThatSucceeds(t *testing.T) {
 		}
 	}
 	got := run.wait()
-	if got.Outcome != results.RunSucceeded || got.Reason != "" {
+	if got.Outcome != outcome.RunSucceeded || got.Reason != "" {
 		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
-	if p := processOf(t, got, "alpha", "server.0"); p.Outcome != results.ProcessStopped || p.Reason != "" {
+	if p := processOf(t, got, "alpha", "server.0"); p.Outcome != outcome.CommandStopped || p.Reason != "" {
 		t.Errorf("server.0 %s (%s), want stopped", p.Outcome, p.Reason)
 	}
 	if first := min(got.Hosts[0].StoppedAt.UnixNano(), got.Hosts[1].StoppedAt.UnixNano()); got.StopExitUS != max(got.Processes[0].EndedAt.UnixNano()-first, 0)/1000 {
@@ -98,13 +99,13 @@ func TestDeadlinesEndARun(t *testing.T) {
 		name           string
 		after, timeout time.Duration
 		cause          message.StopCause
-		run            results.RunOutcome
-		process        results.ProcessOutcome
+		run            outcome.Run
+		process        outcome.Command
 		reason         string
 	}{
-		{"after", 50 * time.Millisecond, time.Hour, message.StopRule, results.RunSucceeded, results.ProcessStopped, ""},
+		{"after", 50 * time.Millisecond, time.Hour, message.StopRule, outcome.RunSucceeded, outcome.CommandStopped, ""},
 		{
-			"timeout", 0, 50 * time.Millisecond, message.StopTimeout, results.RunTimedOut, results.ProcessTimedOut,
+			"timeout", 0, 50 * time.Millisecond, message.StopTimeout, outcome.RunTimedOut, outcome.CommandTimedOut,
 			"it was not over within 50ms; still running: alpha/a.0",
 		},
 	} {
@@ -138,7 +139,7 @@ func TestProcessThatIgnoredTermIsKilled(t *testing.T) {
 	stop := alpha.expect(message.Stop)
 	alpha.exited(message.ExitedInfo{ExitCode: -1, Signal: "SIGKILL", StartedAt: stop.At, EndedAt: stop.At, Stopped: true, Killed: true})
 	alpha.done(message.HostDone)
-	if p := run.wait().Processes[0]; p.Outcome != results.ProcessKilled || p.Reason != "ignored TERM for 7s and was killed" {
+	if p := run.wait().Processes[0]; p.Outcome != outcome.CommandKilled || p.Reason != "ignored TERM for 7s and was killed" {
 		t.Errorf("process %s (%s), want killed", p.Outcome, p.Reason)
 	}
 }
@@ -191,15 +192,15 @@ func TestInterruptStopsTheRunInEveryStage(t *testing.T) {
 				}
 			}
 			got := run.wait()
-			if got.Outcome != results.RunAborted || got.Reason != "interrupted" {
+			if got.Outcome != outcome.RunAborted || got.Reason != "interrupted" {
 				t.Errorf("outcome %s (%s), want aborted (interrupted)", got.Outcome, got.Reason)
 			}
-			want := results.ProcessNotStarted
+			want := outcome.CommandNotStarted
 			if left != nil {
-				want = results.ProcessStopped
+				want = outcome.CommandStopped
 			}
 			for _, p := range got.Processes {
-				if p.Outcome != want || hostOf(t, got, p.Host).Outcome != results.HostAborted {
+				if p.Outcome != want || hostOf(t, got, p.Host).Outcome != outcome.HostAborted {
 					t.Errorf("%s %s, %s %s, want %s and aborted", p.Process, p.Outcome, p.Host, hostOf(t, got, p.Host).Outcome, want)
 				}
 			}
@@ -221,7 +222,7 @@ func TestInterruptDuringAStopByRuleAborts(t *testing.T) {
 	if stop := alpha.obey(0); stop.Cause != message.StopRule {
 		t.Errorf("stopped for %s, want rule", stop.Cause)
 	}
-	if got := run.wait(); !slices.Contains([]results.RunOutcome{results.RunAborted, results.RunSucceeded}, got.Outcome) {
+	if got := run.wait(); !slices.Contains([]outcome.Run{outcome.RunAborted, outcome.RunSucceeded}, got.Outcome) {
 		t.Errorf("outcome %s (%s), want aborted, or succeeded where the interrupt came too late", got.Outcome, got.Reason)
 	}
 }
@@ -233,7 +234,7 @@ func TestHostThatHasNotAnsweredIsNotWaitedForInAStop(t *testing.T) {
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	l.seen("alpha", Asked)
 	run.cancel(errors.New("interrupted"))
-	if got := run.wait(); got.Outcome != results.RunAborted || got.Hosts[0].Outcome != results.HostStopped {
+	if got := run.wait(); got.Outcome != outcome.RunAborted || got.Hosts[0].Outcome != outcome.HostStopped {
 		t.Errorf("outcome %s, host %s, want aborted and stopped", got.Outcome, got.Hosts[0].Outcome)
 	}
 }

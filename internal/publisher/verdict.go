@@ -9,6 +9,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -28,58 +29,24 @@ func (r *run) orders(h *host) orders {
 	return o
 }
 
-// judge says how a process ended. One that ended after the stop's instant was
-// stopped by it, whether its own TERM had come by then or that of its peers
-// made it leave. A host's word that it has stopped a process counts only where it
-// was asked to.
-func (r *run) judge(p *process, e *message.ExitedInfo) (results.ProcessOutcome, string) {
-	afterStop := r.afterStop(p.endedAt, 0)
-	told := e.Stopped || e.Killed
-	p.unasked = told && !r.afterStop(p.endedAt, stopSlack)
-	switch {
-	case e.Left:
-		return results.ProcessFailed, "could not be ended: " + e.Reason
-	case e.Reason != "":
-		return results.ProcessFailed, "could not be started: " + e.Reason
-	case p.unasked && p.host.account.ownStop != nil:
-		return results.ProcessStopped, "its worker stopped the run by itself: " + p.host.account.ownStop.Reason
-	case p.unasked:
-		return results.ProcessFailed, "is said to have been stopped, which nobody had asked for"
-	case e.Killed:
-		return results.ProcessKilled, fmt.Sprintf("ignored TERM for %s and was killed", r.dp.Stop.Grace)
-	case !told && !afterStop:
-		return judgeEnd(p, e)
-	case r.stop.Cause == message.StopTimeout:
-		return results.ProcessTimedOut, "was still running when the time was over"
-	case r.stop.Cause != message.StopRule:
-		return results.ProcessStopped, "the run was stopped: " + r.stop.Reason
+// judge says how a process ended. A host's word that it has stopped a process counts
+// only where it was asked to.
+func (r *run) judge(p *process, e *message.ExitedInfo) (outcome.Command, string) {
+	known := p.host.job.Circumstances(&p.Command.Command)
+	p.unasked = (e.Stopped || e.Killed) && !r.afterStop(p.endedAt, stopSlack)
+	switch own := p.host.account.ownStop; {
+	case p.unasked && own != nil:
+		known.Stop, known.StopReason = outcome.StopWorker, own.Reason
+	case !p.unasked && r.stage == stopping:
+		known.Stop, known.StopReason = r.stop.Cause.Outcome(), r.stop.Reason
+		known.AfterStop = r.afterStop(p.endedAt, 0)
 	}
-	return results.ProcessStopped, ""
-}
-
-// judgeEnd judges a process that came to its own end.
-func judgeEnd(p *process, e *message.ExitedInfo) (results.ProcessOutcome, string) {
-	took := e.EndedAt.Sub(e.StartedAt).Round(time.Millisecond)
-	switch {
-	case slices.Contains(p.OKExit, status(e)):
-		return results.ProcessSucceeded, ""
-	case e.Signal != "":
-		return results.ProcessFailed, fmt.Sprintf("was ended by %s after %s", e.Signal, took)
-	}
-	return results.ProcessFailed, fmt.Sprintf("exited with status %d after %s", e.ExitCode, took)
+	return outcome.Judge(e.Exit(), known)
 }
 
 // stopSlack is by how much a process may have ended before the stop's instant
 // that its host says it stopped: for what the estimate of its clock has changed since.
 const stopSlack = 100 * time.Millisecond
-
-// status is the exit status as a shell would give it.
-func status(e *message.ExitedInfo) int {
-	if e.Signal != "" {
-		return 128 + message.SignalNumber(e.Signal)
-	}
-	return e.ExitCode
-}
 
 // ended reports whether every process of these groups has ended.
 func (r *run) ended(groups []string) bool {
@@ -198,23 +165,24 @@ func (r *run) complete(p *process) {
 	rec := &p.record
 	p.countInto(rec)
 	switch {
-	case p.unasked && p.host.outcome == results.HostAborted:
-		rec.Outcome, rec.Reason = results.ProcessStopped, "its worker stopped the run by itself: "+p.host.reason
+	case p.unasked && p.host.outcome == outcome.HostAborted:
+		rec.Outcome, rec.Reason = outcome.CommandStopped, "its worker stopped the run by itself: "+p.host.reason
 	case p.ended:
-	case !rec.StartedAt.IsZero(), p.host.outcome == results.HostLost && r.releaseAt != (time.Time{}):
-		rec.Outcome, rec.Reason = results.ProcessLost, p.host.reason
+	case !rec.StartedAt.IsZero(), p.host.outcome == outcome.HostLost && r.releaseAt != (time.Time{}):
+		rec.Outcome, rec.Reason = outcome.CommandLost, p.host.reason
 	default:
-		rec.Outcome = results.ProcessNotStarted
+		rec.Outcome = outcome.CommandNotStarted
 	}
 }
 
 // countInto enters what has come of the process's output.
 func (p *process) countInto(rec *results.ProcessRecord) {
-	rec.StdoutLines, rec.StdoutBytes = p.got.StdoutLines, p.got.StdoutBytes
-	rec.StderrLines, rec.StderrBytes = p.got.StderrLines, p.got.StderrBytes
+	got := p.tally.Total()
+	rec.StdoutLines, rec.StdoutBytes = got.StdoutLines, got.StdoutBytes
+	rec.StderrLines, rec.StderrBytes = got.StderrLines, got.StderrBytes
 }
 
-func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
+func (r *run) hostRecord(h *host, run outcome.Run) results.HostRecord {
 	rec := results.HostRecord{
 		Host: h.name, Outcome: h.outcome, Reason: h.reason,
 		Setup: h.setup, Teardown: h.teardown,
@@ -230,9 +198,9 @@ func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
 		rec.Swept = h.done.Swept
 	}
 	for _, n := range h.processes {
-		got := r.processes[n].got
-		rec.Lines += got.StdoutLines + got.StderrLines
-		rec.Bytes += got.StdoutBytes + got.StderrBytes
+		got := r.processes[n].tally.Total()
+		rec.Lines += got.Lines()
+		rec.Bytes += got.Bytes()
 	}
 	r.collected(h, &rec)
 	if rec.Outcome == "" {
@@ -243,26 +211,26 @@ func (r *run) hostRecord(h *host, run results.RunOutcome) results.HostRecord {
 }
 
 // hostOutcome judges a host that did what it was asked to, in a run that ended so.
-func (r *run) hostOutcome(h *host, run results.RunOutcome) (results.HostOutcome, string) {
+func (r *run) hostOutcome(h *host, run outcome.Run) (outcome.Host, string) {
 	var failed []string
 	var late []*process
 	for _, n := range h.processes {
 		switch p := &r.processes[n]; p.record.Outcome {
-		case results.ProcessFailed:
+		case outcome.CommandFailed:
 			failed = append(failed, p.Name+" "+p.record.Reason)
-		case results.ProcessTimedOut:
+		case outcome.CommandTimedOut:
 			late = append(late, p)
 		}
 	}
 	switch {
 	case len(failed) > 0:
-		return results.HostFailed, joinNames(failed)
+		return outcome.HostFailed, joinNames(failed)
 	case len(late) > 0:
-		return results.HostTimedOut, joinNames(r.waitedFirst(late)) + " had not ended"
-	case run == results.RunAborted:
-		return results.HostAborted, ""
+		return outcome.HostTimedOut, joinNames(r.waitedFirst(late)) + " had not ended"
+	case run == outcome.RunAborted:
+		return outcome.HostAborted, ""
 	case r.stop.Cause != "" && r.stop.Cause != message.StopRule && (!h.stoppedAt.IsZero() || r.releaseAt.IsZero()):
-		return results.HostStopped, ""
+		return outcome.HostStopped, ""
 	}
-	return results.HostSucceeded, ""
+	return outcome.HostSucceeded, ""
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -17,7 +18,7 @@ func made(values ...any) []*run {
 	for n := 0; n < len(values); n += 2 {
 		at := time.Date(2026, 11, 23, 9, n, 0, 0, time.UTC)
 		record := results.Record{
-			Run: fmt.Sprint("R", n), Datapoint: n + 1, Repetition: 1, Outcome: results.RunSucceeded, Parameters: values[n].(map[string]any),
+			Run: fmt.Sprint("R", n), Datapoint: n + 1, Repetition: 1, Outcome: outcome.RunSucceeded, Parameters: values[n].(map[string]any),
 			Metrics: map[string]float64{"m": values[n+1].(float64)}, EnqueuedAt: at, ReleasedAt: at, EndedAt: at.Add(time.Second),
 		}
 		all = append(all, &run{name: record.Run, complete: true, record: record, metrics: finite(record.Metrics)})
@@ -83,8 +84,8 @@ func TestWhatCounts(t *testing.T) {
 		parameters{"n": 1.0}, 1.0, parameters{"n": 2.0}, 2.0, parameters{"n": 1.0}, 10.0, parameters{"n": 3.0}, math.NaN(),
 		parameters{"n": 4.0}, 4.0, parameters{"n": 4.0}, 5.0,
 	)
-	runs[1].record.Outcome = results.RunFailed
-	runs[5].record.Outcome = results.RunFailed
+	runs[1].record.Outcome = outcome.RunFailed
+	runs[5].record.Outcome = outcome.RunFailed
 	good := counted(runs)
 	if len(good) != 3 || good[0] != runs[2] || good[1] != runs[3] || good[2] != runs[4] {
 		t.Errorf("counted: %v", good)

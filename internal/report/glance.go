@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"downbeat/internal/results"
+	"downbeat/internal/outcome"
 	"downbeat/internal/terminal"
 )
 
@@ -77,12 +77,12 @@ func progress(sorted []*run) (done, open int) {
 
 func (r *Report) successTile(sorted []*run, done int) tile {
 	good := len(counted(sorted))
-	t := tile{Label: "succeeded", Value: fmt.Sprintf("%d of %s", good, terminal.Count(uint64(done), "datapoint")), Kind: string(results.RunSucceeded)}
+	t := tile{Label: "succeeded", Value: fmt.Sprintf("%d of %s", good, terminal.Count(uint64(done), "datapoint")), Kind: string(outcome.RunSucceeded)}
 	if r.options.Planned > 0 {
 		t.Note = fmt.Sprintf("%d of %s have run", done, terminal.Count(uint64(max(r.options.Planned, done)), "datapoint"))
 	}
 	if good < done {
-		t.Kind = string(results.RunFailed)
+		t.Kind = string(outcome.RunFailed)
 		t.Note = strings.TrimPrefix(fmt.Sprintf("%s; %d did not succeed", t.Note, done-good), "; ")
 	}
 	if done == 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/report"
 	"downbeat/internal/report/reporttest"
 	"downbeat/internal/results"
@@ -36,23 +37,23 @@ func hostile(t *testing.T) string {
 			t.Fatal(err)
 		}
 		rec := results.Record{
-			Run: "R" + string(rune('0'+n)), Datapoint: n + 1, Repetition: 1, Attempt: 1, Outcome: results.RunSucceeded, Reason: attack,
+			Run: "R" + string(rune('0'+n)), Datapoint: n + 1, Repetition: 1, Attempt: 1, Outcome: outcome.RunSucceeded, Reason: attack,
 			Parameters: map[string]any{attack: float64(n), "\x00\xff": attack + string(rune('a'+n%2)), "__proto__": "x"},
 			EnqueuedAt: at, ReleasedAt: at, EndedAt: at.Add(10 * time.Second),
 			Metrics: map[string]float64{attack: float64(n), "../../up": 1, "": 2},
 			Hosts: []results.HostRecord{{
-				Host: "al<b>pha", Outcome: results.HostSucceeded, Reason: attack, Hold: attack, Files: []string{attack},
+				Host: "al<b>pha", Outcome: outcome.HostSucceeded, Reason: attack, Hold: attack, Files: []string{attack},
 				Missing: []results.MissingFile{{Path: attack, Reason: attack}},
 				Setup:   []results.StepRecord{{Name: `"set&up'`, Argv: []string{attack}, Outcome: attack, Reason: attack}},
 			}},
 			Unmatched: []string{attack},
 			Processes: []results.ProcessRecord{{
-				Host: "al<b>pha", Process: `"pro&cess'`, Argv: []string{attack, "\x00"}, Outcome: results.ProcessSucceeded, Reason: attack, Signal: attack,
+				Host: "al<b>pha", Process: `"pro&cess'`, Argv: []string{attack, "\x00"}, Outcome: outcome.CommandSucceeded, Reason: attack, Signal: attack,
 				StartedAt: at, EndedAt: at.Add(9 * time.Second), StdoutBytes: uint64(len(text)), StdoutLines: 5,
 			}},
 		}
 		if n == 3 {
-			rec.Outcome = results.RunOutcome(attack)
+			rec.Outcome = outcome.Run(attack)
 		}
 		if err := run.Finish(rec); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -29,11 +30,11 @@ func (r *Report) settleLimit(runs, processes int) {
 }
 
 // troubled reports whether a process did not end well.
-func troubled(o results.ProcessOutcome) bool {
+func troubled(o outcome.Command) bool {
 	switch o {
-	case results.ProcessFailed, results.ProcessTimedOut, results.ProcessKilled, results.ProcessLost:
+	case outcome.CommandFailed, outcome.CommandTimedOut, outcome.CommandKilled, outcome.CommandLost:
 		return true
-	case results.ProcessSucceeded, results.ProcessStopped, results.ProcessNotStarted:
+	case outcome.CommandSucceeded, outcome.CommandStopped, outcome.CommandNotStarted:
 	}
 	return false
 }

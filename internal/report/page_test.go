@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/report"
 	"downbeat/internal/report/reporttest"
 	"downbeat/internal/results"
@@ -333,7 +334,7 @@ func TestPageTellsWhatNumbersRestOn(t *testing.T) {
 		r.Metrics = results.Metrics{"rate": 300 * float64(r.Datapoint)}
 		r.MetricsOf = map[string]results.MetricBasis{"rate": {Values: 3, Expected: 4}}
 		r.MetricNotes = map[string]string{"rate": "left out: <b>a line"}
-		r.Judged = &results.Judgement{AnewAt: reporttest.Epoch, Before: &results.Verdict{Outcome: results.RunFailed, Reason: "rate was 3, required > 4"}}
+		r.Judged = &results.Judgement{AnewAt: reporttest.Epoch, Before: &results.Verdict{Outcome: outcome.RunFailed, Reason: "rate was 3, required > 4"}}
 	}}), "")
 	if got := p.column("rate"); !slices.Equal(got, []string{"300 (3 of 4)", "600 (3 of 4)"}) {
 		t.Errorf("the table has %q", got)

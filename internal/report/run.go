@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -43,7 +44,7 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 	for _, list := range [][]processDetail{d.Processes, d.Steps} {
 		for i := range list {
 			p := &list[i]
-			ticks, trouble := newTicker(d), troubled(results.ProcessOutcome(p.Outcome))
+			ticks, trouble := newTicker(d), troubled(outcome.Command(p.Outcome))
 			excerpt, err := results.ReadExcerpt(filepath.Join(dir, name), results.Process{Host: p.Host, Name: p.Process}, limit*factor(trouble), ticks.add)
 			if err != nil {
 				return nil, err
@@ -108,7 +109,7 @@ func finite(metrics map[string]float64) map[string]float64 {
 }
 
 // succeeded reports whether the run counts in statistics.
-func (r *run) succeeded() bool { return r.complete && r.record.Outcome == results.RunSucceeded }
+func (r *run) succeeded() bool { return r.complete && r.record.Outcome == outcome.RunSucceeded }
 
 // outcome is the word for how it ended.
 func (r *run) outcome() string {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/report"
 	"downbeat/internal/report/reporttest"
 	"downbeat/internal/results"
@@ -61,13 +62,13 @@ func finishSkews(t *testing.T, e *results.Experiment, n int, rec results.Record)
 		t.Fatal(err)
 	}
 	at := reporttest.Epoch.Add(time.Duration(n) * time.Minute)
-	rec.Run, rec.Datapoint, rec.Repetition, rec.Attempt, rec.Outcome = "R"+string(rune('0'+n)), n, 1, 1, results.RunSucceeded
+	rec.Run, rec.Datapoint, rec.Repetition, rec.Attempt, rec.Outcome = "R"+string(rune('0'+n)), n, 1, 1, outcome.RunSucceeded
 	rec.EnqueuedAt, rec.ReleasedAt, rec.EndedAt = at, at, at.Add(3*time.Second)
 	for i, host := range []string{"alpha", "bravo"} {
 		us := func(skew int64) time.Duration { return time.Duration(int64(i)*skew) * time.Microsecond }
-		rec.Hosts = append(rec.Hosts, results.HostRecord{Host: host, Outcome: results.HostSucceeded, ClockErrorUS: rec.ClockErrorUS, StoppedAt: at.Add(2*time.Second + us(rec.StopSkewUS))})
+		rec.Hosts = append(rec.Hosts, results.HostRecord{Host: host, Outcome: outcome.HostSucceeded, ClockErrorUS: rec.ClockErrorUS, StoppedAt: at.Add(2*time.Second + us(rec.StopSkewUS))})
 		rec.Processes = append(rec.Processes, results.ProcessRecord{
-			Host: host, Process: "0", Argv: []string{"true"}, Outcome: results.ProcessStopped, StartedAt: at.Add(us(rec.StartSkewUS)), EndedAt: at.Add(2*time.Second + time.Millisecond),
+			Host: host, Process: "0", Argv: []string{"true"}, Outcome: outcome.CommandStopped, StartedAt: at.Add(us(rec.StartSkewUS)), EndedAt: at.Add(2*time.Second + time.Millisecond),
 		})
 	}
 	if err := run.Finish(rec); err != nil {

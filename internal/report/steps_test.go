@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/report"
 	"downbeat/internal/report/reporttest"
 	"downbeat/internal/results"
@@ -32,18 +33,18 @@ func TestStepsAndWhatWasNotCollected(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	step := func(name string, outcome results.ProcessOutcome) results.StepRecord {
-		return results.StepRecord{Name: name, Argv: []string{"mkfs"}, Outcome: outcome, StdoutLines: 1, StdoutBytes: 14}
+	step := func(name string, word outcome.Command) results.StepRecord {
+		return results.StepRecord{Name: name, Argv: []string{"mkfs"}, Outcome: word, StdoutLines: 1, StdoutBytes: 14}
 	}
 	err = run.Finish(results.Record{
-		Run: "R", Datapoint: 1, Repetition: 1, Attempt: 1, Outcome: results.RunSucceeded,
+		Run: "R", Datapoint: 1, Repetition: 1, Attempt: 1, Outcome: outcome.RunSucceeded,
 		EnqueuedAt: at, ReleasedAt: at, EndedAt: at.Add(3 * time.Second), Unmatched: []string{"*.csv", "<b>"},
 		Hosts: []results.HostRecord{{
-			Host: "alpha", Outcome: results.HostSucceeded, Missing: []results.MissingFile{{Path: "core", Reason: "it is a named pipe"}},
-			Setup:    []results.StepRecord{step("setup.0", results.ProcessStopped), step("setup.0", results.ProcessSucceeded)},
-			Teardown: []results.StepRecord{step("teardown.0", results.ProcessFailed)},
+			Host: "alpha", Outcome: outcome.HostSucceeded, Missing: []results.MissingFile{{Path: "core", Reason: "it is a named pipe"}},
+			Setup:    []results.StepRecord{step("setup.0", outcome.CommandStopped), step("setup.0", outcome.CommandSucceeded)},
+			Teardown: []results.StepRecord{step("teardown.0", outcome.CommandFailed)},
 		}},
-		Processes: []results.ProcessRecord{{Host: "alpha", Process: "0", Argv: []string{"true"}, Outcome: results.ProcessSucceeded, StartedAt: at, EndedAt: at.Add(2 * time.Second)}},
+		Processes: []results.ProcessRecord{{Host: "alpha", Process: "0", Argv: []string{"true"}, Outcome: outcome.CommandSucceeded, StartedAt: at, EndedAt: at.Add(2 * time.Second)}},
 	})
 	if err != nil {
 		t.Fatal(err)

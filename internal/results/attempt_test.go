@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -23,7 +24,7 @@ func TestAttempt(t *testing.T) {
 		}
 		return run
 	}
-	check(t, reserve("0001", "0001", 1).Finish(results.Record{Outcome: results.RunFailed}))
+	check(t, reserve("0001", "0001", 1).Finish(results.Record{Outcome: outcome.RunFailed}))
 	check(t, reserve("0001", "0001.attempt2", 2).Abandon())
 	check(t, reserve("0001", "0001.attempt3", 3).Discard())
 	check(t, reserve("0001", "0001.attempt3", 3).Abandon())

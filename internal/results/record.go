@@ -8,53 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"downbeat/internal/outcome"
 )
 
 // RecordFile is the name of a run's record in the run's directory. It is
 // written last and atomically: where it is, the run is complete.
 const RecordFile = "run.json"
-
-// RunOutcome says in one word how a run ended.
-type RunOutcome string
-
-// The outcomes of a run.
-const (
-	RunSucceeded RunOutcome = "succeeded"
-	RunFailed    RunOutcome = "failed"    // a process exited outside ok_exit
-	RunTimedOut  RunOutcome = "timed_out" // it took longer than the file allows
-	RunAborted   RunOutcome = "aborted"   // by the operator or a cancel
-	RunLost      RunOutcome = "lost"      // a host went silent or its worker died
-	RunRefused   RunOutcome = "refused"   // a host would not or could not prepare
-)
-
-// HostOutcome says in one word how a run ended on one host.
-type HostOutcome string
-
-// The outcomes of a host.
-const (
-	HostSucceeded HostOutcome = "succeeded"
-	HostFailed    HostOutcome = "failed"    // one of its processes failed
-	HostTimedOut  HostOutcome = "timed_out" // it still had processes when the run's time was over
-	HostAborted   HostOutcome = "aborted"   // stopped by the operator, a cancel, or its worker being told to leave
-	HostLost      HostOutcome = "lost"      // it went silent or its worker died
-	HostRefused   HostOutcome = "refused"   // it would not or could not prepare
-	HostNotReady  HostOutcome = "not_ready" // no worker answered, or it was not ready in time
-	HostStopped   HostOutcome = "stopped"   // nothing wrong here: another host's trouble ended the run
-)
-
-// ProcessOutcome says in one word how a process ended.
-type ProcessOutcome string
-
-// The outcomes of a process.
-const (
-	ProcessSucceeded  ProcessOutcome = "succeeded"
-	ProcessFailed     ProcessOutcome = "failed"      // it exited outside ok_exit
-	ProcessStopped    ProcessOutcome = "stopped"     // by the file's own stop rule: no failure
-	ProcessTimedOut   ProcessOutcome = "timed_out"   // it was still there when the run's time was over
-	ProcessKilled     ProcessOutcome = "killed"      // it ignored TERM for the grace, in a stop
-	ProcessLost       ProcessOutcome = "lost"        // its host went silent or its worker died
-	ProcessNotStarted ProcessOutcome = "not_started" // it never executed an instruction
-)
 
 // A Record is run.json: everything about one run. Times are on the publisher's
 // clock; one that was never reached is zero and left out of the file.
@@ -72,7 +32,7 @@ type Record struct {
 	Source string `json:"source,omitempty"`
 	// Parameters are the datapoint's values out of the matrix.
 	Parameters map[string]any `json:"parameters"`
-	Outcome    RunOutcome     `json:"outcome"`
+	Outcome    outcome.Run    `json:"outcome"`
 	// Reason is for people; empty where the run succeeded.
 	Reason     string    `json:"reason"`
 	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
@@ -138,8 +98,8 @@ type Judgement struct {
 
 // A Verdict is how a run ended, and why.
 type Verdict struct {
-	Outcome RunOutcome `json:"outcome"`
-	Reason  string     `json:"reason"`
+	Outcome outcome.Run `json:"outcome"`
+	Reason  string      `json:"reason"`
 }
 
 // StartBoundUS is by how much StartSkewUS may be wrong, in microseconds. Records of
@@ -160,9 +120,9 @@ func (r *Record) Stopped() bool {
 
 // A HostRecord is one host's part in a run.
 type HostRecord struct {
-	Host    string      `json:"host"`
-	Outcome HostOutcome `json:"outcome"`
-	Reason  string      `json:"reason"`
+	Host    string       `json:"host"`
+	Outcome outcome.Host `json:"outcome"`
+	Reason  string       `json:"reason"`
 	// Hold says how the processes were held until the release: "ptrace",
 	// "none", or empty where it never came to that.
 	Hold string `json:"hold"`
@@ -246,11 +206,11 @@ type ProcessRecord struct {
 	Index   int    `json:"index"`
 	Rank    int    `json:"rank"`
 	// DelayUS is how long after the release it was to start.
-	DelayUS int64          `json:"delay_us"`
-	PID     int            `json:"pid"` // 0 where it was never started
-	Argv    []string       `json:"argv"`
-	Outcome ProcessOutcome `json:"outcome"`
-	Reason  string         `json:"reason"`
+	DelayUS int64           `json:"delay_us"`
+	PID     int             `json:"pid"` // 0 where it was never started
+	Argv    []string        `json:"argv"`
+	Outcome outcome.Command `json:"outcome"`
+	Reason  string          `json:"reason"`
 	// ExitCode is -1 where there is none: ended by Signal, lost, not started.
 	ExitCode  int       `json:"exit_code"`
 	Signal    string    `json:"signal"` // such as "SIGKILL", or empty
@@ -274,9 +234,9 @@ type ProcessRecord struct {
 type StepRecord struct {
 	Name string   `json:"name"` // such as "setup.0": that of its files, too
 	Argv []string `json:"argv"`
-	// Outcome is ProcessSucceeded, ProcessFailed, ProcessTimedOut or ProcessStopped.
-	Outcome ProcessOutcome `json:"outcome"`
-	Reason  string         `json:"reason"`
+	// Outcome is succeeded, failed, timed_out or stopped.
+	Outcome outcome.Command `json:"outcome"`
+	Reason  string          `json:"reason"`
 	// ExitCode is -1 where there is none, as in a [ProcessRecord].
 	ExitCode  int       `json:"exit_code"`
 	Signal    string    `json:"signal"`

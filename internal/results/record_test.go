@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -19,19 +20,19 @@ func sample() results.Record {
 	return results.Record{
 		Run: "01JD5W9M4QX3T0C9V8Z7Y6R5PK", Experiment: "locks", Datapoint: 1, Repetition: 2, Attempt: 3, Definition: "5f2c", Source: "9d41",
 		Parameters: map[string]any{"clients": 1, "mode": "linearizable"},
-		Outcome:    results.RunFailed, Reason: "client.0 on nevis exited with 3",
+		Outcome:    outcome.RunFailed, Reason: "client.0 on nevis exited with 3",
 		EnqueuedAt: epoch, ReleasedAt: after(time.Second), EndedAt: after(time.Minute),
 		StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 1430, StopErrorUS: 305, StopExitUS: 2950, StopExitErrorUS: 306, ClockErrorUS: 310,
 		Metrics: map[string]float64{"throughput": 2733.2}, Unmatched: []string{"*.csv"},
 		MetricsOf: map[string]results.MetricBasis{"throughput": {Values: 4, Expected: 4, Definition: "6b1f"}},
 		Hosts: []results.HostRecord{{
-			Host: "nevis", Outcome: results.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
+			Host: "nevis", Outcome: outcome.HostFailed, Reason: "client.0 failed", Hold: "ptrace",
 			ClockOffsetUS: 12, ClockErrorUS: 310, StoppedAt: after(50 * time.Second), StoppedErrorUS: 302, LineErrors: []results.LineError{{From: time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC), ErrorUS: 301}}, Lines: 3, Bytes: 180, Swept: 1, Files: []string{"server.jsonl"},
 			Shipped:   []results.ShippedFile{{Path: "bin/honu", Bytes: 9, SHA256: "77aa"}},
 			Collected: []results.FileRecord{{Path: "server.jsonl", Bytes: 12, SHA256: "5f2c", Mode: "0644", ModifiedAt: time.Date(2026, 11, 23, 9, 30, 59, 123456789, time.UTC)}},
 			Missing:   []results.MissingFile{results.NewMissingFile("core", "it is a named pipe")},
 			Setup: []results.StepRecord{{
-				Name: "setup.0", Argv: []string{"./prepare"}, Outcome: results.ProcessFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
+				Name: "setup.0", Argv: []string{"./prepare"}, Outcome: outcome.CommandFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
 				StartedAt: epoch, EndedAt: after(time.Second), StartedErrorUS: 298, EndedErrorUS: 299, UserUS: 1, SystemUS: 2, MaxRSSBytes: 3,
 				StdoutLines: 4, StdoutBytes: 5, StderrLines: 6, StderrBytes: 7, Swept: 8,
 			}},
@@ -39,7 +40,7 @@ func sample() results.Record {
 		}},
 		Processes: []results.ProcessRecord{{
 			Host: "nevis", Process: "server.0", Group: "server", Index: 4, Rank: 5, DelayUS: 250000, PID: 4711,
-			Argv: []string{"honu", "serve", "-w", "<a&b>"}, Outcome: results.ProcessKilled, Reason: "ignored TERM for 10 s",
+			Argv: []string{"honu", "serve", "-w", "<a&b>"}, Outcome: outcome.CommandKilled, Reason: "ignored TERM for 10 s",
 			ExitCode: -1, Signal: "SIGKILL", StartedAt: after(time.Second), EndedAt: after(time.Minute), StartedErrorUS: 290, EndedErrorUS: 303,
 			UserUS: 1200, SystemUS: 800, MaxRSSBytes: 9437184,
 			StdoutLines: 3, StdoutBytes: 180, StderrLines: 1, StderrBytes: 6,
@@ -76,7 +77,7 @@ func TestReadRecord(t *testing.T) {
 func TestEmptyRecord(t *testing.T) {
 	t.Parallel()
 	run := newRun(t)
-	check(t, run.Finish(results.Record{Outcome: results.RunRefused}))
+	check(t, run.Finish(results.Record{Outcome: outcome.RunRefused}))
 	text := readFile(t, run.Dir(), "run.json")
 	if strings.Contains(text, "null") || strings.Contains(text, "_at") {
 		t.Errorf("got %s, want neither null nor a time", text)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -18,7 +19,7 @@ func finishAt(t *testing.T, e *results.Experiment, label, run string, at time.Du
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := results.Record{Run: run, Datapoint: 1, Outcome: results.RunSucceeded, EndedAt: epoch.Add(at), Parameters: parameters}
+	rec := results.Record{Run: run, Datapoint: 1, Outcome: outcome.RunSucceeded, EndedAt: epoch.Add(at), Parameters: parameters}
 	if err := r.Finish(rec); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"downbeat/internal/outcome"
 )
 
 // A tabled is a run that is in the tables: its record, without the long lists.
@@ -46,12 +48,12 @@ func supersedes(later, earlier Record) bool {
 	switch {
 	case later.DatapointKey() != earlier.DatapointKey():
 		return false
-	case earlier.Outcome != RunSucceeded, later.Outcome == RunSucceeded:
+	case earlier.Outcome != outcome.RunSucceeded, later.Outcome == outcome.RunSucceeded:
 		return true
 	case later.Definition == earlier.Definition:
 		return false
 	}
-	return later.Outcome != RunAborted && later.Outcome != RunRefused
+	return later.Outcome != outcome.RunAborted && later.Outcome != outcome.RunRefused
 }
 
 // DatapointKey is the same for all runs of a datapoint. That is told by its values

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -16,9 +17,9 @@ import (
 func attempts(specs ...string) []results.Record {
 	var runs []results.Record
 	for _, spec := range specs {
-		outcome, definition, _ := strings.Cut(spec, " ")
+		word, definition, _ := strings.Cut(spec, " ")
 		runs = append(runs, results.Record{
-			Datapoint: 1, Repetition: 1, Parameters: map[string]any{"n": 1}, Outcome: results.RunOutcome(outcome), Definition: definition,
+			Datapoint: 1, Repetition: 1, Parameters: map[string]any{"n": 1}, Outcome: outcome.Run(word), Definition: definition,
 		})
 	}
 	return runs

@@ -76,8 +76,8 @@ func TestTeardownRunsThoughTheDirectoryIsGone(t *testing.T) {
 			s.serve(nil)
 			trace := filepath.Join(t.TempDir(), "trace")
 			job := s.job(script)
-			job.Setup = []message.Step{{Name: "setup.0", Argv: []string{"mkdir", "sub"}, TimeoutMS: patience.Milliseconds(), OKExit: []int{0}}}
-			job.Teardown = []message.Step{{Name: "teardown.0", Argv: []string{"touch", trace}, Dir: "sub", TimeoutMS: patience.Milliseconds(), OKExit: []int{0}}}
+			add(job, message.PhaseSetup, "mkdir sub")
+			add(job, message.PhaseTeardown, "touch "+trace)[0].Dir = "sub"
 			s.start(job)
 			done := s.finish(job)
 			if !exists(trace) {
@@ -99,7 +99,7 @@ func TestTeardownDoesNotFollowALinkInPlaceOfTheDirectory(t *testing.T) {
 	precious := filepath.Join(t.TempDir(), "precious")
 	check(t, os.WriteFile(precious, nil, 0o600))
 	job := s.job(fmt.Sprintf(`d=$PWD; mv "$d" "$d.moved" && ln -s %s "$d"`, filepath.Dir(precious)))
-	job.Teardown = []message.Step{{Name: "teardown.0", Argv: []string{"rm", "-f", "precious"}, TimeoutMS: patience.Milliseconds(), OKExit: []int{0}}}
+	add(job, message.PhaseTeardown, "rm -f precious")
 	s.start(job)
 	done := s.finish(job)
 	if !exists(precious) {

@@ -175,13 +175,12 @@ func (j *journal) replay() (ended bool, err error) {
 // recall takes output for written that is in the log.
 func (j *journal) recall(o *message.Output) {
 	for s := range o.Segments() {
-		i := 2*s.Process + int(s.Stream)
-		if i >= len(j.streams) || len(s.Data) == 0 {
+		if s.Command >= len(j.tallies) {
 			continue
 		}
-		p := &j.streams[i]
-		p.offset, p.line = s.Offset, s.Line
-		p.add(s.Data)
+		had := &j.tallies[s.Command][s.Stream]
+		*had = message.Counter{Bytes: s.Offset, Newlines: s.Line}
+		had.Add(s.Data)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestJobThatNeedsWhatIsNotKnownIsRefusedByName(t *testing.T) {
 	v := s.serve(nil)
 	job := s.job("true")
 	job.Needs = []message.Feature{message.FeatureSetup, "actions", "beats"}
-	job.Processes = nil // such a job may lack what this build wants
+	job.Commands = nil // such a job may lack what this build wants
 	s.send(job)
 	info := s.await(job, message.Refused).Refused
 	contains(t, "the refusal", info.Reason, "job needs what this worker doesn't know: `actions`, `beats` (the worker on alpha is of version v9")

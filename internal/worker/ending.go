@@ -133,17 +133,23 @@ func (r *run) exited(m exited) {
 		r.to(Running) // it was quicker than the news of its release
 	}
 	r.noteStarted()
-	e := m.exit
+	r.event(message.Event{Kind: message.Exited, Exited: r.exitedInfo(r.processes[m.command], &m.exit)})
+}
+
+// exitedInfo is the end of a command on the run's clock.
+func (r *run) exitedInfo(command int, e *runner.Exit) *message.ExitedInfo {
 	info := &message.ExitedInfo{
-		Process: m.command, ExitCode: e.Code, Signal: e.Signal,
-		StartedAt: r.clock.At(e.Started), EndedAt: r.clock.At(e.Ended),
+		Command: command, ExitCode: e.Code, Signal: e.Signal,
 		UserUS: e.User.Microseconds(), SystemUS: e.System.Microseconds(), MaxRSSBytes: e.MaxRSS,
 		Stopped: e.Stopped, Killed: e.Killed,
+	}
+	if !e.Started.IsZero() {
+		info.StartedAt, info.EndedAt = r.clock.At(e.Started), r.clock.At(e.Ended)
 	}
 	if e.Err != nil {
 		info.Reason, info.Left = e.Err.Error(), errors.Is(e.Err, runner.ErrNotEnded)
 	}
-	r.event(message.Event{Kind: message.Exited, Exited: info})
+	return info
 }
 
 // drop ends the run for that reason, from whatever state it is in.
@@ -221,10 +227,7 @@ func (r *run) finish() {
 		done.Swept = result.Swept
 		r.remains.add(result.Left)
 		for i, t := range result.Totals {
-			done.Totals[i] = message.Total{
-				StdoutLines: t.StdoutLines, StdoutBytes: t.StdoutBytes,
-				StderrLines: t.StderrLines, StderrBytes: t.StderrBytes,
-			}
+			done.Totals[r.processes[i]] = message.Total(t)
 		}
 	}
 	if len(r.job.Collect) > 0 && r.set != nil {
@@ -291,7 +294,7 @@ func (r *run) end() {
 	r.lease.Reset(r.drainFor())
 }
 
-// totals are what was written, by process and step.
+// totals are what was written, by command.
 func (r *run) totals() []message.Total { return r.journal.totals() }
 
 func (r *run) drainFor() time.Duration {

@@ -42,9 +42,9 @@ func TestPidThatBelongsToSomebodyElseIsNotSignalled(t *testing.T) {
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
 	for _, p := range strangers {
-		check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Process: 0, PID: p.Process.Pid}}}))
+		check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: p.Process.Pid}}}))
 	}
-	check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Process: 0, PID: left.Process.Pid}}}))
+	check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: left.Process.Pid}}}))
 	check(t, log.Close())
 	s.serve(nil)
 	if done := s.finish(job); done.Swept != 1 {

@@ -161,8 +161,8 @@ func (s *site) job(scripts ...string) *message.Job {
 	}
 	j.Since = j.Run
 	for i, script := range scripts {
-		j.Processes = append(j.Processes, message.Process{
-			Name: message.ProcessName("p", i), Group: "p", Index: i, Rank: i, Local: i, Argv: []string{"/bin/sh", "-c", script},
+		j.Commands = append(j.Commands, message.Command{
+			Name: message.ProcessName("p", i), Phase: message.PhaseRun, OKExit: []int{0}, Group: "p", Index: i, Rank: i, Local: i, Argv: []string{"/bin/sh", "-c", script},
 		})
 	}
 	return j
@@ -281,12 +281,12 @@ func (of *heard) take(o *message.Output) {
 	}
 	of.logged[o.Seq] = true
 	for seg := range o.Segments() {
-		of.output[outputKey(seg.Process, seg.Stream)] += string(seg.Data)
+		of.output[outputKey(seg.Command, seg.Stream)] += string(seg.Data)
 	}
 }
 
-func outputKey(process int, stream message.Stream) string {
-	return message.ProcessName(stream.String(), process)
+func outputKey(command int, stream message.Stream) string {
+	return message.ProcessName(stream.String(), command)
 }
 
 // complete is the number up to which everything has come.
@@ -354,9 +354,11 @@ func (s *site) run(job *message.Job) []int {
 	s.t.Helper()
 	s.tell(job, message.Control{Kind: message.Start, At: time.Now().Add(5 * time.Millisecond)})
 	var pids []int
-	for len(pids) < len(job.Processes) {
-		for _, p := range s.await(job, message.Started).Started {
-			pids = append(pids, p.PID)
+	for len(pids) < job.Count(message.PhaseRun) {
+		for _, c := range s.await(job, message.Started).Started {
+			if job.Commands[c.Command].Phase == message.PhaseRun {
+				pids = append(pids, c.PID)
+			}
 		}
 	}
 	return pids

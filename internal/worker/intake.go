@@ -84,7 +84,7 @@ func (w *Worker) take(ctx context.Context, d *queue.Delivery, job *message.Job) 
 		return
 	}
 	w.taken.Add(1)
-	w.slog.Info("job taken", "run", job.Run, "experiment", job.Experiment, "datapoint", job.Datapoint, "processes", len(job.Processes))
+	w.slog.Info("job taken", "run", job.Run, "experiment", job.Experiment, "datapoint", job.Datapoint, "processes", job.Count(message.PhaseRun))
 	w.start(ctx, r)
 	w.desk.admit(r)
 }

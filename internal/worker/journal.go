@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"fmt"
 	"sync"
 	"time"
@@ -35,38 +34,17 @@ type journal struct {
 	batch   message.Batch
 	open    bool // batch has been reset and not been flushed
 	timer   *time.Timer
-	flushed time.Time  // when the latest batch was
-	streams []position // process*2+stream; steps count on after the processes
+	flushed time.Time       // when the latest batch was
+	tallies []message.Tally // of what has been journaled of each command
 	failed  error
 	packet  []byte          // of a batch of files
 	missing bool            // output was dropped since
 	late    []message.Event // that the log has not taken since
 }
 
-// position is how much of a stream has been journaled.
-type position struct {
-	offset, line uint64
-	open         bool // the last byte was no newline
-}
-
-// add counts data.
-func (p *position) add(data []byte) {
-	p.offset += uint64(len(data))
-	p.line += countLines(data)
-	p.open = data[len(data)-1] != '\n'
-}
-
-// lines counts a last line without newline too.
-func (p *position) lines() uint64 {
-	if p.open {
-		return p.line + 1
-	}
-	return p.line
-}
-
 func newJournal(job *message.Job, c *clock.Clock, log *runlog.Log, onError func(error)) *journal {
 	j := &journal{run: job.Run, host: job.Host, clock: c, log: log, onError: onError}
-	j.streams = make([]position, 2*(len(job.Processes)+len(job.Setup)+len(job.Teardown)))
+	j.tallies = make([]message.Tally, len(job.Commands))
 	j.timer = time.AfterFunc(time.Hour, j.flushLate)
 	j.timer.Stop()
 	return j
@@ -122,8 +100,10 @@ func (j *journal) last(done *message.DoneInfo) error {
 	return nil
 }
 
-// output appends what was read from a stream at that time.
-func (j *journal) output(process int, stream runner.Stream, at time.Time, data []byte) {
+// output appends what was read from a stream of a command at that time. It is where
+// the runner's word for a stream becomes that of the wire.
+func (j *journal) output(command int, from runner.Stream, at time.Time, data []byte) {
+	stream := message.Stream(from)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.missing = j.missing || j.failed != nil
@@ -135,28 +115,25 @@ func (j *journal) output(process int, stream runner.Stream, at time.Time, data [
 		}
 		piece := data[:min(len(data), batchBytes)]
 		data = data[len(piece):]
-		p := &j.streams[2*process+int(stream)]
+		had := &j.tallies[command][stream]
 		j.batch.Add(message.Segment{
-			Process: process, Stream: message.Stream(stream), At: j.clock.At(at),
-			Offset: p.offset, Line: p.line, Data: piece,
+			Command: command, Stream: stream, At: j.clock.At(at),
+			Offset: had.Bytes, Line: had.Newlines, Data: piece,
 		})
-		p.add(piece)
+		had.Add(piece)
 		if j.batch.Len() >= batchBytes {
 			j.flush()
 		}
 	}
 }
 
-// totals is all that was journaled, by process and step.
+// totals is all that was journaled, by command.
 func (j *journal) totals() []message.Total {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	totals := make([]message.Total, len(j.streams)/2)
+	totals := make([]message.Total, len(j.tallies))
 	for i := range totals {
-		out, err := &j.streams[2*i], &j.streams[2*i+1]
-		totals[i] = message.Total{
-			StdoutLines: out.lines(), StdoutBytes: out.offset, StderrLines: err.lines(), StderrBytes: err.offset,
-		}
+		totals[i] = j.tallies[i].Total()
 	}
 	return totals
 }
@@ -210,5 +187,3 @@ func (j *journal) fail(err error) {
 		go j.onError(err)
 	}
 }
-
-func countLines(data []byte) uint64 { return uint64(bytes.Count(data, []byte{'\n'})) }

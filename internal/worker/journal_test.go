@@ -24,7 +24,7 @@ func newTestJournal(t *testing.T) (*journal, chan error) {
 	check(t, err)
 	t.Cleanup(func() { check(t, log.Close()) })
 	failures := make(chan error, 10)
-	job := &message.Job{Run: message.NewRun(message.NewPublisher()), Host: testHost, Processes: make([]message.Process, 2)}
+	job := &message.Job{Run: message.NewRun(message.NewPublisher()), Host: testHost, Commands: make([]message.Command, 2)}
 	return newJournal(job, clock.New(0), log, func(err error) { failures <- err }), failures
 }
 
@@ -61,8 +61,8 @@ func TestOutputIsJournaledBeforeTheEventThatFollowsIt(t *testing.T) {
 	if o.Seq != 1 || e.Seq != 2 || e.Kind != message.Committed || len(segments) != 3 {
 		t.Fatalf("batch %d of %d segments, then %s %d, want 1 of 3, then committed 2", o.Seq, len(segments), e.Kind, e.Seq)
 	}
-	if last := segments[2]; last.Process != 0 || last.Offset != 6 || last.Line != 1 {
-		t.Errorf("the last segment begins at %d in line %d of process %d, want 6, 1, 0", last.Offset, last.Line, last.Process)
+	if last := segments[2]; last.Command != 0 || last.Offset != 6 || last.Line != 1 {
+		t.Errorf("the last segment begins at %d in line %d of command %d, want 6, 1, 0", last.Offset, last.Line, last.Command)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
 				t.Fatalf("a segment begins at %d in line %d, want %d in %d", s.Offset, s.Line, len(got), lines)
 			}
 			got = append(got, s.Data...)
-			lines += countLines(s.Data)
+			lines += uint64(bytes.Count(s.Data, []byte{'\n'}))
 		}
 	}
 	if want := append([]byte("first\n"), big...); !bytes.Equal(got, want) {

@@ -37,12 +37,15 @@ type run struct {
 	wounded bool               // an elder run wants the host
 	stop    *stopping          // why the run has to end, once it has
 	started []message.StartedInfo
-	owed    bool              // the teardown, as the host is or was this run's
-	after   aftermath         // what the teardown is followed by
-	refusal error             // if that is a refusal: why
-	left    *message.DoneInfo // of a run that a worker has left that died: how it ends
-	noticed bool              // the stopping event is journaled
-	mute    error             // why no event can be sent any more
+	// processes are the numbers of the commands of [message.PhaseRun], as the set counts
+	// them. It doesn't change.
+	processes []int
+	owed      bool              // the teardown, as the host is or was this run's
+	after     aftermath         // what the teardown is followed by
+	refusal   error             // if that is a refusal: why
+	left      *message.DoneInfo // of a run that a worker has left that died: how it ends
+	noticed   bool              // the stopping event is journaled
+	mute      error             // why no event can be sent any more
 	// recovered: the log was found at the worker's start.
 	recovered bool
 	leaving   bool // the worker is shutting down
@@ -100,6 +103,9 @@ func (w *Worker) newRun(job *message.Job, dir string, log *runlog.Log) *run {
 		w: w, job: job, dir: dir, log: log, mail: newMailbox(), clock: clock.New(w.skew()),
 		chunks: make(chan *message.Chunk, 2*partBytes/message.MaxChunk),
 		slog:   w.slog.With("run", job.Run, "experiment", job.Experiment),
+	}
+	for n := range job.In(message.PhaseRun) {
+		r.processes = append(r.processes, n)
 	}
 	r.journal = newJournal(job, r.clock, log, func(err error) {
 		r.mail.post(dropped{stopping{cause: message.StopFailure, reason: "the run log can't be written: " + err.Error(), at: time.Now(), own: true}})
@@ -204,7 +210,7 @@ func (r *run) readMail(ctx context.Context) {
 			if len(r.started) == 0 {
 				time.AfterFunc(hush, func() { r.mail.post(announce{}) })
 			}
-			r.started = append(r.started, message.StartedInfo{Process: m.command, PID: m.pid, StartedAt: r.clock.At(m.at)})
+			r.started = append(r.started, message.StartedInfo{Command: r.processes[m.command], PID: m.pid, StartedAt: r.clock.At(m.at)})
 		case announce:
 			r.noteStarted()
 		case exited:
@@ -249,7 +255,9 @@ func (r *run) enter(ctx context.Context) {
 	r.prepare(ctx)
 }
 
-func (r *run) hasSteps() bool { return len(r.job.Setup)+len(r.job.Teardown) > 0 }
+func (r *run) hasSteps() bool {
+	return r.job.Has(message.PhaseSetup) || r.job.Has(message.PhaseTeardown)
+}
 
 // prepare begins to prepare the processes; the result comes by mail.
 func (r *run) prepare(ctx context.Context) {
@@ -304,7 +312,7 @@ func (r *run) refuse(err error) {
 		info.Totals = r.totals()
 	}
 	if prepare, ok := errors.AsType[*runner.PrepareError](err); ok {
-		info.Reason = fmt.Sprintf("%d of %d commands can't be run", len(prepare.Problems), len(r.job.Processes))
+		info.Reason = fmt.Sprintf("%d of %d commands can't be run", len(prepare.Problems), len(r.processes))
 		for _, p := range prepare.Problems {
 			info.Problems = append(info.Problems, message.Problem{Process: p.Name, Reason: r.withoutDir(p.Err.Error())})
 		}
@@ -376,16 +384,20 @@ func (r *run) closeWork() {
 // spec turns the job into what the runner takes.
 func (r *run) spec() runner.Spec {
 	spec := runner.Spec{Sink: (*sink)(r), Mark: marks(r.job)}
-	for i := range r.job.Processes {
-		p := &r.job.Processes[i]
-		dir := r.inWork(p.Dir)
-		spec.Commands = append(spec.Commands, runner.Command{
-			Name: p.Name, Argv: p.Argv, Dir: dir, Delay: p.Delay(), Pty: p.Pty,
-			Env:    r.w.environment(p.Env, message.Identity(r.job, p), dir, p.Pty),
-			Search: []string{r.w.config.Dir},
-		})
+	for _, n := range r.processes {
+		spec.Commands = append(spec.Commands, r.command(&r.job.Commands[n]))
 	}
 	return spec
+}
+
+// command is a command of the job as the runner takes it.
+func (r *run) command(c *message.Command) runner.Command {
+	dir := r.inWork(c.Dir)
+	return runner.Command{
+		Name: c.Name, Argv: c.Argv, Dir: dir, Delay: c.Delay(), Pty: c.Pty,
+		Env:    r.w.environment(c.Env, message.Identity(r.job, c), dir, c.Pty),
+		Search: []string{r.w.config.Dir},
+	}
 }
 
 // sink is what the runner sees of a run.
@@ -394,7 +406,7 @@ type sink run
 func (s *sink) Started(command, pid int, at time.Time) { s.mail.post(begun{command, pid, at}) }
 
 func (s *sink) Output(command int, stream runner.Stream, at time.Time, data []byte) {
-	s.journal.output(command, stream, at, data)
+	s.journal.output(s.processes[command], stream, at, data)
 }
 
 func (s *sink) Exited(command int, exit runner.Exit) { s.mail.post(exited{command, exit}) }

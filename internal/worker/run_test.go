@@ -30,10 +30,10 @@ func TestRunGoesFromJobToNothingLeft(t *testing.T) {
 	last := s.await(job, message.Exited).Exited
 	done := s.await(job, message.Done)
 
-	if e := exited.Exited; e.Process != 0 || e.ExitCode != 3 || e.Stopped || e.StartedAt.Before(before) || e.EndedAt.Before(e.StartedAt) {
+	if e := exited.Exited; e.Command != 0 || e.ExitCode != 3 || e.Stopped || e.StartedAt.Before(before) || e.EndedAt.Before(e.StartedAt) {
 		t.Errorf("the first to exit: %+v, want process 0 with status 3", e)
 	}
-	if last.Process != 1 || last.Signal != "SIGTERM" || !last.Stopped || last.Killed {
+	if last.Command != 1 || last.Signal != "SIGTERM" || !last.Stopped || last.Killed {
 		t.Errorf("the last to exit: %+v, want process 1 stopped by TERM", last)
 	}
 	totals := []message.Total{{StdoutLines: 2, StdoutBytes: 7, StderrLines: 1, StderrBytes: 3}, {StdoutLines: 1, StdoutBytes: 5}}
@@ -60,7 +60,7 @@ func TestCommandsThatCannotRunAreRefusedByName(t *testing.T) {
 	s.serve(nil)
 	mark := filepath.Join(t.TempDir(), "executed")
 	job := s.job("touch "+mark, "")
-	job.Processes[1].Argv = []string{"./not-there"}
+	job.Commands[1].Argv = []string{"./not-there"}
 	s.send(job)
 	refused := s.await(job, message.Refused).Refused
 	contains(t, "the reason", refused.Reason, "1 of 2 commands can't be run")
@@ -118,8 +118,8 @@ func TestProcessSeesWhoItIsAndNoSecrets(t *testing.T) {
 		c.Environ = secrecy.Environ(environ, nil)
 	})
 	job := s.job("env; pwd")
-	job.Processes[0].Env = map[string]string{"SHARED": "job"}
-	job.Processes[0].Rank = 7
+	job.Commands[0].Env = map[string]string{"SHARED": "job"}
+	job.Commands[0].Rank = 7
 	s.start(job)
 	s.finish(job)
 	lines := strings.Split(s.of(job).output["stdout.0"], "\n")
@@ -146,7 +146,7 @@ func TestProgramIsFoundFromTheWorkersDirectory(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(dir, "prog"), []byte("#!/bin/sh\necho found\n"), 0o700))
 	s.serve(func(c *Config) { c.Dir = dir })
 	job := s.job("")
-	job.Processes[0].Argv = []string{"./prog"}
+	job.Commands[0].Argv = []string{"./prog"}
 	s.start(job)
 	s.finish(job)
 	if got := s.of(job).output["stdout.0"]; got != "found\n" {

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"downbeat/internal/lastwords"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/runner"
 )
 
@@ -31,7 +31,7 @@ const (
 )
 
 // setup puts the job's files into the run's directory, and then begins to run
-// the steps of the setup; how they ended comes by mail. A
+// the commands of the setup; how they ended comes by mail. A
 // run that has a teardown and no setup goes through here too: from here on the
 // teardown is owed, also by a worker that finds the journal after a crash.
 func (r *run) setup(ctx context.Context) {
@@ -48,7 +48,7 @@ func (r *run) setup(ctx context.Context) {
 		err := r.supply(ctx)
 		if err == nil {
 			r.event(message.Event{Kind: message.SettingUp})
-			err = r.perform(ctx, r.job.Setup, len(r.job.Processes), false)
+			err = r.perform(ctx, message.PhaseSetup)
 		}
 		r.mail.post(setUp{err})
 	}()
@@ -71,20 +71,19 @@ func (r *run) setUp(ctx context.Context, err error) {
 }
 
 // tearDown runs the teardown, if one is owed, and then what comes after. Nothing
-// interrupts it: each step has its own time, and what ignores its end is killed.
+// interrupts it: each command has its own time, and what ignores its end is killed.
 func (r *run) tearDown(after aftermath) {
 	r.after = after
-	if !r.owed || len(r.job.Teardown) == 0 {
+	if !r.owed || !r.job.Has(message.PhaseTeardown) {
 		r.conclude()
 		return
 	}
 	r.to(TearingDown)
 	r.event(message.Event{Kind: message.TearingDown})
-	r.findHome(r.job.Teardown)
-	first := len(r.job.Processes) + len(r.job.Setup)
+	r.findHome()
 	go func() {
-		// What went wrong is reported step by step, and changes nothing.
-		_ = r.perform(context.Background(), r.job.Teardown, first, true)
+		// What went wrong is reported for each command, and changes nothing.
+		_ = r.perform(context.Background(), message.PhaseTeardown)
 		r.mail.post(tornDown{})
 	}()
 }
@@ -108,58 +107,59 @@ func (r *run) conclude() {
 	}
 }
 
-// perform runs steps one after the other and reports each. With regardless one
-// that fails does not keep the others from being run. The error tells of the
-// first that did.
-func (r *run) perform(ctx context.Context, steps []message.Step, first int, regardless bool) error {
+// perform runs the commands of a phase one after the other and reports each. The
+// first of a setup that does not succeed is the last; those of a teardown are all
+// run. The error tells of the first that did not succeed.
+func (r *run) perform(ctx context.Context, phase message.Phase) error {
 	var failed error
-	for i := range steps {
-		err := r.step(ctx, &steps[i], first+i)
+	for n, c := range r.job.In(phase) {
+		err := r.step(ctx, n, c)
 		if failed == nil {
 			failed = err
 		}
-		if failed != nil && !regardless {
+		if failed != nil && phase == message.PhaseSetup {
 			break
 		}
 	}
 	return failed
 }
 
-// step runs one step to its end: when it is reported, nothing of it is left. The
-// error says what a person needs to know if it failed.
-func (r *run) step(ctx context.Context, step *message.Step, number int) error {
-	out := &stepOutput{run: r, number: number}
-	info := r.carryOut(ctx, step, out)
-	info.Step = number
-	r.event(message.Event{Kind: message.Stepped, Step: info})
-	if info.Outcome == message.StepSucceeded {
+// step runs a command of the setup or the teardown to its end: when it is reported,
+// nothing of it is left. The error says what a person needs to know if it did not succeed.
+func (r *run) step(ctx context.Context, number int, c *message.Command) error {
+	out := &stepOutput{run: r, number: number, started: make(chan message.StartedInfo, 1)}
+	info := r.carryOut(ctx, c, out)
+	r.event(message.Event{Kind: message.Exited, Exited: info})
+	word, reason := outcome.Judge(info.Exit(), r.job.Circumstances(c))
+	if word == outcome.CommandSucceeded {
 		return nil
 	}
-	r.slog.Warn("a step did not succeed", "step", step.Name, "outcome", info.Outcome, "reason", info.Reason)
-	return fmt.Errorf("%s (%s) %s%s", step.Name, shorten(step.Argv), info.Reason, out.lastWords())
+	r.slog.Warn("a command did not succeed", "command", c.Name, "outcome", word, "reason", reason)
+	return fmt.Errorf("%s (%s) %s%s", c.Name, shorten(c.Argv), reason, out.lastWords())
 }
 
-func (r *run) carryOut(ctx context.Context, step *message.Step, out *stepOutput) *message.StepInfo {
-	ctx, cancel := context.WithTimeout(ctx, step.Timeout())
+func (r *run) carryOut(ctx context.Context, c *message.Command, out *stepOutput) *message.ExitedInfo {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout())
 	defer cancel()
 	set, err := r.w.config.Runner.Prepare(ctx, runner.Spec{
-		Commands: []runner.Command{r.stepCommand(step)}, Sink: out, Mark: marks(r.job),
+		Commands: []runner.Command{r.command(c)}, Sink: out, Mark: marks(r.job),
 	})
 	if err != nil {
-		info := &message.StepInfo{ExitCode: -1}
-		if info.Outcome, info.Reason = r.interrupted(ctx, step, false); info.Outcome == "" {
-			info.Outcome, info.Reason = message.StepFailed, "can't be run: "+r.withoutDir(bare(err))
+		info := &message.ExitedInfo{Command: out.number, ExitCode: -1}
+		if info.Stopped, info.TimedOut = interrupted(ctx); !info.Stopped {
+			info.Reason = r.withoutDir(bare(err))
 		}
 		return info
 	}
 	_ = set.Release(time.Now()) // it can only be released once, which it is
-	select {
-	case <-set.Done():
-	case <-ctx.Done():
-		set.Stop(time.Now(), r.job.Grace())
-		<-set.Done()
+	await(ctx, set, r.job.Grace(), out)
+	info := &message.ExitedInfo{Command: out.number, ExitCode: -1}
+	if out.exit != nil {
+		info = r.exitedInfo(out.number, out.exit)
 	}
-	info := r.stepInfo(ctx, step, out.exit)
+	if out.exit == nil || info.Stopped || info.Killed { // else its time was over when it was
+		info.Stopped, info.TimedOut = interrupted(ctx)
+	}
 	result := set.Result()
 	info.Swept = result.Swept
 	if result.Left != nil {
@@ -168,67 +168,36 @@ func (r *run) carryOut(ctx context.Context, step *message.Step, out *stepOutput)
 	return info
 }
 
-// stepInfo judges how a step ended; exit is nil if it never began.
-func (r *run) stepInfo(ctx context.Context, step *message.Step, exit *runner.Exit) *message.StepInfo {
-	info := &message.StepInfo{ExitCode: -1}
-	if exit == nil {
-		info.Outcome, info.Reason = r.interrupted(ctx, step, false)
-		return info
-	}
-	info.ExitCode, info.Signal = exit.Code, exit.Signal
-	if exit.Err != nil {
-		info.Outcome, info.Reason = message.StepFailed, "could not be started: "+exit.Err.Error()
-		if errors.Is(exit.Err, runner.ErrNotEnded) {
-			info.Reason = "can't be ended: " + exit.Err.Error()
+// await returns when the set is over, which is stopped when ctx ends. It reports the start
+// before that: the runner's own goroutine is not to wait for the log.
+func await(ctx context.Context, set *runner.Set, grace time.Duration, out *stepOutput) {
+	stop := ctx.Done()
+	for {
+		select {
+		case s := <-out.started:
+			out.run.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{s}})
+		case <-stop:
+			stop = nil
+			set.Stop(time.Now(), grace)
+		case <-set.Done():
+			select {
+			case s := <-out.started:
+				out.run.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{s}})
+			default:
+			}
+			return
 		}
-		return info
 	}
-	info.StartedAt, info.EndedAt = r.clock.At(exit.Started), r.clock.At(exit.Ended)
-	info.UserUS, info.SystemUS, info.MaxRSSBytes = exit.User.Microseconds(), exit.System.Microseconds(), exit.MaxRSS
-	took := exit.Ended.Sub(exit.Started).Round(time.Millisecond)
-	switch {
-	case exit.Stopped || exit.Killed:
-		info.Outcome, info.Reason = r.interrupted(ctx, step, exit.Killed)
-	case slices.Contains(step.OKExit, exitStatus(exit)):
-		info.Outcome = message.StepSucceeded
-	case exit.Signal != "":
-		info.Outcome, info.Reason = message.StepFailed, fmt.Sprintf("was ended by %s after %s", exit.Signal, took)
-	default:
-		info.Outcome, info.Reason = message.StepFailed, fmt.Sprintf("exited with status %d after %s", exit.Code, took)
-	}
-	return info
 }
 
-// interrupted says why a step did not come to its own end; empty if it was not
-// interrupted.
-func (r *run) interrupted(ctx context.Context, step *message.Step, killed bool) (outcome message.StepOutcome, reason string) {
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		outcome, reason = message.StepTimedOut, fmt.Sprintf("was not over within %s", step.Timeout())
-	case ctx.Err() != nil:
-		outcome, reason = message.StepStopped, "was stopped, as the run can't go on here"
-	default:
-		return "", ""
-	}
-	if killed {
-		reason += fmt.Sprintf(", ignored TERM for %s and was killed", r.job.Grace())
-	}
-	return outcome, reason
-}
-
-// stepCommand is a step as the runner takes it.
-func (r *run) stepCommand(step *message.Step) runner.Command {
-	dir := r.inWork(step.Dir)
-	return runner.Command{
-		Name: step.Name, Argv: step.Argv, Dir: dir, Pty: step.Pty,
-		Env:    r.w.environment(step.Env, message.StepIdentity(r.job, step), dir, step.Pty),
-		Search: []string{r.w.config.Dir},
-	}
+// interrupted says whether a command was stopped, and whether because its time was over.
+func interrupted(ctx context.Context) (stopped, timedOut bool) {
+	return ctx.Err() != nil, errors.Is(ctx.Err(), context.DeadlineExceeded)
 }
 
 // findHome makes sure that the teardown has the directories to run in: a program may
 // have removed them, or put something else in their place.
-func (r *run) findHome(steps []message.Step) {
+func (r *run) findHome() {
 	home := r.inWork("")
 	if info, err := os.Lstat(home); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		_ = os.Remove(home) // the link: a teardown that deletes is not to do so where it leads
@@ -246,9 +215,9 @@ func (r *run) findHome(steps []message.Step) {
 		r.elsewhere = dir
 		r.remains.note("the run's directory was gone and can't be made again, so its teardown ran in %s: %v", dir, plain(err))
 	}
-	for i := range steps {
-		if dir := steps[i].Dir; dir != "" && !filepath.IsAbs(dir) && errors.Is(makeDir(r.inWork(dir)), errMade) {
-			r.remains.note("directory %s was gone, so %s ran in a new one", shownPath(dir), steps[i].Name)
+	for _, c := range r.job.In(message.PhaseTeardown) {
+		if dir := c.Dir; dir != "" && !filepath.IsAbs(dir) && errors.Is(makeDir(r.inWork(dir)), errMade) {
+			r.remains.note("directory %s was gone, so %s ran in a new one", shownPath(dir), c.Name)
 		}
 	}
 }
@@ -301,13 +270,6 @@ func bare(err error) string {
 	return err.Error()
 }
 
-func exitStatus(e *runner.Exit) int {
-	if e.Signal != "" {
-		return 128 + message.SignalNumber(e.Signal)
-	}
-	return e.Code
-}
-
 // shorten makes a command fit into a message.
 func shorten(argv []string) string {
 	const most = 60
@@ -318,16 +280,20 @@ func shorten(argv []string) string {
 	return string(line)
 }
 
-// stepOutput is what the runner sees of a run while it runs a step.
+// stepOutput is what the runner sees of a run while it runs a command of its setup or
+// teardown.
 type stepOutput struct {
-	run    *run
-	number int
-	exit   *runner.Exit
-	words  [2]lastwords.Finder // of each stream
+	run     *run
+	number  int                      // the command's
+	started chan message.StartedInfo // has room for the one that comes
+	exit    *runner.Exit             // set before the set is over
+	words   [2]lastwords.Finder      // of each stream
 }
 
 // Started implements [runner.Sink].
-func (s *stepOutput) Started(int, int, time.Time) {}
+func (s *stepOutput) Started(_, pid int, at time.Time) {
+	s.started <- message.StartedInfo{Command: s.number, PID: pid, StartedAt: s.run.clock.At(at)}
+}
 
 // Output implements [runner.Sink].
 func (s *stepOutput) Output(_ int, stream runner.Stream, at time.Time, data []byte) {

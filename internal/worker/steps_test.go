@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,23 +12,27 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/testkit"
 )
 
-// steps are shell scripts as steps of that name.
-func steps(of string, scripts ...string) []message.Step {
-	var all []message.Step
-	for i, script := range scripts {
-		all = append(all, message.Step{
-			Name: message.ProcessName(of, i), Argv: []string{"/bin/sh", "-c", script}, OKExit: []int{0}, TimeoutMS: patience.Milliseconds(),
+// add has the job run shell scripts in that phase, after what it has, and gives the
+// commands.
+func add(job *message.Job, phase message.Phase, scripts ...string) []message.Command {
+	first := len(job.Commands)
+	for _, script := range scripts {
+		job.Commands = append(job.Commands, message.Command{
+			Name: message.ProcessName(string(phase), job.Count(phase)), Phase: phase,
+			Argv: []string{"/bin/sh", "-c", script}, OKExit: []int{0}, TimeoutMS: patience.Milliseconds(),
 		})
 	}
-	return all
+	return job.Commands[first:]
 }
 
 // around gives a job a setup and a teardown of one script each.
 func around(job *message.Job, setup, teardown string) *message.Job {
-	job.Setup, job.Teardown = steps(message.SetupName, setup), steps(message.TeardownName, teardown)
+	add(job, message.PhaseSetup, setup)
+	add(job, message.PhaseTeardown, teardown)
 	return job
 }
 
@@ -70,15 +76,15 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 	s.serve(nil)
 	tr := newTrace(t)
 	job := s.job(tr.add("process") + "cat made; ./tool")
-	job.Processes[0].Argv = []string{"./tool"}
-	job.Setup = steps("setup",
+	job.Commands[0].Argv = []string{"./tool"}
+	add(job, message.PhaseSetup,
 		tr.add("setup.0")+`printf '#!/bin/sh\necho tool; echo process >>`+string(tr)+`' >tool; chmod +x tool; echo one; printf two >&2`,
 		tr.add("setup.1")+"echo $DOWNBEAT_RUN $DOWNBEAT_HOST $DOWNBEAT_PROCESS")
-	job.Teardown = steps("teardown", tr.add("teardown.0")+"ls; exit 4", tr.add("teardown.1")+"echo bye")
+	add(job, message.PhaseTeardown, tr.add("teardown.0")+"ls; exit 4", tr.add("teardown.1")+"echo bye")
 
 	s.send(job)
 	s.await(job, message.SettingUp)
-	first := s.step(job, 1)
+	first := s.exited(job, 1)
 	s.await(job, message.Ready)
 	tr.want(t, "setup.0", "setup.1")
 	s.commit(job)
@@ -86,11 +92,11 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 	done := s.finish(job)
 
 	tr.want(t, "setup.0", "setup.1", "process", "teardown.0", "teardown.1")
-	if first.Step != 1 || first.Outcome != message.StepSucceeded || first.ExitCode != 0 || first.StartedAt.IsZero() || first.EndedAt.Before(first.StartedAt) {
-		t.Errorf("the first step: %+v", first)
+	if first.ExitCode != 0 || first.Stopped || first.StartedAt.IsZero() || first.EndedAt.Before(first.StartedAt) {
+		t.Errorf("the first command of the setup: %+v", first)
 	}
-	failed := s.step(job, 3)
-	if failed.Step != 3 || failed.Outcome != message.StepFailed || failed.ExitCode != 4 || !strings.HasPrefix(failed.Reason, "exited with status 4 after ") {
+	failed := s.exited(job, 3)
+	if word, reason := judged(job, failed); word != outcome.CommandFailed || failed.ExitCode != 4 || !strings.HasPrefix(reason, "exited with status 4 after ") {
 		t.Errorf("the teardown that failed: %+v", failed)
 	}
 	if done.Outcome != message.HostDone {
@@ -119,26 +125,26 @@ func TestSetupThatDoesNotSucceedIsRefusedAndTornDown(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		setup   string
-		change  func(*message.Step)
-		outcome message.StepOutcome
+		change  func(*message.Command)
+		outcome outcome.Command
 		reason  string
 	}{
 		"status": {
-			"echo on the way; echo 'no such  database' >&2; exit 3", nil, message.StepFailed,
+			"echo on the way; echo 'no such  database' >&2; exit 3", nil, outcome.CommandFailed,
 			`setup.0 (/bin/sh -c echo on the way; echo 'no such database' >&2; ...) exited with status 3 after`,
 		},
-		"words":  {"echo said; exit 3", nil, message.StepFailed, `; its last words: "said"`},
-		"signal": {"kill -9 $$", nil, message.StepFailed, "was ended by SIGKILL after"},
+		"words":  {"echo said; exit 3", nil, outcome.CommandFailed, `; its last words: "said"`},
+		"signal": {"kill -9 $$", nil, outcome.CommandFailed, "was ended by SIGKILL after"},
 		"not there": {
-			"", func(s *message.Step) { s.Argv = []string{"./not-there"} }, message.StepFailed,
+			"", func(c *message.Command) { c.Argv = []string{"./not-there"} }, outcome.CommandFailed,
 			`setup.0 (./not-there) can't be run: `,
 		},
 		"too long": {
-			"echo begun; " + endless, func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
+			"echo begun; " + endless, func(c *message.Command) { c.TimeoutMS = 300 }, outcome.CommandTimedOut,
 			`was not over within 300ms; its last words: "begun"`,
 		},
 		"deaf": {
-			"trap '' TERM; while :; do sleep 0.05; done", func(s *message.Step) { s.TimeoutMS = 300 }, message.StepTimedOut,
+			"trap '' TERM; while :; do sleep 0.05; done", func(c *message.Command) { c.TimeoutMS = 300 }, outcome.CommandTimedOut,
 			"was not over within 300ms, ignored TERM for 1s and was killed",
 		},
 	} {
@@ -147,14 +153,15 @@ func TestSetupThatDoesNotSucceedIsRefusedAndTornDown(t *testing.T) {
 			s := newSite(t)
 			s.serve(nil)
 			tr := newTrace(t)
-			job := around(s.job(tr.add("process")), tt.setup, tr.add("teardown")+"echo down")
+			job := s.job(tr.add("process"))
+			setup := add(job, message.PhaseSetup, tt.setup, tr.add("setup.1"))
 			if tt.change != nil {
-				tt.change(&job.Setup[0])
+				tt.change(&setup[0])
 			}
-			job.Setup = append(job.Setup, steps("setup", "", tr.add("setup.1"))[1])
+			add(job, message.PhaseTeardown, tr.add("teardown")+"echo down")
 			s.send(job)
-			if step := s.step(job, 1); step.Outcome != tt.outcome {
-				t.Errorf("the step: %+v, want it %s", step, tt.outcome)
+			if word, reason := judged(job, s.exited(job, 1)); word != tt.outcome {
+				t.Errorf("the setup %s (%s), want it %s", word, reason, tt.outcome)
 			}
 			refused := s.await(job, message.Refused).Refused
 			contains(t, "the reason", refused.Reason, tt.reason)
@@ -177,7 +184,7 @@ func TestProcessThatCannotBePreparedIsTornDown(t *testing.T) {
 	s.serve(nil)
 	tr := newTrace(t)
 	job := around(s.job(""), tr.add("setup"), tr.add("teardown"))
-	job.Processes[0].Argv = []string{"./not-there"}
+	job.Commands[0].Argv = []string{"./not-there"}
 	s.send(job)
 	if refused := s.await(job, message.Refused).Refused; len(refused.Problems) != 1 {
 		t.Errorf("refused for %+v, want the process named", refused)
@@ -231,8 +238,9 @@ func TestStopInSetupEndsItAndTearsDown(t *testing.T) {
 	s.tell(job, message.Control{Kind: message.Keepalive}) // a setup doesn't keep it from answering
 	s.await(job, message.Heartbeat)
 	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
-	if step := s.step(job, 1); step.Outcome != message.StepStopped || step.Signal != "SIGTERM" {
-		t.Errorf("the step: %+v, want it stopped by TERM", step)
+	info := s.exited(job, 1)
+	if word, reason := judged(job, info); word != outcome.CommandStopped || reason != "was stopped, as the run can't go on here" || info.Signal != "SIGTERM" {
+		t.Errorf("the setup: %+v, %s (%s), want it stopped by TERM", info, word, reason)
 	}
 	if done := s.finish(job); done.Outcome != message.HostDone {
 		t.Errorf("done %+v", done)
@@ -252,8 +260,8 @@ func TestElderRunTakesTheHostFromASetup(t *testing.T) {
 	s.send(younger)
 	tr.has(t, "setup")
 	s.send(elder)
-	if step := s.step(younger, 1); step.Outcome != message.StepStopped {
-		t.Errorf("the step: %+v, want it stopped", step)
+	if word, reason := judged(younger, s.exited(younger, 1)); word != outcome.CommandStopped {
+		t.Errorf("the setup %s (%s), want it stopped", word, reason)
 	}
 	s.await(younger, message.TearingDown)
 	if got := s.await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
@@ -315,13 +323,45 @@ func TestStopWhileGivingWayEndsTheRun(t *testing.T) {
 	tr.want(t, "setup", "teardown")
 }
 
-// step waits for the end of that step; ends may come in any order.
-func (s *site) step(job *message.Job, number int) *message.StepInfo {
+// exited waits for the end of that command; ends may come in any order.
+func (s *site) exited(job *message.Job, number int) *message.ExitedInfo {
 	s.t.Helper()
 	for {
-		if e := s.await(job, message.Stepped); e.Step.Step == number {
-			return e.Step
+		if e := s.await(job, message.Exited); e.Exited.Command == number {
+			return e.Exited
 		}
+	}
+}
+
+// judged is how a command ended.
+func judged(job *message.Job, e *message.ExitedInfo) (outcome.Command, string) {
+	return outcome.Judge(e.Exit(), job.Circumstances(&job.Commands[e.Command]))
+}
+
+// The start of a setup's and a teardown's command is reported as that of a process is,
+// and before its end.
+func TestStartsOfSetupAndTeardownAreReported(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	job := around(s.job("true"), "echo $$; sleep 0.1", "true")
+	s.ready(job)
+	s.commit(job)
+	s.tell(job, message.Control{Kind: message.Start, At: time.Now()})
+	s.finish(job)
+	events := s.of(job).events
+	slices.SortFunc(events, func(a, b *message.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	started := make(map[int]message.StartedInfo)
+	for _, e := range events {
+		for _, c := range e.Started {
+			started[c.Command] = c
+		}
+		if e.Kind == message.Exited && !started[e.Exited.Command].StartedAt.Equal(e.Exited.StartedAt) {
+			t.Errorf("%s ended having started at %s, and was reported to have started at %s", job.Commands[e.Exited.Command].Name, e.Exited.StartedAt, started[e.Exited.Command].StartedAt)
+		}
+	}
+	if len(started) != 3 || fmt.Sprintln(started[1].PID) != s.of(job).output["stdout.1"] {
+		t.Errorf("started %+v, want all three, and the setup with the pid %q", started, s.of(job).output["stdout.1"])
 	}
 }
 
@@ -331,11 +371,12 @@ func TestTeardownThatHangsIsEnded(t *testing.T) {
 	s.serve(nil)
 	tr := newTrace(t)
 	job := around(s.job("true"), "true", "(trap '' TERM; exec setsid sleep 1000) & trap '' TERM; "+endless)
-	job.Teardown[0].TimeoutMS, job.GraceMS = 200, 200
-	job.Teardown = append(job.Teardown, steps("teardown", "", tr.add("last"))[1])
+	job.Commands[2].TimeoutMS, job.GraceMS = 200, 200
+	add(job, message.PhaseTeardown, tr.add("last"))
 	s.start(job)
-	if step := s.step(job, 2); step.Outcome != message.StepTimedOut || step.Signal != "SIGKILL" {
-		t.Errorf("the step: %+v, want it killed", step)
+	info := s.exited(job, 2)
+	if word, _ := judged(job, info); word != outcome.CommandTimedOut || info.Signal != "SIGKILL" || info.Swept != 1 {
+		t.Errorf("the teardown: %+v, %s, want it killed", info, word)
 	}
 	s.finish(job)
 	tr.want(t, "last")
@@ -398,8 +439,8 @@ func TestTerminalIsSaidToBeDumb(t *testing.T) {
 	s := newSite(t)
 	s.serve(func(c *Config) { c.Environ = append(os.Environ(), "TERM=xterm-256color") })
 	job := s.job(`test -t 1 && echo $TERM`, `test -t 1 && echo $TERM`, `test -t 1 || echo $TERM`)
-	job.Processes[0].Pty, job.Processes[1].Pty = true, true
-	job.Processes[1].Env = map[string]string{"TERM": "vt100"}
+	job.Commands[0].Pty, job.Commands[1].Pty = true, true
+	job.Commands[1].Env = map[string]string{"TERM": "vt100"}
 	s.start(job)
 	s.finish(job)
 	for key, want := range map[string]string{"stdout.0": "dumb\n", "stdout.1": "vt100\n", "stdout.2": "xterm-256color\n"} {
@@ -414,8 +455,8 @@ func TestVariablesAreThereOnce(t *testing.T) {
 	s := newSite(t)
 	s.serve(func(c *Config) { c.Environ = append(os.Environ(), "SHARED=worker", "PWD=elsewhere") })
 	job := s.job("")
-	job.Processes[0].Argv = []string{"cat", "/proc/self/environ"}
-	job.Processes[0].Env = map[string]string{"SHARED": "job"}
+	job.Commands[0].Argv = []string{"cat", "/proc/self/environ"}
+	job.Commands[0].Env = map[string]string{"SHARED": "job"}
 	s.start(job)
 	s.finish(job)
 	seen := map[string]string{}

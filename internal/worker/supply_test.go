@@ -53,7 +53,7 @@ func TestFilesAreInPlaceBeforeTheProcesses(t *testing.T) {
 	program := newParcel("bin/program", 0o755, "#!/bin/sh\ncat conf/text\nsha256sum <data\nls -d spool/*/\nstat -c %a spool/out\n")
 	data := newParcel("data", 0o400, strings.Repeat("0123456789", 500_000))
 	job := s.job("true")
-	job.Processes[0].Argv = []string{"bin/program"}
+	job.Commands[0].Argv = []string{"bin/program"}
 	job.Files = []message.File{program.File, {Path: "conf/text", Mode: 0o644, Text: "hello\n"}, data.File, {Path: "spool/in/", Mode: 0o700}, {Path: "spool/out/", Mode: 0o750}}
 	s.send(job)
 	s.answer(job, program, s.await(job, message.Want).Want, nil)
@@ -75,7 +75,7 @@ func TestFilesAreInPlaceBeforeTheProcesses(t *testing.T) {
 
 	// The next run has it all from the cache.
 	next := s.job("true")
-	next.Processes[0].Argv, next.Files = job.Processes[0].Argv, job.Files
+	next.Commands[0].Argv, next.Files = job.Commands[0].Argv, job.Files
 	s.ready(next)
 	if len(s.of(next).events) > 0 {
 		t.Errorf("the next run asks again: %+v", s.of(next).events)

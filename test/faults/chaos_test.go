@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue/queuetest/chaos"
 	"downbeat/internal/results"
 )
@@ -50,7 +51,7 @@ func TestMessagesTwiceLateAndOutOfOrderMakeNoDifference(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			want, wantFiles := chaoticRun(t, transport, 0, chaos.Odds{})
-			if want.Outcome != results.RunSucceeded {
+			if want.Outcome != outcome.RunSucceeded {
 				t.Fatalf("without chaos: %s (%s)", want.Outcome, want.Reason)
 			}
 			for seed := range seeds {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 	"downbeat/internal/testkit"
 	"downbeat/internal/worker"
@@ -49,7 +50,7 @@ func TestClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
 	p := l.publisher(l.connect())
 	got, dir := run(t, p, fmt.Sprintf(relay, files))
 	<-stepped
-	if got.Outcome != results.RunSucceeded {
+	if got.Outcome != outcome.RunSucceeded {
 		t.Fatalf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
 	for i, want := range []time.Duration{5 * time.Second, -5 * time.Second, 0} {
@@ -67,7 +68,7 @@ func TestClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
 	}
 
 	again, _ := run(t, p, "name: again\nhosts: {bravo: [echo well]}\n")
-	if want := "message has expired: it was valid until"; again.Outcome != results.RunRefused || !strings.Contains(again.Reason, want) {
+	if want := "message has expired: it was valid until"; again.Outcome != outcome.RunRefused || !strings.Contains(again.Reason, want) {
 		t.Errorf("with a clock that is an hour ahead: %s (%s), want refused (%s)", again.Outcome, again.Reason, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
 	"downbeat/internal/testkit"
@@ -52,8 +53,8 @@ func (y *junkyard) address(purpose message.Purpose) message.Address {
 func (y *junkyard) job(run string) *message.Job {
 	return &message.Job{
 		Run: run, Host: junkHost, ReplyTo: message.EventsQueue(y.namespace, "NOBODY"), Since: run, Experiment: "junk", Datapoint: 1,
-		Processes: []message.Process{{Name: "p.0", Group: "p", Argv: []string{"touch", "outside"}}},
-		LeaseMS:   1000, WindowBytes: 1 << 20,
+		Commands: []message.Command{{Name: "p.0", Phase: message.PhaseRun, OKExit: []int{0}, Group: "p", Argv: []string{"touch", "outside"}}},
+		LeaseMS:  1000, WindowBytes: 1 << 20,
 	}
 }
 
@@ -138,7 +139,7 @@ func (y *junkyard) badJob() ([]byte, error) {
 	name := hostile[y.random.IntN(len(hostile))]
 	switch y.random.IntN(7) {
 	case 0:
-		j.Processes[0].Name = name
+		j.Commands[0].Name = name
 	case 1:
 		j.ReplyTo = name
 	case 2:
@@ -146,9 +147,9 @@ func (y *junkyard) badJob() ([]byte, error) {
 	case 3:
 		j.Since = name
 	case 4:
-		j.Processes = append(j.Processes, j.Processes[0])
+		j.Commands = append(j.Commands, j.Commands[0])
 	case 5:
-		j.Processes[0].Argv = nil
+		j.Commands[0].Argv = nil
 	case 6: // a hello that would have the worker write to any queue
 		a.Purpose, a.Run = message.PurposeControl, ""
 		return y.seal(a, message.Control{Kind: message.Hello, Nonce: "n", ReplyTo: "x" + hostile[y.random.IntN(14)]}, y.key), message.ErrMalformed
@@ -215,7 +216,7 @@ func (y *junkyard) forPublisher(n int) [][]byte {
 	var batch message.Batch
 	for i := range n {
 		batch.Reset(run, hostile[y.random.IntN(len(hostile))], uint64(i), time.Now())
-		batch.Add(message.Segment{Process: 1 << 20, Offset: 1 << 60, Data: []byte("x")})
+		batch.Add(message.Segment{Command: 1 << 20, Offset: 1 << 60, Data: []byte("x")})
 		event := message.Event{Kind: message.Done, Run: run, Host: hostile[i%len(hostile)], Seq: uint64(i), Done: &message.DoneInfo{Totals: make([]message.Total, 9)}}
 		data, err := event.Encode()
 		check(y.t, err)
@@ -267,10 +268,10 @@ func TestBadMessagesAreRefusedOneByOne(t *testing.T) {
 				t.Errorf("on the disk there are now %q, before %q", during, before)
 			}
 			check(t, os.WriteFile(goOn, nil, 0o600))
-			if got := <-finish; got.Outcome != results.RunSucceeded || got.Processes[0].StdoutLines != 1 {
+			if got := <-finish; got.Outcome != outcome.RunSucceeded || got.Processes[0].StdoutLines != 1 {
 				t.Errorf("the run meanwhile: %s (%s), want succeeded", got.Outcome, got.Reason)
 			}
-			if got, _ := run(t, p, "name: next\nhosts: {alpha: [echo well]}\n"); got.Outcome != results.RunSucceeded {
+			if got, _ := run(t, p, "name: next\nhosts: {alpha: [echo well]}\n"); got.Outcome != outcome.RunSucceeded {
 				t.Errorf("the next run: %s (%s), want succeeded", got.Outcome, got.Reason)
 			}
 		})

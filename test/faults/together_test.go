@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/publisher"
-	"downbeat/internal/results"
 )
 
 var fleet = []string{"alpha", "bravo", "charlie"}
@@ -67,7 +67,7 @@ func (c *contest) round(n int) {
 			defer cancel()
 			<-time.After(wait)
 			got, _ := runIn(ctx, c.t, p, lockFile(c.locks, hosts))
-			if got.Outcome != results.RunSucceeded && (got.Outcome != results.RunAborted || !interrupt) {
+			if got.Outcome != outcome.RunSucceeded && (got.Outcome != outcome.RunAborted || !interrupt) {
 				c.t.Errorf("round %d, publisher %d, hosts %v: %s (%s)", n, i, hosts, got.Outcome, got.Reason)
 			}
 			for _, p := range got.Processes {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
 	ondisk "downbeat/internal/results"
 	"downbeat/internal/testkit"
@@ -75,7 +76,7 @@ func (s *soak) countDatapoints(c *tally) {
 	succeeded := make(map[string]int)
 	for _, row := range rows[1:] {
 		c.outcomes[row[column("outcome")]]++
-		if row[column("outcome")] == string(ondisk.RunSucceeded) {
+		if row[column("outcome")] == string(outcome.RunSucceeded) {
 			succeeded[row[column("n")]]++
 		}
 	}
@@ -90,7 +91,7 @@ func (s *soak) countDatapoints(c *tally) {
 	for _, path := range records() {
 		rec, err := ondisk.ReadRecord(filepath.Dir(path))
 		check(s.t, err)
-		if rec.Outcome == ondisk.RunSucceeded {
+		if rec.Outcome == outcome.RunSucceeded {
 			s.compareLines(filepath.Dir(path), rec)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -163,7 +164,7 @@ func (t *take) record(at time.Time, attempt int) results.Record {
 	r := results.Record{
 		Run: fmt.Sprintf("01JD5W9M4QX3T0C9V8Z7Y6%04d", t.number) + string(rune('0'+attempt)), Experiment: t.Name,
 		Datapoint: t.number, Repetition: t.repetition, Attempt: attempt, Definition: "5f2c",
-		Parameters: t.parameters(t.point), Outcome: results.RunSucceeded,
+		Parameters: t.parameters(t.point), Outcome: outcome.RunSucceeded,
 		EnqueuedAt: at, ReleasedAt: at.Add(800 * time.Millisecond),
 	}
 	stop := r.ReleasedAt.Add(t.Length + t.micros(3e6))
@@ -214,7 +215,7 @@ func (t *take) host(n int, stop time.Time) results.HostRecord {
 		name += fmt.Sprint(n / len(hosts))
 	}
 	return results.HostRecord{
-		Host: name, Outcome: results.HostSucceeded, Hold: "ptrace",
+		Host: name, Outcome: outcome.HostSucceeded, Hold: "ptrace",
 		ClockOffsetUS: int64(t.random.IntN(4000) - 2000), ClockErrorUS: int64(80 + t.random.IntN(240)),
 		StoppedAt: stop.Add(t.micros(900)), StoppedErrorUS: 70, Lines: uint64(t.Lines * max(t.Processes, 1)), Bytes: uint64(60 * t.Lines * max(t.Processes, 1)),
 	}
@@ -229,7 +230,7 @@ func (t *take) process(host string, h, i int, base, stop time.Time) results.Proc
 	return results.ProcessRecord{
 		Host: host, Process: fmt.Sprintf("%s.%d", group, index), Group: group, Index: index, Rank: h*max(t.Processes, 1) + i,
 		PID: 4000 + t.random.IntN(20000), Argv: []string{"honu", group, "-w", fmt.Sprintf("%s-%d.jsonl", group, index)},
-		Outcome: results.ProcessStopped, ExitCode: -1, Signal: "SIGTERM",
+		Outcome: outcome.CommandStopped, ExitCode: -1, Signal: "SIGTERM",
 		StartedAt: base.Add(t.micros(250)), EndedAt: stop.Add(t.micros(4000)), StartedErrorUS: 75, EndedErrorUS: 80,
 		UserUS: int64(t.random.IntN(2e6)), SystemUS: int64(t.random.IntN(4e5)), MaxRSSBytes: int64(9e6 + t.random.IntN(4e6)),
 	}
@@ -239,11 +240,11 @@ func (t *take) process(host string, h, i int, base, stop time.Time) results.Proc
 func (t *take) fail(r *results.Record) {
 	p := &r.Processes[len(r.Processes)-1]
 	p.EndedAt = p.StartedAt.Add(t.Length/3 + t.micros(2e6))
-	p.Outcome, p.ExitCode, p.Signal = results.ProcessFailed, 3, ""
+	p.Outcome, p.ExitCode, p.Signal = outcome.CommandFailed, 3, ""
 	p.Reason = fmt.Sprintf("exited with status 3 after %s", p.EndedAt.Sub(p.StartedAt).Round(time.Millisecond))
-	r.Hosts[len(r.Hosts)-1].Outcome = results.HostFailed
+	r.Hosts[len(r.Hosts)-1].Outcome = outcome.HostFailed
 	r.Hosts[len(r.Hosts)-1].Reason = p.Process + " " + p.Reason
-	r.Outcome, r.Reason = results.RunFailed, fmt.Sprintf("%s on %s %s", p.Process, p.Host, p.Reason)
+	r.Outcome, r.Reason = outcome.RunFailed, fmt.Sprintf("%s on %s %s", p.Process, p.Host, p.Reason)
 }
 
 // metrics rise with the clients until the machines are busy.
@@ -276,7 +277,7 @@ func (t *take) write(run *results.Run, n int, r *results.Record) error {
 			return err
 		}
 	}
-	if p.Outcome != results.ProcessFailed {
+	if p.Outcome != outcome.CommandFailed {
 		return nil
 	}
 	text := "panic: lost the lock on /a/b while holding it\n"

@@ -1,0 +1,52 @@
+package experiment
+
+import "testing"
+
+// An experiment that an earlier build has begun can be resumed: what is defined alike
+// has the same definition as ever. The hashes are literals.
+func TestDefinitionsArePinned(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"hosts: {a: [x]}": "02159b021a0e9cbe8344ac74a6f1fa52b2b96eeeda289e743aa38fd0bac96651",
+		`
+name: t
+hosts: {alpha: , bravo: {address: 10.0.0.2}}
+matrix: {n: [1]}
+setup: {run: a | b, shell: true, on: bravo, timeout: 3s, env: {A: b}, dir: d, ok_exit: [0, 3], pty: true}
+teardown: [rm x]
+groups: {g: {on: [alpha, bravo], count: 2, delay: 5ms, env: {C: d}, dir: e, pty: true, ok_exit: 7, run: x -y}}
+stop: {when: g, after: 4s}
+timeout: 9s
+collect: ["*.csv"]
+files: {c: {text: x, on: alpha}}
+metrics: {m: {file: a.csv, field: f, reduce: sum}}
+`: "d2ce19c0f3df174b5ac5048b54d3b968ca63da63cef188a076f4dedbe22e2505",
+	} {
+		got, err := mustParse(t, "t.yaml", text).Points()[0].Definition()
+		if err != nil || got != want {
+			t.Errorf("the definition is %s (%v), want %s, of %s", got, err, want, text)
+		}
+	}
+}
+
+// No field of a datapoint is forgotten in its definition; see TestChangesKnowEveryField
+// for what has to be said where there is a new one.
+func TestDefinitionHasWhatEachFieldSays(t *testing.T) {
+	t.Parallel()
+	const base = "hosts: {alpha: , bravo: }\ngroups: {g: {on: [alpha, bravo], count: 2, run: ./run}}\n"
+	seen := make(map[string]string)
+	for _, text := range []string{
+		"", "name: y\n", "timeout: 5s\n", "stop: {when: g}\n", "stop: {after: 2s}\n", "stop: {grace: 3s}\n", "stop: {on_failure: false}\n", "collect: a\n",
+		"files: {c: {text: x}}\n", "setup: a\n", "setup: {run: a, ok_exit: 3}\n", "setup: {run: a, pty: true}\n", "setup: {run: a, dir: d}\n",
+		"setup: {run: a, env: {A: b}}\n", "setup: {run: a, timeout: 3s}\n", "teardown: a\n",
+	} {
+		d, err := mustParse(t, "t.yaml", base+text).Points()[0].Definition()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, twice := seen[d]; twice {
+			t.Errorf("%q and %q have the same definition", text, other)
+		}
+		seen[d] = text
+	}
+}

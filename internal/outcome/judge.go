@@ -1,0 +1,123 @@
+package outcome
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// An Exit is the end of a command as it was seen where the command ran.
+type Exit struct {
+	Code   int    // -1 for a command that was ended by Signal, or has no status
+	Signal string // such as "SIGKILL"; empty if it exited
+	// StartedAt is when it began to execute; zero: it never did. EndedAt is when its
+	// end was noticed.
+	StartedAt, EndedAt time.Time
+	// Stopped: it was sent TERM before it ended, or was to be stopped before it began.
+	// Killed: it was still there when the grace was over. TimedOut: that was done because
+	// its own time was over.
+	Stopped, Killed, TimedOut bool
+	// Reason says why it could not be started, or, with Left, why it can't be ended.
+	Reason string
+	Left   bool
+}
+
+// Status is the exit status that a shell would give: 128 plus the signal's number
+// where a signal ended it.
+func (e *Exit) Status() int { return Status(e.Code, e.Signal) }
+
+// told reports whether the command was made to end.
+func (e *Exit) told() bool { return e.Stopped || e.Killed || e.TimedOut }
+
+// Stop says which stop a command had been asked to make when it ended.
+type Stop uint8
+
+// The stops.
+const (
+	// NoStop: nobody had asked for one.
+	NoStop Stop = iota
+	// StopRule: the file's own stop rule. To be stopped by it is no failure.
+	StopRule
+	// StopTimeout: the run's time was over.
+	StopTimeout
+	// StopRun: the run was stopped for another reason.
+	StopRun
+	// StopWorker: the worker stopped the run by itself.
+	StopWorker
+	// StopHost: the host gives the run up, for whatever reason: that is all that a command
+	// of a setup or teardown can be stopped by.
+	StopHost
+)
+
+// Circumstances are what else has to be known to judge a command's end.
+type Circumstances struct {
+	// OKExit are the exit statuses that are no failure; see [Exit.Status].
+	OKExit []int
+	// Grace is the time between TERM and KILL. Timeout is the command's own time, which
+	// those of a setup and a teardown have; zero: none.
+	Grace, Timeout time.Duration
+	// Stop is the stop that was under way when the command ended, and StopReason why
+	// it was. A clock that is a little off may have the command end just before it.
+	Stop       Stop
+	StopReason string
+	// AfterStop: it certainly did not end before the stop's instant. A command that ends
+	// by itself after that was stopped too: its peers made it leave.
+	AfterStop bool
+}
+
+// Judge says how a command ended, and why. The reason continues a sentence that
+// begins with the command's name; it is empty where there is nothing to explain.
+func Judge(e Exit, c Circumstances) (word Command, reason string) {
+	switch {
+	case e.Left:
+		return CommandFailed, "could not be ended: " + e.Reason
+	case e.Reason != "" && c.Timeout > 0: // nobody has heard before that it can't be prepared
+		return CommandFailed, "can't be run: " + e.Reason
+	case e.Reason != "":
+		return CommandFailed, "could not be started: " + e.Reason
+	case e.TimedOut:
+		return CommandTimedOut, fmt.Sprintf("was not over within %s", c.Timeout) + c.killed(&e)
+	case e.told() || c.AfterStop && c.Stop != NoStop:
+		return c.stopped(&e)
+	case e.StartedAt.IsZero():
+		return CommandFailed, "is said to have ended, and never to have begun"
+	}
+	took := e.EndedAt.Sub(e.StartedAt).Round(time.Millisecond)
+	switch {
+	case slices.Contains(c.OKExit, e.Status()):
+		return CommandSucceeded, ""
+	case e.Signal != "":
+		return CommandFailed, fmt.Sprintf("was ended by %s after %s", e.Signal, took)
+	}
+	return CommandFailed, fmt.Sprintf("exited with status %d after %s", e.Code, took)
+}
+
+// stopped judges a command that did not come to its own end.
+func (c *Circumstances) stopped(e *Exit) (word Command, reason string) {
+	switch c.Stop {
+	case NoStop:
+		return CommandFailed, "is said to have been stopped, which nobody had asked for"
+	case StopWorker:
+		return CommandStopped, "its worker stopped the run by itself: " + c.StopReason
+	case StopHost:
+		return CommandStopped, "was stopped, as the run can't go on here" + c.killed(e)
+	case StopRule, StopTimeout, StopRun:
+	}
+	switch {
+	case e.Killed:
+		return CommandKilled, fmt.Sprintf("ignored TERM for %s and was killed", c.Grace)
+	case c.Stop == StopTimeout:
+		return CommandTimedOut, "was still running when the time was over"
+	case c.Stop == StopRun:
+		return CommandStopped, "the run was stopped: " + c.StopReason
+	}
+	return CommandStopped, ""
+}
+
+// killed adds to a reason that TERM was not enough.
+func (c *Circumstances) killed(e *Exit) string {
+	if !e.Killed {
+		return ""
+	}
+	return fmt.Sprintf(", ignored TERM for %s and was killed", c.Grace)
+}
