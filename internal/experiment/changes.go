@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Changes says in phrases what d would do otherwise than the datapoint before
-// did, run ids and numbers aside; it is empty where both would measure the same.
-// Expand both for the same run.
+// Changes lists in words how d differs from the datapoint before, apart from run
+// ids and numbers. It is empty if both would measure the same. Expand both for the
+// same run.
 func (d *Datapoint) Changes(before *Datapoint) []string {
 	var list []string
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }

@@ -28,8 +28,8 @@ var patterns = shape[[]*text]{orList("pattern"), orListSchema(nonEmpty), func(v 
 	return list
 }}
 
-// collect says what is brought home from each host: what the file asks of all,
-// and what the groups that have processes there ask for besides.
+// collect finds the patterns for each host: those of the file, and those of the
+// groups that have processes there.
 func (x *expansion) collect() {
 	x.collected = make(map[string][]string)
 	patterns := make(map[*text]string)
@@ -47,7 +47,7 @@ func (x *expansion) collect() {
 	}
 }
 
-// pattern is empty where it went wrong, or the template leaves nothing.
+// pattern gives a pattern, or "" if its template failed or came out empty.
 func (x *expansion) pattern(t *text) string {
 	s, ok := x.evaluate(t, limitKeys, x.data())
 	if !ok || s == "" {

@@ -8,8 +8,8 @@ import (
 	"downbeat/internal/message"
 )
 
-// A command is what the file says about one, as templates: of a host, of a group,
-// of the setup or of the teardown.
+// A command is one command of the file with its templates: of a host, a group, the
+// setup or the teardown.
 type command struct {
 	whole *text // the place of the command itself; it has no source
 	// line is a command line, argv a list of arguments; one of them is set.
@@ -17,8 +17,8 @@ type command struct {
 	argv  []*text
 	shell bool
 	pty   bool
-	// name is nil for a process that is called by its group and index. Commands of
-	// the setup and the teardown have one that is no template.
+	// name is nil for a process that is named after its group and index. In the
+	// setup and the teardown it is set and is not a template.
 	name    *text
 	env     []variable
 	dir     *text
@@ -43,7 +43,7 @@ type variable struct {
 
 func newCommand(v value) *command { return &command{whole: &text{at: v.at, field: v.path}} }
 
-// commandsIn is the table of the commands that stand in a place.
+// commandsIn is the table of fields of the commands in one place.
 func commandsIn(in where, title, def string) *object[command] {
 	o := &object[command]{title: title, def: def, check: checkCommand}
 	for _, f := range commandFields {
@@ -67,8 +67,8 @@ func readCommand(v value, fields *object[command]) *command {
 	return c
 }
 
-// checkCommand reports what the fields of a command have to say together, and warns
-// of what looks as if a shell were to read it.
+// checkCommand checks what depends on several fields of a command, and warns about
+// values that look as if a shell would expand them.
 func checkCommand(v value, c *command, given found) {
 	if run, ok := given.get("run"); ok {
 		checkLine(run, c)
@@ -160,7 +160,7 @@ var environment = shape[[]variable]{"map", schema{
 var exits = shape[[]int]{orList("number"), orListSchema(schema{"type": "integer", "minimum": 0, "maximum": 255}), func(v value) (codes []int) {
 	items := v.oneOrMany()
 	if len(items) == 0 {
-		v.wrong("", "the list is empty: the process could not but fail")
+		v.wrong("", "the list is empty: the process could only fail")
 	}
 	for _, item := range items {
 		code, err := strconv.Atoi(item.node.text)

@@ -17,7 +17,7 @@ func decode(r *report, root *node, f *File) {
 	}
 }
 
-// checkFile reports what the file's fields have to say together.
+// checkFile checks what depends on several fields of the file.
 func checkFile(v value, f *File, given found) {
 	if !given.has("name") {
 		f.nameByPath(v.in.path)
@@ -36,7 +36,7 @@ func checkFile(v value, f *File, given found) {
 	}
 }
 
-// nameByPath names an experiment that doesn't say its name after its file.
+// nameByPath names an experiment without a name after its file.
 func (f *File) nameByPath(path string) {
 	if f.Name != "" { // see Origin
 		return
@@ -69,7 +69,7 @@ var hosts = binding[File]{
 		}
 		for _, child := range v.named("host") {
 			if strings.EqualFold(child.key, "run.json") {
-				v.in.add(child.at, child.path, "", "a host can't have this name: it is that of a file in the results")
+				v.in.add(child.at, child.path, "", "a host can't have this name: a file in the results has it")
 			}
 			h := Host{Name: child.key}
 			readHost(child, &h, f)

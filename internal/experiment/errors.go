@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// An Error is one thing that is wrong with a file. Line and Column count from
-// 1, columns in characters; 0 where there is no place to point at.
+// An Error is one mistake in a file. Line and Column count from 1, columns in
+// characters; 0 means that there is no place to point at.
 type Error struct {
 	File    string
 	Line    int
@@ -44,12 +44,11 @@ func (e *Error) Error() string {
 // Unwrap gives the error beneath, if any.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errors are all that is wrong with a file, in the order of its lines. Every
-// error of [Load], [Parse] and [File.Expand] is one of these.
+// Errors are all mistakes in a file, in the order of its lines. Every error of
+// [Load], [Parse] and [Point.Expand] is of this type.
 type Errors []*Error
 
-// maxShown is how many errors are printed: beyond that they are more likely to
-// have one cause than to be worth reading.
+// maxShown is how many errors are printed. More than that usually have one cause.
 const maxShown = 20
 
 // Error gives one line for each error.
@@ -74,7 +73,7 @@ func (es Errors) Unwrap() []error {
 	return list
 }
 
-// report collects what is found wrong while a file is worked through.
+// A report collects the errors found in a file.
 type report struct {
 	path   string
 	errors Errors

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// An evaluator executes the file's texts for one run of a datapoint. Each is
-// compiled once, and reported once where it fails.
+// An evaluator executes the file's templates for one run of a datapoint. Each is
+// compiled once, and an error is reported once.
 type evaluator struct {
 	*report
 	*calls
@@ -30,7 +30,7 @@ func newEvaluator(f *File, r *report, run string, p Point) *evaluator {
 	return &evaluator{report: r, calls: c, point: p, compiled: make(map[*text]*template.Template), failed: make(map[*text]bool), funcs: c.functions()}
 }
 
-// blame adds to what is wrong in which datapoint it is.
+// blame adds the datapoint's parameters to each error.
 func (e *evaluator) blame() {
 	if len(e.point.Parameters) == 0 {
 		return
@@ -40,7 +40,7 @@ func (e *evaluator) blame() {
 	}
 }
 
-// data is what templates can ask for before there are processes.
+// data holds the keys that templates can use before there are processes.
 func (e *evaluator) data() map[string]any {
 	data := map[string]any{"run": e.run, "experiment": e.file.Name}
 	for _, p := range e.point.Parameters {
@@ -49,7 +49,7 @@ func (e *evaluator) data() map[string]any {
 	return data
 }
 
-// limit gives the duration of a text; 0 where there is none, or it went wrong.
+// limit gives the duration of a text, or 0 if t is nil or wrong.
 func (e *evaluator) limit(t *text, zero bool, keys []string, data map[string]any) time.Duration {
 	if t == nil {
 		return 0
@@ -65,8 +65,8 @@ func (e *evaluator) limit(t *text, zero bool, keys []string, data map[string]any
 	return d
 }
 
-// evaluate executes a text for one process. A template that has failed is
-// reported once and not tried for others.
+// evaluate executes a text for one process. A template that has failed is reported
+// once and not tried for other processes.
 func (e *evaluator) evaluate(t *text, keys []string, data map[string]any) (string, bool) {
 	if t.constant() {
 		return t.src, true

@@ -35,8 +35,8 @@ func (x *expansion) metric(m *metric) Metric {
 	return out
 }
 
-// sources finds the streams of a metric, or its files: where several processes
-// of a host name the same ones, these are one source.
+// sources finds the streams or the files of a metric. Files that several processes
+// of a host name alike are one source.
 func (x *expansion) sources(m *metric) []Source {
 	type key struct{ host, file string }
 	var sources []Source

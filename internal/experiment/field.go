@@ -3,35 +3,35 @@ package experiment
 import "strconv"
 
 // A field is a row of the table in fields.go: one field of one kind of map in the
-// file. T is the Go value that such a map is read into. The same row reads the
-// field, stands in the JSON Schema, and is what docs/file.md is checked against.
+// file. T is the Go type that such a map is read into. The row is used to read the
+// field, to make the JSON Schema, and to check docs/file.md.
 type field[T any] struct {
 	name string
 	is   binding[T]
-	// in says of which commands it is a field; 0: T is not a command.
+	// in says which commands have the field; 0: all, or T is not a command.
 	in where
-	// unset is what the field has where the file is silent, as the file would write
-	// it; otherwise says so in words. With neither, nothing holds.
+	// unset is the default, as the file would write it; otherwise describes it in
+	// words. With neither there is no default.
 	unset     string
 	otherwise string
-	// missing makes the field a required one: it says what the field is for, and
-	// such gives an example.
+	// missing makes the field required. It says what the field is for; such is an
+	// example.
 	missing string
 	such    string
 	about   string // one line, in the words of docs/file.md
 }
 
-// A binding is what a field may be, bound to the place in T that takes it.
+// A binding reads a field into its place in T.
 type binding[T any] struct {
 	words  string // as docs/file.md has them
 	schema schema
 	read   func(v value, t *T) // reports what is wrong
-	// silent sets what holds where the field isn't there; nil: nothing does.
+	// silent sets the defaults if the field is absent; nil: there are none.
 	silent func(v value, t *T)
 	inner  []*table // of the maps within
 }
 
-// A shape is what a value of the file may be, and how to read it.
+// A shape is a kind of value in the file, and how to read it.
 type shape[V any] struct {
 	words  string
 	schema schema
@@ -56,8 +56,8 @@ func nested[T, V any](o *object[V], such string, place func(t *T) *V) binding[T]
 	}
 }
 
-// An object is a kind of map: its fields, which are read in this order, and what
-// they have to say together.
+// An object is a kind of map in the file. Its fields are read in this order, and
+// then checked together.
 type object[T any] struct {
 	title   string // of its table in docs/file.md
 	prefix  string // before the names there
@@ -89,7 +89,7 @@ func (o *object[T]) read(v value, t *T) {
 	}
 }
 
-// fill sets what holds where none of the fields is given.
+// fill sets the defaults of all fields.
 func (o *object[T]) fill(v value, t *T) {
 	for _, f := range o.fields {
 		f.fill(v, t)
@@ -105,7 +105,7 @@ func (f field[T]) fill(v value, t *T) {
 	}
 }
 
-// literal is a scalar as the file would have it.
+// literal makes the node of a scalar as the file would write it.
 func literal(text string, at pos) *node {
 	n := &node{kind: stringNode, pos: at, text: text}
 	if _, err := strconv.ParseFloat(text, 64); err == nil {
@@ -117,8 +117,8 @@ func literal(text string, at pos) *node {
 	return n
 }
 
-// A table is an object as people and editors see it, whatever Go value it is read
-// into.
+// A table is an object without the Go type that it is read into: what people and
+// editors see.
 type table struct {
 	title, prefix, def string
 	rows               []row

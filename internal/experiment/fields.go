@@ -6,10 +6,10 @@ import (
 	"downbeat/internal/message"
 )
 
-// This is the table of the file's fields: what there is, what it may be, what holds
-// without it, and where it goes. The decoder reads files by it, the JSON Schema is
-// made of it (make schema), and docs/file.md is checked against it. Fields are read
-// in the order of the table: one that another one's value depends on comes first.
+// This is the table of the file's fields: names, types, defaults, meaning, and
+// where each goes. Files are read by it, the JSON Schema is made from it (make
+// schema), and docs/file.md is checked against it. Fields are read in the order of
+// the table, so a field stands after those that it depends on.
 
 // fileFields are the file's own.
 var fileFields = &object[File]{
@@ -57,7 +57,7 @@ var stopFields = &object[stop]{
 	},
 }
 
-// A where is where a command may stand in the file.
+// where says where in the file a command may stand.
 type where uint8
 
 const (

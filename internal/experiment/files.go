@@ -8,20 +8,20 @@ import (
 	"downbeat/internal/message"
 )
 
-// What can be shipped to one host, at most.
+// The most that can be shipped to one host.
 const (
 	maxShipped      = 5000
 	maxShippedBytes = 4 << 30
 )
 
-// A ShippedFile is one that is put into the run's directory on a host.
+// A ShippedFile is put into the run's directory on a host.
 type ShippedFile struct {
 	message.File
 	// Source is where its content is read here; empty for one with text.
 	Source string `json:"-"`
 }
 
-// A shipment is what the file says of one target.
+// A shipment is an entry of files: a target and its source.
 type shipment struct {
 	whole  *text // the place
 	target string
@@ -33,7 +33,7 @@ type shipment struct {
 
 var textKeys = append([]string{"host", "address"}, limitKeys...)
 
-// files reads what is shipped: a map of targets, each with where it comes from.
+// files reads what is shipped: a map from targets to their sources.
 var files = binding[File]{
 	words: "map", inner: []*table{shipmentFields.table()},
 	schema: schema{
@@ -47,7 +47,7 @@ var files = binding[File]{
 		for _, child := range v.pairs() {
 			err := message.CheckTarget(child.key)
 			if err == nil && strings.Contains(child.key, "{{") {
-				err = fmt.Errorf("%q is not a template: the same file is there in each datapoint, from where a template says", child.key)
+				err = fmt.Errorf("%q can't be a template: the file is at the same path in each datapoint, only its source may differ", child.key)
 			}
 			if err != nil {
 				v.wrongKey(child, "", "%v", err)
@@ -64,7 +64,7 @@ var files = binding[File]{
 	},
 }
 
-// checkShipment reports what the fields of a file to ship have to say together.
+// checkShipment checks that there is one source.
 func checkShipment(v value, _ *shipment, given found) {
 	content, hasText := given.get("text")
 	switch {

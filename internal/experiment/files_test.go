@@ -111,7 +111,7 @@ func TestWhatCannotBeShippedIsRefused(t *testing.T) {
 		"  a: /dev/null":                       "files.a: /dev/null can't be shipped: it is not a regular file",
 		"  ../a: server":                       `x.yaml:4:3: files: "../a" leads out of the run's directory`,
 		"  /a: server":                         `files: "/a" is absolute: it is seen from the run's directory`,
-		"  'a{{.mode}}': server":               "is not a template",
+		"  'a{{.mode}}': server":               "can't be a template",
 		"  a: {from: server, text: x}":         `give "from" or "text", not both`,
 		"  a: {}":                              `files.a: "from" is missing: it is the file to ship`,
 		"  a: {from: server, mode: 999}":       "files.a.mode: must be permissions in octal",

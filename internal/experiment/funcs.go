@@ -30,8 +30,8 @@ type hostValue map[string]string
 // String gives the name, so that a list of hosts can be joined.
 func (h hostValue) String() string { return h["name"] }
 
-// calls are what templates can call, for one datapoint: with its hosts, and with
-// its processes, as far as there are any by then.
+// calls are the functions of templates for one datapoint. They know its hosts, and
+// its processes as far as these have been placed and named.
 type calls struct {
 	hints   *report
 	file    *File
@@ -45,8 +45,7 @@ type calls struct {
 	turns   int  // of all loops so far
 }
 
-// functions are the calls by their names. While a template is only parsed, c may be
-// nil.
+// functions gives the calls by name. c may be nil if templates are only parsed.
 func (c *calls) functions() template.FuncMap {
 	return template.FuncMap{
 		"host": c.hostByName, "hosts": c.hostsOf,
@@ -66,7 +65,7 @@ func (c *calls) functions() template.FuncMap {
 	}
 }
 
-// functionNames are those worth proposing.
+// functionNames are those that error messages propose.
 func functionNames(funcs template.FuncMap) []string {
 	names := slices.Sorted(maps.Keys(funcs))
 	return slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, "_") })
@@ -183,10 +182,9 @@ const (
 	ownPorts  = 1_000
 )
 
-// port gives a port of this run's own, the same on every host: without a
-// number the first, and with n the n-th after it. So whatever is left of an
-// earlier run is not mistaken for this one's, and runs at the same time on one
-// machine hardly meet.
+// port gives a port of this run's own, the same on every host: the first one, or
+// the n-th after it. So processes left over from an earlier run are not mistaken
+// for this one's, and simultaneous runs on one machine rarely collide.
 func (c *calls) port(n ...int) (int, error) {
 	if len(n) > 1 || len(n) == 1 && (n[0] < 0 || n[0] >= ownPorts) {
 		return 0, &textError{fmt.Sprintf("template: port takes nothing or one number from 0 to %d", ownPorts-1), ""}
@@ -274,8 +272,8 @@ func printer(write func(...any) string) func(...any) (string, error) {
 	}
 }
 
-// printable lets pass what prints as a person expects it: a single value.
-// Every action of a template ends with it.
+// printable accepts single values, which print as a person expects. Every action of
+// a template ends with it.
 func printable(v any) (any, error) {
 	if _, ok := v.(hostValue); ok {
 		return v, nil
@@ -343,7 +341,7 @@ func listEntry(list, key any) (any, error) {
 	n, ok := numberOf(key)
 	i, isInt := whole(n).(int)
 	if !ok || !isInt {
-		return nil, &textError{fmt.Sprintf("template: index: an entry of a list is named by a whole number, not by %s", shown(key)), "the first is 0"}
+		return nil, &textError{fmt.Sprintf("template: index: a list is indexed by a whole number, not by %s", shown(key)), "the first is 0"}
 	}
 	if i < 0 || i >= v.Len() {
 		return nil, &textError{fmt.Sprintf("template: index: no entry %s in a list of %d", shown(key), v.Len()), "the first is 0"}

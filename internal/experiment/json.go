@@ -39,7 +39,7 @@ func (r *report) jsonSyntax(data []byte, err error) {
 	r.add(at, "", hint, "not JSON: %v", err)
 }
 
-// jsonHint recognises what people write most often that JSON does not have.
+// jsonHint recognises common mistakes.
 func jsonHint(data []byte, offset int, message string) string {
 	if offset >= len(data) {
 		return "a bracket or a quote is not closed"
@@ -122,18 +122,18 @@ func (p *jsonParser) compound(n *node, open json.Delim, depth int) {
 	}
 }
 
-// checkSurrogates refuses \ud83d without its other half: it stands for no
-// character, and encoding/json would put U+FFFD in its place without a word.
+// checkSurrogates refuses half of a surrogate pair, such as \ud83d alone.
+// encoding/json would silently replace it by U+FFFD.
 func (p *jsonParser) checkSurrogates(at pos, value string, raw []byte) {
 	if !strings.ContainsRune(value, utf8.RuneError) || bytes.ContainsRune(raw, utf8.RuneError) {
 		return
 	}
 	if !bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`)) {
-		p.add(at, "", "", `a \u escape is half of a surrogate pair: it stands for no character`)
+		p.add(at, "", "", `a \u escape is half of a surrogate pair, which is not a character`)
 	}
 }
 
-// tooMuch reports a file with more structure than any experiment has.
+// tooMuch reports a file with more structure than any experiment needs.
 func (r *report) tooMuch(at pos, depth int) {
 	if depth > maxDepth {
 		r.add(at, "", "", "nested more than %d levels deep", maxDepth)

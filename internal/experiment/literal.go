@@ -7,8 +7,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// What only a shell would expand goes to the program as it is written. That is
-// a warning, since it may be meant: single quotes or a backslash say so.
+// Text that only a shell would expand is passed on as written. That is worth a
+// warning, unless single quotes or a backslash say that it is meant.
 
 var (
 	action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
@@ -54,8 +54,8 @@ func unexpandedPart(line string, parts []syntax.WordPart, bare bool) string {
 	return ""
 }
 
-// wildcard gives the pattern that is in a part of a word without quotes. A
-// question mark in a URL is not meant as one.
+// wildcard finds a pattern in an unquoted part of a word. A question mark in a URL
+// is not one.
 func wildcard(s string, first bool) string {
 	if first && home.MatchString(s) {
 		return s
@@ -71,7 +71,8 @@ func wildcard(s string, first bool) string {
 	return ""
 }
 
-// warnOfLiteral warns of a command line that looks as if a shell were to read it.
+// warnOfLiteral warns about a command line that looks as if a shell would expand
+// it.
 func warnOfLiteral(in *scope, c *command) {
 	if c.shell || c.line == nil {
 		return
@@ -81,7 +82,7 @@ func warnOfLiteral(in *scope, c *command) {
 	}
 }
 
-// warnOfVariables warns of values that look as if a shell were to read them.
+// warnOfVariables warns about values that look as if a shell would expand them.
 func warnOfVariables(in *scope, env []variable) {
 	for _, v := range env {
 		if v.value == nil {
@@ -98,5 +99,5 @@ func warnOfVariables(in *scope, env []variable) {
 }
 
 func notExpanded(in *scope, t *text, found, hint string) {
-	in.warn(t.at, t.field, hint, "%.60q is passed as it is written: there is no shell to expand it", found)
+	in.warn(t.at, t.field, hint, "%.60q is passed as written: there is no shell to expand it", found)
 }

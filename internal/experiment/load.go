@@ -43,7 +43,7 @@ func read(path string, stdin io.Reader) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, MaxSource+1))
 }
 
-// readProblem words err without the path, which stands before it anyhow.
+// readProblem describes err without the path, which the message begins with.
 func readProblem(err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "there is no such file"
@@ -58,17 +58,18 @@ func readProblem(err error) string {
 // expansion of it. Its errors are [Errors].
 func Parse(name string, data []byte) (*File, error) { return ParseFrom(Origin{Path: name}, data) }
 
-// An Origin says where the text of a file comes from.
+// An Origin says where the text of a file is from.
 type Origin struct {
 	// Path is what the file is called in messages.
 	Path string
-	// Dir is from where the file's own paths are seen; empty: the directory of Path.
+	// Dir is what the file's own paths are relative to; empty: the directory of
+	// Path.
 	Dir string
-	// Name is the experiment's where the file gives none; empty: made from Path.
+	// Name is the experiment's name if the file gives none; empty: made from Path.
 	Name string
 }
 
-// ParseFrom is [Parse] of a text that is not, or no longer, where it is from.
+// ParseFrom is [Parse] for a text that is not in its original place.
 func ParseFrom(from Origin, data []byte) (*File, error) {
 	r := &report{path: from.Path}
 	f, err := parseOnly(r, from, data)
@@ -81,8 +82,9 @@ func ParseFrom(from Origin, data []byte) (*File, error) {
 	return f, nil
 }
 
-// ParseJudges is ParseFrom of a file by which runs that were made are judged, see
-// [File.Judges]. There is no trial expansion, so what the file ships need not be there.
+// ParseJudges is [ParseFrom] for a file that is only used to judge existing runs,
+// see [File.Judges]. There is no trial expansion, so the files to ship need not
+// exist.
 func ParseJudges(from Origin, data []byte) (*File, error) {
 	return parseOnly(&report{path: from.Path}, from, data)
 }
@@ -123,8 +125,8 @@ func parseSource(r *report, data []byte) *node {
 	return parseText(r, data, text)
 }
 
-// parseText decides between JSON and YAML. What starts with a brace may be
-// either: it is JSON if it parses as such.
+// parseText decides between JSON and YAML. A text that starts with a brace may be
+// either: it is JSON if it parses as JSON.
 func parseText(r *report, data, text []byte) *node {
 	if strings.EqualFold(filepath.Ext(r.path), ".json") {
 		return parseJSON(r, data)
@@ -148,7 +150,7 @@ func parseText(r *report, data, text []byte) *node {
 	return nil
 }
 
-// badText finds what is no text: bytes that are not UTF-8, and NULs.
+// badText finds bytes that a text can't have: NUL, and what is not UTF-8.
 func badText(data []byte) (pos, string) {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		return newCursor(data).pos(i), "a NUL byte: this is not a text file"

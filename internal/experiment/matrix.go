@@ -12,7 +12,7 @@ import (
 // MaxDatapoints is how many datapoints a file can have.
 const MaxDatapoints = 10_000
 
-// parameterName is what a template can write after a dot.
+// parameterName matches what a template can have after a dot.
 var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // An axis is a parameter of the matrix with its values.
@@ -24,7 +24,7 @@ type axis struct {
 // oneCombination is that of a file without a matrix.
 var oneCombination = [][]Parameter{nil}
 
-// MaxRetries is how often a datapoint can be tried again.
+// MaxRetries is how many times a datapoint can be retried.
 const MaxRetries = 100
 
 // An order is the one in which the datapoints are run.
@@ -39,7 +39,7 @@ var seed = shape[uint64]{"whole number", schema{"type": "integer", "minimum": 0}
 	return uint64(v.integer(0, math.MaxInt32)) //nolint:gosec // not negative
 }}
 
-// checkPlan reports what the fields that make the datapoints have to say together.
+// checkPlan checks the fields that make the datapoints together.
 func checkPlan(f *File, given found) {
 	f.Random = f.order == atRandom
 	if v, ok := given.get("seed"); ok && !f.Random {
@@ -50,8 +50,8 @@ func checkPlan(f *File, given found) {
 	}
 }
 
-// A matrix is read into all its combinations but those excluded, and those
-// included, as GitHub Actions does.
+// matrix is read into its combinations, without those excluded and with those
+// included, as in GitHub Actions.
 var matrix = shape[[][]Parameter]{"map", schema{
 	"type": "object", "propertyNames": schema{"pattern": parameterPattern},
 	"additionalProperties": schema{"type": "array", "minItems": 1, "uniqueItems": true, "items": scalarSchema},
@@ -102,8 +102,8 @@ func readMatrix(v value) [][]Parameter {
 	return combinations
 }
 
-// named gives all parameters of a matrix that is wrong: templates that use them
-// are not wrong, too.
+// named gives the parameters of a matrix with errors, so that templates that use
+// them are not reported too.
 func named(axes []axis, include value) []Parameter {
 	var all []Parameter
 	for _, a := range axes {
@@ -171,13 +171,13 @@ func readParameter(v value) (any, bool) {
 	}
 }
 
-// leadingZero begins a number that is octal to some and decimal to others.
+// leadingZero matches numbers that could be meant as octal or decimal.
 var leadingZero = regexp.MustCompile(`^[-+]?0[0-9]`)
 
-// readNumber reads a parameter that is a number. A number that templates would show
-// otherwise than it is written, beyond the notation, is refused.
+// readNumber reads a parameter that is a number. It refuses a number whose value
+// templates would not show exactly.
 func readNumber(v value) (any, bool) {
-	const hint = "put it in quotes to have it as it is written"
+	const hint = "put it in quotes to keep it as written"
 	s := v.node.text
 	if leadingZero.MatchString(s) {
 		v.wrong(hint, "%s can be meant as octal or as decimal", s)
@@ -191,7 +191,7 @@ func readNumber(v value) (any, bool) {
 	case err != nil || math.IsInf(n, 0) || math.IsNaN(n):
 		v.wrong(hint, "%s is not a number that can be computed with", s)
 	case math.Abs(n) >= exact && !strings.ContainsAny(s, ".eE"):
-		v.wrong(hint, "%s has more digits than a number here can hold", s)
+		v.wrong(hint, "%s has more digits than a number can have here", s)
 	default:
 		return whole(n), true
 	}
@@ -260,7 +260,7 @@ func excluded(v value, axes []axis, combinations [][]Parameter) [][]Parameter {
 		combinations = slices.DeleteFunc(combinations, func(c []Parameter) bool { return agrees(c, rule, nil) })
 		if len(combinations) == before && len(v.in.errors) == 0 {
 			item := v.list()[i]
-			v.in.warn(item.pos, item.path, "", "no combination is like this: nothing is excluded")
+			v.in.warn(item.pos, item.path, "", "no combination matches this: nothing is excluded")
 		}
 	}
 	return combinations

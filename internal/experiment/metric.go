@@ -13,14 +13,14 @@ import (
 	"downbeat/internal/message"
 )
 
-// A Metric is one number to be taken out of what a run left.
+// A Metric is one number to be taken from what a run left.
 type Metric struct {
 	Name string
 	Unit string // for people; may be empty
 	// Sources are where its values are: files, or streams of processes.
 	Sources []Source
-	// Format is how they are written where Field is set, which is a column's
-	// name, or a path such as latency.p99. Where picks rows.
+	// Format is how they are written if Field is set: the name of a column, or a
+	// path such as latency.p99. Where picks rows.
 	Format Format
 	Field  string
 	Where  []Condition
@@ -34,14 +34,13 @@ type Metric struct {
 	Scale float64
 	// Partial: the number may rest on fewer processes, or files, than there are.
 	Partial bool
-	// Definition is a hash of what the file says of the metric: two values with
-	// the same one may stand in one column.
+	// Definition is a hash of what the file says about the metric: values with the
+	// same one may stand in one column.
 	Definition string
 }
 
-// NeedsAll reports whether the number says nothing true of the run where the value
-// of a process is not there. One that counts processes, or that picks the value
-// of one, does without.
+// NeedsAll reports whether the number is wrong if the value of a process is
+// missing. One that counts processes, or picks the value of one, is not.
 func (m *Metric) NeedsAll() bool {
 	switch m.Processes {
 	case First, Last:
@@ -52,16 +51,15 @@ func (m *Metric) NeedsAll() bool {
 	return true
 }
 
-// A Source is one or several places where a metric's values are. One of File
-// and Process is set.
+// A Source is a place where a metric's values are. One of File and Process is set.
 type Source struct {
 	Host    string
 	File    string // a pattern below the host's collected files
 	Process string
 	Stderr  bool // the process's standard error, else its standard output
-	// Named are the processes on the host whose files File names. Groups are theirs
-	// where the metric does not say whose files these are: then a group that has left
-	// none anywhere owes none.
+	// Named are the processes on the host whose files File names. Groups are theirs,
+	// if the metric does not say whose files these are: then no file is expected of
+	// a group that has left none on any host.
 	Named  []string
 	Groups []string
 }
@@ -72,7 +70,7 @@ func (s *Source) Wild() bool { return strings.ContainsAny(s.File, `*?[{\\`) }
 // A Condition is a field that a row has to have with that value.
 type Condition struct{ Field, Value string }
 
-// Inner is the reduction that the values themselves are given to.
+// Inner is the reduction that is applied to the values themselves.
 func (m *Metric) Inner() Reduction { return cmp.Or(m.Lines, m.Processes) }
 
 // String says what the metric looks for, for people.
@@ -97,8 +95,8 @@ func (m *Metric) String() string {
 // Format is how values are written.
 type Format string
 
-// The formats. A text of JSON is one document, or a list of rows; JSONL has a
-// document in each line.
+// The formats. JSON is one document, or a list of rows; JSONL has a document on
+// each line.
 const (
 	JSON  Format = "json"
 	JSONL Format = "jsonl"
@@ -120,7 +118,7 @@ func formatOf(file string) Format {
 	return ""
 }
 
-// A metric is what the file says about one, as templates.
+// A metric is a metric of the file with its templates.
 type metric struct {
 	Metric
 	whole   *text // its place
@@ -145,7 +143,7 @@ var metrics = binding[File]{
 				v.wrongKey(child, "", "%v", err)
 			}
 			if slices.Contains(measured, child.key) {
-				v.in.add(child.at, child.path, "choose another name", "every run has a %s: it is measured", child.key)
+				v.in.add(child.at, child.path, "choose another name", "every run has a %s already, which is measured", child.key)
 			}
 			if !child.isMap("such as {file: client.jsonl, field: throughput, reduce: sum}", "a metric must be a map") {
 				continue
@@ -158,30 +156,30 @@ var metrics = binding[File]{
 	},
 }
 
-// anybodys reports whether nothing says whose files the metric is about.
+// anybodys reports whether the metric does not say whose files it is about.
 func (m *metric) anybodys() bool {
 	return m.file != nil && m.file.constant() && len(m.groups) == 0 && len(m.hosts) == 0
 }
 
-// checkMetric reports what the fields of a metric have to say together.
+// checkMetric checks what depends on several fields of a metric.
 func checkMetric(v value, m *metric, given found) {
 	checkValuesFrom(v, given)
 	checkSelection(v, m, given)
 	warnOfTooWide(v.in, m)
 }
 
-// warnOfTooWide warns of a metric that wants a value of every process where there
-// are several groups, of which one most likely has none.
+// warnOfTooWide warns about a metric that needs a value of every process of several
+// groups, since probably not all of them have one.
 func warnOfTooWide(in *scope, m *metric) {
 	groups := in.file.Groups
 	if len(groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner() == Count || m.anybodys() {
 		return
 	}
-	in.warn(m.whole.at, m.whole.field, "", "every process of %s has to have a value, else the run fails; with group: it is only those of one",
+	in.warn(m.whole.at, m.whole.field, "", "every process of %s must have a value, or the run fails; with group: only those of one group must",
 		"groups "+strings.Join(groupNames(groups), ", "))
 }
 
-// warnOfUncollected warns of metrics whose files nothing brings home.
+// warnOfUncollected warns about metrics of files when no files are collected.
 func warnOfUncollected(in *scope) {
 	f := in.file
 	if len(f.collect) > 0 || slices.ContainsFunc(f.commands, func(c *command) bool { return len(c.collect) > 0 }) {
@@ -189,12 +187,12 @@ func warnOfUncollected(in *scope) {
 	}
 	for _, m := range f.metrics {
 		if m.file != nil {
-			in.warn(m.file.at, m.file.field, "", "nothing is collected, so it finds nothing: there has to be a collect that picks these files")
+			in.warn(m.file.at, m.file.field, "", "nothing is collected, so it finds nothing: add a collect that matches these files")
 		}
 	}
 }
 
-// checkValuesFrom checks that one field says where a metric's values are.
+// checkValuesFrom checks that exactly one field says where the values are.
 func checkValuesFrom(v value, given found) {
 	output, hasOutput := given.get("output")
 	switch {
@@ -205,7 +203,7 @@ func checkValuesFrom(v value, given found) {
 	}
 }
 
-// checkSelection checks that one field says what of a line is a metric's value.
+// checkSelection checks that exactly one field says what in a line is a value.
 func checkSelection(v value, m *metric, given found) {
 	pattern, hasPattern := given.get("pattern")
 	switch {
@@ -234,7 +232,7 @@ func checkPattern(m *metric, v value, given found) {
 	}
 }
 
-// implyFormat tells the format by the file's name.
+// implyFormat finds the format from the file's name.
 func implyFormat(v value, m *metric, given found) {
 	const hint = "add format: json, jsonl, csv or tsv"
 	switch {

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 )
 
-// metricRules is counted up when numbers are taken by other rules than before:
-// then those of earlier runs are taken again.
+// metricRules is increased when the rules for taking numbers change, so that those
+// of earlier runs are taken again.
 const metricRules = 2
 
-// definition is a hash of what the file says of the metric.
+// definition is a hash of what the file says about the metric.
 func (m *metric) definition() string {
 	type condition struct{ Field, Value string }
 	what := struct {

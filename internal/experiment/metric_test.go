@@ -193,7 +193,7 @@ func TestMetricOfEveryGroup(t *testing.T) {
 	}
 	for metric, warns := range tests {
 		f := mustParse(t, "x.yaml", "hosts: {a: , b: }\ncollect: '*'\ngroups: {g: {on: a, run: x}, h: {on: b, run: x}}\nmetrics: {m: "+metric+"}")
-		if got := len(f.Warnings) == 1 && strings.Contains(f.Warnings[0].Error(), "metrics.m: every process of groups g, h has to have a value"); got != warns {
+		if got := len(f.Warnings) == 1 && strings.Contains(f.Warnings[0].Error(), "metrics.m: every process of groups g, h must have a value"); got != warns {
 			t.Errorf("%s: got %v", metric, f.Warnings)
 		}
 	}

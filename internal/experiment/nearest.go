@@ -7,9 +7,8 @@ import (
 	"downbeat/internal/slips"
 )
 
-// didYouMean is a hint at the name that is most like the one given, or at all
-// names where they are few, or nothing. Errors that won't be shown get none:
-// it takes time.
+// didYouMean proposes the name most like the one given, or else lists the names if
+// they are few. Errors that won't be shown get no hint, since it takes time.
 func (r *report) didYouMean(got string, names []string) string {
 	if len(r.errors) > maxShown {
 		return ""
@@ -23,7 +22,7 @@ func (r *report) didYouMean(got string, names []string) string {
 	return "known: " + strings.Join(names, ", ")
 }
 
-// nearest gives the name within a few slips of the keyboard from got, or "".
+// nearest gives the name that is within a few typing mistakes of got, or "".
 func nearest(got string, names []string) string {
 	if len(got) > 64 {
 		return "" // no name is so long

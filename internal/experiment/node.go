@@ -1,7 +1,7 @@
 package experiment
 
-// A pos is a place in the file: line and column from 1, columns in characters.
-// The zero pos is nowhere in particular.
+// A pos is a place in the file: line and column from 1, columns in characters. The
+// zero pos means no place.
 type pos struct{ line, column int }
 
 type kind uint8
@@ -20,8 +20,8 @@ func (k kind) String() string {
 	return [...]string{"null", "true or false", "a number", "a string", "a list", "a map"}[k]
 }
 
-// A node is a value of the file, the same whether it was JSON or YAML. Each
-// keeps its place, and maps keep their order and their duplicate keys.
+// A node is a value of the file, whether JSON or YAML. It keeps its place, and maps
+// keep their order and duplicate keys.
 type node struct {
 	kind  kind
 	pos   pos
@@ -36,8 +36,8 @@ type pair struct {
 	value *node
 }
 
-// What a file may have of structure: aliases multiply, and a deep nesting is
-// never meant.
+// Limits on a file's structure: aliases can multiply it, and no experiment is
+// nested that deep.
 const (
 	maxNodes = 200_000
 	maxDepth = 50

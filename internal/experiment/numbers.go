@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// Numbers in templates: a parameter of 1.0 is the int 1 and one of 0.5 a
-// float64, and both are numbers wherever a template uses them. What Go would
-// print as %!d(string=x) or <no value> is an error.
+// Numbers in templates: a parameter of 1.0 is the int 1, one of 0.5 a float64, and
+// templates treat both as numbers. Anything that Go would print as %!d(string=x) or
+// <no value> is an error.
 
-// exact is the largest whole number up to which a float64 has all of them.
+// exact: a float64 represents all whole numbers up to this one.
 const exact = 1 << 53
 
 // whole makes an int of a number that is whole.
@@ -102,7 +102,7 @@ func foldWhole(name string, op func(a, b int) int) func(a, b any, more ...any) (
 	}
 }
 
-// shown is a value as a message has it, with what it is.
+// shown describes a value in a message.
 func shown(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -197,8 +197,8 @@ func ordered(name string, holds func(order int) bool) func(a, b any) (bool, erro
 	}
 }
 
-// A numeral formats a number by whatever verb is asked for, as far as the number
-// allows: %d a whole one, %.2f any, %s and %v as a template prints it.
+// A numeral formats a number with any verb that suits it: %d a whole one, %.2f any,
+// %s and %v as a template prints it.
 type numeral struct{ value any }
 
 // Format implements [fmt.Formatter].
@@ -222,8 +222,8 @@ var (
 	misfits = regexp.MustCompile(`%!.{0,40}`)
 )
 
-// formatted is printf without widths that make something out of nothing, and
-// without the marks that Go prints in the place of what it can't.
+// formatted is printf with bounded widths, and with errors instead of the marks
+// that Go prints for verbs that don't fit.
 func formatted(format string, args ...any) (string, error) {
 	if width.MatchString(format) {
 		return "", &textError{"template: printf takes a width of at most 999", ""}

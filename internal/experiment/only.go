@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// Only picks points by conditions such as "clients=4": of each parameter that is
-// named, a point has to have one of the values named with it. Without conditions
-// it gives all points. It fails where there is no such parameter, or no such
-// point.
+// Only picks points by conditions such as "clients=4": a point must have one of the
+// values given for each parameter. Without conditions it returns all points. It
+// fails if there is no such parameter or no such point.
 func (f *File) Only(points []Point, conditions []string) ([]Point, error) {
 	if len(conditions) == 0 {
 		return points, nil

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// A Past is a run that was made, as its record tells of it: perhaps of another
-// version of the file, with other hosts, processes and parameters.
+// A Past is an earlier run, as its record describes it, perhaps of another version
+// of the file with other hosts, processes and parameters.
 type Past struct {
 	Run        string
 	Repetition int
@@ -21,10 +21,9 @@ type PastProcess struct {
 	Index, Rank       int
 }
 
-// Judges makes what the file says now of metrics and requirements for a run that was
-// made before. It fails where they ask for what that run does not have, such as a
-// parameter; the metrics are those that can be told apart from others all the same:
-// without sources.
+// Judges gives the file's present metrics and requirements for an earlier run. It
+// fails if they need what that run does not have, such as a parameter; the metrics
+// that it returns then have names and definitions, but no sources.
 func (f *File) Judges(past Past) ([]Metric, []Requirement, error) {
 	x := newExpansion(f, &report{path: f.Path}, past.Run, Point{Repetition: past.Repetition, file: f})
 	x.params = slices.Sorted(maps.Keys(past.Parameters))
@@ -51,7 +50,7 @@ func pastValue(v any) any {
 	return v
 }
 
-// recall places and names processes as they were.
+// recall places and names the processes as in the earlier run.
 func (x *expansion) recall(processes []PastProcess) {
 	group := make(map[string]int)
 	for i, g := range x.file.Groups {

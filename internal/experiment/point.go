@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Parameter is a value out of the matrix: a string, int, float64 or bool.
+// A Parameter is a value of the matrix: a string, int, float64 or bool.
 type Parameter struct {
 	Name  string
 	Value any
@@ -23,12 +23,12 @@ type Point struct {
 	file *File
 }
 
-// trialRun stands for the id of a run that there will never be.
+// trialRun is the run id of a trial expansion.
 var trialRun = strings.Repeat("0", 26)
 
-// Points are the datapoints in the order in which they are to be run. That of
-// the file is all combinations once, then all again; a random one is the same
-// for the same seed.
+// Points are the datapoints in the order in which they are to be run. In the order
+// of the file, all combinations come once, then all again. A random order depends
+// on the seed alone.
 func (f *File) Points() []Point {
 	points := make([]Point, 0, len(f.combinations)*f.Repeat)
 	for repetition := range f.Repeat {
@@ -46,7 +46,7 @@ func (f *File) Points() []Point {
 // String gives the parameters as "clients=4, mode=fast"; empty without any.
 func (p Point) String() string { return p.join(", ") }
 
-// Key is the same for the same combination and repetition in whatever file.
+// Key identifies a combination and repetition, independently of the file.
 func (p Point) Key() string { return fmt.Sprintf("%s #%d", p, p.Repetition) }
 
 // Label names the point's directory: "0003-clients=4,mode=fast".

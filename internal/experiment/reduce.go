@@ -21,7 +21,7 @@ const (
 	Last   Reduction = "last"
 )
 
-// reductionNames are those worth proposing.
+// reductionNames are those that error messages propose.
 var reductionNames = []string{"sum", "mean", "min", "max", "median", "p99", "count", "first", "last"}
 
 // Percent gives the percentage of a percentile, and 50 for the median.

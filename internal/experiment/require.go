@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What is measured of every run, by the names by which it can be required.
+// The names of what is measured in every run and can be required.
 const (
 	StartSkew  = "start_skew"
 	StopSkew   = "stop_skew"
@@ -18,7 +18,7 @@ const (
 
 var measured = []string{StartSkew, StopSkew, ClockError}
 
-// A Requirement is a limit that a run has to keep to count as succeeded.
+// A Requirement is a limit that a run must keep to succeed.
 type Requirement struct {
 	Name string // StartSkew, StopSkew, ClockError, or that of a metric
 	// Operator is one of <, <=, > and >=. Limit is microseconds for what is
@@ -96,7 +96,7 @@ func readRequirements(v value) (list []requirement) {
 	return list
 }
 
-// isDuration reports whether what has that name is measured of every run.
+// isDuration reports whether the name is one of those measured in every run.
 func isDuration(name string) bool { return slices.Contains(measured, name) }
 
 func exampleOf(name string) string {

@@ -10,8 +10,8 @@ import (
 // A schema is a JSON Schema, or a part of one.
 type schema map[string]any
 
-// Schema is the JSON Schema of the file, as docs/experiment.schema.json has it. It
-// is made of the same table of fields by which files are read.
+// Schema returns the JSON Schema of the file: the text of
+// docs/experiment.schema.json. It is made from the table of fields.
 func Schema() []byte {
 	root := fileFields.table()
 	s := root.schema()
@@ -35,7 +35,7 @@ func Schema() []byte {
 	return out.Bytes()
 }
 
-// within gives all tables of the maps within, the table's own first.
+// within gives the table and all tables of the maps within.
 func (t *table) within() []*table {
 	all := []*table{t}
 	for _, r := range t.rows {

@@ -11,7 +11,7 @@ import (
 	"downbeat/internal/message"
 )
 
-// The shapes that fields of several kinds of map have.
+// Shapes that several kinds of map use.
 var (
 	anyString = shape[string]{"string", schema{"type": "string"}, func(v value) string {
 		s, _ := v.str()
@@ -103,7 +103,7 @@ func (v value) integer(least, most int) int {
 	return n
 }
 
-// shown is a number as it is written, and of all else its kind.
+// shown gives a number as written, and the kind of anything else.
 func (v value) shown() string {
 	if v.kind == numberNode {
 		return v.node.text
@@ -143,8 +143,7 @@ func choice[S ~string](what string, words ...S) shape[S] {
 	}}
 }
 
-// templateOf is a string that is executed with these keys, and with those of its
-// place where there are none.
+// templateOf is a template with these keys; nil: those of its place.
 func templateOf(keys []string) shape[*text] {
 	return shape[*text]{"template", schema{"type": "string"}, func(v value) *text {
 		if keys != nil {
@@ -166,7 +165,7 @@ func filled(keys []string, hint string) shape[*text] {
 	}}
 }
 
-// Two kinds of duration: some may be 0.
+// Whether a duration may be 0.
 const (
 	zeroToo = true
 	notZero = false
@@ -174,12 +173,12 @@ const (
 
 const durationExample = `such as "10s", "1m30s" or "500ms"`
 
-// duration is one that is the same in each datapoint.
+// duration is a duration that can't be a template.
 func duration(zero bool) shape[time.Duration] {
 	return shape[time.Duration]{"duration", durationSchema, func(v value) time.Duration { return v.duration(zero) }}
 }
 
-// limit is a duration, or a template that makes one of these keys.
+// limit is a duration, or a template that gives one.
 func limit(zero bool, keys []string) shape[*text] {
 	return shape[*text]{"duration, or template", limitSchema, func(v value) *text {
 		if v.templated() {

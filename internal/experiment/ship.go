@@ -16,8 +16,8 @@ import (
 	"downbeat/internal/message"
 )
 
-// Sources remembers what files hold. Each is read once for an experiment, so that
-// all its datapoints are measured with the same.
+// sources remembers what files hold. Each is read once for an experiment, so that
+// all datapoints get the same content.
 type sources struct {
 	mu    sync.Mutex
 	known map[string]source
@@ -45,7 +45,7 @@ func (s *sources) read(name string) source {
 }
 
 func readSource(name string) source {
-	// Nothing that would have to be waited for.
+	// A pipe or a device could block.
 	info, err := os.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("it is not a regular file")
@@ -66,7 +66,7 @@ func readSource(name string) source {
 	return source{size: size, mode: uint32(info.Mode().Perm()), sum: hex.EncodeToString(sum.Sum(nil))}
 }
 
-// base is the directory from which paths of the file are seen.
+// base is the directory that paths in the file are relative to.
 func (f *File) base() string {
 	switch {
 	case f.dir != "":
@@ -77,7 +77,7 @@ func (f *File) base() string {
 	return filepath.Dir(f.Path)
 }
 
-// A shipping says which files go to which host.
+// A shipping finds out which files go to which host.
 type shipping struct {
 	*evaluator
 	load    *load
@@ -105,7 +105,7 @@ func (x *shipping) ship() {
 	x.checkShipped()
 }
 
-// textFile is a file that the experiment's own text makes, for that host.
+// textFile is a file whose text is in the experiment file, for that host.
 func (x *shipping) textFile(s *shipment, h Host) []ShippedFile {
 	data := x.data()
 	data["host"], data["address"] = h.Name, x.file.address(h)
@@ -145,8 +145,8 @@ func (x *shipping) sourceFiles(s *shipment) []ShippedFile {
 	return nil
 }
 
-// directory gives all files in a directory, and the directories that are empty:
-// the others come with what is in them.
+// directory gives all files in a directory, and its empty directories: the others
+// come into being with their files.
 func (x *shipping) directory(s *shipment, dir string) (files []ShippedFile) {
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil || name == dir {
@@ -181,8 +181,8 @@ func (x *shipping) directory(s *shipment, dir string) (files []ShippedFile) {
 	return files
 }
 
-// emptyDirectory gives the directory if there is nothing in it. Its owner can
-// write to it in the run's directory, whatever it is here.
+// emptyDirectory gives the directory if there is nothing in it. There, its owner
+// can always write to it.
 func emptyDirectory(target, name string, e fs.DirEntry) ([]ShippedFile, error) {
 	entries, err := os.ReadDir(name)
 	if err != nil || len(entries) > 0 {
@@ -208,13 +208,13 @@ func (x *shipping) sourceFile(s *shipment, target, name string) (ShippedFile, bo
 	return ShippedFile{message.File{Path: target, Mode: mode, Bytes: content.size, SHA256: content.sum}, name}, true
 }
 
-// sourceProblem words why a file can't be shipped, with the path looked at.
+// sourceProblem says why a file can't be shipped, with its full path.
 func sourceProblem(name string, err error) error {
 	if full, absErr := filepath.Abs(name); absErr == nil {
 		name = full
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return &textError{"there is no file " + name, "paths are seen from the directory of the experiment file"}
+		return &textError{"there is no file " + name, "paths are relative to the directory of the experiment file"}
 	}
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err
@@ -222,7 +222,7 @@ func sourceProblem(name string, err error) error {
 	return &textError{fmt.Sprintf("%s can't be shipped: %v", name, err), ""}
 }
 
-// checkShipped reports what would be too much, or in the same place.
+// checkShipped reports too many or too large files, and files in the same place.
 func (x *shipping) checkShipped() {
 	for _, h := range x.file.Hosts {
 		files := x.shipped[h.Name]

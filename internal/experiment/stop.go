@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// A stop is what the file says of when a run is stopped, as templates. It is nil
-// where something in it is wrong.
+// A stop is what the file says about when a run is stopped, with its templates.
 type stop struct {
 	when      []string
 	after     *text // nil: never
@@ -15,7 +14,7 @@ type stop struct {
 	onFailure bool
 }
 
-// checkStop reports what can't be meant of the run's end.
+// checkStop reports contradictions about the run's end.
 func checkStop(f *File, given found) {
 	v, ok := given.get("stop")
 	if !ok || v.kind != mapNode {
@@ -35,24 +34,24 @@ func checkStop(f *File, given found) {
 	}
 }
 
-// checkAfter reports a stop that would come too late to be one.
+// checkAfter reports a stop that the timeout would forestall.
 func checkAfter(after, timeout time.Duration) error {
 	if after < timeout {
 		return nil
 	}
-	return &textError{fmt.Sprintf("%s is not before the timeout of %s", short(after), short(timeout)), "set a longer timeout"}
+	return &textError{fmt.Sprintf("%s is not shorter than the timeout of %s", short(after), short(timeout)), "set a longer timeout"}
 }
 
-// delayOf checks what a delay template gave against the run's end.
+// delayOf checks the result of a delay template against the run's end.
 func delayOf(s string, timeout, after time.Duration) (time.Duration, error) {
 	v, err := parseDuration(strings.TrimSpace(s), zeroToo)
 	switch {
 	case err != nil:
 		return 0, err
 	case v >= timeout:
-		return 0, &textError{fmt.Sprintf("a delay of %s is not before the timeout of %s", short(v), short(timeout)), ""}
+		return 0, &textError{fmt.Sprintf("a delay of %s is not shorter than the timeout of %s", short(v), short(timeout)), ""}
 	case after > 0 && v >= after:
-		return 0, &textError{fmt.Sprintf("a delay of %s is not before the stop after %s", short(v), short(after)), ""}
+		return 0, &textError{fmt.Sprintf("a delay of %s is not shorter than the stop.after of %s", short(v), short(after)), ""}
 	}
 	return v, nil
 }

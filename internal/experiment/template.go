@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is the longest text a template may make, in bytes: Linux takes no
-// longer argument.
+// maxText is the longest result of a template, in bytes: Linux takes no longer
+// argument.
 const maxText = 128 << 10
 
 // maxSteps bounds the loops of all templates of one expansion together.
@@ -28,14 +28,13 @@ type text struct {
 // constant reports whether the text is the same for every process.
 func (t *text) constant() bool { return !strings.Contains(t.src, "{{") }
 
-// A textError is what a person gets to read about a template.
+// A textError is a message for people about a text.
 type textError struct{ message, hint string }
 
 func (e *textError) Error() string { return e.message }
 
-// compile parses the template; keys are those that it may use, and every other
-// key of the file's templates is said to be unknown there. Those that occur are
-// entered into used, if there is one.
+// compile parses the template and reports keys that it may not use. The keys that
+// occur are entered into used, unless that is nil.
 func (t *text) compile(funcs template.FuncMap, keys []string, used map[string]bool) (*template.Template, error) {
 	tmpl, err := template.New("t").Option("missingkey=error").Funcs(funcs).Parse(t.src)
 	if err != nil {
@@ -56,7 +55,7 @@ var errDefine = &textError{"define, template and block are not supported", ""}
 
 var undefined = regexp.MustCompile(`function "([^"]*)" not defined`)
 
-// syntaxProblem words what text/template could not parse.
+// syntaxProblem describes what text/template could not parse.
 func syntaxProblem(src string, err error, funcs template.FuncMap) error {
 	message := strings.TrimPrefix(err.Error(), "template: t:")
 	if !strings.Contains(src, "\n") {
@@ -72,22 +71,21 @@ func syntaxProblem(src string, err error, funcs template.FuncMap) error {
 	return &textError{"template: " + message, hint}
 }
 
-// stepNode is a call that every turn of a loop makes, so that loops end.
+// stepNode is a call that is put into every loop, so that loops end.
 func stepNode(funcs template.FuncMap) parse.Node {
 	t := template.Must(template.New("step").Funcs(funcs).Parse("{{_step}}"))
 	return t.Root.Nodes[0]
 }
 
-// textCommand ends the pipe of every action, so that what has no text is an
-// error and not printed as Go would print it.
+// textCommand is put at the end of every action, so that printing a list, a map or
+// nothing is an error.
 func textCommand(funcs template.FuncMap) *parse.CommandNode {
 	t := template.Must(template.New("text").Funcs(funcs).Parse("{{0 | _text}}"))
 	return t.Root.Nodes[0].(*parse.ActionNode).Pipe.Cmds[1]
 }
 
-// A compiler walks a parsed template: it finds keys that nobody knows, which
-// execution would find only where it comes by, and puts the step into loops and
-// the check of what is printed behind actions.
+// A compiler walks a parsed template. It finds unknown keys, also where execution
+// would not come by, and inserts the calls of stepNode and textCommand.
 type compiler struct {
 	keys []string
 	used map[string]bool
@@ -96,7 +94,7 @@ type compiler struct {
 	err  error
 }
 
-// list walks a list; root says that the dot is the process's data there.
+// list walks a list; root: the dot is the process's data there.
 func (c *compiler) list(l *parse.ListNode, root bool) {
 	if l == nil {
 		return
@@ -143,7 +141,7 @@ func (c *compiler) pipe(p *parse.PipeNode, root bool) {
 		// Some keys are functions too, none of which goes without arguments.
 		f, ok := cmd.Args[0].(*parse.IdentifierNode)
 		if ok && i == 0 && len(cmd.Args) == 1 && c.err == nil && slices.Contains(allKeys, f.Ident) {
-			c.err = &textError{fmt.Sprintf("template: function %s lacks its arguments", f.Ident), withDot(f.Ident)}
+			c.err = &textError{fmt.Sprintf("template: function %s needs arguments", f.Ident), withDot(f.Ident)}
 		}
 		for _, arg := range cmd.Args {
 			c.node(arg, root)
@@ -189,7 +187,7 @@ func (c *compiler) key(name string) {
 	}
 }
 
-// hostKey checks what is asked of a host, as in (host "a").address.
+// hostKey checks the key of a host, as in (host "a").address.
 func (c *compiler) hostKey(n *parse.ChainNode) {
 	pipe, ok := n.Node.(*parse.PipeNode)
 	if !ok || len(pipe.Cmds) == 0 {
@@ -224,7 +222,7 @@ func execute(tmpl *template.Template, data map[string]any) (string, error) {
 	return s, nil
 }
 
-// executionProblem words what went wrong, without text/template's own position.
+// executionProblem describes what went wrong, without text/template's position.
 func executionProblem(err error) error {
 	if own, ok := errors.AsType[*textError](err); ok {
 		return own
@@ -239,11 +237,11 @@ func executionProblem(err error) error {
 	return &textError{"template: " + message, ""}
 }
 
-// noEntry is how Go words a key that a value lacks, or a parameter that a
-// combination of the matrix does.
+// noEntry is Go's message for a missing key, such as a parameter that this
+// combination of the matrix lacks.
 var noEntry = regexp.MustCompile(`map has no entry for key "([^"]*)"`)
 
-// limited is a builder that refuses to grow beyond what an argument may be.
+// limited is a builder that refuses to grow beyond maxText.
 type limited struct{ strings.Builder }
 
 func (l *limited) Write(p []byte) (int, error) {

@@ -9,8 +9,8 @@ import (
 	"downbeat/internal/message"
 )
 
-// A scope is what the values of a file are read against: what is known of the file
-// by then, and where errors and warnings go.
+// A scope is shared by all values of a file: what has been read so far, and where
+// errors and warnings go. It belongs to the goroutine that parses.
 type scope struct {
 	*report
 	file *File
@@ -19,7 +19,7 @@ type scope struct {
 	anyKey bool
 }
 
-// warn tells of what is allowed but hardly meant.
+// warn adds a warning, for what is allowed but probably not meant.
 func (s *scope) warn(at pos, field, hint, format string, args ...any) {
 	s.file.Warnings = append(s.file.Warnings, s.errorf(at, field, hint, format, args...))
 }
@@ -55,7 +55,7 @@ func (v value) child(p pair) value {
 	return value{p.value, p.key, p.pos, strings.TrimPrefix(v.path+"."+p.key, "."), v.keys, v.in}
 }
 
-// lookup gives the value of a key, the first where there are several.
+// lookup gives the value of a key, the first if it occurs twice.
 func (v value) lookup(key string) (value, bool) {
 	for _, p := range v.node.pairs {
 		if p.key == key {
@@ -74,7 +74,7 @@ func (v value) list() []value {
 	return items
 }
 
-// oneOrMany gives the items of a list, and else the value itself.
+// oneOrMany gives the items of a list, or else the value itself.
 func (v value) oneOrMany() []value {
 	if v.kind == listNode {
 		return v.list()
@@ -119,7 +119,7 @@ func (v value) named(what string) []value {
 // found are the fields of one map.
 type found struct {
 	values map[string]value
-	// misspelt: an unknown field is most like this one.
+	// misspelt are the fields that an unknown one was probably meant to be.
 	misspelt map[string]bool
 }
 
@@ -133,8 +133,7 @@ func (f found) has(name string) bool {
 	return ok
 }
 
-// meant reports whether one of the fields is there, or would be but for a slip of
-// the keyboard.
+// meant reports whether one of the fields is there, perhaps misspelt.
 func (f found) meant(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return f.has(n) || f.misspelt[n] })
 }
@@ -163,7 +162,7 @@ func (v value) isMap(hint, what string) bool {
 	return v.kind == mapNode
 }
 
-// describeEmpty is what a value is instead of a map with something in it.
+// describeEmpty describes a value that should be a map with entries.
 func (v value) describeEmpty() string {
 	if v.kind == mapNode {
 		return "an empty one"
@@ -208,7 +207,7 @@ func (v value) text() *text {
 	return t
 }
 
-// words are what could be a parameter in a template.
+// words matches what could be a parameter in a template.
 var words = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 
 // known are the keys that a template may use: these, and the parameters.
@@ -220,8 +219,8 @@ func (s *scope) known(template string, keys []string) []string {
 	return known
 }
 
-// scalar is text for places where a number or a truth value means what was
-// written, such as an argument.
+// scalar is text for places where a number or a boolean is taken as written, such
+// as an argument.
 func (v value) scalar() *text {
 	if v.kind == numberNode || v.kind == boolNode {
 		return &text{v.pos, v.path, v.node.text}

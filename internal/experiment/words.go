@@ -8,7 +8,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// A wordError is a command line that has no reading as words.
+// A wordError says why a command line can't be split into words.
 type wordError struct {
 	message string
 	hint    string
@@ -17,9 +17,9 @@ type wordError struct {
 func (e *wordError) Error() string { return e.message }
 
 // splitWords splits a command line into words as a shell does, and does nothing
-// else that a shell does: quotes group, a backslash quotes, # begins a comment;
-// $X, *, ~ and {a,b} stay as they are. What only a shell could make sense of,
-// such as | and > and a second line with a command of its own, is an error.
+// else that a shell does: quotes group, a backslash quotes, # begins a comment; $X,
+// *, ~ and {a,b} stay unchanged. Syntax that needs a shell, such as | and > and a
+// second command line, is an error.
 func splitWords(line string) ([]string, error) {
 	var words []string
 	p, end := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)), uint(0)
@@ -40,8 +40,8 @@ func splitWords(line string) ([]string, error) {
 	return words, nil
 }
 
-// newLine reports whether a line ends in what stands between two words. One
-// that ends in a backslash goes on.
+// newLine reports whether a line ends between two words. A line that ends with a
+// backslash continues.
 func newLine(between string) bool {
 	return strings.Contains(strings.NewReplacer("\\\r\n", "", "\\\n", "").Replace(between), "\n")
 }
@@ -50,11 +50,11 @@ func secondLine(line string, at syntax.Pos) error {
 	rest, _, _ := strings.Cut(line[at.Offset():], "\n")
 	return &wordError{
 		fmt.Sprintf("line %d of it, %.40q, would be arguments of the first command", at.Line(), strings.TrimSpace(rest)),
-		"set shell: true to run a script; to go on with one command, end the line before in a backslash or fold with run: >",
+		"set shell: true to run a script; to continue one command, end the previous line with a backslash or fold the lines with run: >",
 	}
 }
 
-// unquote writes what the parts of a word stand for.
+// unquote writes the value of a word's parts.
 func unquote(b *strings.Builder, line string, parts []syntax.WordPart, quoted bool) error {
 	for _, part := range parts {
 		source := line[part.Pos().Offset():part.End().Offset()]
@@ -79,8 +79,8 @@ func unquote(b *strings.Builder, line string, parts []syntax.WordPart, quoted bo
 	return nil
 }
 
-// unescape takes the backslashes out. Between double quotes they quote only
-// what would be special there.
+// unescape removes backslashes. Between double quotes they quote only what is
+// special there.
 func unescape(b *strings.Builder, s string, quoted bool) {
 	for i := 0; i < len(s); i++ {
 		if s[i] != '\\' || i+1 == len(s) || quoted && strings.IndexByte("$`\"\\", s[i+1]) < 0 {
@@ -92,7 +92,7 @@ func unescape(b *strings.Builder, s string, quoted bool) {
 	}
 }
 
-// wordProblem words what the shell parser could not read.
+// wordProblem describes what the shell parser could not read.
 func wordProblem(line string, err error) error {
 	syntaxErr, ok := errors.AsType[syntax.ParseError](err)
 	if !ok {
@@ -121,7 +121,7 @@ func charAt(line string, p syntax.Pos) int {
 	return len([]rune(line[:min(int(p.Offset()), len(line))])) + 1
 }
 
-// quoteWord makes one word of s for splitWords and for shells.
+// quoteWord quotes s so that splitWords and shells read it as one word.
 func quoteWord(s string) string {
 	plain := strings.IndexFunc(s, func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_./:=@%+,", c)

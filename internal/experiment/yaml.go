@@ -14,19 +14,19 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// maxYAMLSource bounds what the YAML parser is given: it makes some hundred
-// bytes of each that it reads.
+// maxYAMLSource bounds the YAML parser's input: it needs some hundred bytes of
+// memory for each byte.
 const maxYAMLSource = 1 << 20
 
-// yamlVersion is a directive that the parser knows of version 1.1 alone, though
-// it reads what 1.2 has. A comment in its place keeps all lines where they are.
+// yamlVersion is a directive. The parser accepts it only for version 1.1, although
+// it reads 1.2. It is replaced by a comment, so that lines keep their numbers.
 var yamlVersion = regexp.MustCompile(`\A((?:\x{feff}|[ \t]*#[^\n]*\n|[ \t\r]*\n)*)%(YAML 1\.[0-9]+[ \t\r]*\n)`)
 
-// parserDepth ends the parser's recursion. What the tree may have is checked
-// when it is read; this is only not to fall short of it.
+// parserDepth ends the parser's recursion. It is generous: maxDepth is checked when
+// the tree is read.
 const parserDepth = 2 * maxDepth
 
-// errTooDeep is what the parser is told to give up with.
+// errTooDeep is the error that ends the parser's recursion.
 var errTooDeep = errors.New("nested too deep")
 
 // parseYAML makes the tree of a YAML text, or reports why it can't.
@@ -45,7 +45,7 @@ func parseYAML(r *report, data []byte) *node {
 
 // yamlDocument gives the root of the text's only document.
 func (r *report) yamlDocument(data []byte) (root *yaml.Node) {
-	// The parser is somebody else's and reads what anybody may have typed.
+	// The parser is not ours, and may panic on hostile input.
 	defer func() {
 		if bug := recover(); bug != nil {
 			root = nil
@@ -115,8 +115,8 @@ func (r *report) yamlProblem(data []byte, err error, tooDeep bool) {
 	}
 }
 
-// yamlSyntax words a syntax error. Of what is never closed, the place at which
-// it was opened is of more use than the end of the file.
+// yamlSyntax describes a syntax error. For what is never closed, the place where it
+// was opened is more useful than the end of the file.
 func (r *report) yamlSyntax(lines []string, e *yaml.LoadError) {
 	// The parser has no place for what stops it before it reads.
 	for i, line := range lines {
@@ -141,12 +141,12 @@ func (r *report) yamlSyntax(lines []string, e *yaml.LoadError) {
 	r.add(at, "", hint, "not YAML: %s", message)
 }
 
-// unprintable are the characters that YAML takes only as escapes.
+// unprintable matches characters that YAML accepts only as escapes.
 func unprintable(c rune) bool {
 	return c < ' ' && c != '\t' && c != '\r' || c >= 0x7f && c < 0xa0 && c != 0x85 || c == 0xfffe || c == 0xffff
 }
 
-// yamlHint recognises on the line of an error what people trip over.
+// yamlHint recognises common mistakes on the line of an error.
 func yamlHint(line string, column int) string {
 	_, value, _ := strings.Cut(line, ":")
 	value = strings.TrimPrefix(strings.TrimSpace(value), "- ")
@@ -154,7 +154,7 @@ func yamlHint(line string, column int) string {
 	case strings.Contains(line, "{{"):
 		return "put a value that contains {{ in quotes"
 	case strings.HasPrefix(strings.TrimLeft(line, " "), "\t"), column <= len(line) && column > 0 && line[column-1] == '\t':
-		return "YAML is indented by spaces, not by tabs"
+		return "YAML is indented with spaces, not tabs"
 	case value != "" && strings.ContainsRune("@`%", rune(value[0])):
 		return "put a value that starts with " + value[:1] + " in quotes"
 	case strings.Contains(value, ": ") && !strings.ContainsAny(value[:1], "{[\"'"):
@@ -196,7 +196,7 @@ func (p *yamlParser) value(n *yaml.Node, depth int) *node {
 		p.mapping(out, n.Content, depth)
 	case yaml.AliasNode:
 		if n.Alias == nil || slices.Contains(p.open, n.Alias) {
-			p.add(out.pos, "", "an alias comes after its anchor", "alias *%s stands within its own anchor", n.Value)
+			p.add(out.pos, "", "an alias comes after its anchor", "alias *%s is inside its own anchor", n.Value)
 			return out
 		}
 		return p.value(n.Alias, depth+1)
@@ -206,15 +206,16 @@ func (p *yamlParser) value(n *yaml.Node, depth int) *node {
 	return out
 }
 
-// checkTag refuses a tag that was written and is not the one that the value has anyhow.
+// checkTag refuses an explicit tag that differs from the value's own.
 func (p *yamlParser) checkTag(out *node, n *yaml.Node, tag string) {
 	if n.Style&yaml.TaggedStyle != 0 && n.Tag != tag && len(p.errors) == 0 {
 		p.add(out.pos, "", "", "tag %s is not supported here", n.Tag)
 	}
 }
 
-// scalar reads a value by the core schema of YAML 1.2, and JSON's: what is not
-// in quotes and looks like a number is one, whichever way its exponent is written.
+// scalar reads a value by the core schema of YAML 1.2 and by JSON's rules: an
+// unquoted value that looks like a number is one, whatever the form of its
+// exponent.
 func (p *yamlParser) scalar(out *node, n *yaml.Node) {
 	out.text = n.Value
 	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
@@ -241,7 +242,7 @@ func (p *yamlParser) scalar(out *node, n *yaml.Node) {
 	}
 }
 
-// plainKind tells what a value without quotes is.
+// plainKind is the kind of an unquoted value.
 func plainKind(s string) kind {
 	switch s {
 	case "", "~", "null", "Null", "NULL":
@@ -273,7 +274,7 @@ func looksNumeric(s string) bool {
 	return yamlNumber.MatchString(s)
 }
 
-// mapping reads pairs; what "<<" merges comes last and never overrides.
+// mapping reads pairs. Those merged by "<<" come last and never override.
 func (p *yamlParser) mapping(out *node, content []*yaml.Node, depth int) {
 	out.kind = mapNode
 	var merged []*yaml.Node
