@@ -76,8 +76,9 @@ fuzz: ## run each fuzz test for a while (FUZZTIME=10s)
 	scripts/fuzz $(FUZZTIME)
 
 .PHONY: schema
-schema: ## write docs/experiment.schema.json anew, after a change to the table of the file's fields
+schema: ## write the JSON Schemas in docs/ anew, after a change to the file's fields or to the wire
 	go run ./internal/experiment/schemagen
+	go run ./internal/message/schemagen
 
 .PHONY: install-deps
 install-deps: ## install what the tests need and is missing here, from Debian's packages and npm

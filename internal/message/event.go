@@ -182,7 +182,7 @@ type DoneInfo struct {
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
 	// Totals has one entry for each command of the job, in the order of their numbers.
-	Totals []Total `json:"totals"`
+	Totals []Total `json:"totals,omitempty"`
 	// Files sums up what was collected; nil where nothing was to be.
 	Files *FileTotals `json:"files,omitempty"`
 	// Swept counts the processes that had to be killed beyond those of the
@@ -262,6 +262,7 @@ func (e *Event) Encode() ([]byte, error) {
 	if e.Version == 0 {
 		e.Version = Version
 	}
+	e.Time = e.Time.UTC()
 	data, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s event: %w", e.Kind, err)

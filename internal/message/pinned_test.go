@@ -3,6 +3,7 @@ package message
 import (
 	"crypto/ed25519"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -252,5 +253,30 @@ func TestFilesOfAKeyArePinned(t *testing.T) {
 	pub, err := ParsePublicKey(pinnedPublicKey)
 	if err != nil || !pub.Equal(public(testKey(0))) {
 		t.Errorf("the public key is read as another (%v)", err)
+	}
+}
+
+// The example in the docs is a frame, byte by byte.
+func TestExampleOfTheDocsIsAFrame(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(page), "2026-11-23T12:00:00.123456789Z:\n\n```\n")
+	example, _, closed := strings.Cut(example, "```")
+	if !found || !closed {
+		t.Fatal("there is no example of a frame in docs/protocol.md")
+	}
+	var got strings.Builder
+	for line := range strings.Lines(example) {
+		digits, _, _ := strings.Cut(line, "  ") // what follows is said of them
+		got.WriteString(strings.ReplaceAll(strings.ReplaceAll(digits, " ", ""), "…", hex.EncodeToString([]byte(testRun)[3:len(testRun)-2])))
+	}
+	var want Batch
+	want.Reset(testRun, "alpha", 7, testTime)
+	want.Add(Segment{Command: 3, Stream: Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")})
+	if frame := hex.EncodeToString(want.Bytes()); got.String() != frame {
+		t.Errorf("the example is\n%s\nwant\n%s", got.String(), frame)
 	}
 }

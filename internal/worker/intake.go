@@ -115,7 +115,7 @@ func (w *Worker) greet(envelope *message.Payload, taken time.Time) error {
 	info.Nonce = c.Nonce
 	if c.Probe != nil {
 		probe := *c.Probe
-		probe.TakenAt, probe.AnswerAt = taken.Round(0).Add(w.skew()), w.now()
+		probe.TakenAt, probe.AnswerAt = taken.Round(0).Add(w.skew()).UTC(), w.now().UTC()
 		info.Probe = &probe
 	}
 	w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: info, Time: time.Now()}, 5*time.Second)
