@@ -32,7 +32,7 @@ func TestSameRefusalStops(t *testing.T) {
 	}
 	const z = "bravo: ./serve is not executable"
 	setup := refusedBy("alpha: setup.0 exited with status 1 after 12ms")
-	setup.Hosts[0].Setup = []results.StepRecord{{Outcome: outcome.CommandFailed}}
+	setup.Hosts[0].Setup = []results.StepRecord{{CommandRecord: results.CommandRecord{Outcome: outcome.CommandFailed}}}
 	for _, test := range []struct {
 		name          string
 		runs          []results.Record

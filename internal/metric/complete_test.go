@@ -268,7 +268,7 @@ func TestLackOfAFailedRun(t *testing.T) {
 	t.Parallel()
 	m := experiment.Metric{Name: "v", Sources: outputs(4), Pattern: regexp.MustCompile(`rate (\d+)`), Processes: experiment.Sum, Scale: 1}
 	rec := results.Record{Outcome: outcome.RunLost, Reason: "alpha went silent", Processes: []results.ProcessRecord{
-		{Host: "alpha", Process: "0", StartedAt: time.Unix(1, 0)}, {Host: "alpha", Process: "3", StartedAt: time.Unix(1, 0)},
+		{Host: "alpha", Process: "0", CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0)}}, {Host: "alpha", Process: "3", CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0)}},
 	}}
 	metric.Judge(directory(t, threeOfFour), &experiment.Datapoint{Metrics: []experiment.Metric{m}}, &rec)
 	of := rec.MetricsOf["v"]

@@ -204,7 +204,7 @@ func (p *Publisher) newRun(spec Spec) (*run, error) {
 		h := r.byName[dp.Host]
 		h.processes = append(h.processes, i)
 		r.processes = append(r.processes, process{Command: dp, host: h, record: results.ProcessRecord{
-			Host: dp.Host, Process: dp.Name, Group: dp.Group, Index: dp.Index, Rank: dp.Rank, DelayUS: dp.Delay().Microseconds(), Argv: dp.Argv, ExitCode: -1,
+			Host: dp.Host, Process: dp.Name, Group: dp.Group, Index: dp.Index, Rank: dp.Rank, DelayUS: dp.Delay().Microseconds(), CommandRecord: results.CommandRecord{Argv: dp.Argv, ExitCode: -1},
 		}})
 	}
 	r.addSteps()

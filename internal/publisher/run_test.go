@@ -65,16 +65,22 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 		},
 		Processes: []results.ProcessRecord{
 			{
-				Host: "alpha", Process: "server.0", Group: "server", Rank: 0, PID: 100, Argv: []string{"./server", "-v"}, Outcome: outcome.CommandSucceeded,
-				UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StdoutLines: 2, StdoutBytes: 7,
+				Host: "alpha", Process: "server.0", Group: "server", Rank: 0, PID: 100, CommandRecord: results.CommandRecord{
+					Argv: []string{"./server", "-v"}, Outcome: outcome.CommandSucceeded,
+					UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StdoutLines: 2, StdoutBytes: 7,
+				},
 			},
 			{
-				Host: "bravo", Process: "client.0", Group: "client", Rank: 1, PID: 100, Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
-				StdoutLines: 1, StdoutBytes: 3,
+				Host: "bravo", Process: "client.0", Group: "client", Rank: 1, PID: 100, CommandRecord: results.CommandRecord{
+					Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
+					StdoutLines: 1, StdoutBytes: 3,
+				},
 			},
 			{
-				Host: "alpha", Process: "client.1", Group: "client", Index: 1, Rank: 2, PID: 101, Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
-				UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StderrLines: 1, StderrBytes: 3,
+				Host: "alpha", Process: "client.1", Group: "client", Index: 1, Rank: 2, PID: 101, CommandRecord: results.CommandRecord{
+					Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
+					UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StderrLines: 1, StderrBytes: 3,
+				},
 			},
 		},
 	}

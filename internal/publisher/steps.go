@@ -72,12 +72,11 @@ func (r *run) stepped(h *host, n int, info *message.ExitedInfo) {
 	now := s.tally.Total()
 	wrote := now.Since(s.recorded)
 	s.recorded = now
-	record := results.StepRecord{
-		Name: s.Name, Argv: s.Argv, Outcome: word, Reason: reason,
-		ExitCode: info.ExitCode, Signal: info.Signal,
-		UserUS: info.UserUS, SystemUS: info.SystemUS, MaxRSSBytes: info.MaxRSSBytes, Swept: info.Swept,
+	record := results.StepRecord{Name: s.Name, Swept: info.Swept, CommandRecord: results.CommandRecord{
+		Argv: s.Argv, Outcome: word, Reason: reason, ExitCode: info.ExitCode, Signal: info.Signal,
+		UserUS: info.UserUS, SystemUS: info.SystemUS, MaxRSSBytes: info.MaxRSSBytes,
 		StdoutLines: wrote.StdoutLines, StdoutBytes: wrote.StdoutBytes, StderrLines: wrote.StderrLines, StderrBytes: wrote.StderrBytes,
-	}
+	}}
 	if !info.StartedAt.IsZero() {
 		started, ended := r.instant(h, info.StartedAt), r.instant(h, info.EndedAt)
 		record.StartedAt, record.StartedErrorUS = started.Time, started.ErrorUS()

@@ -245,7 +245,7 @@ func TestStopExit(t *testing.T) {
 	t.Parallel()
 	term := time.Unix(1000, 0)
 	ended := func(after time.Duration) results.ProcessRecord {
-		return results.ProcessRecord{EndedAt: term.Add(after)}
+		return results.ProcessRecord{CommandRecord: results.CommandRecord{EndedAt: term.Add(after)}}
 	}
 	for _, test := range []struct {
 		name      string

@@ -44,12 +44,14 @@ func hostile(t *testing.T) string {
 			Hosts: []results.HostRecord{{
 				Host: "al<b>pha", Outcome: outcome.HostSucceeded, Reason: attack, Hold: attack, Files: []string{attack},
 				Missing: []results.MissingFile{{Path: attack, Reason: attack}},
-				Setup:   []results.StepRecord{{Name: `"set&up'`, Argv: []string{attack}, Outcome: attack, Reason: attack}},
+				Setup:   []results.StepRecord{{Name: `"set&up'`, CommandRecord: results.CommandRecord{Argv: []string{attack}, Outcome: attack, Reason: attack}}},
 			}},
 			Unmatched: []string{attack},
 			Processes: []results.ProcessRecord{{
-				Host: "al<b>pha", Process: `"pro&cess'`, Argv: []string{attack, "\x00"}, Outcome: outcome.CommandSucceeded, Reason: attack, Signal: attack,
-				StartedAt: at, EndedAt: at.Add(9 * time.Second), StdoutBytes: uint64(len(text)), StdoutLines: 5,
+				Host: "al<b>pha", Process: `"pro&cess'`, CommandRecord: results.CommandRecord{
+					Argv: []string{attack, "\x00"}, Outcome: outcome.CommandSucceeded, Reason: attack, Signal: attack,
+					StartedAt: at, EndedAt: at.Add(9 * time.Second), StdoutBytes: uint64(len(text)), StdoutLines: 5,
+				},
 			}},
 		}
 		if n == 3 {

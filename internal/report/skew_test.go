@@ -68,7 +68,7 @@ func finishSkews(t *testing.T, e *results.Experiment, n int, rec results.Record)
 		us := func(skew int64) time.Duration { return time.Duration(int64(i)*skew) * time.Microsecond }
 		rec.Hosts = append(rec.Hosts, results.HostRecord{Host: host, Outcome: outcome.HostSucceeded, ClockErrorUS: rec.ClockErrorUS, StoppedAt: at.Add(2*time.Second + us(rec.StopSkewUS))})
 		rec.Processes = append(rec.Processes, results.ProcessRecord{
-			Host: host, Process: "0", Argv: []string{"true"}, Outcome: outcome.CommandStopped, StartedAt: at.Add(us(rec.StartSkewUS)), EndedAt: at.Add(2*time.Second + time.Millisecond),
+			Host: host, Process: "0", CommandRecord: results.CommandRecord{Argv: []string{"true"}, Outcome: outcome.CommandStopped, StartedAt: at.Add(us(rec.StartSkewUS)), EndedAt: at.Add(2*time.Second + time.Millisecond)},
 		})
 	}
 	if err := run.Finish(rec); err != nil {

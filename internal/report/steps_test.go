@@ -34,7 +34,7 @@ func TestStepsAndWhatWasNotCollected(t *testing.T) {
 		}
 	}
 	step := func(name string, word outcome.Command) results.StepRecord {
-		return results.StepRecord{Name: name, Argv: []string{"mkfs"}, Outcome: word, StdoutLines: 1, StdoutBytes: 14}
+		return results.StepRecord{Name: name, CommandRecord: results.CommandRecord{Argv: []string{"mkfs"}, Outcome: word, StdoutLines: 1, StdoutBytes: 14}}
 	}
 	err = run.Finish(results.Record{
 		Run: "R", Datapoint: 1, Repetition: 1, Attempt: 1, Outcome: outcome.RunSucceeded,
@@ -44,7 +44,7 @@ func TestStepsAndWhatWasNotCollected(t *testing.T) {
 			Setup:    []results.StepRecord{step("setup.0", outcome.CommandStopped), step("setup.0", outcome.CommandSucceeded)},
 			Teardown: []results.StepRecord{step("teardown.0", outcome.CommandFailed)},
 		}},
-		Processes: []results.ProcessRecord{{Host: "alpha", Process: "0", Argv: []string{"true"}, Outcome: outcome.CommandSucceeded, StartedAt: at, EndedAt: at.Add(2 * time.Second)}},
+		Processes: []results.ProcessRecord{{Host: "alpha", Process: "0", CommandRecord: results.CommandRecord{Argv: []string{"true"}, Outcome: outcome.CommandSucceeded, StartedAt: at, EndedAt: at.Add(2 * time.Second)}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,9 @@ func TestLastWordsAreThoseOfTheCause(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	record := results.Record{Processes: []results.ProcessRecord{
-		{Host: "alpha", Process: "c.2", Outcome: outcome.CommandFailed, EndedAt: at},
-		{Host: "bravo", Process: "c.3", Outcome: outcome.CommandFailed, EndedAt: at.Add(time.Second)},
-		{Host: "bravo", Process: "c.31", Outcome: outcome.CommandStopped, EndedAt: at},
+		{Host: "alpha", Process: "c.2", CommandRecord: results.CommandRecord{Outcome: outcome.CommandFailed, EndedAt: at}},
+		{Host: "bravo", Process: "c.3", CommandRecord: results.CommandRecord{Outcome: outcome.CommandFailed, EndedAt: at.Add(time.Second)}},
+		{Host: "bravo", Process: "c.31", CommandRecord: results.CommandRecord{Outcome: outcome.CommandStopped, EndedAt: at}},
 	}}
 	for _, p := range record.Processes {
 		path := filepath.Join(dir, p.Host, p.Process+".err")

@@ -237,7 +237,7 @@ func TestDamage(t *testing.T) {
 				output(t, run, 0, false, time.Duration(i)*time.Second, fmt.Sprintf("line %d\n", i))
 			}
 			output(t, run, 1, false, 0, "unharmed\n")
-			check(t, run.Finish(results.Record{Processes: []results.ProcessRecord{{Host: "alpha", Process: "client.0", StdoutBytes: 21}}}))
+			check(t, run.Finish(results.Record{Processes: []results.ProcessRecord{{Host: "alpha", Process: "client.0", CommandRecord: results.CommandRecord{StdoutBytes: 21}}}}))
 			if got, err := read(t, run.Dir(), results.Filter{}); err != nil || len(got) != 4 {
 				t.Fatalf("before the damage: %d lines, %v", len(got), err)
 			}
@@ -286,7 +286,7 @@ func TestStepsThatAreShorterThanRecordedAreDamage(t *testing.T) {
 	output(t, run, 1, false, 0, "once\n")
 	output(t, run, 1, false, time.Second, "again\n")
 	check(t, run.Finish(results.Record{Hosts: []results.HostRecord{{Host: "alpha", Setup: []results.StepRecord{
-		{Name: "setup.0", StdoutBytes: 5}, {Name: "setup.0", StdoutBytes: 6},
+		{Name: "setup.0", CommandRecord: results.CommandRecord{StdoutBytes: 5}}, {Name: "setup.0", CommandRecord: results.CommandRecord{StdoutBytes: 6}},
 	}}}}))
 	if got, err := read(t, run.Dir(), results.Filter{Process: "setup.*"}); err != nil || len(got) != 2 {
 		t.Errorf("got %d lines, %v, want 2", len(got), err)

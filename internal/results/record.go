@@ -198,16 +198,9 @@ type ShippedFile struct {
 	SHA256 string `json:"sha256"` // hexadecimal
 }
 
-// A ProcessRecord is one process's part in a run.
-type ProcessRecord struct {
-	Host    string `json:"host"`
-	Process string `json:"process"`
-	Group   string `json:"group"`
-	Index   int    `json:"index"`
-	Rank    int    `json:"rank"`
-	// DelayUS is how long after the release it was to start.
-	DelayUS int64           `json:"delay_us"`
-	PID     int             `json:"pid"` // 0 where it was never started
+// A CommandRecord is what a command did when it was run once, whatever phase of the
+// run it belongs to.
+type CommandRecord struct {
 	Argv    []string        `json:"argv"`
 	Outcome outcome.Command `json:"outcome"`
 	Reason  string          `json:"reason"`
@@ -230,29 +223,25 @@ type ProcessRecord struct {
 	StderrBytes uint64 `json:"stderr_bytes"`
 }
 
-// A StepRecord is one command of a host's setup or teardown, run once.
+// A ProcessRecord is one process's part in a run.
+type ProcessRecord struct {
+	Host    string `json:"host"`
+	Process string `json:"process"`
+	Group   string `json:"group"`
+	Index   int    `json:"index"`
+	Rank    int    `json:"rank"`
+	// DelayUS is how long after the release it was to start.
+	DelayUS int64 `json:"delay_us"`
+	PID     int   `json:"pid"` // 0 where it was never started
+	CommandRecord
+}
+
+// A StepRecord is one command of a host's setup or teardown, run once. Its outcome is
+// succeeded, failed, timed_out or stopped.
 type StepRecord struct {
-	Name string   `json:"name"` // such as "setup.0": that of its files, too
-	Argv []string `json:"argv"`
-	// Outcome is succeeded, failed, timed_out or stopped.
-	Outcome outcome.Command `json:"outcome"`
-	Reason  string          `json:"reason"`
-	// ExitCode is -1 where there is none, as in a [ProcessRecord].
-	ExitCode  int       `json:"exit_code"`
-	Signal    string    `json:"signal"`
-	StartedAt time.Time `json:"started_at,omitzero"`
-	EndedAt   time.Time `json:"ended_at,omitzero"`
-	// StartedErrorUS and EndedErrorUS are as in a [ProcessRecord].
-	StartedErrorUS int64  `json:"started_error_us,omitzero"`
-	EndedErrorUS   int64  `json:"ended_error_us,omitzero"`
-	UserUS         int64  `json:"user_us"`
-	SystemUS       int64  `json:"system_us"`
-	MaxRSSBytes    int64  `json:"max_rss_bytes"`
-	StdoutLines    uint64 `json:"stdout_lines"`
-	StdoutBytes    uint64 `json:"stdout_bytes"`
-	StderrLines    uint64 `json:"stderr_lines"`
-	StderrBytes    uint64 `json:"stderr_bytes"`
-	Swept          int    `json:"swept"` // descendants that had to be ended, as in a [HostRecord]
+	Name string `json:"name"` // such as "setup.0": that of its files, too
+	CommandRecord
+	Swept int `json:"swept"` // descendants that had to be ended, as in a [HostRecord]
 }
 
 // ReadRecord reads the record of the run in that directory. A run that is not
@@ -297,8 +286,7 @@ func (r Record) Normal() Record {
 	}
 	processes := make([]ProcessRecord, len(r.Processes))
 	for i, p := range r.Processes {
-		p.Argv = append([]string{}, p.Argv...)
-		p.StartedAt, p.EndedAt = utc(p.StartedAt), utc(p.EndedAt)
+		p.CommandRecord = p.normal()
 		processes[i] = p
 	}
 	r.Hosts, r.Processes = hosts, processes
@@ -308,11 +296,16 @@ func (r Record) Normal() Record {
 func normalSteps(steps []StepRecord) []StepRecord {
 	normal := make([]StepRecord, len(steps))
 	for i, s := range steps {
-		s.Argv = append([]string{}, s.Argv...)
-		s.StartedAt, s.EndedAt = utc(s.StartedAt), utc(s.EndedAt)
+		s.CommandRecord = s.normal()
 		normal[i] = s
 	}
 	return normal
+}
+
+func (c CommandRecord) normal() CommandRecord {
+	c.Argv = append([]string{}, c.Argv...)
+	c.StartedAt, c.EndedAt = utc(c.StartedAt), utc(c.EndedAt)
+	return c
 }
 
 // utc is the time as JSON can hold it: one that is out of its range, as only a

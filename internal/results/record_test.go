@@ -32,18 +32,22 @@ func sample() results.Record {
 			Collected: []results.FileRecord{{Path: "server.jsonl", Bytes: 12, SHA256: "5f2c", Mode: "0644", ModifiedAt: time.Date(2026, 11, 23, 9, 30, 59, 123456789, time.UTC)}},
 			Missing:   []results.MissingFile{results.NewMissingFile("core", "it is a named pipe")},
 			Setup: []results.StepRecord{{
-				Name: "setup.0", Argv: []string{"./prepare"}, Outcome: outcome.CommandFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
-				StartedAt: epoch, EndedAt: after(time.Second), StartedErrorUS: 298, EndedErrorUS: 299, UserUS: 1, SystemUS: 2, MaxRSSBytes: 3,
-				StdoutLines: 4, StdoutBytes: 5, StderrLines: 6, StderrBytes: 7, Swept: 8,
+				Name: "setup.0", CommandRecord: results.CommandRecord{
+					Argv: []string{"./prepare"}, Outcome: outcome.CommandFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
+					StartedAt: epoch, EndedAt: after(time.Second), StartedErrorUS: 298, EndedErrorUS: 299, UserUS: 1, SystemUS: 2, MaxRSSBytes: 3,
+					StdoutLines: 4, StdoutBytes: 5, StderrLines: 6, StderrBytes: 7,
+				}, Swept: 8,
 			}},
 			Teardown: []results.StepRecord{},
 		}},
 		Processes: []results.ProcessRecord{{
 			Host: "nevis", Process: "server.0", Group: "server", Index: 4, Rank: 5, DelayUS: 250000, PID: 4711,
-			Argv: []string{"honu", "serve", "-w", "<a&b>"}, Outcome: outcome.CommandKilled, Reason: "ignored TERM for 10 s",
-			ExitCode: -1, Signal: "SIGKILL", StartedAt: after(time.Second), EndedAt: after(time.Minute), StartedErrorUS: 290, EndedErrorUS: 303,
-			UserUS: 1200, SystemUS: 800, MaxRSSBytes: 9437184,
-			StdoutLines: 3, StdoutBytes: 180, StderrLines: 1, StderrBytes: 6,
+			CommandRecord: results.CommandRecord{
+				Argv: []string{"honu", "serve", "-w", "<a&b>"}, Outcome: outcome.CommandKilled, Reason: "ignored TERM for 10 s",
+				ExitCode: -1, Signal: "SIGKILL", StartedAt: after(time.Second), EndedAt: after(time.Minute), StartedErrorUS: 290, EndedErrorUS: 303,
+				UserUS: 1200, SystemUS: 800, MaxRSSBytes: 9437184,
+				StdoutLines: 3, StdoutBytes: 180, StderrLines: 1, StderrBytes: 6,
+			},
 		}},
 	}
 }

@@ -229,10 +229,12 @@ func (t *take) process(host string, h, i int, base, stop time.Time) results.Proc
 	index := h*max(t.Processes, 1)/2 + i/2
 	return results.ProcessRecord{
 		Host: host, Process: fmt.Sprintf("%s.%d", group, index), Group: group, Index: index, Rank: h*max(t.Processes, 1) + i,
-		PID: 4000 + t.random.IntN(20000), Argv: []string{"honu", group, "-w", fmt.Sprintf("%s-%d.jsonl", group, index)},
-		Outcome: outcome.CommandStopped, ExitCode: -1, Signal: "SIGTERM",
-		StartedAt: base.Add(t.micros(250)), EndedAt: stop.Add(t.micros(4000)), StartedErrorUS: 75, EndedErrorUS: 80,
-		UserUS: int64(t.random.IntN(2e6)), SystemUS: int64(t.random.IntN(4e5)), MaxRSSBytes: int64(9e6 + t.random.IntN(4e6)),
+		PID: 4000 + t.random.IntN(20000), CommandRecord: results.CommandRecord{
+			Argv:    []string{"honu", group, "-w", fmt.Sprintf("%s-%d.jsonl", group, index)},
+			Outcome: outcome.CommandStopped, ExitCode: -1, Signal: "SIGTERM",
+			StartedAt: base.Add(t.micros(250)), EndedAt: stop.Add(t.micros(4000)), StartedErrorUS: 75, EndedErrorUS: 80,
+			UserUS: int64(t.random.IntN(2e6)), SystemUS: int64(t.random.IntN(4e5)), MaxRSSBytes: int64(9e6 + t.random.IntN(4e6)),
+		},
 	}
 }
 
