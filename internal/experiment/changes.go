@@ -31,13 +31,13 @@ func (d *Datapoint) Changes(before *Datapoint) []string {
 			say("what is collected from %s is %v, was %v", h.Name, now, was)
 		}
 		if names := changedFiles(d.Files[h.Name], before.Files[h.Name]); len(names) > 0 {
-			say("what is shipped to %s is another: %s", h.Name, strings.Join(names, ", "))
+			say("what is shipped to %s has changed: %s", h.Name, strings.Join(names, ", "))
 		}
 	}
 	return list
 }
 
-// changedFiles names the shipped files that are new, gone, or not the same.
+// changedFiles names the shipped files that are new, gone or different.
 func changedFiles(now, was []ShippedFile) []string {
 	old := make(map[string]ShippedFile, len(was))
 	for _, f := range was {
@@ -84,7 +84,7 @@ func (c Command) changes(was Command) string {
 	case !slices.Equal(c.Argv, was.Argv):
 		return fmt.Sprintf("the command is %q, was %q", strings.Join(c.Argv, " "), strings.Join(was.Argv, " "))
 	case !maps.Equal(c.Env, was.Env):
-		return "the environment is another"
+		return "the environment has changed"
 	case c.Dir != was.Dir:
 		return fmt.Sprintf("the directory is %q, was %q", c.Dir, was.Dir)
 	case c.Pty != was.Pty:
@@ -94,7 +94,7 @@ func (c Command) changes(was Command) string {
 	case !slices.Equal(c.OKExit, was.OKExit):
 		return fmt.Sprintf("ok_exit is %v, was %v", c.OKExit, was.OKExit)
 	case c.Group != was.Group || c.Index != was.Index || c.Rank != was.Rank || c.Local != was.Local:
-		return "its place among the others is another"
+		return "its place among the others has changed"
 	}
 	return ""
 }

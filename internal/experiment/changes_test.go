@@ -35,11 +35,11 @@ func TestChangesAreTold(t *testing.T) {
 		{"count: 2", "count: 1", "the hosts are alpha, were alpha, bravo; process bravo/g.1 is gone"},
 		{"./run", "./run -v", `process alpha/g.0: the command is "./run -v", was "./run"; process bravo/g.1: the command is "./run -v", was "./run"`},
 		{"[alpha, bravo], count: 2", "alpha, delay: 1s", "the hosts are alpha, were alpha, bravo; process alpha/g.0: the delay is 1s, was 0s; process bravo/g.1 is gone"},
-		{"run: ./run", "run: ./run, env: {A: b}", "process alpha/g.0: the environment is another; process bravo/g.1: the environment is another"},
+		{"run: ./run", "run: ./run, env: {A: b}", "process alpha/g.0: the environment has changed; process bravo/g.1: the environment has changed"},
 		{"count: 2", "count: 2, pty: true", "process alpha/g.0: pty is true, was false; process bravo/g.1: pty is true, was false"},
 		{"name: x", "name: x\nsetup: {run: a, on: alpha}", "alpha/setup.0 is new"},
 		{"name: x", "name: x\ncollect: a", "what is collected from alpha is [a], was []; what is collected from bravo is [a], was []"},
-		{"name: x", "name: x\nfiles: {c: {text: x, on: alpha}}", "what is shipped to alpha is another: c"},
+		{"name: x", "name: x\nfiles: {c: {text: x, on: alpha}}", "what is shipped to alpha has changed: c"},
 		{"name: x", "name: x\ntimeout: 5s", "the timeout is 5s, was 1h0m0s"},
 		{"name: x", "name: x\nstop: {when: g, after: 2s, grace: 3s, on_failure: false}", "stop.when is [g], was []; stop.after is 2s, was 0s; the grace is 3s, was 10s; stop.on_failure is false, was true"},
 	} {

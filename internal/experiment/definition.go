@@ -8,7 +8,7 @@ import (
 )
 
 // Definition is a hash of all that a run of this point does, the same for every
-// run: what was measured under another one is another measurement. It fails
+// run. Runs with different definitions measured different things. It fails
 // where Expand does.
 func (p Point) Definition() (string, error) {
 	d, err := p.Expand(trialRun)

@@ -1,6 +1,9 @@
 package experiment
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // An experiment that an earlier build has begun can be resumed: what is defined alike
 // has the same definition as ever. The hashes are literals.
@@ -48,5 +51,49 @@ func TestDefinitionHasWhatEachFieldSays(t *testing.T) {
 			t.Errorf("%q and %q have the same definition", text, other)
 		}
 		seen[d] = text
+	}
+}
+
+// Whatever a field of the table says of a command is part of the definition, and
+// [Datapoint.Changes] tells of it. A new field needs a value here.
+func TestEveryCommandFieldIsDefined(t *testing.T) {
+	t.Parallel()
+	other := map[string]string{
+		"on": "[bravo]", "count": "2", "collect": "x", "run": "other", "name": "other", "env": "{A: b}", "dir": "d", "delay": "1s", "timeout": "2s",
+		"ok_exit": "3", "shell": "true", "pty": "true",
+	}
+	for _, f := range commandFields {
+		value := other[f.name]
+		if value == "" {
+			t.Errorf("%s has no value here", f.name)
+			continue
+		}
+		command := "{run: ./run, on: alpha, " + f.name + ": " + value + "}"
+		if f.name == "run" || f.name == "on" { // these are there already
+			command = strings.Replace("{run: ./run, on: alpha}", map[string]string{"run": "./run", "on": "alpha"}[f.name], value, 1)
+		}
+		if f.in == 0 || f.in&ofGroup != 0 {
+			checkDefined(t, "groups: {g: {run: ./run, on: alpha}}", "groups: {g: "+command+"}")
+		}
+		if f.in == 0 || f.in&ofPhase != 0 {
+			checkDefined(t, "groups: {g: {run: x, on: [alpha, bravo]}}\nsetup: {run: ./run, on: alpha}", "groups: {g: {run: x, on: [alpha, bravo]}}\nsetup: "+command)
+		}
+	}
+}
+
+func checkDefined(t *testing.T, before, after string) {
+	t.Helper()
+	const hosts = "hosts: {alpha: , bravo: }\n"
+	was, now := mustParse(t, "t.yaml", hosts+before).Points()[0], mustParse(t, "t.yaml", hosts+after).Points()[0]
+	a, err := was.Definition()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := now.Definition(); err != nil || a == b {
+		t.Errorf("%s has the definition of %s (%v)", after, before, err)
+	}
+	d, e := mustExpand(t, "t.yaml", hosts+before), mustExpand(t, "t.yaml", hosts+after)
+	if len(e.Changes(d)) == 0 {
+		t.Errorf("Changes does not tell %s from %s", after, before)
 	}
 }

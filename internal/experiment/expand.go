@@ -10,29 +10,11 @@ import (
 	"downbeat/internal/message"
 )
 
-// maxJob keeps a host's job well within what a queue takes, in bytes of
-// arguments and variables.
-const maxJob = message.MaxSigned / 2
-
-// maxRun bounds them over the hosts of a run.
-const maxRun = 64 << 20
-
-// A load is how much the jobs of a run are, in bytes.
-type load struct {
-	hosts map[string]int
-	run   int
-}
-
-func (l *load) add(host string, bytes int) {
-	l.hosts[host] += bytes
-	l.run += bytes
-}
-
 // maxStarts bounds the processes of all combinations together.
 const maxStarts = 1_000_000
 
-// rehearse expands every combination for runs that there will never be: what
-// goes wrong in the templates goes wrong here, before anything is started.
+// rehearse makes a trial expansion of every combination, so that templates fail
+// here, before anything is started.
 func (f *File) rehearse(r *report) error {
 	busy := make(map[string]bool)
 	starts := 0
@@ -58,8 +40,8 @@ func (f *File) rehearse(r *report) error {
 	return nil
 }
 
-// An expansion is the work on one datapoint: count, place, name, and then
-// execute everything that depends on who is where.
+// An expansion makes one datapoint: it counts, places and names the processes, and
+// then executes everything that depends on where they are.
 type expansion struct {
 	*evaluator
 	all     []*placed // by rank
@@ -71,7 +53,8 @@ type expansion struct {
 	shipped   map[string][]ShippedFile
 }
 
-// A placed process has its host and its numbers, and in the end its command.
+// A placed process has its host and its numbers, and once it is filled, its
+// command.
 type placed struct {
 	Command
 	host    Host
@@ -113,8 +96,8 @@ func (x *expansion) expand() (*Datapoint, error) {
 			d.Hosts = append(d.Hosts, Host{h.Name, f.address(h)})
 		}
 	}
-	d.Setup, d.Teardown = x.expandSteps(message.PhaseSetup, f.setup, d.Hosts), x.expandSteps(message.PhaseTeardown, f.teardown, d.Hosts)
-	x.checkStepNames(d)
+	d.Setup, d.Teardown = x.expandPhase(message.PhaseSetup, f.setup, d.Hosts), x.expandPhase(message.PhaseTeardown, f.teardown, d.Hosts)
+	x.checkPhaseNames(d)
 	return d, x.err()
 }
 
@@ -135,7 +118,7 @@ func (x *expansion) place() {
 
 func (x *expansion) put(c *command, h Host, i, count int) {
 	p := &placed{command: c, host: h, count: count}
-	p.Host, p.Phase, p.Group, p.Rank, p.OKExit = h.Name, message.PhaseRun, c.group, len(x.all), slices.Clone(c.ok)
+	p.Host, p.Phase, p.Group, p.Rank = h.Name, message.PhaseRun, c.group, len(x.all)
 	p.Index, p.Local = i, i/len(c.on)
 	if c.group == "" {
 		p.Index, p.Local, p.count = c.base, c.base, c.of
@@ -146,7 +129,7 @@ func (x *expansion) put(c *command, h Host, i, count int) {
 	}
 }
 
-// count says how many processes a command makes; 0 if that went wrong.
+// count says how many processes a command makes, or 0 after an error.
 func (x *expansion) count(c *command) int {
 	if c.count == nil {
 		return len(c.on)
@@ -164,7 +147,7 @@ func (x *expansion) count(c *command) int {
 	return n
 }
 
-// dataOf is what templates can ask for of a process that has no name yet.
+// dataOf holds the keys that templates can use for a process without a name yet.
 func (x *expansion) dataOf(p *placed) map[string]any {
 	data := x.data()
 	maps.Copy(data, map[string]any{
@@ -234,94 +217,4 @@ func (x *expansion) checkName(at *text, p *placed, taken map[string]*placed) {
 		x.fail(at, &textError{message, "put {{.index}} into the name"})
 	}
 	taken[key] = p
-}
-
-// fill executes what is left: commands, environments, directories, delays.
-func (x *expansion) fill() {
-	for _, p := range x.all {
-		c := p.command
-		p.Argv, p.Env, p.Pty = x.argv(c, allKeys, p.data), x.environment(c, allKeys, p.data), c.pty
-		if c.dir != nil {
-			p.Dir, _ = x.evaluate(c.dir, allKeys, p.data)
-		}
-		if c.delay != nil {
-			p.DelayMS = x.delay(c.delay, p.data)
-		}
-		if !x.account(c, p.Host, p.Dir, p.Argv, p.Env) {
-			return
-		}
-	}
-}
-
-func (x *expansion) environment(c *command, keys []string, data map[string]any) map[string]string {
-	if len(c.env) == 0 {
-		return nil
-	}
-	env := make(map[string]string, len(c.env))
-	for _, v := range c.env {
-		env[v.key], _ = x.evaluate(v.value, keys, data)
-	}
-	return env
-}
-
-func (x *expansion) argv(c *command, keys []string, data map[string]any) []string {
-	if c.line != nil {
-		line, ok := x.evaluate(c.line, keys, data)
-		if !ok {
-			return nil
-		}
-		words, err := c.words(line)
-		if err != nil {
-			x.fail(c.line, err)
-		}
-		return words
-	}
-	words := make([]string, len(c.argv))
-	for i, t := range c.argv {
-		var ok bool
-		if words[i], ok = x.evaluate(t, keys, data); ok && i == 0 && words[0] == "" {
-			x.fail(t, errNoCommand)
-		}
-	}
-	return words
-}
-
-func (x *expansion) delay(t *text, data map[string]any) int64 {
-	s, ok := x.evaluate(t, allKeys, data)
-	if !ok {
-		return 0
-	}
-	v, err := delayOf(s, x.timeout, x.stop.After)
-	if err != nil {
-		x.fail(t, err)
-	}
-	return v.Milliseconds()
-}
-
-// account reports a run that no queue could carry.
-func (x *expansion) account(c *command, host, dir string, argv []string, env map[string]string) bool {
-	size, longest := len(dir)+200, 0 // 200: what is around them
-	for _, s := range argv {
-		size, longest = size+len(s)+3, max(longest, len(s))
-	}
-	for k, v := range env {
-		size, longest = size+len(k)+len(v)+6, max(longest, len(k)+len(v)+1)
-	}
-	if longest > maxText {
-		x.fail(c.whole, &textError{
-			fmt.Sprintf("an argument or variable is longer than %d KiB, which is more than Linux takes", maxText>>10),
-			"put long values into files",
-		})
-	}
-	x.load.add(host, size)
-	whole, hint := c.whole, "put long values into files"
-	switch {
-	case x.load.hosts[host] > maxJob:
-		x.add(whole.at, whole.field, hint, "the commands of host %s are too much for one job: more than %d MiB", host, maxJob>>20)
-	case x.load.run > maxRun:
-		x.add(whole.at, whole.field, hint, "the commands are too much for one run: more than %d MiB", maxRun>>20)
-	default:
-		return true
-	}
-	return false
 }

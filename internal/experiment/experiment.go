@@ -14,21 +14,21 @@ import (
 	"downbeat/internal/message"
 )
 
-// Limits that keep a slip of the pen from becoming a fork bomb. They are far
-// above what experiments need.
+// Limits that keep a typing mistake from becoming a fork bomb. They are far above
+// what experiments need.
 const (
-	// MaxSource is the largest file that is read, in bytes.
+	// MaxSource is the largest size of a file, in bytes.
 	MaxSource = 4 << 20
-	// MaxProcesses is how many processes a run can have.
+	// MaxProcesses is the most processes that a run can have.
 	MaxProcesses = message.MaxProcesses
 )
 
-// A File is an experiment as it was written, checked.
+// A File is an experiment's file that has been checked.
 type File struct {
-	// Name is the experiment's; without a "name" in the file it is the file's
+	// Name is the experiment's name. Without a "name" in the file it is the file's
 	// own, without its extension.
 	Name string
-	// Path is what the file was read as, for messages; Source its bytes.
+	// Path is what messages call the file; Source is its text.
 	Path   string
 	Source []byte
 	// Hosts and Groups are in the order of the file.
@@ -36,14 +36,14 @@ type File struct {
 	Groups []Group
 	// Repeat is how many repetitions of each combination there are.
 	Repeat int
-	// Random has the datapoints in random order; Seed makes it the same again.
+	// Random puts the datapoints in a random order, which Seed determines.
 	Random bool
 	Seed   uint64
-	// Retries is how often a datapoint that has failed is tried again.
+	// Retries is how many times a datapoint that has failed is retried.
 	Retries int
-	// Pause is what has to pass between the end of a run and the next.
+	// Pause is the wait between the end of a run and the next one.
 	Pause time.Duration
-	// Warnings are about what is allowed but hardly meant.
+	// Warnings are about what is allowed but probably not meant.
 	Warnings []*Error
 
 	schema         string     // for editors alone
@@ -63,8 +63,8 @@ type File struct {
 	defaultAddress func(host string) string
 }
 
-// A Host is a machine as the file calls it. In a [File] the address is what the
-// file says, "" where it says nothing; in a [Datapoint] it is never empty.
+// A Host is a machine. In a [File] the address is empty unless the file gives it;
+// in a [Datapoint] it is never empty.
 type Host struct {
 	Name    string
 	Address string
@@ -76,23 +76,23 @@ type Group struct {
 	On   []string // host names, in the order in which processes are dealt out
 }
 
-// A StopRule says when a run that has been released is stopped before all of
-// its processes have ended by themselves.
+// A StopRule says when a released run is stopped before all of its processes have
+// ended by themselves.
 type StopRule struct {
-	// When lists groups: once every process of all of them has ended, the
-	// rest is stopped. Empty: there is no such condition.
+	// When lists groups: once every process of all of them has ended, the rest is
+	// stopped. Empty: no such condition.
 	When []string
-	// After stops the run this long after its release; 0: there is no such
-	// condition. Unlike a timeout it is no failure.
+	// After stops the run this long after its release; 0: no such condition. Unlike
+	// a timeout it does not make the run fail.
 	After time.Duration
-	// Grace is the time from TERM to KILL, in whatever stop.
+	// Grace is the time from TERM to KILL in every stop.
 	Grace time.Duration
 	// OnFailure stops the run everywhere as soon as one process exits outside
 	// its ok_exit.
 	OnFailure bool
 }
 
-// A Datapoint is all that one run needs to know of the file.
+// A Datapoint is everything that one run needs to know of the file.
 type Datapoint struct {
 	Name       string // the experiment's
 	Index      int    // counts the file's datapoints from 1
@@ -113,8 +113,8 @@ type Datapoint struct {
 	Collect map[string][]string
 	// Files are those that are shipped, by host.
 	Files map[string][]ShippedFile
-	// Metrics and Require judge a run. They don't change what it does, so they
-	// are no part of the definition.
+	// Metrics and Require judge a run. They don't change what it does, so they are
+	// not part of the definition.
 	Metrics []Metric
 	Require []Requirement
 }
@@ -131,8 +131,8 @@ func (d *Datapoint) Commands() []Command {
 	return slices.Concat(d.Processes, d.Setup, d.Teardown)
 }
 
-// DefaultAddress sets the address of hosts that have none in the file; without
-// it that is the host's name. Call it before [Point.Expand].
+// DefaultAddress sets a function for the address of hosts that have none in the
+// file. Without it, that is the host's name. Call it before [Point.Expand].
 func (f *File) DefaultAddress(of func(host string) string) { f.defaultAddress = of }
 
 func (f *File) address(h Host) string {

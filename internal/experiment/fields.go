@@ -77,7 +77,7 @@ var commandFields = []field[command]{
 	{name: "env", is: into(environment, func(c *command) *[]variable { return &c.env }), about: "variables, set on top of the worker's environment"},
 	{name: "dir", is: into(filled(nil, "leave it out to start in the run's directory"), func(c *command) **text { return &c.dir }), otherwise: "the run's directory", about: "where the process starts"},
 	{name: "delay", in: ofHost | ofGroup, is: into(limit(zeroToo, allKeys), func(c *command) **text { return &c.delay }), unset: "0s", about: "how long after the others the process starts"},
-	{name: "timeout", in: ofPhase, is: into(limit(notZero, stepKeys), func(c *command) **text { return &c.timeout }), unset: "1m", about: "how long it may take"},
+	{name: "timeout", in: ofPhase, is: into(limit(notZero, phaseKeys), func(c *command) **text { return &c.timeout }), unset: "1m", about: "how long it may take"},
 	{name: "ok_exit", is: into(exits, func(c *command) *[]int { return &c.ok }), unset: "0", about: "exit statuses that are not failures; 128+n stands for signal n"},
 	{name: "shell", is: into(boolean, func(c *command) *bool { return &c.shell }), unset: "false", about: "have /bin/sh -c run the string"},
 	{name: "pty", is: into(boolean, func(c *command) *bool { return &c.pty }), unset: "false", about: "give the process a terminal, so that it prints line by line"},

@@ -20,7 +20,7 @@ var (
 	countKeys = []string{"run", "experiment", "group"}
 	nameKeys  = append(slices.Clone(countKeys), "index", "rank", "local", "count", "host", "address")
 	allKeys   = append(slices.Clone(nameKeys), "name")
-	stepKeys  = append(slices.Clone(limitKeys), "host", "address", "name")
+	phaseKeys = append(slices.Clone(limitKeys), "host", "address", "name")
 )
 
 // A hostValue is a host in a template: it prints as its name, and has the keys

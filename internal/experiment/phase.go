@@ -8,18 +8,19 @@ import (
 	"downbeat/internal/message"
 )
 
-// maxFileSteps bounds the steps of a file: more than that is a program.
-const maxFileSteps = 100
+// maxPhaseCommands bounds the commands of a setup or teardown: more than that is a
+// program.
+const maxPhaseCommands = 100
 
-// commandsOf are those of a setup or a teardown: a command, or a list of them.
+// commandsOf reads a setup or a teardown: a command, or a list of them.
 func commandsOf(phase message.Phase, into func(f *File) *[]*command) binding[File] {
 	step := ref(phaseCommand.def)
 	return binding[File]{
 		words: "command, or list of commands", inner: []*table{phaseCommand.table()},
 		schema: anyOf(nonEmpty, step, schema{
-			"type": "array", "minItems": 1, "maxItems": maxFileSteps, "items": anyOf(nonEmpty, argumentsSchema, step),
+			"type": "array", "minItems": 1, "maxItems": maxPhaseCommands, "items": anyOf(nonEmpty, argumentsSchema, step),
 		}),
-		read: func(v value, f *File) { *into(f) = readCommands(v.with(stepKeys), phase) },
+		read: func(v value, f *File) { *into(f) = readCommands(v.with(phaseKeys), phase) },
 	}
 }
 
@@ -36,8 +37,8 @@ func readCommands(v value, phase message.Phase) []*command {
 	default:
 		items = v.list()
 	}
-	if len(items) > maxFileSteps {
-		v.wrong("put them into a script", "more than %d commands", maxFileSteps)
+	if len(items) > maxPhaseCommands {
+		v.wrong("put them into a script", "more than %d commands", maxPhaseCommands)
 	}
 	commands := make([]*command, len(items))
 	for i, item := range items {
@@ -47,16 +48,16 @@ func readCommands(v value, phase message.Phase) []*command {
 	return commands
 }
 
-// expandSteps makes those of the file for the hosts that take part.
-func (x *expansion) expandSteps(phase message.Phase, of []*command, hosts []Host) []Command {
+// expandPhase makes the commands of one phase for the hosts that take part.
+func (x *expansion) expandPhase(phase message.Phase, of []*command, hosts []Host) []Command {
 	var all []Command
 	for _, c := range of {
 		for _, h := range hosts {
 			if len(c.on) > 0 && !slices.Contains(c.on, h.Name) {
 				continue
 			}
-			made := x.expandStep(phase, c, h)
-			if !x.account(c, h.Name, made.Dir, made.Argv, made.Env) {
+			made := x.expandOn(phase, c, h)
+			if !x.account(c, &made) {
 				return nil
 			}
 			all = append(all, made)
@@ -65,21 +66,18 @@ func (x *expansion) expandSteps(phase message.Phase, of []*command, hosts []Host
 	return all
 }
 
-func (x *expansion) expandStep(phase message.Phase, c *command, h Host) Command {
+func (x *expansion) expandOn(phase message.Phase, c *command, h Host) Command {
 	data := x.data()
 	data["host"], data["address"], data["name"] = h.Name, h.Address, c.name.src
-	made := Command{Host: h.Name, Command: message.Command{Name: c.name.src, Phase: phase, OKExit: slices.Clone(c.ok), Pty: c.pty}}
-	made.Argv = x.argv(c, stepKeys, data)
-	made.Env = x.environment(c, stepKeys, data)
-	if c.dir != nil {
-		made.Dir, _ = x.evaluate(c.dir, stepKeys, data)
-	}
-	made.TimeoutMS = x.limit(c.timeout, notZero, stepKeys, data).Milliseconds()
+	made := Command{Host: h.Name, Command: message.Command{Name: c.name.src, Phase: phase}}
+	x.fillCommand(&made.Command, c, phaseKeys, data)
+	made.TimeoutMS = x.limit(c.timeout, notZero, phaseKeys, data).Milliseconds()
 	return made
 }
 
-// checkStepNames reports a process that would share its files with a step.
-func (x *expansion) checkStepNames(d *Datapoint) {
+// checkPhaseNames reports a process that would share its files with a command of
+// the setup or teardown.
+func (x *expansion) checkPhaseNames(d *Datapoint) {
 	taken := make(map[string]string)
 	for _, s := range slices.Concat(d.Setup, d.Teardown) {
 		taken[s.Host+"/"+s.Name] = s.Name
