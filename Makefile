@@ -4,11 +4,16 @@
 
 # The race detector needs a C compiler. This is looked at after install-deps, which installs one if it can.
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# A program built with the race detector sleeps for a second before it exits, to see races at the very end.
+# Tests start hundreds of programs: a moment has to do.
+export GORACE ?= atexit_sleep_ms=20
 # More flags for go test, as in: make test TESTFLAGS='-run=Release -v'
 TESTFLAGS ?=
-PKG ?= ./...
+# What takes longest begins first, and does not remain when all else is over.
+PKG ?= ./test/... ./...
 # Many tests wait for a lease to end or a broker to start: so more at a time than there are cores.
 PARALLEL ?= 4
+GOTEST = go test $(RACE) -parallel=$(PARALLEL) -timeout=20m $(TESTFLAGS)
 BENCHFLAGS ?=
 FUZZTIME ?= 10s
 # More flags for the soak, as in: make soak SOAKFLAGS='-soak.datapoints=50 -soak.seed=7'
@@ -24,7 +29,16 @@ build: ## build worker, publish and pproc into bin/
 
 .PHONY: test
 test: install-deps bin/withbrokers ## run all tests, on a private RabbitMQ node and SQS emulator (PKG=, TESTFLAGS=, RACE=)
-	bin/withbrokers -- go test $(RACE) -parallel=$(PARALLEL) -timeout=20m $(TESTFLAGS) $(PKG)
+	bin/withbrokers -- $(GOTEST) $(PKG)
+
+# What of the tests in test/ a broker of another version may change.
+RABBITMQ4_TESTS = TestAMQP|TestBrokerFaults|TestCutFor.*|TestTwoWorkersWithOneName|TestWorkerThatReconnectsKeepsItsName|TestWorkerOfManyNamesServesThem|TestPublishTriesAgainWhileTheBrokerHangsUp
+.PHONY: test-rabbitmq4
+test-rabbitmq4: install-deps bin/withbrokers ## run the tests of AMQP on RabbitMQ 4, out of a Debian 13 in ~/.cache; needs root (TESTFLAGS=, RACE=)
+	@root=$$(scripts/rabbitmq4) && export DOWNBEAT_TEST_RABBITMQ_ROOT="$$root" && bin/withbrokers -- sh -ec '\
+		$(GOTEST) ./internal/queue/amqp/... ./internal/queue/dial; \
+		$(GOTEST) -run="^($(RABBITMQ4_TESTS))$$" ./test; \
+		$(GOTEST) -run=/^amqp ./test/faults'
 
 .PHONY: test-faults
 test-faults: install-deps bin/withbrokers ## run the tests that docs/faults.md names; they are part of make test, too (TESTFLAGS=, RACE=)

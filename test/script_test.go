@@ -129,6 +129,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("PATH", programs+string(os.PathListSeparator)+os.Getenv("PATH"))
+	env.Setenv("GORACE", os.Getenv("GORACE"))
 	env.Setenv("ROOT", root)
 	env.Setenv("DOWNBEAT_STATE_DIR", filepath.Join(env.WorkDir, "state"))
 	env.Setenv("DOWNBEAT_LOG_LEVEL", "warn")

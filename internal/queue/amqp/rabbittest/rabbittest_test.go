@@ -12,9 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/testkit"
 )
 
 // TestMain lets the test binary be a process that starts a node and waits to be
@@ -33,21 +33,6 @@ func child(dir string) {
 	}
 	fmt.Println("up")
 	select {}
-}
-
-// within waits for what comes soon after an event.
-func within(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for !condition() {
-		select {
-		case <-ticker.C:
-		case <-deadline:
-			t.Fatalf("never: %s", what)
-		}
-	}
 }
 
 // mentioning lists the processes whose command line or environment names dir:
@@ -71,6 +56,19 @@ func mentioning(t *testing.T, dir string) []string {
 		}
 	}
 	return found
+}
+
+// A directory without a RabbitMQ is refused, with its name and what makes one.
+func TestADirectoryWithoutRabbitMQIsRefused(t *testing.T) {
+	dir, root := t.TempDir(), t.TempDir()
+	t.Setenv(rabbittest.EnvRoot, root)
+	_, err := rabbittest.Start(t.Context(), dir)
+	if err == nil || !strings.Contains(err.Error(), root) || !strings.Contains(err.Error(), "scripts/rabbitmq4") {
+		t.Errorf("got %v, want an error with %s and the script", err, root)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left in the node's directory", left)
+	}
 }
 
 // A node is gone with all its helpers and files after Stop, and when the process
@@ -115,8 +113,8 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Logf("left: %q", left)
 		}
 	}()
-	within(t, "no process is left", func() bool { left = mentioning(t, dir); return len(left) == 0 })
-	within(t, "no file is left", func() bool {
+	testkit.WaitFor(t, "no process is left", func() bool { left = mentioning(t, dir); return len(left) == 0 })
+	testkit.WaitFor(t, "no file is left", func() bool {
 		entries, err := os.ReadDir(dir)
 		return err == nil && len(entries) == 0
 	})

@@ -25,7 +25,7 @@ func NeedServer(t testing.TB) {
 	t.Helper()
 	URL(t) // where no RabbitMQ is wanted, none is to be started
 	for _, name := range []string{"rabbitmq-server", "rabbitmqctl", "epmd"} {
-		if _, err := tool(name); err != nil {
+		if _, err := tool(os.Getenv(EnvRoot), name); err != nil {
 			t.Skipf("needs a RabbitMQ node of its own: %v", err)
 		}
 	}
