@@ -1,0 +1,54 @@
+package course
+
+import "time"
+
+// never is a deadline that does not come.
+var never time.Time
+
+// deadlines are the instants at which a run does something by itself.
+type deadlines struct {
+	lease   time.Time // the publisher has been silent for too long
+	command time.Time // a command of the setup or the teardown has had its time
+	hush    time.Time // what has begun is reported
+	clear   time.Time // the removal of the directory is not waited for any longer
+}
+
+// Next is the instant at which Step must be called, with nil, if nothing happens
+// before; zero if there is none.
+func (r *Run) Next() time.Time {
+	if r.state == Over {
+		return never
+	}
+	first := never
+	for _, at := range [...]time.Time{r.deadlines.lease, r.deadlines.command, r.deadlines.hush, r.deadlines.clear} {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+// expire does what is due.
+func (r *Run) expire() {
+	if r.passed(&r.deadlines.hush) {
+		r.noteStarted()
+	}
+	if r.passed(&r.deadlines.command) {
+		r.commandLate()
+	}
+	if r.passed(&r.deadlines.clear) {
+		r.fire(onCleared)
+	}
+	if r.passed(&r.deadlines.lease) {
+		r.silent()
+	}
+}
+
+// passed reports whether a deadline has come, which it does once.
+func (r *Run) passed(deadline *time.Time) bool {
+	if deadline.IsZero() || r.now.Before(*deadline) || r.state == Over {
+		return false
+	}
+	*deadline = never
+	return true
+}

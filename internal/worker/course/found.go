@@ -1,0 +1,29 @@
+package course
+
+import "downbeat/internal/message"
+
+// What a worker finds of a run at its start, whose last life died.
+
+func hadEnded(r *Run) bool          { return r.found.Ended }
+func hadBegunToCollect(r *Run) bool { return r.found.Resume != nil }
+func isLost(r *Run) bool            { return r.lost != nil }
+func isNotLost(r *Run) bool         { return r.lost == nil }
+func isLostAndOwes(r *Run) bool     { return r.lost != nil && owes(r) }
+
+func (r *Run) takeFound(in Recovered) {
+	r.found = in
+	copy(r.totals, in.Totals)
+	r.remain(in.Left)
+	if !in.Ended && in.Resume == nil {
+		r.lost = &message.DoneInfo{Outcome: message.HostLost, Reason: in.Reason, Swept: in.Swept}
+		r.owed = in.Owed
+	}
+	r.fire(onRecovered)
+}
+
+// clearBeside removes the directory of a run that had ended, while what it has
+// reported is sent.
+func clearBeside(r *Run) {
+	r.free = true
+	r.emit(Clear{})
+}

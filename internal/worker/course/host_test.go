@@ -1,0 +1,170 @@
+package course
+
+import (
+	"testing"
+	"time"
+
+	"downbeat/internal/message"
+)
+
+func TestRunGoesFromTheHostToTheLastAcknowledgement(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.in(Granted{}).want(Preparing, "make dir")
+	s.in(DirMade{}).want(Preparing, "prepare")
+	s.in(Prepared{Hold: "ptrace", Unheld: []string{"p.1"}}).want(Ready, "log ready")
+	if e := s.last(message.Ready).Ready; e.Hold != "ptrace" || e.Unheld[0] != "p.1" || e.Version != "v9" || len(e.Features) != 1 {
+		t.Errorf("ready: %+v", e)
+	}
+	s.ask(message.Commit).want(Committed, "log committed")
+	s.tell(message.Control{Kind: message.Start, At: epoch.Add(time.Second)}).want(Armed, "release at 1s")
+	s.pass(time.Second).in(Released{}).want(Running, "")
+	s.in(s.exit(0), s.exit(1)).want(Running, "log exited, log exited")
+	s.in(setDone()).want(Clearing, "clear")
+	s.in(Cleared{}).want(Finished, "leave host, log last done")
+	done := s.last(message.Done)
+	if done.Done.Outcome != message.HostDone || done.Done.Reason != "" || done.Done.Totals[1].StdoutBytes != 6 || done.Run != "01RUN" || done.Host != "alpha" || !done.Time.Equal(s.now) {
+		t.Errorf("done: %+v %+v", done, done.Done)
+	}
+	s.in(AllAcked{}).want(Over, "end")
+}
+
+func TestFilesAreSuppliedBeforeThePreparation(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, shipping)
+	s.in(Granted{}, DirMade{}).want(Preparing, "make dir, supply")
+	s.in(Supplied{}).want(Preparing, "prepare")
+}
+
+func TestHostThatCannotTakePartSaysWhy(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		in     []Input
+		reason string
+	}{
+		"directory": {[]Input{DirMade{Err: "no space"}}, "no space"},
+		"files":     {[]Input{DirMade{}, Supplied{Err: "file data: gone"}}, "file data: gone"},
+		"processes": {[]Input{DirMade{}, Supplied{}, Prepared{Err: "p.1: nothing there", Problems: []message.Problem{{Process: "p.1"}}}}, "1 of 2 commands can't be run"},
+		"machine":   {[]Input{DirMade{}, Supplied{}, Prepared{Err: "too many open files"}}, "too many open files"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, shipping)
+			s.in(Granted{}).in(test.in...).skip()
+			s.in(Cleared{Note: "left it behind"}).want(Finished, "leave host, log last refused")
+			info := s.last(message.Refused).Refused
+			if info.Reason != test.reason || info.Version != "v9" || info.Notes[0] != "left it behind" || info.Totals != nil {
+				t.Errorf("refused: %+v", info)
+			}
+		})
+	}
+}
+
+// A directory that can't be made leaves no teardown to be run.
+func TestNothingIsOwedWithoutADirectory(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, steps)
+	s.in(Granted{}, DirMade{Err: "no space"}).want(Clearing, "make dir and owe, remark refused, clear")
+}
+
+func TestOlderRunTakesTheHost(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change  []func(*message.Job)
+		state   State
+		feed    func(*site)
+		effects string // after which the run waits
+	}{
+		"preparing":  {nil, Preparing, func(s *site) { s.in(Wounded{}, Prepared{}) }, "interrupt, discard, remark yielded, yield"},
+		"ready":      {nil, Ready, func(s *site) { s.in(Wounded{}) }, "discard, remark yielded, yield"},
+		"setting up": {[]func(*message.Job){steps}, SettingUp, func(s *site) { s.in(Wounded{}, s.interrupted(2)).tornDown() }, "interrupt, log exited, remark command failed, log tearing_down, begin teardown, run 3, log exited, run 4, log exited, end teardown, remark yielded, yield"},
+		"set up":     {[]func(*message.Job){steps}, Ready, func(s *site) { s.in(Wounded{}).tornDown() }, "discard, log tearing_down, begin teardown, run 3, log exited, run 4, log exited, end teardown, remark yielded, yield"},
+		"setup alone": {
+			[]func(*message.Job){step(message.PhaseSetup, "setup.0")},
+			Ready,
+			func(s *site) { s.in(Wounded{}) }, "discard, end teardown, remark yielded, yield",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, test.change...).reach(test.state)
+			test.feed(s)
+			s.want(Waiting, test.effects)
+			s.in(Queued{Behind: "01OLD"}).want(Waiting, "log waiting")
+			if got := s.last(message.Waiting).Waiting.Behind; got != "01OLD" {
+				t.Errorf("it waits behind %q", got)
+			}
+			s.reach(Ready) // all of it again
+			if want := len(test.change); s.count(message.Refused) > 0 || s.run.owed != (want > 0) {
+				t.Errorf("refused %d times, owed: %t", s.count(message.Refused), s.run.owed)
+			}
+		})
+	}
+}
+
+func TestCommittedRunKeepsTheHostUntilItIsUncommitted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t).reach(Committed)
+	s.in(Wounded{}).want(Committed, "")
+	s.ask(message.Uncommit).want(Waiting, "discard, remark yielded, yield")
+
+	s = newSite(t).reach(Committed)
+	s.ask(message.Uncommit).want(Ready, "log ready") // nobody wants it yet
+	s.ask(message.Uncommit).want(Ready, "")
+	s.ask(message.Commit).want(Committed, "log committed")
+
+	s = newSite(t).reach(Committed)
+	s.in(Wounded{}).reach(Armed) // it may still be released
+	s.ask(message.Uncommit).want(Armed, "")
+}
+
+// The older run may have gone by the time that the host is the run's again.
+func TestOldWoundDoesNotCostTheHostAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.in(Wounded{}).want(Waiting, "") // when it had already yielded
+	s.in(Granted{}, DirMade{}, Prepared{}).want(Ready, "make dir, prepare, log ready")
+}
+
+// A run that is stopped while it waits may be given the host before it has left.
+func TestHostThatIsGivenTooLateIsGivenBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.stop().want(Clearing, "clear")
+	s.in(Granted{}).want(Clearing, "leave host")
+	s.in(Cleared{}).want(Finished, "log last done")
+	s.in(Queued{Behind: "01OTHER"}).want(Finished, "")
+}
+
+func TestStopWhileGivingWayEndsTheRun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, steps).reach(Ready)
+	s.in(Wounded{}).skip()
+	s.stop().want(TearingDown, "")
+	s.tornDown().want(Clearing, "log exited, run 4, log exited, end teardown, clear")
+	s.in(Cleared{}).want(Finished, "leave host, log last done")
+}
+
+func TestFirstStopCounts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t).reach(Preparing)
+	s.stop().in(Leaving{}, Prepared{}, Cleared{})
+	if done := s.last(message.Done).Done; done.Outcome != message.HostDone {
+		t.Errorf("done: %+v, want it as the publisher asked", done)
+	}
+	s = newSite(t).reach(Preparing)
+	s.in(Leaving{}).stop().in(Prepared{}, Cleared{})
+	if done := s.last(message.Done).Done; done.Outcome != message.HostStopped {
+		t.Errorf("done: %+v, want it stopped by the worker", done)
+	}
+}
+
+func TestStopAndWoundOfOneTaskEndTheRun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, steps).reach(SettingUp)
+	s.in(Wounded{}).stop()
+	s.in(s.interrupted(2)).skip().tornDown()
+	if s.run.State() != Clearing {
+		t.Errorf("the run is %s, want it clearing", s.run.State())
+	}
+}

@@ -1,0 +1,151 @@
+package course
+
+import (
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// An Input is something that a run has to know. Times are on the run's clock.
+//
+//sumtype:decl
+type Input interface{ input() }
+
+// What the other runs on the host make of it; see [Turns].
+type (
+	// Granted tells that the host is the run's.
+	Granted struct{}
+	// Wounded tells that an older run wants the host. The run gives it back if it still
+	// can.
+	Wounded struct{}
+	// Queued tells that the run has to wait for the host.
+	Queued struct{ Behind string }
+)
+
+// What became of the effects that take their time.
+type (
+	// DirMade ends [MakeDir]. Err is empty if the directory is there.
+	DirMade struct{ Err string }
+	// Supplied ends [Supply]. Err is empty if the job's files are in place.
+	Supplied struct{ Err string }
+	// CommandEnded ends [RunCommand]: nothing of the command is left.
+	CommandEnded struct {
+		// Exit is how it ended. A command that was interrupted before it began is
+		// Stopped, and has no Reason.
+		Exit *message.ExitedInfo
+		// Total is all that the command has written in this run.
+		Total message.Total
+		// Words is the last line that it wrote, if any, for people.
+		Words string
+		// Left is what of it can't be ended; nil if nothing.
+		Left *Remains
+	}
+	// Prepared ends [Prepare].
+	Prepared struct {
+		// Err is why the processes can't be prepared; empty if they are. Problems are
+		// those that lie in single commands.
+		Err      string
+		Problems []message.Problem
+		// Hold and Unheld are as in a [message.ReadyInfo].
+		Hold   string
+		Unheld []string
+	}
+	// Released ends [Release]: what has no delay has begun.
+	Released struct{}
+	// Collected ends [Collect].
+	Collected struct{ Files *message.FileTotals }
+	// Cleared ends [Clear]. Note says what is left of the run's directory, if
+	// anything is.
+	Cleared struct{ Note string }
+	// LastFailed follows [JournalLast] where not even the log's reserve has taken
+	// the event.
+	LastFailed struct{ Err string }
+)
+
+// What the processes do.
+type (
+	// Begun tells that a command has begun to execute.
+	Begun struct{ Started message.StartedInfo }
+	// Exited tells that a process has ended.
+	Exited struct{ Exit *message.ExitedInfo }
+	// TermSent tells when the processes were sent TERM, for a stop, or as they had left
+	// some behind. It comes once, before SetDone.
+	TermSent struct{ At time.Time }
+	// SetDone tells that no process is left.
+	SetDone struct {
+		Totals []message.Total // of the processes, in their order
+		Swept  int             // descendants that had left their group
+		Left   *Remains        // what can't be ended; nil if nothing
+	}
+)
+
+// What else happens.
+type (
+	// ControlTaken is what the publisher asks for.
+	ControlTaken struct {
+		Control *message.Control
+		Taken   time.Time // when it came
+		Last    uint64    // the newest number in the run's log
+	}
+	// AllAcked tells that the publisher has everything that is in the log.
+	AllAcked struct{}
+	// PublisherGone tells that the publisher's queue has been deleted.
+	PublisherGone struct{}
+	// LogFailed tells that the log takes no more.
+	LogFailed struct{ Err string }
+	// LogUnreadable tells that the log can't be read back, so nothing more can be sent.
+	LogUnreadable struct{ Err string }
+	// Leaving tells that the worker is told to shut down.
+	Leaving struct{}
+	// Noted is something odd that people are to be told with the run's last event.
+	Noted struct{ Text string }
+	// Recovered is what the worker has found of the run at its start. It is the
+	// first input of a run that was made by [Recover], and comes only there.
+	Recovered struct {
+		// Ended: the log has the run's last event.
+		Ended bool
+		// Resume is how the run had ended, where only its files were still to be
+		// collected; else nil.
+		Resume *message.DoneInfo
+		// Reason says, if it is neither, why the run is lost; Swept is how many of its
+		// processes had to be ended.
+		Reason string
+		Swept  int
+		// Owed: its teardown is owed.
+		Owed bool
+		// Totals are what the log tells of each command.
+		Totals []message.Total
+		// Left is what of the run can't be ended; nil if nothing.
+		Left *Remains
+	}
+)
+
+// Remains are processes that can't be ended.
+type Remains struct {
+	Left   []message.Leftover
+	Unseen string // why it isn't known whether there are any
+}
+
+func (Granted) input()       {}
+func (Wounded) input()       {}
+func (Queued) input()        {}
+func (DirMade) input()       {}
+func (Supplied) input()      {}
+func (CommandEnded) input()  {}
+func (Prepared) input()      {}
+func (Released) input()      {}
+func (Collected) input()     {}
+func (Cleared) input()       {}
+func (LastFailed) input()    {}
+func (Begun) input()         {}
+func (Exited) input()        {}
+func (TermSent) input()      {}
+func (SetDone) input()       {}
+func (ControlTaken) input()  {}
+func (AllAcked) input()      {}
+func (PublisherGone) input() {}
+func (LogFailed) input()     {}
+func (LogUnreadable) input() {}
+func (Leaving) input()       {}
+func (Noted) input()         {}
+func (Recovered) input()     {}

@@ -1,0 +1,146 @@
+package course
+
+import (
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// The publisher: what it asks for, how long it may be silent, and what it is told.
+
+// drainTime is how long a worker that shuts down goes on sending what a run
+// reported at its end; what is not acknowledged by then is sent at its next start.
+const drainTime = 5 * time.Second
+
+const leavingReason = "the worker on this host is shutting down"
+
+func isLeaving(r *Run) bool           { return r.leaving }
+func isFreeAndStays(r *Run) bool      { return r.free && !r.leaving }
+func isForSilence(r *Run) bool        { return r.asked.cause == message.StopLease }
+func isFreeAndForSilence(r *Run) bool { return r.free && isForSilence(r) }
+
+// control does what the publisher asks for. Each control is idempotent, since a
+// publisher that hears nothing asks again.
+func (r *Run) control(in ControlTaken) {
+	if !r.leaving || !r.free {
+		r.deadlines.lease = r.now.Add(r.lease())
+	}
+	c := in.Control
+	switch c.Kind {
+	case message.Keepalive:
+		r.keepalive(in)
+	case message.Commit:
+		r.probe = r.answer(c.Probe, in.Taken)
+		r.fire(onCommit)
+	case message.Uncommit:
+		r.fire(onUncommit)
+	case message.Start:
+		r.releaseAt = c.At
+		r.fire(onStart)
+	case message.Stop:
+		r.asked = stop{cause: c.Cause, reason: c.Reason, at: c.At, grace: c.Grace()}
+		if c.At.IsZero() {
+			r.asked.at = r.now
+		}
+		r.fire(onStop)
+	case message.Hello, message.Cancel: // not for a run
+	}
+}
+
+func (r *Run) keepalive(in ControlTaken) {
+	if r.recovered && in.Control.Ack > in.Last && r.fire(onAhead) {
+		return
+	}
+	r.emit(Ack{Seq: in.Control.Ack, Resend: in.Control.Resend})
+	r.reply(&message.Event{Kind: message.Heartbeat, Heartbeat: &message.HeartbeatInfo{
+		Last: in.Last, Probe: r.answer(in.Control.Probe, in.Taken),
+	}})
+}
+
+// answer is a control's probe with the host's times, if it has one.
+func (r *Run) answer(asked *message.Probe, taken time.Time) *message.Probe {
+	if asked == nil {
+		return nil
+	}
+	probe := *asked
+	probe.TakenAt, probe.AnswerAt = taken, r.now
+	return &probe
+}
+
+// lease is how long the publisher may be silent.
+func (r *Run) lease() time.Duration { return min(r.job.Lease(), r.config.Lease) }
+
+// drain gives the publisher time for what is left, from now on.
+func (r *Run) drain() {
+	if r.leaving {
+		r.deadlines.lease = r.now.Add(drainTime)
+		return
+	}
+	r.deadlines.lease = r.now.Add(r.lease())
+}
+
+// silent is called when the publisher has been silent for the lease, or the time to
+// drain is over.
+func (r *Run) silent() {
+	r.silence = "no word from the publisher for " + r.lease().String()
+	if r.free {
+		r.fire(onSilence)
+		return
+	}
+	r.stopOwn(message.StopLease, r.silence)
+}
+
+func giveUp(r *Run) {
+	if !r.leaving { // else the next start sends it
+		r.emit(Log{What: PublisherSilent, Reason: r.silence})
+	}
+}
+
+// leave ends the run because the worker is told to shut down.
+func (r *Run) leave() {
+	r.leaving = true
+	if r.free {
+		r.drain()
+		return
+	}
+	r.stopOwn(message.StopAbort, leavingReason)
+}
+
+// confess tells the publisher outside the log that something is missing, and why.
+func confess(r *Run) {
+	done := new(message.DoneInfo)
+	if r.end != nil && r.end.Done != nil {
+		*done = *r.end.Done
+	}
+	why := r.unlogged
+	if why == "" {
+		why = r.mute
+	}
+	done.Outcome, done.Reason = message.HostLost, "output is missing: "+why
+	r.reply(&message.Event{Kind: message.Done, Done: done})
+}
+
+// confessLoss ends a run whose publisher has more than the log that was found at the
+// worker's start: the machine went down with it, and the log's end was not on the
+// disk. Its numbers would be taken for old ones now.
+func confessLoss(r *Run) {
+	r.emit(Log{What: LogEndLost})
+	r.reply(&message.Event{Kind: message.Done, Done: &message.DoneInfo{
+		Outcome: message.HostLost, Reason: r.job.Host + " went down in mid-run, and the end of its run log with it",
+	}})
+}
+
+// journal has an event logged.
+func (r *Run) journal(e *message.Event) { r.emit(Journal{Event: r.named(e)}) }
+
+// reply has an event sent outside the log.
+func (r *Run) reply(e *message.Event) { r.emit(Reply{Event: r.named(e)}) }
+
+// named puts into an event whose it is, and when it happened, if that isn't known.
+func (r *Run) named(e *message.Event) *message.Event {
+	e.Run, e.Host = r.job.Run, r.job.Host
+	if e.Time.IsZero() {
+		e.Time = r.now
+	}
+	return e
+}

@@ -1,0 +1,197 @@
+package course
+
+import (
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// Config is what a run goes by, beside what happens.
+type Config struct {
+	Job *message.Job
+	// Lease is the longest that the worker lets a run go on without a word from its
+	// publisher. The job's own counts where it is shorter.
+	Lease time.Duration
+	// Version and Features are the worker's, as in a [message.HereInfo].
+	Version  string
+	Features []message.Feature
+}
+
+// A Run is one job on this host, from the journal to the last acknowledgement. All
+// times are on the run's clock.
+//
+// What an input means in every state stands in [Run.Step] and the functions that it
+// calls. What depends on the state stands in the table of transitions, whose functions
+// are in the files named after what they are about: host.go, command.go, process.go,
+// end.go, publisher.go.
+type Run struct {
+	config   Config
+	job      *message.Job
+	steps    bool // it has a setup or a teardown
+	teardown bool
+
+	now     time.Time // of the Step that is under way
+	effects []Effect
+	state   State
+
+	// The host.
+	wounded bool // an older run wants it
+	behind  string
+	free    bool // the next run may have it
+
+	// Setup, preparation, teardown.
+	task      task
+	commands  []int // of the setup or the teardown under way, by their numbers
+	next      int   // of commands
+	running   int   // the command under way
+	timedOut  bool  // and its time is over
+	announced bool  // that the setup has begun
+	owed      bool  // the teardown, as the host is or was this run's
+	after     aftermath
+	refusal   *message.RefusedInfo // why the host can't take part, if so
+
+	// Processes.
+	held      bool              // they are prepared, and not released
+	prepared  message.ReadyInfo // how
+	releaseAt time.Time
+	termAt    time.Time
+	started   []message.StartedInfo // not reported yet
+	ran       bool                  // they were released, and none is left
+
+	// The end.
+	asked     stop              // by the input under way
+	stop      *stop             // why the run has to end, once it has
+	lost      *message.DoneInfo // of a run that a worker has left that died: how it ends
+	found     Recovered         // of one that was found
+	recovered bool
+	leaving   bool           // the worker is shutting down
+	mute      string         // why no event can be sent any more; empty if they can
+	silence   string         // why the publisher is not waited for
+	end       *message.Event // the last event, once it is known
+	unlogged  string         // why that is not in the log
+	swept     int
+	files     *message.FileTotals
+	totals    []message.Total // by command
+	left      []message.Leftover
+	unseen    string
+	notes     []string
+	probe     *message.Probe // that the commit under way answers
+
+	deadlines deadlines
+}
+
+// New makes the run of a job that has come just now and is in the journal.
+func New(config Config, now time.Time) *Run {
+	r := &Run{config: config, job: config.Job, now: now, state: Waiting, totals: make([]message.Total, len(config.Job.Commands))}
+	r.teardown = r.job.Has(message.PhaseTeardown)
+	r.steps = r.teardown || r.job.Has(message.PhaseSetup)
+	r.deadlines.lease = now.Add(r.lease())
+	return r
+}
+
+// Recover makes a run that the worker has found at its start. Its first input is
+// [Recovered].
+func Recover(config Config, now time.Time) *Run {
+	r := New(config, now)
+	r.state, r.recovered = Found, true
+	return r
+}
+
+// State is where the run stands.
+func (r *Run) State() State { return r.state }
+
+// Over reports whether nothing is left to be decided.
+func (r *Run) Over() bool { return r.state == Over }
+
+// Step takes an input, or, with nil, the time alone, and says what is to be done.
+// What it returns is valid until it is called again. A deadline that passes at the
+// time of an input passes after it.
+func (r *Run) Step(now time.Time, in Input) []Effect {
+	r.now, r.effects = now, r.effects[:0]
+	if r.state == Over {
+		return nil
+	}
+	if in != nil {
+		r.take(in)
+	}
+	r.expire()
+	return r.effects
+}
+
+func (r *Run) emit(e Effect) { r.effects = append(r.effects, e) }
+
+// take takes an input.
+func (r *Run) take(in Input) {
+	switch in := in.(type) {
+	case Recovered:
+		r.takeFound(in)
+	case Granted:
+		r.fire(onGranted)
+	case Wounded:
+		r.wounded = true
+		r.fire(onWounded)
+	case Queued:
+		r.behind = in.Behind
+		r.fire(onQueued)
+
+	case DirMade:
+		if in.Err != "" {
+			r.owed = false // nothing was begun
+			r.refuseFor(in.Err, nil)
+		}
+		r.fire(onTaskDone)
+	case Supplied:
+		r.refuseFor(in.Err, nil)
+		r.fire(onTaskDone)
+	case CommandEnded:
+		r.commandEnded(in)
+		r.fire(onTaskDone)
+	case Prepared:
+		r.takePrepared(in)
+		r.fire(onTaskDone)
+
+	case Begun:
+		r.begun(in.Started)
+	case Released:
+		r.fire(onBegan)
+	case Exited:
+		r.fire(onBegan) // it may be quicker than the news of its release
+		r.exited(in.Exit)
+	case TermSent:
+		r.termAt = in.At
+		r.fire(onTermSent)
+	case SetDone:
+		r.account(in)
+		r.fire(onAllEnded)
+
+	case Collected:
+		r.files = in.Files
+		r.fire(onCollected)
+	case Cleared:
+		if in.Note != "" {
+			r.notes = append(r.notes, in.Note)
+		}
+		r.fire(onCleared)
+	case LastFailed:
+		r.unlogged = in.Err
+		r.fire(onUnlogged)
+	case Noted:
+		r.notes = append(r.notes, in.Text)
+
+	case ControlTaken:
+		r.control(in)
+	case AllAcked:
+		r.fire(onAcked)
+	case PublisherGone:
+		r.stopOwn(message.StopLease, "the publisher is gone: its queue has been deleted")
+	case LogFailed:
+		r.stopOwn(message.StopFailure, "the run log can't be written: "+in.Err)
+	case LogUnreadable:
+		r.mute = in.Err
+		if !r.fire(onMute) {
+			r.stopOwn(message.StopFailure, "the run log can't be read back: "+in.Err)
+		}
+	case Leaving:
+		r.leave()
+	}
+}
