@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -210,19 +209,6 @@ func TestRestartedWorkerServesBesideWhatCannotBeEnded(t *testing.T) {
 	}
 }
 
-// What remains goes into the last event, bounded.
-func TestRemainsAreBounded(t *testing.T) {
-	t.Parallel()
-	var m remains
-	m.add(nil)
-	m.add(&runner.LeftError{Left: make([]runner.Leftover, 10*maxLeft), Unseen: errors.New("no descriptor")})
-	var done message.DoneInfo
-	m.into(&done)
-	if len(done.Left) != maxLeft || done.Unseen != "no descriptor" {
-		t.Errorf("%d left, unseen %q", len(done.Left), done.Unseen)
-	}
-}
-
 // A huge directory does not keep the end of a run: what is slow to remove goes on
 // being removed, and is tried again at the next start.
 func TestRemovalThatIsBrokenOffIsTriedAgain(t *testing.T) {
@@ -235,7 +221,8 @@ func TestRemovalThatIsBrokenOffIsTriedAgain(t *testing.T) {
 	check(t, os.MkdirAll(filepath.Join(s.runDir(job), workDir, "a"), 0o700))
 	ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
 	defer cancel()
-	if err := w.clearWork(ctx, job.Run); err == nil || !strings.HasPrefix(err.Error(), "left ") {
+	dir := w.directory(job.Run)
+	if err := dir.clear(ctx); err == nil || !strings.HasPrefix(err.Error(), "left ") {
 		t.Errorf("got %v", err)
 	}
 	w.clearLeft(t.Context())

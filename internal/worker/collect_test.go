@@ -127,36 +127,6 @@ func TestNextRunHasTheHostWhileFilesAreOnTheirWay(t *testing.T) {
 	s.removed(job)
 }
 
-func TestCollectionEndsWithTheLease(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	logged := new(lines)
-	s.serve(func(c *Config) { c.Log = slog.New(slog.NewTextHandler(logged, nil)) })
-	job := s.job("head -c 3000000 /dev/urandom > big")
-	job.Collect, job.WindowBytes, job.LeaseMS = []string{"big"}, 4000, 3000 // a window for all events, and few files
-	s.start(job)
-	s.await(job, message.Ended)
-	s.removed(job)
-	if !logged.has("giving up what the publisher has not taken", "no word from the publisher for 3s") {
-		t.Errorf("the worker does not say that it gives the run up:\n%s", &logged.text)
-	}
-}
-
-// The lease that ended the run's processes must run for its files anew.
-func TestCollectionEndsWithTheLeaseThatEndedTheRun(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	s.serve(nil)
-	job := s.job("head -c 3000000 /dev/urandom > big; exec sleep 1000")
-	job.Collect, job.WindowBytes, job.LeaseMS = []string{"big"}, 4000, 3000
-	s.start(job)
-	if stopping := s.await(job, message.Stopping).Stopping; stopping.Cause != message.StopLease {
-		t.Errorf("stopped by %q, want the lease", stopping.Cause)
-	}
-	s.await(job, message.Ended)
-	s.removed(job)
-}
-
 func TestWorkerThatDiedWhileItCollectedCollectsAnew(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -172,7 +142,8 @@ func TestWorkerThatDiedWhileItCollectedCollectsAnew(t *testing.T) {
 	check(t, err)
 	check(t, log.Close())
 	totals := []message.Total{{StdoutLines: 1, StdoutBytes: 5}}
-	check(t, writeEnded(s.runDir(job), &message.DoneInfo{Outcome: message.HostDone, Totals: totals}))
+	dir := directory{runs: filepath.Dir(s.runDir(job)), run: job.Run}
+	check(t, dir.keepEnd(&message.DoneInfo{Outcome: message.HostDone, Totals: totals}))
 	check(t, os.Mkdir(filepath.Join(s.runDir(job), workDir), 0o700))
 	check(t, os.WriteFile(filepath.Join(s.runDir(job), workDir, "a"), []byte("half"), 0o600))
 	s.serve(nil)
@@ -191,7 +162,7 @@ func newTestCollection(t *testing.T, backlog int, patterns ...string) (*collecti
 	j, _ := newTestJournal(t)
 	broker := mem.New(queue.Options{})
 	t.Cleanup(func() { check(t, broker.Close()) })
-	s := newSender(broker, "nowhere", 1, j.log, slog.New(slog.DiscardHandler), func() {})
+	s := newSender(broker, "nowhere", 1, j.log, slog.New(slog.DiscardHandler))
 	return newCollection(patterns, j, s, backlog), j
 }
 
@@ -300,6 +271,7 @@ func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 		check(t, os.WriteFile(filepath.Join(dir, name), noise, 0o600))
 	}
 	c, j := newTestCollection(t, 1<<20, "**") // the third batch waits
+	errLeaving := errors.New("the worker is leaving")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan message.FileTotals, 1)
 	root := openRoot(t, dir)

@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
+	"downbeat/internal/worker/course"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -20,17 +21,12 @@ const seenFor = message.MaxAhead + time.Hour
 // tidyEvery is how often a worker that runs on and on forgets what is older.
 const tidyEvery = time.Hour
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
 // recover takes up what a worker that died has left: it ends the processes of
 // each run in the journal, and reports the run as lost, or, where it had ended,
 // sends what the publisher may not have.
 func (w *Worker) recover(ctx context.Context) {
 	w.dropOld(w.seenDir(), seenFor)
-	w.memory.load(w.seenDir())
+	w.loadMarks()
 	w.sweepHung(ctx)
 	entries, err := os.ReadDir(w.runsDir())
 	if err != nil {
@@ -56,14 +52,13 @@ func (w *Worker) recover(ctx context.Context) {
 	}
 }
 
-// recoverRun reports one run that was left. Even a run whose log is unreadable
+// recoverRun takes up one run that was left. Even a run whose log is unreadable
 // has its processes ended: they are known by their environment.
 func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 	id := filepath.Base(dir)
 	if err := message.CheckRun(id); err != nil {
 		return err
 	}
-	var remains remains
 	swept, sweepErr := w.config.Runner.Sweep(ctx, marks(&message.Job{Run: id, Host: w.config.Host}))
 	log, body, err := runlog.Open(filepath.Join(dir, logDir))
 	if err != nil {
@@ -73,63 +68,46 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 	if err != nil {
 		return errors.Join(err, sweepErr, log.Close())
 	}
-	r := w.newRun(job, dir, log)
-	r.sender.acked = log.First() - 1
-	ended, err := r.journal.replay()
+	r := w.foundRun(job, log)
+	found, err := r.found(swept, sweepErr)
 	if err != nil {
 		return errors.Join(err, sweepErr, log.Close())
 	}
-	r.recovered = true
-	if left, ok := errors.AsType[*runner.LeftError](sweepErr); ok {
-		remains.add(left)
-		w.slog.Error("a run was left behind, and not all of it can be ended; jobs are taken all the same", "run", id, "error", left)
-	}
-	r.remains = remains
-	done := readEnded(dir)
-	switch {
-	case ended:
-		r.state = Finished
-		r.clear(func() {})
-		w.start(ctx, r)
-		return nil
-	case done != nil && sweepErr == nil:
-		w.slog.Info("collecting the files of a run that was left behind", "run", id)
-		r.state = Collecting
-		r.mail.post(collectAnew{done})
-		w.start(ctx, r)
-		return nil
-	}
-	w.slog.Warn("a run was left behind", "run", id, "swept", swept)
-	r.left = &message.DoneInfo{Outcome: message.HostLost, Reason: fmt.Sprintf("the worker on %s died in mid-run", job.Host), Swept: swept}
-	if sweepErr != nil {
-		r.left.Reason += "; its processes could not all be ended: " + sweepErr.Error()
-	}
-	r.owed = r.marked()
+	r.mail.post(found)
 	w.start(ctx, r)
-	w.desk.admit(r) // for its teardown
+	if !found.Ended && found.Resume == nil {
+		w.turns.admit(r) // for its teardown
+	}
 	return nil
 }
 
-// owedFile is beside the log of a run whose teardown is owed: from before its
-// setup begins until its teardown is over. The log forgets what was acknowledged.
-const owedFile = "owed"
-
-// owe notes on the disk whether the teardown is owed.
-func (r *run) owe(owed bool) error {
-	r.owed = owed
-	if !owed {
-		return os.Remove(filepath.Join(r.dir, owedFile))
+// found is what the disk tells of a run that was left, of which so many processes had to
+// be ended.
+func (r *run) found(swept int, sweepErr error) (course.Recovered, error) {
+	ended, err := r.journal.replay()
+	if err != nil {
+		return course.Recovered{}, err
 	}
-	if err := os.MkdirAll(r.dir, 0o700); err != nil { // somebody may have removed it
-		return err
+	found := course.Recovered{Ended: ended, Totals: r.journal.totals()}
+	if left, ok := errors.AsType[*runner.LeftError](sweepErr); ok {
+		found.Left = remains(left)
+		r.slog.Error("a run was left behind, and not all of it can be ended; jobs are taken all the same", "error", left)
 	}
-	return os.WriteFile(filepath.Join(r.dir, owedFile), nil, 0o600)
-}
-
-// marked reports whether the teardown of a run that was left is owed.
-func (r *run) marked() bool {
-	_, err := os.Stat(filepath.Join(r.dir, owedFile))
-	return err == nil
+	if ended {
+		return found, nil
+	}
+	if found.Resume = r.dir.end(); found.Resume != nil && sweepErr == nil {
+		r.slog.Info("collecting the files of a run that was left behind")
+		return found, nil
+	}
+	r.slog.Warn("a run was left behind", "swept", swept)
+	found.Resume = nil
+	found.Swept, found.Owed = swept, r.dir.owes()
+	found.Reason = fmt.Sprintf("the worker on %s died in mid-run", r.job.Host)
+	if sweepErr != nil {
+		found.Reason += "; its processes could not all be ended: " + sweepErr.Error()
+	}
+	return found, nil
 }
 
 // jobOf decodes the job of a journal. Its signature was checked when it came.

@@ -155,26 +155,3 @@ func TestControlThatIsValidForTooLongIsRefused(t *testing.T) {
 		t.Error("the run was stopped")
 	}
 }
-
-// What is kept for jobs that never come is bounded in bytes too.
-func TestControlsKeptForJobsAreBoundedInBytes(t *testing.T) {
-	t.Parallel()
-	var l earlyList
-	c := controlled{control: &message.Control{Kind: message.Keepalive}}
-	for n := range 3 * maxEarlyBytes / message.MaxControl {
-		l.add(fmt.Sprint(n/maxEarlyControls), earlyControl{c, uint64(n), message.MaxControl})
-	}
-	kept := 0
-	for _, e := range l.runs {
-		kept += len(e.controls) * message.MaxControl
-	}
-	if kept != l.size || kept > maxEarlyBytes || kept < maxEarlyBytes/2 {
-		t.Errorf("%d bytes are kept, counted as %d, want at most %d", kept, l.size, maxEarlyBytes)
-	}
-	for len(l.runs) > 0 {
-		l.take(l.runs[0].run)
-	}
-	if l.size != 0 {
-		t.Errorf("of nothing there are %d bytes", l.size)
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/testkit"
+	"downbeat/internal/worker/course"
 )
 
 // A pid in the journal may by now be anybody's. What a crash has left is known by
@@ -241,8 +242,8 @@ func TestRunsOfLongAgoAreForgotten(t *testing.T) {
 	job := s.job("true")
 	s.start(job)
 	s.finish(job)
-	testkit.WaitFor(t, "the old run is forgotten", func() bool { return !v.w.seen(filepath.Base(old)) })
-	if !v.w.seen(job.Run) {
+	testkit.WaitFor(t, "the old run is forgotten", func() bool { return v.w.judgeJob(filepath.Base(old)) == course.Accept })
+	if v.w.judgeJob(job.Run) != course.Again {
 		t.Error("the new run is forgotten, too")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/testkit"
+	"downbeat/internal/worker/course"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -78,7 +79,7 @@ type service struct {
 
 func (s *site) config() Config {
 	return Config{
-		Broker: s.broker, Runner: processes, Namespace: testNamespace, Host: testHost, StateDir: s.state, Dir: s.state,
+		Broker: s.broker, Runner: testRunner, Namespace: testNamespace, Host: testHost, StateDir: s.state, Dir: s.state,
 		Trust: message.Trust{Unsigned: true}, Environ: os.Environ(), Lease: patience, Version: "v9",
 	}
 }
@@ -99,7 +100,7 @@ func (s *site) serve(change func(*Config)) *service {
 	s.t.Cleanup(func() { // what the test has left need not be delivered
 		check(s.t, s.broker.Delete(context.WithoutCancel(s.t.Context()), message.EventsQueue(testNamespace, s.id)))
 		for _, r := range w.present() {
-			r.mail.post(dropped{stopping{cause: message.StopLease, at: time.Now(), own: true}})
+			r.mail.post(course.PublisherGone{})
 		}
 		v.stop()
 	})

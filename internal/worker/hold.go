@@ -247,7 +247,7 @@ func (w *Worker) rival(c *message.Contender) {
 		w.remember(c)
 	}
 	if message.CheckReplyTo(w.config.Namespace, c.ReplyTo) == nil {
-		w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: w.here(w.desk.busy()), Time: time.Now()}, 5*time.Second)
+		w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: w.here(), Time: time.Now()}, 5*time.Second)
 	}
 }
 

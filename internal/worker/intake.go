@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/worker/course"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -62,15 +63,16 @@ func (w *Worker) accept(ctx context.Context, d *queue.Delivery) {
 
 // take journals a job and starts its run, once.
 func (w *Worker) take(ctx context.Context, d *queue.Delivery, job *message.Job) {
-	if w.lookup(job.Run) != nil || w.seen(job.Run) {
+	switch w.judgeJob(job.Run) {
+	case course.Again:
 		w.slog.Warn("the job was delivered again and is not run again", "run", job.Run, "redelivered", d.Redelivered)
 		w.answered(d.Ack(ctx))
 		return
-	}
-	if w.stopped(job.Run) {
+	case course.Stopped:
 		w.slog.Info("the run was stopped before its job came, and is not begun", "run", job.Run)
 		w.answered(d.Ack(ctx))
 		return
+	case course.Accept, course.TooLate, course.Kept:
 	}
 	err := w.restore()
 	var r *run
@@ -86,7 +88,7 @@ func (w *Worker) take(ctx context.Context, d *queue.Delivery, job *message.Job) 
 	w.taken.Add(1)
 	w.slog.Info("job taken", "run", job.Run, "experiment", job.Experiment, "datapoint", job.Datapoint, "processes", job.Count(message.PhaseRun))
 	w.start(ctx, r)
-	w.desk.admit(r)
+	w.turns.admit(r)
 }
 
 // journal puts a job onto the disk, from where it is known after any crash.
@@ -99,7 +101,7 @@ func (w *Worker) journal(job *message.Job, body []byte) (*run, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return w.newRun(job, dir, log), nil
+	return w.newRun(job, log), nil
 }
 
 // greet answers a hello.
@@ -111,7 +113,7 @@ func (w *Worker) greet(envelope *message.Payload, taken time.Time) error {
 	if c.Kind != message.Hello {
 		return fmt.Errorf("%w: a %s control on the queue of jobs", message.ErrMisdirect, c.Kind)
 	}
-	info := w.here(w.desk.busy())
+	info := w.here()
 	info.Nonce = c.Nonce
 	if c.Probe != nil {
 		probe := *c.Probe
@@ -130,7 +132,7 @@ func (w *Worker) reject(ctx context.Context, d *queue.Delivery, reason error) {
 	w.slog.Warn("message refused", "reason", reason)
 	w.bury(ctx, d, message.JobsQueue(w.config.Namespace, w.config.Host), reason)
 	run, replyTo := message.ReplyAddress(d.Body, w.config.Namespace)
-	if replyTo == "" || message.CheckRun(run) == nil && (w.lookup(run) != nil || w.seen(run)) {
+	if replyTo == "" || message.CheckRun(run) == nil && w.judgeJob(run) == course.Again {
 		return
 	}
 	text := reason.Error()

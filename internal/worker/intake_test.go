@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -208,29 +207,6 @@ func TestControlsThatCameBeforeTheirJobAreKeptForIt(t *testing.T) {
 	}
 }
 
-// What is kept for jobs that never come stays little: the oldest goes first.
-func TestControlsKeptForJobsAreBounded(t *testing.T) {
-	t.Parallel()
-	var l earlyList
-	stop := controlled{control: &message.Control{Kind: message.Stop}}
-	keepalive := controlled{control: &message.Control{Kind: message.Keepalive}}
-	for n := range maxEarlyRuns + 1 {
-		l.add(fmt.Sprint(n), earlyControl{stop, 1, 100})
-	}
-	for n := range uint64(maxEarlyControls + 5) {
-		l.add("last", earlyControl{keepalive, n, 100})
-	}
-	if l.stopped("0") || l.stopped("1") || !l.stopped("2") || l.stopped("last") {
-		t.Errorf("kept are %d runs, not the last %d", len(l.runs), maxEarlyRuns)
-	}
-	if got := l.take("last"); len(got) != maxEarlyControls || got[0].serial != 0 {
-		t.Errorf("%d controls are kept for a run, want the first %d", len(got), maxEarlyControls)
-	}
-	if got := l.take("last"); got != nil || len(l.runs) != maxEarlyRuns-1 {
-		t.Error("what was taken is still there")
-	}
-}
-
 func TestHelloCannotMakeTheWorkerWriteAnywhere(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -242,7 +218,7 @@ func TestHelloCannotMakeTheWorkerWriteAnywhere(t *testing.T) {
 func TestOneWorkerServesAHost(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	config := Config{Broker: s.broker, Runner: processes, Namespace: testNamespace, Host: testHost, StateDir: s.state}
+	config := Config{Broker: s.broker, Runner: testRunner, Namespace: testNamespace, Host: testHost, StateDir: s.state}
 	first, err := New(config)
 	check(t, err)
 	if _, err := New(config); err == nil {
@@ -258,4 +234,34 @@ func TestOneWorkerServesAHost(t *testing.T) {
 	second, err := New(config)
 	check(t, err)
 	check(t, second.Close())
+}
+
+// What can't be accepted does not speak for a run that is here: a forged job, or one
+// that is delivered again when it has expired, would have its publisher believe that
+// the run is refused.
+func TestForgedJobDoesNotRefuseARunThatIsHere(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.serve(nil)
+	job, stranger := s.job("true"), s.job("true")
+	s.send(job)
+	s.await(job, message.Ready)
+	for _, j := range []*message.Job{job, stranger} {
+		address := s.address(j)
+		address.Expires = time.Now().Add(-time.Hour)
+		body, err := message.Seal(address, j, nil)
+		check(t, err)
+		s.publish(body)
+	}
+	if got := s.await(stranger, message.Refused).Refused; got == nil {
+		t.Error("a job that has expired is not refused")
+	}
+	for _, e := range s.of(job).events {
+		if e.Kind == message.Refused {
+			t.Errorf("the run that is here is refused: %s", e.Refused.Reason)
+		}
+	}
+	if got := v.w.Stats().Refused; got != 2 {
+		t.Errorf("%d messages were refused, want 2", got)
+	}
 }

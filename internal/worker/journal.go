@@ -82,15 +82,15 @@ func (j *journal) append(e message.Event, to func([]byte) error) error {
 // last appends the run's last event. Where the log has taken no more before, it
 // goes, with the events since, into the room that the log keeps for that; and it
 // tells that output is missing, if that is so.
-func (j *journal) last(done *message.DoneInfo) error {
-	err := j.event(message.Event{Kind: message.Done, Done: done})
+func (j *journal) last(e *message.Event) error {
+	err := j.event(*e)
 	if err == nil {
 		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.missing {
-		done.Outcome, done.Reason = message.HostLost, fmt.Sprintf("output is missing: %v", err)
+	if e.Done != nil && j.missing {
+		e.Done.Outcome, e.Done.Reason = message.HostLost, fmt.Sprintf("output is missing: %v", err)
 	}
 	for _, e := range j.late {
 		if err := j.append(e, j.log.AppendReserved); err != nil {
@@ -150,6 +150,13 @@ func (j *journal) files(p message.Packed) (seq uint64, size int, err error) {
 	seq = j.log.Last() + 1
 	j.packet = p.Append(j.packet[:0], j.run, j.host, seq)
 	return seq, len(j.packet), j.log.Try(j.packet)
+}
+
+// total is all that was journaled of a command.
+func (j *journal) total(command int) message.Total {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.tallies[command].Total()
 }
 
 // delay is how long a batch that begins now waits for more.

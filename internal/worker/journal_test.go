@@ -134,7 +134,7 @@ func TestLastEventTellsWhatIsMissingOfALogThatTookNoMore(t *testing.T) {
 		t.Errorf("error %v, want that of the log", err)
 	}
 
-	check(t, j.last(&message.DoneInfo{Outcome: message.HostDone}))
+	check(t, j.last(&message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone}}))
 
 	got := records(t, j)
 	if len(got) != 4 {
@@ -156,7 +156,7 @@ func TestLogThatTookNoMoreOfEventsAloneMissesNothing(t *testing.T) {
 	t.Parallel()
 	j, _ := newTestJournal(t)
 	j.fail(syscall.ENOSPC)
-	check(t, j.last(&message.DoneInfo{Outcome: message.HostStopped, Reason: "the disk is full"}))
+	check(t, j.last(&message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostStopped, Reason: "the disk is full"}}))
 	done, err := message.DecodeEvent(records(t, j)[0])
 	check(t, err)
 	if done.Done.Outcome != message.HostStopped {

@@ -10,8 +10,8 @@ import (
 	"downbeat/internal/runner"
 )
 
-// processes is the runner that all tests share: a program has one.
-var processes *runner.Runner
+// testRunner is the runner that all tests share: a program has one.
+var testRunner *runner.Runner
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(suite{m}) }
 
@@ -20,12 +20,12 @@ type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
 	var err error
-	if processes, err = runner.New(runner.Options{}); err != nil {
+	if testRunner, err = runner.New(runner.Options{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := s.m.Run()
-	if err := processes.Close(); err != nil {
+	if err := testRunner.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

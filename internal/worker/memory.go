@@ -5,67 +5,62 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"downbeat/internal/trustedpath"
+	"downbeat/internal/worker/course"
 )
 
-// A memory is which runs have been on this host. A run must not be started twice,
-// whatever becomes of the disk: so the marks there, which outlive the worker, are
-// kept in memory as well, and are written again when they are lost.
-type memory struct {
-	mu    sync.Mutex
-	marks map[string]mark
-}
+// A run must not be started twice, whatever becomes of the disk: so the marks there of the
+// runs that were here, which outlive the worker, are kept in memory as well (by its
+// [course.Admission]), and are written again when they are lost.
 
+// A mark is a run that was here, and when it left.
 type mark struct {
-	at      time.Time
-	written bool // on the disk too
+	run string
+	at  time.Time
 }
 
-func (m *memory) has(run string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, ok := m.marks[run]
-	return ok
+// markSeen remembers a run whose directory is about to be removed.
+func (w *Worker) markSeen(run string) error {
+	w.mu.Lock()
+	w.admission.Remember(run, time.Now())
+	w.unwritten[run] = true
+	w.mu.Unlock()
+	return w.restore()
 }
 
-func (m *memory) put(run string, k mark) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.marks == nil {
-		m.marks = make(map[string]mark)
+// loadMarks reads the marks that a worker before has left.
+func (w *Worker) loadMarks() {
+	entries, err := os.ReadDir(w.seenDir())
+	if err != nil {
+		return // it has just been made
 	}
-	m.marks[run] = k
-}
-
-// drop forgets what is older than that.
-func (m *memory) drop(age time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for run, k := range m.marks {
-		if time.Since(k.at) > age {
-			delete(m.marks, run)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			w.admission.Remember(e.Name(), info.ModTime())
 		}
 	}
 }
 
-// write writes the marks that are not on the disk, or all of them.
-func (m *memory) write(dir string, all bool) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// writeMarks writes the marks that are not on the disk, or all of them.
+func (w *Worker) writeMarks(all bool) error {
 	var first error
-	for run, k := range m.marks {
-		if k.written && !all {
-			continue
-		}
-		err := os.WriteFile(filepath.Join(dir, run), nil, 0o600)
+	for _, m := range w.marksToWrite(all) {
+		path := filepath.Join(w.seenDir(), m.run)
+		err := os.WriteFile(path, nil, 0o600)
 		if err == nil {
-			err = os.Chtimes(filepath.Join(dir, run), k.at, k.at)
+			err = os.Chtimes(path, m.at, m.at)
 		}
-		k.written = err == nil
-		m.marks[run] = k
+		w.mu.Lock()
+		if err == nil {
+			delete(w.unwritten, m.run)
+		} else {
+			w.unwritten[m.run] = true
+		}
+		w.mu.Unlock()
 		if err != nil && first == nil {
 			first = fmt.Errorf("remember a run: %w", err)
 		}
@@ -73,33 +68,32 @@ func (m *memory) write(dir string, all bool) error {
 	return first
 }
 
-// load reads the marks that a worker before has left.
-func (m *memory) load(dir string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return // it has just been made
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			m.put(e.Name(), mark{at: info.ModTime(), written: true})
+func (w *Worker) marksToWrite(all bool) []mark {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var marks []mark
+	for run, at := range w.admission.Remembered() {
+		if all || w.unwritten[run] {
+			marks = append(marks, mark{run, at})
 		}
 	}
+	return marks
 }
 
-// markSeen remembers a run whose directory is about to be removed.
-func (w *Worker) markSeen(run string) error {
-	w.memory.put(run, mark{at: time.Now()})
-	return w.restore()
+// seenOnDisk reports whether the disk knows that the run was here and has left; hereOnDisk,
+// whether it holds anything of it.
+func (w *Worker) seenOnDisk(run string) bool { return exists(filepath.Join(w.seenDir(), run)) }
+
+func (w *Worker) hereOnDisk(run string) bool {
+	return w.seenOnDisk(run) || exists(filepath.Join(w.runsDir(), run))
 }
 
-// seen reports whether the run was on this host before.
-func (w *Worker) seen(run string) bool {
-	return w.over(run) || exists(filepath.Join(w.runsDir(), run))
-}
-
-// over reports whether the run was here and has left.
-func (w *Worker) over(run string) bool {
-	return w.memory.has(run) || exists(filepath.Join(w.seenDir(), run))
+// judgeJob says what becomes of a job.
+func (w *Worker) judgeJob(run string) course.Verdict {
+	onDisk := w.hereOnDisk(run)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.admission.Job(run, onDisk)
 }
 
 // restore makes the worker's directory again where somebody has removed it, or a
@@ -110,7 +104,7 @@ func (w *Worker) restore() error {
 	defer w.restoring.Unlock()
 	locked := w.lockIsThere()
 	if locked && exists(w.runsDir()) && exists(w.seenDir()) {
-		return w.memory.write(w.seenDir(), false)
+		return w.writeMarks(false)
 	}
 	w.slog.Error("the worker's state was removed, and is made again: what runs had still to report may be lost should this worker die now", "dir", w.dir)
 	for _, dir := range []string{w.runsDir(), w.seenDir()} {
@@ -129,7 +123,7 @@ func (w *Worker) restore() error {
 		_ = w.lock.Close() // of a file that nobody finds any more
 		w.lock = lock
 	}
-	return errors.Join(w.markPresent(), w.memory.write(w.seenDir(), true))
+	return errors.Join(w.markPresent(), w.writeMarks(true))
 }
 
 // lockIsThere reports whether the lock that this worker holds is the one that

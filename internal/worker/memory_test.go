@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/worker/course"
 )
 
 // A worker whose state is removed, or a part of it, makes it again: it takes the
@@ -56,7 +57,7 @@ func TestStateThatIsRemovedUnderAWorkerIsMadeAgain(t *testing.T) {
 			check(t, err)
 			t.Cleanup(func() { check(t, again.Close()) })
 			for _, job := range []*message.Job{over, next} {
-				if !again.seen(job.Run) {
+				if again.judgeJob(job.Run) != course.Again {
 					t.Errorf("run %s is forgotten after a restart", job.Run)
 				}
 			}
@@ -75,20 +76,27 @@ func (s *site) finishRemoved(job *message.Job) {
 // Marks that the disk has not taken are kept, and written when it does.
 func TestMarksAreWrittenWhenTheDiskTakesThem(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "seen")
-	var m memory
-	m.put("01RUN", mark{at: time.Now()})
-	m.put("01OLD", mark{at: time.Now().Add(-seenFor - time.Hour)})
-	if err := m.write(dir, false); err == nil {
+	s := newSite(t)
+	w, err := New(s.config())
+	check(t, err)
+	t.Cleanup(func() { check(t, w.Close()) })
+	check(t, os.Remove(w.seenDir()))
+	w.admission.Remember("01RUN", time.Now())
+	w.unwritten["01RUN"] = true
+	if err := w.writeMarks(false); err == nil {
 		t.Error("written, though there is no directory")
 	}
-	m.drop(seenFor)
-	if !m.has("01RUN") || m.has("01OLD") {
-		t.Error("not exactly the old one was forgotten")
+	if w.judgeJob("01RUN") != course.Again {
+		t.Error("what the disk has not taken is forgotten")
 	}
-	check(t, os.Mkdir(dir, 0o700))
-	check(t, m.write(dir, false))
-	if !exists(filepath.Join(dir, "01RUN")) {
+	check(t, os.Mkdir(w.seenDir(), 0o700))
+	check(t, w.writeMarks(false))
+	if !w.seenOnDisk("01RUN") {
 		t.Error("the mark was not written")
+	}
+	check(t, os.Remove(filepath.Join(w.seenDir(), "01RUN")))
+	check(t, w.writeMarks(false))
+	if w.seenOnDisk("01RUN") {
+		t.Error("a mark that was written is written again")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/secrecy"
+	"downbeat/internal/worker/course"
 )
 
 func TestRunGoesFromJobToNothingLeft(t *testing.T) {
@@ -176,24 +177,19 @@ var states = map[string]func(s *site, job *message.Job) []int{
 	"running": (*site).start,
 }
 
-func TestSilentPublisherEndsTheRunInEveryState(t *testing.T) {
+func TestSilentPublisherEndsTheRun(t *testing.T) {
 	t.Parallel()
-	for name, reach := range states {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t)
-			s.serve(nil)
-			job := s.job(stay)
-			job.LeaseMS = 3000 // longer than the machine ever stalls
-			pids := reach(s, job)
-			done := s.await(job, message.Done).Done
-			if done.Outcome != message.HostStopped || done.Reason != "no word from the publisher for 3s" {
-				t.Errorf("done %+v, want stopped for the publisher's silence", done)
-			}
-			gone(t, pids)
-			s.removed(job) // without any acknowledgement: nobody is there
-		})
+	s := newSite(t)
+	s.serve(nil)
+	job := s.job(stay)
+	job.LeaseMS = 3000 // longer than the machine ever stalls
+	pids := s.start(job)
+	done := s.await(job, message.Done).Done
+	if done.Outcome != message.HostStopped || done.Reason != "no word from the publisher for 3s" {
+		t.Errorf("done %+v, want stopped for the publisher's silence", done)
 	}
+	gone(t, pids)
+	s.removed(job) // without any acknowledgement: nobody is there
 }
 
 func TestDeletedEventsQueueEndsTheRun(t *testing.T) {
@@ -257,18 +253,22 @@ func TestPreparationOutlivesTheSignalToLeave(t *testing.T) {
 	defer func() { check(t, w.Close()) }()
 	job := s.job(stay)
 	log := s.log(job)
-	r := w.newRun(job, s.runDir(job), log)
+	defer func() { check(t, log.Close()) }()
+	r := w.newRun(job, log)
+	w.turns.admit(r)
+	r.readMail() // it prepares
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r.enter(ctx)
-	<-r.mail.ready
-	got := r.mail.take()[0].(prepared)
-	if got.err != nil {
-		t.Fatalf("preparing failed: %v", got.err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.loop(ctx)
+	}()
+	if done := s.await(job, message.Done).Done; done.Reason != "the worker on this host is shutting down" {
+		t.Errorf("done %+v, want it stopped by the worker's end", done)
 	}
-	r.set = got.set
-	r.discard()
-	check(t, log.Close())
+	r.mail.post(course.PublisherGone{})
+	<-ended
 }
 
 func TestElderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {

@@ -10,45 +10,53 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/worker/course"
 	"downbeat/internal/worker/runlog"
 )
 
-const (
-	// inFlight is how many messages are with the broker unconfirmed: enough
-	// to hide its round trip, few enough to keep the worker small.
-	inFlight = 8
-	// stall is how long the oldest unacknowledged event may stay so, while
-	// the publisher is heard, before everything since is sent again.
-	stall = 3 * time.Second
-)
+// inFlight is how many messages are with the broker unconfirmed: enough
+// to hide its round trip, few enough to keep the worker small.
+const inFlight = 8
 
 // A sender brings a run's log to the publisher: in order, within the window,
-// and again from what was acknowledged when something got lost on the way.
+// and again from what was acknowledged when something got lost on the way. Its run is
+// for the one goroutine that start makes; the other methods may be called by any.
 type sender struct {
 	broker queue.Broker
 	to     string
-	window int // what may be on its way and not acknowledged; the rest waits in the log
 	log    *runlog.Log
 	slog   *slog.Logger
-	onGone func() // called when the publisher's queue is gone
 	began  time.Time
+	onGone func() // called when the publisher's queue is gone
 	// onUnreadable is called once when the log can't be read back: nothing more
 	// can be sent then.
 	onUnreadable func(error)
 
-	mu       sync.Mutex
-	acked    uint64
-	sizes    []int // of the events from acked+1 on that were sent
-	unacked  int   // their sum
-	progress time.Time
-	wake     chan struct{}
-	moved    chan struct{} // closed when acked moves on
+	mu     sync.Mutex
+	window *course.Window
+	wake   chan struct{}
+	moved  chan struct{} // closed when the publisher has acknowledged more
 }
 
-func newSender(broker queue.Broker, to string, window int, log *runlog.Log, logger *slog.Logger, onGone func()) *sender {
+// newSender makes the sender of a log, of which everything before its first event has
+// been acknowledged, with a window of so many bytes.
+func newSender(broker queue.Broker, to string, window int, log *runlog.Log, logger *slog.Logger) *sender {
 	return &sender{
-		broker: broker, to: to, window: window, log: log, slog: logger, onGone: onGone, began: time.Now(),
-		progress: time.Now(), wake: make(chan struct{}, 1), moved: make(chan struct{}),
+		broker: broker, to: to, log: log, slog: logger, began: time.Now(),
+		onGone: func() {}, onUnreadable: func(error) {},
+		window: course.NewWindow(window, log.First()-1, time.Now()),
+		wake:   make(chan struct{}, 1), moved: make(chan struct{}),
+	}
+}
+
+// start sends until stop is called, whatever becomes of ctx. stop waits for the end.
+func (s *sender) start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var ended sync.WaitGroup
+	ended.Go(func() { s.run(ctx) })
+	return func() {
+		cancel()
+		ended.Wait()
 	}
 }
 
@@ -125,33 +133,24 @@ func (s *sender) mayReturn() bool {
 // their way back.
 const emptyFor = 30 * time.Second
 
-// next is the event to send next: the one after all that were sent, or, when
-// something is to be sent again, after all that were acknowledged.
+// next is the number of the event to send next.
 func (s *sender) next() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.acked + uint64(len(s.sizes)) + 1
+	return s.window.Next()
 }
 
 func (s *sender) room() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.unacked < s.window
+	return s.window.Room()
 }
 
 // account enters an event as sent; false where it is not the next one any more.
 func (s *sender) account(seq uint64, size int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seq != s.acked+uint64(len(s.sizes))+1 {
-		return false
-	}
-	if len(s.sizes) == 0 {
-		s.progress = time.Now()
-	}
-	s.sizes = append(s.sizes, size)
-	s.unacked += size
-	return true
+	return s.window.Send(seq, size, time.Now())
 }
 
 // wait blocks until there may be something to do; false when ctx has ended.
@@ -165,28 +164,17 @@ func (s *sender) wait(ctx context.Context, appended <-chan struct{}) bool {
 	return true
 }
 
-// ack takes the publisher's word that everything up to seq is safe. resend, or
-// no progress for long, makes the sender go back to what follows it.
+// ack takes the publisher's word that everything up to seq is safe, and with resend,
+// that it needs what follows again.
 func (s *sender) ack(seq uint64, resend bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seq > s.acked && seq <= s.log.Last() {
-		done := min(int(seq-s.acked), len(s.sizes))
-		for _, size := range s.sizes[:done] {
-			s.unacked -= size
-		}
-		s.sizes = s.sizes[done:]
-		s.acked = seq
-		s.progress = time.Now()
+	if s.window.Ack(seq, s.log.Last(), resend, time.Now()) {
 		close(s.moved)
 		s.moved = make(chan struct{})
 		if err := s.log.Trim(seq); err != nil {
 			s.slog.Warn("acknowledged output stays on the disk", "error", err)
 		}
-	}
-	if len(s.sizes) > 0 && (resend || time.Since(s.progress) > stall) {
-		s.sizes, s.unacked = nil, 0
-		s.progress = time.Now()
 	}
 	select {
 	case s.wake <- struct{}{}:
@@ -199,12 +187,12 @@ func (s *sender) ack(seq uint64, resend bool) {
 func (s *sender) ackedUpTo() (uint64, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.acked, s.moved
+	return s.window.Acked(), s.moved
 }
 
 // allAcked reports whether the publisher has the whole log.
 func (s *sender) allAcked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.acked == s.log.Last()
+	return s.window.Acked() == s.log.Last()
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"downbeat/internal/queue"
@@ -37,13 +36,11 @@ func newSpool(t *testing.T, window int, records ...[]byte) *spool {
 	check(t, p.broker.Declare(t.Context(), queue.Spec{Name: "events"}))
 	p.consumer, err = p.broker.Consume(t.Context(), "events", 1000)
 	check(t, err)
-	p.sender = newSender(p.broker, "events", window, p.log, slog.New(slog.DiscardHandler), func() { t.Error("the publisher is said to be gone") })
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	var ended sync.WaitGroup
-	ended.Go(func() { p.sender.run(ctx) })
+	p.sender = newSender(p.broker, "events", window, p.log, slog.New(slog.DiscardHandler))
+	p.sender.onGone = func() { t.Error("the publisher is said to be gone") }
+	stop := p.sender.start(t.Context())
 	t.Cleanup(func() {
-		cancel()
-		ended.Wait()
+		stop()
 		check(t, p.log.Close())
 		check(t, p.broker.Close())
 	})

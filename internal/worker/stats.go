@@ -12,7 +12,7 @@ type Stats struct {
 
 // Stats tells how the worker is doing. It may be called at any time.
 func (w *Worker) Stats() Stats {
-	busy := w.desk.busy() != nil
+	busy := w.turns.active() != ""
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return Stats{

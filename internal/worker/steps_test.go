@@ -14,6 +14,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/testkit"
+	"downbeat/internal/worker/course"
 )
 
 // add has the job run shell scripts in that phase, after what it has, and gives the
@@ -207,7 +208,7 @@ func TestTeardownRunsHoweverTheRunEnds(t *testing.T) {
 		"stopped when running":   {func(s *site, job *message.Job) { s.start(job) }, stop, message.HostDone},
 		"worker leaves":          {func(s *site, job *message.Job) { s.start(job) }, func(_ *site, _ *message.Job, v *service) { v.cancel() }, message.HostStopped},
 		"lease": {func(s *site, job *message.Job) { s.start(job) }, func(_ *site, job *message.Job, v *service) {
-			v.w.lookup(job.Run).mail.post(dropped{stopping{cause: message.StopLease, reason: "silence", at: time.Now(), own: true}})
+			v.w.lookup(job.Run).mail.post(course.PublisherGone{})
 		}, message.HostStopped},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
-	"path/filepath"
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/worker/course"
 )
 
 // Supplying: before a run's processes are prepared, the files that its job names
@@ -27,19 +28,51 @@ const (
 	maxAsks = 10
 )
 
-// supply puts the job's files into the run's directory.
-func (r *run) supply(ctx context.Context) error {
-	if len(r.job.Files) == 0 {
-		return nil
+// A supply puts the files of one run's job into its directory. run is for the goroutine of
+// the task; offer may be called by any. What isn't a channel doesn't change.
+type supply struct {
+	job    *message.Job
+	dir    string // where the files go
+	cache  cache
+	ask    func(message.Event)
+	slog   *slog.Logger
+	chunks chan *message.Chunk // of files that were asked for
+}
+
+func newSupply(job *message.Job, dir string, c cache, ask func(message.Event), logger *slog.Logger) *supply {
+	s := &supply{job: job, dir: dir, cache: c, ask: ask, slog: logger}
+	if len(job.Files) > 0 {
+		s.chunks = make(chan *message.Chunk, 2*partBytes/message.MaxChunk)
 	}
-	root, err := os.OpenRoot(filepath.Join(r.dir, workDir))
+	return s
+}
+
+// offer hands over a part of a file. One that finds no room is asked for again; one that
+// nobody asked for is nothing.
+func (s *supply) offer(c *message.Chunk) {
+	select {
+	case s.chunks <- c:
+	default:
+	}
+}
+
+// run puts the job's files into the run's directory.
+func (s *supply) run(ctx context.Context) course.Input {
+	if err := s.all(ctx); err != nil {
+		return course.Supplied{Err: err.Error()}
+	}
+	return course.Supplied{}
+}
+
+func (s *supply) all(ctx context.Context) error {
+	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return fmt.Errorf("open the run's directory: %w", err)
 	}
 	defer func() { _ = root.Close() }() // its files are closed
-	for i := range r.job.Files {
-		f := &r.job.Files[i]
-		if err := r.supplyFile(ctx, root, f); err != nil {
+	for i := range s.job.Files {
+		f := &s.job.Files[i]
+		if err := s.file(ctx, root, f); err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -49,9 +82,9 @@ func (r *run) supply(ctx context.Context) error {
 	return nil
 }
 
-// supplyFile puts one file in its place. An entry of the cache that is damaged is
+// file puts one file in its place. An entry of the cache that is damaged is
 // as good as none.
-func (r *run) supplyFile(ctx context.Context, root *os.Root, f *message.File) error {
+func (s *supply) file(ctx context.Context, root *os.Root, f *message.File) error {
 	if dir, ok := f.Directory(); ok {
 		return placeDirectory(root, dir, fs.FileMode(f.Mode))
 	}
@@ -61,7 +94,7 @@ func (r *run) supplyFile(ctx context.Context, root *os.Root, f *message.File) er
 			return err
 		})
 	}
-	c := r.w.cache()
+	c := s.cache
 	if c.has(f.SHA256) {
 		err := place(root, f, func(w io.Writer) error { return c.copyTo(w, f.SHA256) })
 		if !errors.Is(err, errNotCached) {
@@ -71,7 +104,7 @@ func (r *run) supplyFile(ctx context.Context, root *os.Root, f *message.File) er
 			return err
 		}
 	}
-	content, err := r.fetch(ctx, c, f)
+	content, err := s.fetch(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -81,7 +114,7 @@ func (r *run) supplyFile(ctx context.Context, root *os.Root, f *message.File) er
 		return err
 	})
 	if keepErr := c.keep(content, f.SHA256); keepErr != nil {
-		r.slog.Warn("a shipped file is not kept for the next run", "file", f.Path, "error", keepErr)
+		s.slog.Warn("a shipped file is not kept for the next run", "file", f.Path, "error", keepErr)
 	}
 	return err
 }
@@ -115,12 +148,12 @@ func placeDirectory(root *os.Root, dir string, mode fs.FileMode) error {
 
 // fetch asks the publisher for a file's content, and returns it in a file that is
 // to be kept in the cache.
-func (r *run) fetch(ctx context.Context, c cache, f *message.File) (*os.File, error) {
-	out, err := c.create()
+func (s *supply) fetch(ctx context.Context, f *message.File) (*os.File, error) {
+	out, err := s.cache.create()
 	if err != nil {
 		return nil, err
 	}
-	if err = r.fetchTo(ctx, out, f); err == nil {
+	if err = s.fetchTo(ctx, out, f); err == nil {
 		err = verify(out, f.SHA256)
 	}
 	if err != nil {
@@ -130,10 +163,10 @@ func (r *run) fetch(ctx context.Context, c cache, f *message.File) (*os.File, er
 	return out, nil
 }
 
-func (r *run) fetchTo(ctx context.Context, out io.WriterAt, f *message.File) error {
+func (s *supply) fetchTo(ctx context.Context, out io.WriterAt, f *message.File) error {
 	for offset := int64(0); offset < f.Bytes; offset += partBytes {
 		p := part{offset: offset, size: min(partBytes, f.Bytes-offset), have: make(map[int64]bool)}
-		if err := r.fetchPart(ctx, out, f, &p); err != nil {
+		if err := s.fetchPart(ctx, out, f, &p); err != nil {
 			return err
 		}
 	}
@@ -167,17 +200,17 @@ func (p *part) take(out io.WriterAt, c *message.Chunk) (bool, error) {
 	return true, err
 }
 
-func (r *run) fetchPart(ctx context.Context, out io.WriterAt, f *message.File, p *part) error {
+func (s *supply) fetchPart(ctx context.Context, out io.WriterAt, f *message.File, p *part) error {
 	end := p.offset + p.size
 	for asks := 0; asks < maxAsks; asks++ {
 		at := p.first()
-		r.reply(message.Event{Kind: message.Want, Want: &message.WantInfo{
+		s.ask(message.Event{Kind: message.Want, Want: &message.WantInfo{
 			SHA256: f.SHA256, Offset: at, Bytes: end - at, Path: f.Path, Done: at, Total: f.Bytes,
 		}})
-		patience := time.NewTimer(askAgain)
+		limit := time.NewTimer(askAgain)
 		for waiting := true; waiting && p.first() < end; {
 			select {
-			case c := <-r.chunks:
+			case c := <-s.chunks:
 				if hex.EncodeToString(c.Sum[:]) != f.SHA256 {
 					continue // of a file before
 				}
@@ -187,16 +220,16 @@ func (r *run) fetchPart(ctx context.Context, out io.WriterAt, f *message.File, p
 				}
 				if took {
 					asks = 0
-					patience.Reset(askAgain)
+					limit.Reset(askAgain)
 				}
-			case <-patience.C:
+			case <-limit.C:
 				waiting = false
 			case <-ctx.Done():
-				patience.Stop()
+				limit.Stop()
 				return context.Cause(ctx)
 			}
 		}
-		patience.Stop()
+		limit.Stop()
 		if p.first() == end {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/worker/course"
 )
 
 // linger is how long the controls are watched after the last run is over: the
@@ -151,31 +152,23 @@ func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) 
 		return
 	}
 	w.answered(d.Ack(ctx))
-	w.forward(envelope.Run, earlyControl{controlled{c, taken}, envelope.Serial, len(d.Body)})
+	w.forward(envelope.Run, course.Delivered{Control: c, Taken: taken, Serial: envelope.Serial, Size: len(d.Body)})
 }
 
 // forward hands a control to its run, or keeps it until the run's job comes.
-func (w *Worker) forward(run string, c earlyControl) {
+func (w *Worker) forward(run string, c course.Delivered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch r := w.runs[run]; {
-	case r != nil:
-		w.pass(r, c)
-	case w.over(run):
-		w.slog.Debug("control ignored: the run is over", "run", run, "control", c.control.Kind)
-	default:
-		w.early.add(run, c)
+	r := w.runs[run]
+	switch w.admission.Control(run, c, r == nil && w.seenOnDisk(run)) {
+	case course.Accept:
+		r.take(c)
+	case course.Again:
+		w.slog.Warn("control ignored: it was here before", "run", run, "control", c.Control.Kind, "serial", c.Serial)
+	case course.TooLate:
+		w.slog.Debug("control ignored: the run is over", "run", run, "control", c.Control.Kind)
+	case course.Kept, course.Stopped:
 	}
-}
-
-// pass hands a control to its run, unless it was here before. The worker's mutex
-// is held.
-func (w *Worker) pass(r *run, c earlyControl) {
-	if !r.serials.fresh(c.serial) {
-		w.slog.Warn("control ignored: it was here before", "run", r.job.Run, "control", c.control.Kind, "serial", c.serial)
-		return
-	}
-	r.mail.post(c.controlled)
 }
 
 // validForRun reports whether a control that has expired by the wall clock, or will
@@ -190,8 +183,7 @@ func (w *Worker) validForRun(envelope *message.Payload) bool {
 	return left > 0 && left <= message.MaxAhead
 }
 
-// chunk hands a part of a file to the run that asked for it. One that finds no
-// room is asked for again; one that nobody asked for is nothing.
+// chunk hands a part of a file to the run that asked for it.
 func (w *Worker) chunk(body []byte) {
 	c, err := message.DecodeChunk(body)
 	if err != nil {
@@ -199,37 +191,6 @@ func (w *Worker) chunk(body []byte) {
 		return
 	}
 	if r := w.lookup(c.Run); r != nil {
-		select {
-		case r.chunks <- c:
-		default:
-		}
+		r.supply.offer(c)
 	}
-}
-
-// A replayWindow tells serial numbers that are new from those seen before. It
-// remembers the last replaySpan; what is older counts as seen. It is for whoever
-// holds the worker's mutex.
-type replayWindow struct {
-	newest uint64
-	seen   [replaySpan]bool // by serial modulo replaySpan
-}
-
-const replaySpan = 1024
-
-// fresh reports whether the serial is new, and remembers it.
-func (r *replayWindow) fresh(serial uint64) bool {
-	if serial == 0 || serial+replaySpan <= r.newest {
-		return false
-	}
-	for ; r.newest < serial; r.newest++ {
-		if serial-r.newest > replaySpan {
-			r.newest = serial - replaySpan
-		}
-		r.seen[(r.newest+1)%replaySpan] = false
-	}
-	if r.seen[serial%replaySpan] {
-		return false
-	}
-	r.seen[serial%replaySpan] = true
-	return true
 }

@@ -3,9 +3,14 @@
 // and stopped by the runner as the publisher says, and reports everything
 // through the run's log.
 //
+// What becomes of a run, which run has the host, and which jobs and controls are accepted
+// is decided in the package course; this one carries it out.
+//
 // A Worker serves one host. Its goroutines: one that takes jobs, one that takes
-// controls while there are runs, one for each run (see run) with one that sends
-// the run's log, and one that its setup, preparation, release or teardown borrows.
+// controls while there are runs, and for each run one that owns it (see run), one that
+// sends its log (sender), and one at a time for what it waits for: its files, a command
+// of its setup or teardown, its preparation or release (task), the collection of its files
+// (collector), the removal of its directory (clearing).
 package worker
 
 import (
@@ -17,8 +22,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +30,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/runner"
 	"downbeat/internal/trustedpath"
+	"downbeat/internal/worker/course"
 )
 
 // Config is what a worker needs. All fields are required but Log and Skew.
@@ -59,18 +63,18 @@ type Worker struct {
 	config Config
 	slog   *slog.Logger
 	dir    string // of this host within StateDir
-	desk   desk
+	turns  turns
 	lock   *os.File
-	memory memory
+	loops  sync.WaitGroup
+	watch  watch
 
 	restoring sync.Mutex // held while the directory is made again
 
-	mu     sync.Mutex
-	runs   map[string]*run
-	tidied time.Time // when the runs remembered on the disk were last looked through
-	early  earlyList // of runs whose job has not come
-	loops  sync.WaitGroup
-	watch  watch
+	mu        sync.Mutex // guards what follows
+	runs      map[string]*run
+	admission course.Admission
+	unwritten map[string]bool // runs that are over, and whose marks are not on the disk
+	tidied    time.Time       // when the runs remembered on the disk were last looked through
 	// contenders are other workers that wait for this host.
 	contenders []contender
 
@@ -97,7 +101,7 @@ func New(config Config) (*Worker, error) {
 	w := &Worker{
 		config: config, slog: config.Log.With("host", config.Host),
 		dir:  filepath.Join(config.StateDir, config.Namespace, config.Host),
-		runs: make(map[string]*run), self: self(),
+		runs: make(map[string]*run), unwritten: make(map[string]bool), self: self(),
 	}
 	for _, dir := range []string{w.runsDir(), w.seenDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -172,13 +176,6 @@ const (
 	maxDeadBytes = 256 << 20
 )
 
-// workDir is where a run's processes start, within the run's directory; logDir
-// is beside it.
-const (
-	workDir = "work"
-	logDir  = "log"
-)
-
 func (w *Worker) runsDir() string { return filepath.Join(w.dir, "runs") }
 func (w *Worker) seenDir() string { return filepath.Join(w.dir, "seen") }
 
@@ -186,12 +183,17 @@ func (w *Worker) seenDir() string { return filepath.Join(w.dir, "seen") }
 func (w *Worker) start(ctx context.Context, r *run) {
 	w.mu.Lock()
 	w.runs[r.job.Run] = r
-	for _, c := range w.early.take(r.job.Run) {
-		w.pass(r, c)
+	for _, c := range w.admission.Enter(r.job.Run) {
+		r.take(c)
 	}
 	w.mu.Unlock()
 	w.watch.open(ctx, w)
-	w.loops.Go(func() { r.loop(ctx) })
+	w.loops.Go(func() {
+		r.loop(ctx)
+		if err := w.forget(r); err != nil {
+			r.slog.Warn("something of the run is left on the disk", "error", err)
+		}
+	})
 }
 
 // lookup finds a run that is not over.
@@ -201,30 +203,25 @@ func (w *Worker) lookup(id string) *run {
 	return w.runs[id]
 }
 
-// stopped reports whether the run's stop came before its job.
-func (w *Worker) stopped(run string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.early.stopped(run)
-}
-
 // forget takes a run that is over off the disk, and remembers that it was here;
 // one that a worker shutting down could not deliver stays for its next start.
 func (w *Worker) forget(r *run) error {
 	err := r.log.Close()
-	if !r.leaving || r.settled() {
+	if !r.keep {
 		err = errors.Join(err, w.markSeen(r.job.Run), w.dropRun(r.job.Run))
 	}
 	w.mu.Lock()
 	delete(w.runs, r.job.Run)
+	w.admission.Leave(r.job.Run)
 	due := time.Since(w.tidied) > tidyEvery
 	if due {
 		w.tidied = time.Now()
+		w.admission.Forget(time.Now().Add(-seenFor))
+		maps.DeleteFunc(w.unwritten, func(run string, _ bool) bool { return !w.admission.Had(run) })
 	}
 	w.mu.Unlock()
 	if due {
 		w.dropOld(w.seenDir(), seenFor)
-		w.memory.drop(seenFor)
 		w.clearLeft(context.Background())
 	}
 	return err
@@ -256,42 +253,13 @@ func (w *Worker) send(to string, e message.Event, within time.Duration) {
 	}
 }
 
-// environment is what a process sees: what all of them inherit, then what the job
-// says, then who the process is. Each variable is there once. On a terminal nobody looks at it,
-// so that programs are told not to paint.
-func (w *Worker) environment(of map[string]string, identity []string, dir string, pty bool) []string {
-	set := maps.Clone(of)
-	if set == nil {
-		set = make(map[string]string)
-	}
-	if _, ok := set["TERM"]; pty && !ok {
-		set["TERM"] = "dumb"
-	}
-	var env []string
-	for _, entry := range w.config.Environ {
-		name, _, _ := strings.Cut(entry, "=")
-		if _, ok := set[name]; !ok && name != "PWD" && !slices.ContainsFunc(identity, func(own string) bool { return strings.HasPrefix(own, name+"=") }) {
-			env = append(env, entry)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		env = append(env, name+"="+set[name])
-	}
-	return append(env, append(identity, "PWD="+dir)...)
-}
-
-// marks are the entries by which a run's processes on this host are known.
-func marks(j *message.Job) []string {
-	return []string{message.EnvPrefix + "RUN=" + j.Run, message.EnvPrefix + "HOST=" + j.Host}
-}
-
 // here answers a hello.
-func (w *Worker) here(run *run) *message.HereInfo {
+func (w *Worker) here() *message.HereInfo {
 	info := &message.HereInfo{
 		Version: w.config.Version, Features: message.Features(), OS: runtime.GOOS, Arch: runtime.GOARCH, Worker: &w.self, Waiting: w.waiting(),
 	}
-	if run != nil {
-		info.Run, info.Experiment = run.job.Run, run.job.Experiment
+	if r := w.lookup(w.turns.active()); r != nil {
+		info.Run, info.Experiment = r.job.Run, r.job.Experiment
 	}
 	return info
 }

@@ -53,7 +53,7 @@ func (r *Run) keepalive(in ControlTaken) {
 	}
 	r.emit(Ack{Seq: in.Control.Ack, Resend: in.Control.Resend})
 	r.reply(&message.Event{Kind: message.Heartbeat, Heartbeat: &message.HeartbeatInfo{
-		Last: in.Last, Probe: r.answer(in.Control.Probe, in.Taken),
+		Last: in.Last, Ack: in.Control.Ack, Probe: r.answer(in.Control.Probe, in.Taken),
 	}})
 }
 

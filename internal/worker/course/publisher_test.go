@@ -165,7 +165,7 @@ func TestKeepaliveIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newSite(t).reach(Running)
 	s.in(ControlTaken{Control: &message.Control{Kind: message.Keepalive, Ack: 4, Resend: true}, Last: 9}).want(Running, "ack 4 and resend, reply heartbeat")
-	if info := s.last(message.Heartbeat).Heartbeat; info.Last != 9 || info.Probe != nil {
+	if info := s.last(message.Heartbeat).Heartbeat; info.Last != 9 || info.Ack != 4 || info.Probe != nil {
 		t.Errorf("heartbeat: %+v", info)
 	}
 }

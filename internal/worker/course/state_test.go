@@ -10,11 +10,39 @@ import (
 // The drawing at State is the table of transitions, no more and no less.
 func TestDrawingIsTheTable(t *testing.T) {
 	t.Parallel()
-	drawn := edgesOf(t, drawing(t))
+	compare(t, edgesOf(t, drawing(t)), Found)
+}
+
+// So is the one in the protocol's description, but for what a worker does at its start.
+func TestDrawingInTheProtocolIsTheTable(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## A run on a host\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var lines []string
+	drawing := false
+	for line := range strings.Lines(section) {
+		switch line = strings.TrimRight(line, "\n"); {
+		case line == "```":
+			drawing = !drawing
+			lines = append(lines, "")
+		case drawing:
+			lines = append(lines, line)
+		}
+	}
+	compare(t, edgesOf(t, lines), Waiting)
+}
+
+// compare compares a drawing with the table, from a state on.
+func compare(t *testing.T, drawn map[edge]bool, first State) {
+	t.Helper()
 	table := map[edge]bool{}
 	for _, tr := range transitions {
 		for _, from := range tr.from {
-			if tr.to != stay && tr.to != from {
+			if tr.to != stay && tr.to != from && from >= first {
 				table[edge{from.String(), tr.to.String()}] = true
 			}
 		}

@@ -1,0 +1,59 @@
+package worker
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"downbeat/internal/message"
+	"downbeat/internal/runner"
+)
+
+// specs turn a job's commands into what the runner takes. It doesn't change.
+type specs struct {
+	job     *message.Job
+	environ []string // what commands inherit, "KEY=value"
+	search  []string // where programs named by a relative path are looked for beside their directory
+}
+
+// command is a command of the job, to be started in dir.
+func (s *specs) command(c *message.Command, dir string) runner.Command {
+	return runner.Command{
+		Name: c.Name, Argv: c.Argv, Dir: dir, Delay: c.Delay(), Pty: c.Pty,
+		Env:    environment(s.environ, c, message.Identity(s.job, c), dir),
+		Search: s.search,
+	}
+}
+
+// environment is what a command sees: what all of them inherit, then what the job
+// says, then who it is. Each variable is there once. On a terminal nobody looks at it,
+// so that programs are told not to paint.
+func environment(inherited []string, c *message.Command, identity []string, dir string) []string {
+	set := maps.Clone(c.Env)
+	if set == nil {
+		set = make(map[string]string)
+	}
+	if _, ok := set["TERM"]; c.Pty && !ok {
+		set["TERM"] = "dumb"
+	}
+	var env []string
+	for _, entry := range inherited {
+		name, _, _ := strings.Cut(entry, "=")
+		if _, ok := set[name]; !ok && name != "PWD" && !slices.ContainsFunc(identity, func(own string) bool { return strings.HasPrefix(own, name+"=") }) {
+			env = append(env, entry)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		env = append(env, name+"="+set[name])
+	}
+	return append(env, append(identity, "PWD="+dir)...)
+}
+
+// bare is what is wrong with the one command of a set, without its name.
+func bare(err error) string {
+	if p, ok := errors.AsType[*runner.PrepareError](err); ok {
+		return p.Problems[0].Err.Error()
+	}
+	return err.Error()
+}
