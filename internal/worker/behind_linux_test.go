@@ -24,7 +24,7 @@ func TestReadOnlyDirectoriesOfARunAreRemoved(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job("mkdir -p go/pkg/mod/m@v1; touch go/pkg/mod/m@v1/go.mod; chmod -R a-w go")
-	s.start(job)
+	s.Start(job)
 	if done := s.finish(job); len(done.Notes) > 0 {
 		t.Errorf("notes: %q", done.Notes)
 	}
@@ -37,14 +37,14 @@ func TestWhatCannotBeRemovedIsToldAndTriedAgain(t *testing.T) {
 	s := newSite(t)
 	v := s.serve(nil)
 	job := s.job("mkdir -p a/b; echo there >a/file")
-	s.ready(job)
+	s.Ready(job)
 	mounted := filepath.Join(s.runDir(job), workDir, "mounted")
-	check(t, os.Mkdir(mounted, 0o700))
+	testkit.Check(t, os.Mkdir(mounted, 0o700))
 	if err := unix.Mount(t.TempDir(), mounted, "", unix.MS_BIND, ""); err != nil {
 		t.Skipf("nothing can be mounted here: %v", err)
 	}
-	s.commit(job)
-	s.run(job)
+	s.Commit(job)
+	s.Release(job)
 	done := s.finish(job)
 	left := filepath.Join(v.w.leftDir(), job.Run)
 	t.Cleanup(func() { _ = unix.Unmount(filepath.Join(left, "mounted"), unix.MNT_DETACH) })
@@ -55,7 +55,7 @@ func TestWhatCannotBeRemovedIsToldAndTriedAgain(t *testing.T) {
 		t.Error("not exactly what can't be removed is kept")
 	}
 	v.stop()
-	check(t, unix.Unmount(filepath.Join(left, "mounted"), 0))
+	testkit.Check(t, unix.Unmount(filepath.Join(left, "mounted"), 0))
 	s.serve(nil)
 	testkit.WaitFor(t, "what was left is removed", func() bool { return !exists(left) })
 }
@@ -77,7 +77,7 @@ func TestTeardownRunsThoughTheDirectoryIsGone(t *testing.T) {
 			job := s.job(script)
 			add(job, message.PhaseSetup, "mkdir sub")
 			add(job, message.PhaseTeardown, "touch "+trace)[0].Dir = "sub"
-			s.start(job)
+			s.Start(job)
 			done := s.finish(job)
 			if !exists(trace) {
 				t.Error("the teardown did not run")
@@ -96,10 +96,10 @@ func TestTeardownDoesNotFollowALinkInPlaceOfTheDirectory(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	precious := filepath.Join(t.TempDir(), "precious")
-	check(t, os.WriteFile(precious, nil, 0o600))
+	testkit.Check(t, os.WriteFile(precious, nil, 0o600))
 	job := s.job(fmt.Sprintf(`d=$PWD; mv "$d" "$d.moved" && ln -s %s "$d"`, filepath.Dir(precious)))
 	add(job, message.PhaseTeardown, "rm -f precious")
-	s.start(job)
+	s.Start(job)
 	done := s.finish(job)
 	if !exists(precious) {
 		t.Error("the teardown has removed a file that the link leads to")
@@ -116,12 +116,12 @@ func TestCollectDoesNotFollowALinkInPlaceOfTheDirectory(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	secrets := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(secrets, "file"), []byte("secret"), 0o600))
+	testkit.Check(t, os.WriteFile(filepath.Join(secrets, "file"), []byte("secret"), 0o600))
 	job := s.job(fmt.Sprintf(`echo own >file; d=$PWD; mv "$d" "$d.moved" && ln -s %s "$d"`, secrets))
 	job.Collect = []string{"**"}
-	s.start(job)
+	s.Start(job)
 	done := s.finish(job)
-	got := s.of(job).files(t)
+	got := unpack(t, s.Of(job).Pieces())
 	if done.Files.Files != 1 || got.files["file"] != "own\n" {
 		t.Errorf("collected %q (%+v), want the run's own file", got.files, done.Files)
 	}
@@ -137,7 +137,7 @@ func TestCollectSaysThatTheDirectoryIsGone(t *testing.T) {
 	s.serve(nil)
 	job := s.job(`rm -rf "$PWD"`)
 	job.Collect = []string{"*"}
-	s.start(job)
+	s.Start(job)
 	if done := s.finish(job); !strings.Contains(done.Files.BrokenOff, "the run's directory is gone") {
 		t.Errorf("files: %+v", done.Files)
 	}
@@ -153,8 +153,8 @@ func frozen(t *testing.T, env ...string) (pid int, thaw func()) {
 	}
 	cmd := exec.Command("sleep", "1000")
 	cmd.Env = append(os.Environ(), env...)
-	check(t, cmd.Start())
-	set := func(file, text string) { check(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600)) }
+	testkit.Check(t, cmd.Start())
+	set := func(file, text string) { testkit.Check(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600)) }
 	set("cgroup.procs", fmt.Sprint(cmd.Process.Pid))
 	set("freezer.state", "FROZEN")
 	thawed := false
@@ -164,7 +164,7 @@ func frozen(t *testing.T, env ...string) (pid int, thaw func()) {
 			set("freezer.state", "THAWED")
 			_ = cmd.Process.Kill() // its worker may have
 			_ = cmd.Wait()         // killed
-			check(t, os.Remove(dir))
+			testkit.Check(t, os.Remove(dir))
 		}
 	}
 	t.Cleanup(thaw)
@@ -178,32 +178,32 @@ func TestRestartedWorkerServesBesideWhatCannotBeEnded(t *testing.T) {
 	s := newSite(t)
 	job := s.job("true")
 	pid, thaw := frozen(t, marks(job)...)
-	check(t, s.log(job).Close())
+	testkit.Check(t, s.log(job).Close())
 	r, err := runner.New(runner.Options{}) // of its own: what is left is the program's
-	check(t, err)
-	t.Cleanup(func() { check(t, r.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, r.Close()) })
 	v := s.serve(func(c *Config) { c.Runner = r })
-	done := s.await(job, message.Done).Done // after runner.KillTimeout
+	done := s.Await(job, message.Done).Done // after runner.KillTimeout
 	if done.Outcome != message.HostLost || len(done.Left) != 1 || done.Left[0] != (message.Leftover{PID: pid, Command: "sleep"}) {
 		t.Errorf("done: %+v, want it lost, and process %d left", done, pid)
 	}
-	s.ack(job)
+	s.Ack(job)
 	next := s.job("true")
-	s.start(next)
+	s.Start(next)
 	if done := s.finish(next); len(done.Left) > 0 || len(done.Notes) != 1 || !strings.Contains(done.Notes[0], fmt.Sprintf("sleep (pid %d)", pid)) {
 		t.Errorf("the next run: %+v, want a note of process %d", done, pid)
 	}
 	v.stop()
 	other, err := runner.New(runner.Options{}) // of the next start, which knows by the disk alone
-	check(t, err)
-	t.Cleanup(func() { check(t, other.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, other.Close()) })
 	s.serve(func(c *Config) { c.Runner = other })
 	testkit.WaitFor(t, "the next start knows of it", func() bool { return other.Leftovers() != nil })
 	thaw()
 	testkit.WaitFor(t, "the next start has ended it", func() bool { return other.Leftovers() == nil })
 	testkit.WaitFor(t, "nothing is left any more", func() bool { return r.Leftovers() == nil })
 	last := s.job("true")
-	s.start(last)
+	s.Start(last)
 	if done := s.finish(last); len(done.Notes) > 0 {
 		t.Errorf("the run after that: %+v", done)
 	}
@@ -215,10 +215,10 @@ func TestRemovalThatIsBrokenOffIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	w, err := New(s.config())
-	check(t, err)
-	t.Cleanup(func() { check(t, w.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, w.Close()) })
 	job := s.job("true")
-	check(t, os.MkdirAll(filepath.Join(s.runDir(job), workDir, "a"), 0o700))
+	testkit.Check(t, os.MkdirAll(filepath.Join(s.runDir(job), workDir, "a"), 0o700))
 	ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
 	defer cancel()
 	dir := w.directory(job.Run)

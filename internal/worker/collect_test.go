@@ -54,33 +54,23 @@ func unpack(t *testing.T, pieces []message.Piece) *brought {
 	return b
 }
 
-// files gives what has come of a run's files, in order.
-func (of *heard) files(t *testing.T) *brought {
-	t.Helper()
-	var all []message.Piece
-	for _, seq := range slices.Sorted(maps.Keys(of.pieces)) {
-		all = append(all, of.pieces[seq]...)
-	}
-	return unpack(t, all)
-}
-
 func TestFilesAreCollectedOnceNoProcessIsLeft(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job("echo result > a.jsonl; mkdir -p logs/x; echo deep > logs/x/y; echo no > other; exit 3", "exec sleep 1000")
 	job.Collect = []string{"*.jsonl", "logs/**"}
-	s.start(job)
-	s.await(job, message.Exited)
-	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopFailure})
-	ended := s.await(job, message.Ended)
+	s.Start(job)
+	s.Await(job, message.Exited)
+	s.Tell(job, message.Control{Kind: message.Stop, Cause: message.StopFailure})
+	ended := s.Await(job, message.Ended)
 	done := s.finish(job)
-	of := s.of(job)
+	of := s.Of(job)
 	want := map[string]string{"a.jsonl": "result\n", "logs/x/y": "deep\n"}
-	if got := of.files(t).files; !maps.Equal(got, want) {
+	if got := unpack(t, of.Pieces()).files; !maps.Equal(got, want) {
 		t.Errorf("collected %q, want %q", got, want)
 	}
-	for seq := range of.pieces {
+	for seq := range of.Batches {
 		if seq < ended.Seq {
 			t.Errorf("a batch of files is number %d, before the end of the processes, which is %d", seq, ended.Seq)
 		}
@@ -95,10 +85,10 @@ func TestRunWithoutCollectReportsNothingOfFiles(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job("echo result > a.jsonl")
-	s.start(job)
+	s.Start(job)
 	done := s.finish(job)
-	if of := s.of(job); done.Files != nil || len(of.pieces) > 0 || slices.ContainsFunc(of.events, func(e *message.Event) bool { return e.Kind == message.Ended }) {
-		t.Errorf("done %+v, batches %v, events %v: files were not asked for", done, of.pieces, of.events)
+	if of := s.Of(job); done.Files != nil || len(of.Batches) > 0 || slices.ContainsFunc(of.Events, func(e *message.Event) bool { return e.Kind == message.Ended }) {
+		t.Errorf("done %+v, batches %v, events %v: files were not asked for", done, of.Batches, of.Events)
 	}
 }
 
@@ -110,20 +100,20 @@ func TestNextRunHasTheHostWhileFilesAreOnTheirWay(t *testing.T) {
 	s.serve(nil)
 	job := s.job("head -c 3000000 /dev/urandom > big")
 	job.Collect, job.WindowBytes = []string{"big"}, 4000
-	s.start(job)
-	s.await(job, message.Ended)
+	s.Start(job)
+	s.Await(job, message.Ended)
 	next := s.job("true")
-	s.start(next)
+	s.Start(next)
 	s.finish(next)
-	of := s.of(job)
-	for len(of.events) == 0 || of.events[len(of.events)-1].Kind != message.Done {
-		s.ack(job)
-		check(t, s.receive())
+	of := s.Of(job)
+	for len(of.Events) == 0 || of.Events[len(of.Events)-1].Kind != message.Done {
+		s.Ack(job)
+		s.Receive()
 	}
-	if got := of.files(t).files["big"]; len(got) != 3_000_000 {
+	if got := unpack(t, of.Pieces()).files["big"]; len(got) != 3_000_000 {
 		t.Errorf("%d bytes have come, want all", len(got))
 	}
-	s.ack(job)
+	s.Ack(job)
 	s.removed(job)
 }
 
@@ -134,24 +124,24 @@ func TestWorkerThatDiedWhileItCollectedCollectsAnew(t *testing.T) {
 	job.Collect = []string{"*"}
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
-	check(t, j.event(message.Event{Kind: message.Ended}))
+	testkit.Check(t, j.event(message.Event{Kind: message.Ended}))
 	var part message.Pieces
 	part.Add(message.Piece{Kind: message.FileBegin, Path: "a"})
 	part.Add(message.Piece{Kind: message.FileData, Data: []byte("ha")})
 	_, _, err := j.files(part.Pack())
-	check(t, err)
-	check(t, log.Close())
+	testkit.Check(t, err)
+	testkit.Check(t, log.Close())
 	totals := []message.Total{{StdoutLines: 1, StdoutBytes: 5}}
 	dir := directory{runs: filepath.Dir(s.runDir(job)), run: job.Run}
-	check(t, dir.keepEnd(&message.DoneInfo{Outcome: message.HostDone, Totals: totals}))
-	check(t, os.Mkdir(filepath.Join(s.runDir(job), workDir), 0o700))
-	check(t, os.WriteFile(filepath.Join(s.runDir(job), workDir, "a"), []byte("half"), 0o600))
+	testkit.Check(t, dir.keepEnd(&message.DoneInfo{Outcome: message.HostDone, Totals: totals}))
+	testkit.Check(t, os.Mkdir(filepath.Join(s.runDir(job), workDir), 0o700))
+	testkit.Check(t, os.WriteFile(filepath.Join(s.runDir(job), workDir, "a"), []byte("half"), 0o600))
 	s.serve(nil)
 	done := s.finish(job)
 	if done.Outcome != message.HostDone || !slices.Equal(done.Totals, totals) || done.Files == nil || *done.Files != (message.FileTotals{Files: 1, Bytes: 4}) {
 		t.Errorf("done %+v with files %+v, want what was to be reported, and one file", done, done.Files)
 	}
-	if got := s.of(job).files(t); got.anew != 1 || got.files["a"] != "half" {
+	if got := unpack(t, s.Of(job).Pieces()); got.anew != 1 || got.files["a"] != "half" {
 		t.Errorf("collected %q, %d times anew; want a, anew", got.files, got.anew)
 	}
 }
@@ -161,7 +151,7 @@ func newTestCollection(t *testing.T, backlog int, patterns ...string) (*collecti
 	t.Helper()
 	j, _ := newTestJournal(t)
 	broker := mem.New(queue.Options{})
-	t.Cleanup(func() { check(t, broker.Close()) })
+	t.Cleanup(func() { testkit.Check(t, broker.Close()) })
 	s := newSender(broker, "nowhere", 1, j.log, slog.New(slog.DiscardHandler))
 	return newCollection(patterns, j, s, backlog), j
 }
@@ -172,9 +162,9 @@ func pieces(t *testing.T, j *journal) []message.Piece {
 	var all []message.Piece
 	for _, record := range records(t, j) {
 		a, err := message.DecodeFiles(record)
-		check(t, err)
+		testkit.Check(t, err)
 		part, _, err := a.Pieces(nil)
-		check(t, err)
+		testkit.Check(t, err)
 		all = slices.AppendSeq(all, part)
 	}
 	return all
@@ -184,13 +174,13 @@ func TestWhatIsNoFileIsNamedAndNotFollowed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	check(t, os.WriteFile(in("plain"), []byte("x"), 0o600))
-	check(t, os.Mkdir(in("dir"), 0o700))
+	testkit.Check(t, os.WriteFile(in("plain"), []byte("x"), 0o600))
+	testkit.Check(t, os.Mkdir(in("dir"), 0o700))
 	for name, target := range map[string]string{"inside": "plain", "outside": "/etc/passwd", "above": "../..", "dangling": "nothing", "todir": "dir", "loop": "loop", "dir/up": "../plain"} {
-		check(t, os.Symlink(target, in(name)))
+		testkit.Check(t, os.Symlink(target, in(name)))
 	}
-	check(t, syscall.Mkfifo(in("pipe"), 0o600))
-	check(t, os.WriteFile(in("new\nline\x1b\xff"), []byte("y"), 0o600))
+	testkit.Check(t, syscall.Mkfifo(in("pipe"), 0o600))
+	testkit.Check(t, os.WriteFile(in("new\nline\x1b\xff"), []byte("y"), 0o600))
 	c, j := newTestCollection(t, 1<<20, "**")
 	totals := c.run(t.Context(), openRoot(t, dir), false)
 	got := unpack(t, pieces(t, j))
@@ -217,9 +207,9 @@ func TestLargeAndManyFilesComeWhole(t *testing.T) {
 	for i := range 3000 {
 		want[fmt.Sprintf("many/%d", i)] = strings.Repeat("z", i)
 	}
-	check(t, os.Mkdir(filepath.Join(dir, "many"), 0o700))
+	testkit.Check(t, os.Mkdir(filepath.Join(dir, "many"), 0o700))
 	for name, content := range want {
-		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
 	c, j := newTestCollection(t, 1<<30, "**")
 	totals := c.run(t.Context(), openRoot(t, dir), false)
@@ -234,7 +224,7 @@ func TestCollectionIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for i := range 6 {
-		check(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), []byte("12345"), 0o600))
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), []byte("12345"), 0o600))
 	}
 	for name, test := range map[string]struct {
 		limit  func(*collection)
@@ -268,7 +258,7 @@ func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 		noise[i] = byte(state >> 24)
 	}
 	for _, name := range []string{"a", "b", "c"} {
-		check(t, os.WriteFile(filepath.Join(dir, name), noise, 0o600))
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), noise, 0o600))
 	}
 	c, j := newTestCollection(t, 1<<20, "**") // the third batch waits
 	errLeaving := errors.New("the worker is leaving")
@@ -291,7 +281,7 @@ func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 func TestFullDiskBreaksACollectionOffAndNothingElse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o600))
+	testkit.Check(t, os.WriteFile(filepath.Join(dir, "a"), []byte("x"), 0o600))
 	c, j := newTestCollection(t, 1<<20, "**")
 	j.failed = errors.New("no space left on device")
 	if totals := c.run(t.Context(), openRoot(t, dir), false); !strings.Contains(totals.BrokenOff, "the worker's disk takes no more: no space left on device") || totals.Files != 0 {
@@ -302,7 +292,7 @@ func TestFullDiskBreaksACollectionOffAndNothingElse(t *testing.T) {
 func openRoot(t *testing.T, dir string) *os.Root {
 	t.Helper()
 	root, err := os.OpenRoot(dir)
-	check(t, err)
-	t.Cleanup(func() { check(t, root.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, root.Close()) })
 	return root
 }

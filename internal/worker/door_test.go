@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/testkit"
 )
 
 // What a newer publisher needs and this worker doesn't know is told by name, and at
@@ -21,8 +22,8 @@ func TestJobThatNeedsWhatIsNotKnownIsRefusedByName(t *testing.T) {
 	job := s.job("true")
 	job.Needs = []message.Feature{message.FeatureSetup, "actions", "beats"}
 	job.Commands = nil // such a job may lack what this build wants
-	s.send(job)
-	info := s.await(job, message.Refused).Refused
+	s.Send(job)
+	info := s.Await(job, message.Refused).Refused
 	contains(t, "the refusal", info.Reason, "job needs what this worker doesn't know: `actions`, `beats` (the worker on alpha is of version v9")
 	if info.Version != "v9" || len(info.Features) != len(message.Features()) {
 		t.Errorf("the refusal is by version %q with %v", info.Version, info.Features)
@@ -30,8 +31,8 @@ func TestJobThatNeedsWhatIsNotKnownIsRefusedByName(t *testing.T) {
 	contains(t, "the reason", s.deadLetter().Header[queue.HeaderReason], message.ErrNeeds.Error())
 	known := s.job("true")
 	known.Needs = message.Features()
-	s.send(known)
-	if ready := s.await(known, message.Ready).Ready; ready.Version != "v9" || len(ready.Features) != len(message.Features()) {
+	s.Send(known)
+	if ready := s.Await(known, message.Ready).Ready; ready.Version != "v9" || len(ready.Features) != len(message.Features()) {
 		t.Errorf("ready is version %q with %v", ready.Version, ready.Features)
 	}
 	if v.w.lookup(job.Run) != nil {
@@ -45,15 +46,8 @@ func TestUnknownMembersOfAJobAreIgnored(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job("true")
-	s.publish([]byte(strings.Replace(string(s.sealed(job)), `\"since\"`, `\"colour\":{\"of\":[1]},\"since\"`, 1)))
-	s.await(job, message.Ready)
-}
-
-func (s *site) sealed(job *message.Job) []byte {
-	s.t.Helper()
-	body, err := message.Seal(s.address(job), job, nil)
-	check(s.t, err)
-	return body
+	s.Publish(testHost, []byte(strings.Replace(string(s.Seal(job)), `\"since\"`, `\"colour\":{\"of\":[1]},\"since\"`, 1)))
+	s.Await(job, message.Ready)
 }
 
 // A publisher of another version is told at once, with both versions, wherever it
@@ -70,8 +64,8 @@ func TestPublisherOfAnotherVersionIsTold(t *testing.T) {
 			s := newSite(t)
 			s.serve(nil)
 			job := s.job("true")
-			s.publish(fmt.Appendf(nil, test.body, job.Run, job.ReplyTo))
-			e := s.await(job, message.Refused)
+			s.Publish(testHost, fmt.Appendf(nil, test.body, job.Run, job.ReplyTo))
+			e := s.Await(job, message.Refused)
 			contains(t, "the refusal", e.Refused.Reason, "other protocol version: the sender speaks "+test.speaks+", this build 2 (the worker on alpha is of version v9")
 			if e.Host != testHost || e.Refused.Version != "v9" {
 				t.Errorf("it is refused by %q of version %q", e.Host, e.Refused.Version)
@@ -84,7 +78,7 @@ func TestPublisherOfAnotherVersionIsTold(t *testing.T) {
 func TestReplyToIsAQueueOfEvents(t *testing.T) {
 	t.Parallel()
 	trusted, key, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	testkit.Check(t, err)
 	for name, replyTo := range map[string]string{
 		"jobs": "test.jobs.alpha", "dead letters": "test.dead", "another's": "elsewhere", "another namespace": "other.events.X",
 		"below": "test.events.X.Y", "none": "test.events.", "with a blank": "test.events.X Y", "long": "test.events." + strings.Repeat("X", 65), "empty": "",
@@ -94,14 +88,14 @@ func TestReplyToIsAQueueOfEvents(t *testing.T) {
 			s := newSite(t)
 			v := s.serve(func(c *Config) { c.Trust = message.Trust{Keys: []ed25519.PublicKey{trusted}} })
 			if name != "dead letters" && name != "jobs" && replyTo != "" {
-				check(t, s.broker.Declare(t.Context(), queue.Spec{Name: replyTo}))
+				testkit.Check(t, s.broker.Declare(t.Context(), queue.Spec{Name: replyTo}))
 			}
 			job := s.job("true")
 			job.ReplyTo = replyTo
 			for _, with := range []ed25519.PrivateKey{key, nil} {
-				body, err := message.Seal(s.address(job), job, with)
-				check(t, err)
-				s.publish(body)
+				body, err := message.Seal(s.Address(job), job, with)
+				testkit.Check(t, err)
+				s.Publish(testHost, body)
 				s.deadLetter()
 			}
 			if v.w.lookup(job.Run) != nil {
@@ -126,12 +120,12 @@ func TestMarksAreKeptLongerThanAJobIsValid(t *testing.T) {
 	s := newSite(t)
 	v := s.serve(nil)
 	long := s.job("true")
-	a := s.address(long)
+	a := s.Address(long)
 	a.Expires = time.Now().Add(message.MaxAhead + time.Minute)
 	body, err := message.Seal(a, long, nil)
-	check(t, err)
-	s.publish(body)
-	contains(t, "what the publisher is told", s.await(long, message.Refused).Refused.Reason, message.ErrFarAhead.Error())
+	testkit.Check(t, err)
+	s.Publish(testHost, body)
+	contains(t, "what the publisher is told", s.Await(long, message.Refused).Refused.Reason, message.ErrFarAhead.Error())
 	if exists(filepath.Join(v.w.runsDir(), long.Run)) {
 		t.Error("the job was begun")
 	}
@@ -143,13 +137,13 @@ func TestControlThatIsValidForTooLongIsRefused(t *testing.T) {
 	s := newSite(t)
 	v := s.serve(nil)
 	job := s.job(stay)
-	s.ready(job)
+	s.Ready(job)
 	body, err := message.Seal(message.Address{
 		Purpose: message.PurposeControl, Namespace: testNamespace, Host: testHost, Run: job.Run, Serial: 1000,
 		Expires: time.Now().Add(message.MaxAhead + time.Hour),
 	}, message.Control{Kind: message.Stop, Cause: message.StopAbort}, nil)
-	check(t, err)
-	check(t, s.broker.Publish(t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: body}))
+	testkit.Check(t, err)
+	testkit.Check(t, s.broker.Publish(t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: body}))
 	contains(t, "the reason", s.deadLetter().Header[queue.HeaderReason], message.ErrFarAhead.Error())
 	if v.w.lookup(job.Run) == nil {
 		t.Error("the run was stopped")

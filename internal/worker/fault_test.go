@@ -6,10 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -43,15 +41,15 @@ func TestPidThatBelongsToSomebodyElseIsNotSignalled(t *testing.T) {
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
 	for _, p := range strangers {
-		check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: p.Process.Pid}}}))
+		testkit.Check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: p.Process.Pid}}}))
 	}
-	check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: left.Process.Pid}}}))
-	check(t, log.Close())
+	testkit.Check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: left.Process.Pid}}}))
+	testkit.Check(t, log.Close())
 	s.serve(nil)
 	if done := s.finish(job); done.Swept != 1 {
 		t.Errorf("%d processes were ended, want the one that was left", done.Swept)
 	}
-	within(t, leftEnded, "what the crash has left goes on")
+	testkit.Receive(t, leftEnded, "what the crash has left ends")
 	for name, p := range strangers {
 		if err := p.Process.Signal(syscall.Signal(0)); err != nil {
 			t.Errorf("%s: ended: %v", name, err)
@@ -65,14 +63,14 @@ func reborn(t *testing.T, env ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", "exec env -i sleep 1000")
 	cmd.Env = append(os.Environ(), env...)
-	check(t, cmd.Start())
+	testkit.Check(t, cmd.Start())
 	t.Cleanup(func() {
-		check(t, cmd.Process.Kill())
+		testkit.Check(t, cmd.Process.Kill())
 		_ = cmd.Wait() // killed
 	})
 	testkit.WaitFor(t, "the process has become sleep", func() bool {
 		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "cmdline"))
-		check(t, err)
+		testkit.Check(t, err)
 		return strings.HasPrefix(string(line), "sleep")
 	})
 	return cmd
@@ -86,25 +84,25 @@ func TestJobDeliveredAgainAfterARestartIsNotRunAgain(t *testing.T) {
 	first := s.serve(nil)
 	trace := filepath.Join(t.TempDir(), "trace")
 	over, running := s.job("echo over >>"+trace), s.job("echo running >>"+trace+"; "+stay)
-	bodies := [][]byte{s.send(over)}
-	s.await(over, message.Ready)
-	s.commit(over)
-	s.run(over)
+	bodies := [][]byte{s.Send(over)}
+	s.Await(over, message.Ready)
+	s.Commit(over)
+	s.Release(over)
 	s.finish(over)
-	bodies = append(bodies, s.send(running))
-	s.await(running, message.Ready)
-	s.commit(running)
-	s.run(running)
-	s.awaitOutput(running, 0, "here\n")
+	bodies = append(bodies, s.Send(running))
+	s.Await(running, message.Ready)
+	s.Commit(running)
+	s.Release(running)
+	s.AwaitOutput(running, 0, "here\n")
 	first.stop() // the run is not acknowledged: it stays in the journal
 
 	second := s.serve(nil)
 	for _, body := range bodies {
-		s.publish(body)
-		s.publish(body)
+		s.Publish(testHost, body)
+		s.Publish(testHost, body)
 	}
 	next := s.job("true")
-	s.start(next)
+	s.Start(next)
 	s.finish(next)
 	if got, err := os.ReadFile(trace); err != nil || string(got) != "over\nrunning\n" {
 		t.Errorf("the processes left %q (%v), want each once", got, err)
@@ -117,15 +115,15 @@ func TestJobDeliveredAgainAfterARestartIsNotRunAgain(t *testing.T) {
 // Whatever a run that is over is told does nothing, and is found in the log.
 func TestControlForARunThatIsOverIsIgnored(t *testing.T) {
 	t.Parallel()
-	var log lines
+	var log testkit.Buffer
 	s := newSite(t)
 	s.serve(func(c *Config) {
 		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	over, current := s.job("true"), s.job(stay)
-	s.start(over)
+	s.Start(over)
 	s.finish(over)
-	s.start(current)
+	s.Start(current)
 	controls := []message.Control{
 		{Kind: message.Keepalive, Ack: 1, Resend: true},
 		{Kind: message.Commit},
@@ -133,18 +131,18 @@ func TestControlForARunThatIsOverIsIgnored(t *testing.T) {
 		{Kind: message.Start, At: time.Now()},
 		{Kind: message.Stop, Cause: message.StopAbort},
 	}
-	before := len(s.of(over).events)
+	before := len(s.Of(over).Events)
 	for _, c := range controls {
-		s.tell(over, c)
+		s.Tell(over, c)
 	}
-	s.tell(current, message.Control{Kind: message.Keepalive})
-	s.await(current, message.Heartbeat) // controls are taken in their order
+	s.Tell(current, message.Control{Kind: message.Keepalive})
+	s.Await(current, message.Heartbeat) // controls are taken in their order
 	for _, c := range controls {
-		if want := "control=" + string(c.Kind); !log.has("control ignored: the run is over", "run="+over.Run, want) {
+		if want := "control=" + string(c.Kind); !log.HasLine("control ignored: the run is over", "run="+over.Run, want) {
 			t.Errorf("the log does not tell of the %s", c.Kind)
 		}
 	}
-	if got := len(s.of(over).events); got != before {
+	if got := len(s.Of(over).Events); got != before {
 		t.Errorf("%d more events have come of the run that is over", got-before)
 	}
 }
@@ -166,31 +164,20 @@ func TestLogThatCannotBeReadBackIsReported(t *testing.T) {
 			v := s.serve(nil)
 			job := s.job(test.script)
 			job.WindowBytes = 1 // so that what follows waits in the log
-			s.ready(job)
-			s.ack(job)
-			s.commit(job)
-			s.ack(job)
-			s.tell(job, message.Control{Kind: message.Start, At: time.Now()})
-			s.ackUntil(job, message.Started)
+			s.Ready(job)
+			s.Ack(job)
+			s.Commit(job)
+			s.Ack(job)
+			s.Tell(job, message.Control{Kind: message.Start, At: time.Now()})
+			s.AckUntil(job, message.Started)
 			spoil(t, s, job, v.w.lookup(job.Run), test.events)
-			done := s.ackUntil(job, message.Done).Done
+			done := s.AckUntil(job, message.Done).Done
 			if want := "output is missing: run log is damaged"; done.Outcome != message.HostLost || !strings.Contains(done.Reason, want) {
 				t.Errorf("done %+v, want lost (%s)", done, want)
 			}
 			s.removed(job)
 		})
 	}
-}
-
-// ackUntil acknowledges everything that comes until there is an event of that kind.
-func (s *site) ackUntil(job *message.Job, kind message.EventKind) *message.Event {
-	s.t.Helper()
-	of := s.of(job)
-	for !slices.ContainsFunc(of.events, func(e *message.Event) bool { return e.Kind == kind }) {
-		s.tell(job, message.Control{Kind: message.Keepalive, Ack: of.complete()})
-		check(s.t, s.receive())
-	}
-	return s.await(job, kind)
 }
 
 // spoil waits until that many events are in the log, and then changes what
@@ -200,13 +187,13 @@ func spoil(t *testing.T, s *site, job *message.Job, r *run, events uint64) {
 	testkit.WaitFor(t, "the events are in the log", func() bool { return r.log.Last() >= events })
 	path := filepath.Join(s.runDir(job), logDir, "00000000000000000001.log")
 	data, err := os.ReadFile(path)
-	check(t, err)
+	testkit.Check(t, err)
 	at := bytes.LastIndex(data, []byte("two\n"))
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	check(t, err)
+	testkit.Check(t, err)
 	_, err = f.WriteAt([]byte("TWO"), int64(at))
-	check(t, err)
-	check(t, f.Close())
+	testkit.Check(t, err)
+	testkit.Check(t, f.Close())
 }
 
 // A power failure can take the end of a log that was sent and acknowledged. What is
@@ -217,12 +204,12 @@ func TestLogThatLostItsEndIsReported(t *testing.T) {
 	job := s.job("true")
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
-	check(t, j.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{}}))
-	check(t, log.Close())
+	testkit.Check(t, j.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{}}))
+	testkit.Check(t, log.Close())
 	s.serve(nil)
-	s.await(job, message.Done)
-	s.tell(job, message.Control{Kind: message.Keepalive, Ack: 40})
-	done := s.await(job, message.Done)
+	s.Await(job, message.Done)
+	s.Tell(job, message.Control{Kind: message.Keepalive, Ack: 40})
+	done := s.Await(job, message.Done)
 	if want := "alpha went down in mid-run, and the end of its run log with it"; done.Seq != 0 || done.Done.Outcome != message.HostLost || done.Done.Reason != want {
 		t.Errorf("done %d: %+v, want unlogged, lost (%s)", done.Seq, done.Done, want)
 	}
@@ -236,43 +223,14 @@ func TestRunsOfLongAgoAreForgotten(t *testing.T) {
 	v := s.serve(nil)
 	old := filepath.Join(v.w.seenDir(), s.job("true").Run)
 	mark := filepath.Join(t.TempDir(), "mark")
-	check(t, os.WriteFile(mark, nil, 0o600))
-	check(t, os.Chtimes(mark, time.Time{}, time.Now().Add(-seenFor-time.Minute)))
-	check(t, os.Rename(mark, old))
+	testkit.Check(t, os.WriteFile(mark, nil, 0o600))
+	testkit.Check(t, os.Chtimes(mark, time.Time{}, time.Now().Add(-seenFor-time.Minute)))
+	testkit.Check(t, os.Rename(mark, old))
 	job := s.job("true")
-	s.start(job)
+	s.Start(job)
 	s.finish(job)
 	testkit.WaitFor(t, "the old run is forgotten", func() bool { return v.w.judgeJob(filepath.Base(old)) == course.Accept })
 	if v.w.judgeJob(job.Run) != course.Again {
 		t.Error("the new run is forgotten, too")
 	}
-}
-
-// A log in memory.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// has reports whether there is a line with all of that in it.
-func (l *lines) has(parts ...string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-next:
-	for line := range strings.Lines(l.text.String()) {
-		for _, part := range parts {
-			if !strings.Contains(line, part) {
-				continue next
-			}
-		}
-		return true
-	}
-	return false
 }

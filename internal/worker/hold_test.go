@@ -20,7 +20,7 @@ func (s *site) second(t *testing.T) *Worker {
 	config := s.config()
 	config.StateDir = t.TempDir()
 	w, err := New(config)
-	check(t, err)
+	testkit.Check(t, err)
 	w.self.Machine = "elsewhere"
 	w.hurry = 50
 	return w
@@ -34,8 +34,8 @@ func running(t *testing.T, w *Worker) (stop func()) {
 	go func() { done <- w.Run(ctx) }()
 	return func() {
 		cancel()
-		check(t, <-done)
-		check(t, w.Close())
+		testkit.Check(t, <-done)
+		testkit.Check(t, w.Close())
 	}
 }
 
@@ -51,8 +51,8 @@ func (s *site) awaitServed() {
 // whoIsThere asks the host's worker who it is.
 func (s *site) whoIsThere() *message.HereInfo {
 	s.t.Helper()
-	s.publish(s.hello(testHost, message.EventsQueue(testNamespace, s.id)))
-	return s.awaitHere().Here
+	s.Publish(testHost, s.Hello(testHost, s.Events()))
+	return s.AwaitHere().Here
 }
 
 // A second worker for a host waits, and is told of by the first one; when that has
@@ -90,14 +90,14 @@ func TestNameThatIsFreeForAMomentIsNotTaken(t *testing.T) {
 	s := newSite(t)
 	jobs := message.JobsQueue(testNamespace, testHost)
 	holder, err := s.broker.ConsumeAlone(t.Context(), jobs, 1, queue.Claim{Holder: "h"})
-	check(t, err)
+	testkit.Check(t, err)
 	second := s.second(t)
 	second.hurry = 4 // it looks each 250 ms, and the name would have to be free for 2 s
 	stop := running(t, second)
 	defer func() { stop() }()
 	testkit.WaitFor(t, "the second one waits", func() bool { return second.Stats().Outside })
 	for range 3 {
-		check(t, holder.Close())
+		testkit.Check(t, holder.Close())
 		<-time.After(300 * time.Millisecond) // long enough to be seen
 		if holder, err = s.broker.ConsumeAlone(t.Context(), jobs, 1, queue.Claim{Holder: "h"}); err != nil {
 			t.Fatalf("the name is gone: %v", err)
@@ -111,8 +111,8 @@ func TestCheckTellsWhoServesTheHost(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	second := s.second(t)
-	defer func() { check(t, second.Close()) }()
-	check(t, second.Check(t.Context()))
+	defer func() { testkit.Check(t, second.Close()) }()
+	testkit.Check(t, second.Check(t.Context()))
 	for _, q := range []string{message.JobsQueue(testNamespace, testHost), message.ControlQueue(testNamespace, testHost)} {
 		if info, err := s.broker.Inspect(t.Context(), q); info != (queue.Info{}) || err != nil && !errors.Is(err, queue.ErrNoQueue) {
 			t.Errorf("%s after a check: %+v, %v, want nothing there", q, info, err)
@@ -137,14 +137,14 @@ func TestCheckLeavesJobsThatWait(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	w := s.second(t)
-	defer func() { check(t, w.Close()) }()
+	defer func() { testkit.Check(t, w.Close()) }()
 	jobs := message.JobsQueue(testNamespace, testHost)
-	check(t, s.broker.Publish(t.Context(), jobs, queue.Message{Body: []byte("a job")}))
-	check(t, w.Check(t.Context()))
+	testkit.Check(t, s.broker.Publish(t.Context(), jobs, queue.Message{Body: []byte("a job")}))
+	testkit.Check(t, w.Check(t.Context()))
 	c, err := s.broker.Consume(t.Context(), jobs, 1)
-	check(t, err)
+	testkit.Check(t, err)
 	d, err := c.Receive(t.Context())
-	check(t, err)
+	testkit.Check(t, err)
 	if string(d.Body) != "a job" {
 		t.Errorf("got %q", d.Body)
 	}
@@ -156,12 +156,12 @@ func TestContendersAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	check(t, s.broker.Declare(t.Context(), queue.Spec{Name: "other"}))
+	testkit.Check(t, s.broker.Declare(t.Context(), queue.Spec{Name: "other"}))
 	for i := range 5 * maxContenders {
 		c := message.Contender{Namespace: testNamespace, Host: testHost, ReplyTo: "other", Waits: true, Worker: message.WorkerInfo{Machine: "m", PID: i}}
 		body, err := c.Encode()
-		check(t, err)
-		check(t, s.broker.Publish(t.Context(), message.JobsQueue(testNamespace, testHost), queue.Message{Body: body}))
+		testkit.Check(t, err)
+		testkit.Check(t, s.broker.Publish(t.Context(), message.JobsQueue(testNamespace, testHost), queue.Message{Body: body}))
 	}
 	if here := s.whoIsThere(); len(here.Waiting) != maxContenders {
 		t.Errorf("%d are remembered, want %d", len(here.Waiting), maxContenders)

@@ -12,6 +12,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/testkit"
 )
 
 // refusing is a broker that does not declare that queue.
@@ -37,8 +38,8 @@ func TestQueueOfControlsIsThereBeforeThatOfJobs(t *testing.T) {
 	config.Host = "bravo"
 	config.Broker = refusing{s.broker, message.ControlQueue(testNamespace, config.Host)}
 	w, err := New(config)
-	check(t, err)
-	defer func() { check(t, w.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, w.Close()) }()
 	if err := w.Declare(t.Context()); !errors.Is(err, queue.ErrDenied) {
 		t.Errorf("declaring: %v, want the broker's refusal", err)
 	}
@@ -51,15 +52,15 @@ func TestQueueOfControlsIsThereBeforeThatOfJobs(t *testing.T) {
 func TestWhatCannotBeAcceptedIsDeadLetteredWithItsReason(t *testing.T) {
 	t.Parallel()
 	trusted, key, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	testkit.Check(t, err)
 	_, stranger, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	testkit.Check(t, err)
 	seal := func(key ed25519.PrivateKey, change func(*message.Address)) func(*site, *message.Job) []byte {
 		return func(s *site, job *message.Job) []byte {
-			a := s.address(job)
+			a := s.Address(job)
 			change(&a)
 			body, err := message.Seal(a, job, key)
-			check(s.t, err)
+			testkit.Check(s.t, err)
 			return body
 		}
 	}
@@ -87,10 +88,10 @@ func TestWhatCannotBeAcceptedIsDeadLetteredWithItsReason(t *testing.T) {
 		}, message.ErrVersion, true},
 		"oversized": {func(*site, *message.Job) []byte { return make([]byte, message.MaxSigned+1) }, message.ErrTooLarge, false},
 		"a control": {func(s *site, job *message.Job) []byte {
-			a := s.address(job)
+			a := s.Address(job)
 			a.Purpose = message.PurposeControl
 			body, err := message.Seal(a, message.Control{Kind: message.Commit}, key)
-			check(s.t, err)
+			testkit.Check(s.t, err)
 			return body
 		}, message.ErrMisdirect, false},
 	} {
@@ -100,7 +101,7 @@ func TestWhatCannotBeAcceptedIsDeadLetteredWithItsReason(t *testing.T) {
 			v := s.serve(func(c *Config) { c.Trust = message.Trust{Keys: []ed25519.PublicKey{trusted}} })
 			job := s.job("true")
 			body := test.body(s, job)
-			s.publish(body)
+			s.Publish(testHost, body)
 			dead := s.deadLetter()
 			contains(t, "the reason", dead.Header[queue.HeaderReason], test.want.Error())
 			if got, want := dead.Header[queue.HeaderSource], message.JobsQueue(testNamespace, testHost); got != want {
@@ -110,11 +111,11 @@ func TestWhatCannotBeAcceptedIsDeadLetteredWithItsReason(t *testing.T) {
 				t.Error("the dead letter is not what came, as far as it is kept")
 			}
 			if test.told {
-				contains(t, "what the publisher is told", s.await(job, message.Refused).Refused.Reason, test.want.Error())
+				contains(t, "what the publisher is told", s.Await(job, message.Refused).Refused.Reason, test.want.Error())
 			}
 			good := s.job("true")
-			s.publish(seal(key, asIs)(s, good)) // the worker goes on
-			s.await(good, message.Ready)
+			s.Publish(testHost, seal(key, asIs)(s, good)) // the worker goes on
+			s.Await(good, message.Ready)
 			if got := v.w.Stats(); got.Refused != 1 || got.Taken != 1 {
 				t.Errorf("stats %+v, want one refused and one taken", got)
 			}
@@ -127,40 +128,30 @@ func TestForeignControlIsDeadLettered(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job(stay)
-	s.ready(job)
-	check(t, s.broker.Publish(t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: []byte("garbage")}))
+	s.Ready(job)
+	testkit.Check(t, s.broker.Publish(t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: []byte("garbage")}))
 	dead := s.deadLetter()
 	contains(t, "the reason", dead.Header[queue.HeaderReason], message.ErrMalformed.Error())
-	s.commit(job)
-}
-
-// hello makes the bytes of a hello to a host.
-func (s *site) hello(host, replyTo string) []byte {
-	s.t.Helper()
-	body, err := message.Seal(message.Address{
-		Purpose: message.PurposeControl, Namespace: testNamespace, Host: host, Expires: time.Now().Add(time.Hour),
-	}, message.Control{Kind: message.Hello, ReplyTo: replyTo, Nonce: "n", Probe: new(message.Probe)}, nil)
-	check(s.t, err)
-	return body
+	s.Commit(job)
 }
 
 func TestHelloIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	events := message.EventsQueue(testNamespace, s.id)
+	events := s.Events()
 
-	s.publish(s.hello(testHost, events))
-	e := s.awaitHere()
+	s.Publish(testHost, s.Hello(testHost, events))
+	e := s.AwaitHere()
 	if h := e.Here; e.Host != testHost || h.Version != "v9" || h.Run != "" || h.OS == "" || h.Arch == "" || h.Probe == nil || h.Nonce != "n" {
 		t.Errorf("answer of %s: %+v, want an idle v9 with the probe and the nonce", e.Host, h)
 	}
 
 	job := s.job(stay)
-	s.ready(job)
-	body := s.hello(message.AnyHost, events)
-	check(t, s.broker.Broadcast(t.Context(), message.JobsGroup(testNamespace), queue.Message{Body: body}))
-	if h := s.awaitHere().Here; h.Run != job.Run || h.Experiment != "locks" {
+	s.Ready(job)
+	body := s.Hello(message.AnyHost, events)
+	testkit.Check(t, s.broker.Broadcast(t.Context(), message.JobsGroup(testNamespace), queue.Message{Body: body}))
+	if h := s.AwaitHere().Here; h.Run != job.Run || h.Experiment != "locks" {
 		t.Errorf("answer: %+v, want it busy with %s of locks", h, job.Run)
 	}
 }
@@ -171,15 +162,15 @@ func TestJobWhoseStopCameFirstIsNotBegun(t *testing.T) {
 	s := newSite(t)
 	v := s.serve(nil)
 	running, late := s.job(stay), s.job("true")
-	s.ready(running) // with a run here, controls are taken
-	s.tell(late, message.Control{Kind: message.Stop, Cause: message.StopAbort})
-	s.tell(running, message.Control{Kind: message.Keepalive})
-	s.await(running, message.Heartbeat) // controls are taken in their order: the stop is known
-	s.send(late)
-	s.publish(s.hello(testHost, message.EventsQueue(testNamespace, s.id)))
-	s.awaitHere() // so are jobs: the late one has been answered
-	if v.w.lookup(late.Run) != nil || len(s.of(late).events) > 0 {
-		t.Errorf("the job was begun: %v", s.of(late).events)
+	s.Ready(running) // with a run here, controls are taken
+	s.Tell(late, message.Control{Kind: message.Stop, Cause: message.StopAbort})
+	s.Tell(running, message.Control{Kind: message.Keepalive})
+	s.Await(running, message.Heartbeat) // controls are taken in their order: the stop is known
+	s.Send(late)
+	s.Publish(testHost, s.Hello(testHost, s.Events()))
+	s.AwaitHere() // so are jobs: the late one has been answered
+	if v.w.lookup(late.Run) != nil || len(s.Of(late).Events) > 0 {
+		t.Errorf("the job was begun: %v", s.Of(late).Events)
 	}
 }
 
@@ -189,17 +180,17 @@ func TestControlsThatCameBeforeTheirJobAreKeptForIt(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	running, late := s.job("true"), s.job("true")
-	s.ready(running) // with a run here, controls are taken
+	s.Ready(running) // with a run here, controls are taken
 	sent := []time.Time{time.Unix(1, 0), time.Unix(2, 0)}
 	for _, at := range sent {
-		s.tell(late, message.Control{Kind: message.Keepalive, Probe: &message.Probe{SentAt: at}})
+		s.Tell(late, message.Control{Kind: message.Keepalive, Probe: &message.Probe{SentAt: at}})
 	}
-	s.tell(running, message.Control{Kind: message.Keepalive})
-	s.await(running, message.Heartbeat) // controls are taken in their order: those of the late run are here
-	s.send(late)
+	s.Tell(running, message.Control{Kind: message.Keepalive})
+	s.Await(running, message.Heartbeat) // controls are taken in their order: those of the late run are here
+	s.Send(late)
 	answered := map[int64]bool{}
 	for range 2 {
-		e := s.await(late, message.Heartbeat)
+		e := s.Await(late, message.Heartbeat)
 		answered[e.Heartbeat.Probe.SentAt.Unix()] = true
 	}
 	if !answered[1] || !answered[2] {
@@ -211,7 +202,7 @@ func TestHelloCannotMakeTheWorkerWriteAnywhere(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	s.publish(s.hello(testHost, message.JobsQueue(testNamespace, testHost)))
+	s.Publish(testHost, s.Hello(testHost, message.JobsQueue(testNamespace, testHost)))
 	contains(t, "the reason", s.deadLetter().Header[queue.HeaderReason], "which is not a queue of events")
 }
 
@@ -220,7 +211,7 @@ func TestOneWorkerServesAHost(t *testing.T) {
 	s := newSite(t)
 	config := Config{Broker: s.broker, Runner: testRunner, Namespace: testNamespace, Host: testHost, StateDir: s.state}
 	first, err := New(config)
-	check(t, err)
+	testkit.Check(t, err)
 	if _, err := New(config); err == nil {
 		t.Error("a second worker for the host has started")
 	} else {
@@ -228,12 +219,12 @@ func TestOneWorkerServesAHost(t *testing.T) {
 	}
 	// A child that is being started has the lock's file for a moment.
 	child, err := unix.Dup(int(first.lock.Fd()))
-	check(t, err)
-	defer func() { check(t, unix.Close(child)) }()
-	check(t, first.Close())
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, unix.Close(child)) }()
+	testkit.Check(t, first.Close())
 	second, err := New(config)
-	check(t, err)
-	check(t, second.Close())
+	testkit.Check(t, err)
+	testkit.Check(t, second.Close())
 }
 
 // What can't be accepted does not speak for a run that is here: a forged job, or one
@@ -244,19 +235,19 @@ func TestForgedJobDoesNotRefuseARunThatIsHere(t *testing.T) {
 	s := newSite(t)
 	v := s.serve(nil)
 	job, stranger := s.job("true"), s.job("true")
-	s.send(job)
-	s.await(job, message.Ready)
+	s.Send(job)
+	s.Await(job, message.Ready)
 	for _, j := range []*message.Job{job, stranger} {
-		address := s.address(j)
+		address := s.Address(j)
 		address.Expires = time.Now().Add(-time.Hour)
 		body, err := message.Seal(address, j, nil)
-		check(t, err)
-		s.publish(body)
+		testkit.Check(t, err)
+		s.Publish(testHost, body)
 	}
-	if got := s.await(stranger, message.Refused).Refused; got == nil {
+	if got := s.Await(stranger, message.Refused).Refused; got == nil {
 		t.Error("a job that has expired is not refused")
 	}
-	for _, e := range s.of(job).events {
+	for _, e := range s.Of(job).Events {
 		if e.Kind == message.Refused {
 			t.Errorf("the run that is here is refused: %s", e.Refused.Reason)
 		}

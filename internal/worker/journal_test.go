@@ -14,6 +14,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
+	"downbeat/internal/testkit"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -21,8 +22,8 @@ import (
 func newTestJournal(t *testing.T) (*journal, chan error) {
 	t.Helper()
 	log, err := runlog.Create(filepath.Join(t.TempDir(), "log"), []byte("job"))
-	check(t, err)
-	t.Cleanup(func() { check(t, log.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, log.Close()) })
 	failures := make(chan error, 10)
 	job := &message.Job{Run: message.NewRun(message.NewPublisher()), Host: testHost, Commands: make([]message.Command, 2)}
 	return newJournal(job, clock.New(0), log, func(err error) { failures <- err }), failures
@@ -34,7 +35,7 @@ func records(t *testing.T, j *journal) (all [][]byte) {
 	reader := j.log.Reader(1)
 	for {
 		_, record, ok, err := reader.Next(nil)
-		check(t, err)
+		testkit.Check(t, err)
 		if !ok {
 			return all
 		}
@@ -48,15 +49,15 @@ func TestOutputIsJournaledBeforeTheEventThatFollowsIt(t *testing.T) {
 	j.output(0, runner.Stdout, time.Now(), []byte("one\ntw"))
 	j.output(1, runner.Stderr, time.Now(), []byte("oh\n"))
 	j.output(0, runner.Stdout, time.Now(), []byte("o\n"))
-	check(t, j.event(message.Event{Kind: message.Committed}))
+	testkit.Check(t, j.event(message.Event{Kind: message.Committed}))
 	got := records(t, j)
 	if len(got) != 2 {
 		t.Fatalf("%d records, want a batch and an event", len(got))
 	}
 	o, err := message.DecodeOutput(got[0])
-	check(t, err)
+	testkit.Check(t, err)
 	e, err := message.DecodeEvent(got[1])
-	check(t, err)
+	testkit.Check(t, err)
 	segments := slices.Collect(o.Segments())
 	if o.Seq != 1 || e.Seq != 2 || e.Kind != message.Committed || len(segments) != 3 {
 		t.Fatalf("batch %d of %d segments, then %s %d, want 1 of 3, then committed 2", o.Seq, len(segments), e.Kind, e.Seq)
@@ -71,7 +72,7 @@ func TestOutputIsJournaledSoonWithoutAnyEvent(t *testing.T) {
 	j, _ := newTestJournal(t)
 	appended := j.log.Appended()
 	j.output(0, runner.Stdout, time.Now(), []byte("prompt> "))
-	within(t, appended, "the output stays in the batch")
+	testkit.Receive(t, appended, "the output is appended")
 }
 
 func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
@@ -80,7 +81,7 @@ func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
 	big := bytes.Repeat([]byte("0123456789abcde\n"), 70_000) // over 1 MB
 	j.output(0, runner.Stdout, time.Now(), []byte("first\n"))
 	j.output(0, runner.Stdout, time.Now(), big)
-	check(t, j.event(message.Event{Kind: message.Committed}))
+	testkit.Check(t, j.event(message.Event{Kind: message.Committed}))
 	var got []byte
 	var lines uint64
 	all := records(t, j)
@@ -89,7 +90,7 @@ func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
 			t.Errorf("batch %d has %d bytes, want at most %d", i, len(record), limit)
 		}
 		o, err := message.DecodeOutput(record)
-		check(t, err)
+		testkit.Check(t, err)
 		for s := range o.Segments() {
 			if s.Offset != uint64(len(got)) || s.Line != lines {
 				t.Fatalf("a segment begins at %d in line %d, want %d in %d", s.Offset, s.Line, len(got), lines)
@@ -106,9 +107,9 @@ func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
 func TestLogThatTakesNoMoreIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	j, failures := newTestJournal(t)
-	check(t, j.log.Close())
+	testkit.Check(t, j.log.Close())
 	j.output(0, runner.Stdout, time.Now(), bytes.Repeat([]byte{'x'}, 3*batchBytes))
-	err := within(t, failures, "nobody is told")
+	err := testkit.Receive(t, failures, "somebody is told")
 	if !errors.Is(err, os.ErrClosed) {
 		t.Errorf("error %v, want that of the log", err)
 	}
@@ -124,9 +125,9 @@ func TestLastEventTellsWhatIsMissingOfALogThatTookNoMore(t *testing.T) {
 	t.Parallel()
 	j, failures := newTestJournal(t)
 	j.output(0, runner.Stdout, time.Now(), []byte("kept\n"))
-	check(t, j.event(message.Event{Kind: message.Committed}))
+	testkit.Check(t, j.event(message.Event{Kind: message.Committed}))
 	j.fail(syscall.ENOSPC)
-	if err := within(t, failures, "nobody is told"); !errors.Is(err, syscall.ENOSPC) {
+	if err := testkit.Receive(t, failures, "somebody is told"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("error %v, want that of the log", err)
 	}
 	j.output(0, runner.Stdout, time.Now(), []byte("lost\n"))
@@ -134,16 +135,16 @@ func TestLastEventTellsWhatIsMissingOfALogThatTookNoMore(t *testing.T) {
 		t.Errorf("error %v, want that of the log", err)
 	}
 
-	check(t, j.last(&message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone}}))
+	testkit.Check(t, j.last(&message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone}}))
 
 	got := records(t, j)
 	if len(got) != 4 {
 		t.Fatalf("%d records, want a batch and three events", len(got))
 	}
 	exited, err := message.DecodeEvent(got[2])
-	check(t, err)
+	testkit.Check(t, err)
 	done, err := message.DecodeEvent(got[3])
-	check(t, err)
+	testkit.Check(t, err)
 	if exited.Seq != 3 || exited.Exited == nil || exited.Exited.ExitCode != 7 {
 		t.Errorf("event 3 is %+v, want the exit", exited)
 	}
@@ -156,9 +157,9 @@ func TestLogThatTookNoMoreOfEventsAloneMissesNothing(t *testing.T) {
 	t.Parallel()
 	j, _ := newTestJournal(t)
 	j.fail(syscall.ENOSPC)
-	check(t, j.last(&message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostStopped, Reason: "the disk is full"}}))
+	testkit.Check(t, j.last(&message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostStopped, Reason: "the disk is full"}}))
 	done, err := message.DecodeEvent(records(t, j)[0])
-	check(t, err)
+	testkit.Check(t, err)
 	if done.Done.Outcome != message.HostStopped {
 		t.Errorf("outcome %s, want it as it was", done.Done.Outcome)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/testkit"
 	"downbeat/internal/worker/course"
 )
 
@@ -27,21 +28,21 @@ func TestStateThatIsRemovedUnderAWorkerIsMadeAgain(t *testing.T) {
 			v := s.serve(nil)
 			trace := filepath.Join(t.TempDir(), "trace")
 			over, running := s.job("echo over >>"+trace), s.job("echo here; read line <"+trace+".go; echo $line")
-			check(t, os.WriteFile(trace+".go", []byte("went on\n"), 0o600))
-			body := s.send(over)
-			s.await(over, message.Ready)
-			s.commit(over)
-			s.run(over)
+			testkit.Check(t, os.WriteFile(trace+".go", []byte("went on\n"), 0o600))
+			body := s.Send(over)
+			s.Await(over, message.Ready)
+			s.Commit(over)
+			s.Release(over)
 			s.finish(over)
-			s.start(running)
-			check(t, remove(s, v))
+			s.Start(running)
+			testkit.Check(t, remove(s, v))
 			s.finishRemoved(running)
-			if got := s.of(running).output["stdout.0"]; got != "here\nwent on\n" {
+			if got := s.Of(running).Output["stdout.0"]; got != "here\nwent on\n" {
 				t.Errorf("the run that was there wrote %q", got)
 			}
-			s.publish(body) // again
+			s.Publish(testHost, body) // again
 			next := s.job("echo next >>" + trace)
-			s.start(next)
+			s.Start(next)
 			if done := s.finish(next); done.Outcome != message.HostDone {
 				t.Errorf("the next run: %+v", done)
 			}
@@ -49,13 +50,13 @@ func TestStateThatIsRemovedUnderAWorkerIsMadeAgain(t *testing.T) {
 				t.Errorf("the processes left %q (%v), want each once", got, err)
 			}
 			if other, err := New(s.config()); err == nil {
-				check(t, other.Close())
+				testkit.Check(t, other.Close())
 				t.Error("a second worker could take the place")
 			}
 			v.stop()
 			again, err := New(s.config()) // which knows of both by the disk alone
-			check(t, err)
-			t.Cleanup(func() { check(t, again.Close()) })
+			testkit.Check(t, err)
+			t.Cleanup(func() { testkit.Check(t, again.Close()) })
 			for _, job := range []*message.Job{over, next} {
 				if again.judgeJob(job.Run) != course.Again {
 					t.Errorf("run %s is forgotten after a restart", job.Run)
@@ -68,8 +69,8 @@ func TestStateThatIsRemovedUnderAWorkerIsMadeAgain(t *testing.T) {
 // finishRemoved waits for the end of a run whose directory may be gone already.
 func (s *site) finishRemoved(job *message.Job) {
 	s.t.Helper()
-	s.await(job, message.Done)
-	s.ack(job)
+	s.Await(job, message.Done)
+	s.Ack(job)
 	s.removed(job)
 }
 
@@ -78,9 +79,9 @@ func TestMarksAreWrittenWhenTheDiskTakesThem(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	w, err := New(s.config())
-	check(t, err)
-	t.Cleanup(func() { check(t, w.Close()) })
-	check(t, os.Remove(w.seenDir()))
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, w.Close()) })
+	testkit.Check(t, os.Remove(w.seenDir()))
 	w.admission.Remember("01RUN", time.Now())
 	w.unwritten["01RUN"] = true
 	if err := w.writeMarks(false); err == nil {
@@ -89,13 +90,13 @@ func TestMarksAreWrittenWhenTheDiskTakesThem(t *testing.T) {
 	if w.judgeJob("01RUN") != course.Again {
 		t.Error("what the disk has not taken is forgotten")
 	}
-	check(t, os.Mkdir(w.seenDir(), 0o700))
-	check(t, w.writeMarks(false))
+	testkit.Check(t, os.Mkdir(w.seenDir(), 0o700))
+	testkit.Check(t, w.writeMarks(false))
 	if !w.seenOnDisk("01RUN") {
 		t.Error("the mark was not written")
 	}
-	check(t, os.Remove(filepath.Join(w.seenDir(), "01RUN")))
-	check(t, w.writeMarks(false))
+	testkit.Check(t, os.Remove(filepath.Join(w.seenDir(), "01RUN")))
+	testkit.Check(t, w.writeMarks(false))
 	if w.seenOnDisk("01RUN") {
 		t.Error("a mark that was written is written again")
 	}

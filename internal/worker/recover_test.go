@@ -22,7 +22,7 @@ func background(t *testing.T, env ...string) (*exec.Cmd, <-chan struct{}) {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
 	cmd.Env = append(os.Environ(), env...)
-	check(t, cmd.Start())
+	testkit.Check(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -41,23 +41,23 @@ func TestRunOfACrashedWorkerIsEndedAndReportedLost(t *testing.T) {
 	job := s.job("true", "true")
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
-	check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: 1}}}))
+	testkit.Check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: 1}}}))
 	j.output(0, runner.Stdout, time.Now(), []byte("one\ntwo\n"))
 	j.output(1, runner.Stderr, time.Now(), []byte("oh\n"))
-	check(t, j.event(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Command: 1}}))
-	check(t, log.Close())
+	testkit.Check(t, j.event(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Command: 1}}))
+	testkit.Check(t, log.Close())
 	work := filepath.Join(s.runDir(job), workDir)
-	check(t, os.Mkdir(work, 0o700))
+	testkit.Check(t, os.Mkdir(work, 0o700))
 	left, leftEnded := background(t, marks(job)...)
 	stranger, _ := background(t, "DOWNBEAT_RUN="+job.Run, "DOWNBEAT_HOST=bravo") // of another worker's
 
 	s.serve(nil)
-	done := s.await(job, message.Done)
+	done := s.Await(job, message.Done)
 	totals := []message.Total{{StdoutLines: 2, StdoutBytes: 8}, {StderrLines: 1, StderrBytes: 3}}
 	if d := done.Done; d.Outcome != message.HostLost || d.Swept != 1 || d.Reason != "the worker on alpha died in mid-run" || !slices.Equal(d.Totals, totals) {
 		t.Errorf("done %+v, want lost, one process swept, totals %+v", d, totals)
 	}
-	within(t, leftEnded, "what the crash has left goes on")
+	testkit.Receive(t, leftEnded, "what the crash has left ends")
 	if got := left.ProcessState.String(); got != "signal: killed" {
 		t.Errorf("what the crash has left has ended by %q, want to be killed", got)
 	}
@@ -68,9 +68,9 @@ func TestRunOfACrashedWorkerIsEndedAndReportedLost(t *testing.T) {
 		_, err := os.Stat(work)
 		return errors.Is(err, os.ErrNotExist)
 	})
-	s.ack(job)
+	s.Ack(job)
 	s.removed(job)
-	if got := s.of(job).output["stdout.0"]; got != "one\ntwo\n" {
+	if got := s.Of(job).Output["stdout.0"]; got != "one\ntwo\n" {
 		t.Errorf("output %q, want what was journaled", got)
 	}
 }
@@ -81,8 +81,8 @@ func TestRunThatHadEndedBeforeTheCrashIsNotLost(t *testing.T) {
 	job := s.job("true")
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
-	check(t, j.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}}))
-	check(t, log.Close())
+	testkit.Check(t, j.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}}))
+	testkit.Check(t, log.Close())
 	s.serve(nil)
 	if done := s.finish(job); done.Outcome != message.HostDone {
 		t.Errorf("done %+v, want what was journaled", done)
@@ -93,15 +93,15 @@ func TestJobOfACrashedWorkerIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	job := s.job("true")
-	check(t, s.log(job).Close())
-	s.send(job) // as the acknowledgement was lost in the crash
+	testkit.Check(t, s.log(job).Close())
+	s.Send(job) // as the acknowledgement was lost in the crash
 	s.serve(nil)
 	if done := s.finish(job); done.Outcome != message.HostLost {
 		t.Errorf("done %+v, want lost", done)
 	}
 	next := s.job("true")
-	s.ready(next)
-	for _, e := range s.of(job).events {
+	s.Ready(next)
+	for _, e := range s.Of(job).Events {
 		if e.Kind == message.Ready {
 			t.Error("the run was prepared again")
 		}
@@ -112,22 +112,11 @@ func TestDamagedJournalIsRemovedAndItsProcessesEnded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	job := s.job("true")
-	check(t, os.MkdirAll(filepath.Join(s.runDir(job), logDir), 0o700))
+	testkit.Check(t, os.MkdirAll(filepath.Join(s.runDir(job), logDir), 0o700))
 	_, ended := background(t, marks(job)...)
 	s.serve(nil)
-	within(t, ended, "what the crash has left goes on")
+	testkit.Receive(t, ended, "what the crash has left ends")
 	s.removed(job)
 	next := s.job("true")
-	s.ready(next)
-}
-
-func within[T any](t *testing.T, ch <-chan T, otherwise string) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(patience):
-		t.Fatal(otherwise)
-		panic("unreachable")
-	}
+	s.Ready(next)
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"downbeat/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -21,44 +23,44 @@ func TestAnythingThatAProcessLeavesIsRemoved(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, dir string){
 		"read-only": func(t *testing.T, dir string) {
 			mod := filepath.Join(dir, "go/pkg/mod/example.com/m@v1")
-			check(t, os.MkdirAll(mod, 0o700))
-			check(t, os.WriteFile(filepath.Join(mod, "go.mod"), nil, 0o400))
+			testkit.Check(t, os.MkdirAll(mod, 0o700))
+			testkit.Check(t, os.WriteFile(filepath.Join(mod, "go.mod"), nil, 0o400))
 			for _, d := range []string{mod, filepath.Dir(mod)} {
-				check(t, os.Chmod(d, 0o555))
+				testkit.Check(t, os.Chmod(d, 0o555))
 			}
 		},
 		"mode 000": func(t *testing.T, dir string) {
-			check(t, os.MkdirAll(filepath.Join(dir, "a/b"), 0o700))
-			check(t, os.WriteFile(filepath.Join(dir, "a/b/c"), nil, 0o000))
-			check(t, os.Chmod(filepath.Join(dir, "a/b"), 0))
-			check(t, os.Chmod(filepath.Join(dir, "a"), 0))
-			check(t, os.Chmod(dir, 0))
+			testkit.Check(t, os.MkdirAll(filepath.Join(dir, "a/b"), 0o700))
+			testkit.Check(t, os.WriteFile(filepath.Join(dir, "a/b/c"), nil, 0o000))
+			testkit.Check(t, os.Chmod(filepath.Join(dir, "a/b"), 0))
+			testkit.Check(t, os.Chmod(filepath.Join(dir, "a"), 0))
+			testkit.Check(t, os.Chmod(dir, 0))
 		},
 		"deep": func(t *testing.T, dir string) {
 			fd, err := unix.Open(dir, unix.O_DIRECTORY, 0)
-			check(t, err)
+			testkit.Check(t, err)
 			for range 3000 {
-				check(t, unix.Mkdirat(fd, strings.Repeat("d", 100), 0o700))
+				testkit.Check(t, unix.Mkdirat(fd, strings.Repeat("d", 100), 0o700))
 				next, err := unix.Openat(fd, strings.Repeat("d", 100), unix.O_DIRECTORY, 0)
-				check(t, err)
-				check(t, unix.Close(fd))
+				testkit.Check(t, err)
+				testkit.Check(t, unix.Close(fd))
 				fd = next
 			}
-			check(t, unix.Close(fd))
+			testkit.Check(t, unix.Close(fd))
 		},
 		"names": func(t *testing.T, dir string) {
 			for _, n := range []string{"a\nb", "-rf", "\xff\x1b[2J", ".downbeat-1", " "} {
-				check(t, os.MkdirAll(filepath.Join(dir, n, n), 0o500))
+				testkit.Check(t, os.MkdirAll(filepath.Join(dir, n, n), 0o500))
 			}
 		},
 		"not files": func(t *testing.T, dir string) {
-			check(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
-			check(t, os.Symlink("/nowhere", filepath.Join(dir, "link")))
-			check(t, os.Symlink(".", filepath.Join(dir, "self")))
+			testkit.Check(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+			testkit.Check(t, os.Symlink("/nowhere", filepath.Join(dir, "link")))
+			testkit.Check(t, os.Symlink(".", filepath.Join(dir, "self")))
 		},
 		"many": func(t *testing.T, dir string) {
 			for i := range 5000 {
-				check(t, os.Symlink("x", filepath.Join(dir, strings.Repeat("n", i%100+1)+string(rune('a'+i/100)))))
+				testkit.Check(t, os.Symlink("x", filepath.Join(dir, strings.Repeat("n", i%100+1)+string(rune('a'+i/100)))))
 			}
 		},
 	} {
@@ -66,9 +68,9 @@ func TestAnythingThatAProcessLeavesIsRemoved(t *testing.T) {
 			t.Parallel()
 			base := t.TempDir()
 			work := filepath.Join(base, "run", "work")
-			check(t, os.MkdirAll(work, 0o700))
+			testkit.Check(t, os.MkdirAll(work, 0o700))
 			leave(t, work)
-			check(t, withoutOverride(func() error { return RemoveTree(t.Context(), base, "run", "work") }))
+			testkit.Check(t, withoutOverride(func() error { return RemoveTree(t.Context(), base, "run", "work") }))
 			if _, err := os.Lstat(work); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("it is still there: %v", err)
 			}
@@ -82,25 +84,25 @@ func TestNothingOutsideIsTouched(t *testing.T) {
 	t.Parallel()
 	base, outside := t.TempDir(), t.TempDir()
 	secret, closed := filepath.Join(outside, "secret"), filepath.Join(outside, "closed")
-	check(t, os.WriteFile(secret, []byte("x"), 0o400))
-	check(t, os.Mkdir(closed, 0o500))
+	testkit.Check(t, os.WriteFile(secret, []byte("x"), 0o400))
+	testkit.Check(t, os.Mkdir(closed, 0o500))
 	work := filepath.Join(base, "work")
-	check(t, os.MkdirAll(filepath.Join(work, "sub"), 0o700))
-	check(t, os.Link(secret, filepath.Join(work, "sub", "hard")))
-	check(t, os.Symlink(outside, filepath.Join(work, "dir")))
-	check(t, os.Symlink(closed, filepath.Join(work, "sub", "closed")))
-	check(t, os.Chmod(filepath.Join(work, "sub"), 0o500))
-	check(t, RemoveTree(t.Context(), base, "work"))
+	testkit.Check(t, os.MkdirAll(filepath.Join(work, "sub"), 0o700))
+	testkit.Check(t, os.Link(secret, filepath.Join(work, "sub", "hard")))
+	testkit.Check(t, os.Symlink(outside, filepath.Join(work, "dir")))
+	testkit.Check(t, os.Symlink(closed, filepath.Join(work, "sub", "closed")))
+	testkit.Check(t, os.Chmod(filepath.Join(work, "sub"), 0o500))
+	testkit.Check(t, RemoveTree(t.Context(), base, "work"))
 	for path, mode := range map[string]os.FileMode{secret: 0o400, closed: 0o500} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v, want it with mode %o", path, info, err, mode)
 		}
 	}
-	check(t, os.Symlink(outside, work)) // the directory itself has become a link
+	testkit.Check(t, os.Symlink(outside, work)) // the directory itself has become a link
 	if err := RemoveTree(t.Context(), base, "work"); err != nil {
 		t.Error(err)
 	}
-	check(t, os.Symlink(outside, filepath.Join(base, "run")))
+	testkit.Check(t, os.Symlink(outside, filepath.Join(base, "run")))
 	if err := RemoveTree(t.Context(), base, "run", "closed"); err == nil {
 		t.Error("a link above it was followed")
 	}
@@ -115,12 +117,12 @@ func TestDirectoryThatIsSwappedForALinkLeadsNowhere(t *testing.T) {
 	t.Parallel()
 	outside := t.TempDir()
 	kept := filepath.Join(outside, "d", "kept")
-	check(t, os.MkdirAll(kept, 0o500))
+	testkit.Check(t, os.MkdirAll(kept, 0o500))
 	for range 50 {
 		base := t.TempDir()
 		work := filepath.Join(base, "work")
-		check(t, os.MkdirAll(filepath.Join(work, "a", "d", "e"), 0o700))
-		check(t, os.Symlink(outside, filepath.Join(work, "b")))
+		testkit.Check(t, os.MkdirAll(filepath.Join(work, "a", "d", "e"), 0o700))
+		testkit.Check(t, os.Symlink(outside, filepath.Join(work, "b")))
 		stop := make(chan struct{})
 		var swapping sync.WaitGroup
 		swapping.Go(func() {
@@ -136,7 +138,7 @@ func TestDirectoryThatIsSwappedForALinkLeadsNowhere(t *testing.T) {
 		_ = RemoveTree(t.Context(), base, "work") // what it can't remove in between is found at the end
 		close(stop)
 		swapping.Wait()
-		check(t, RemoveTree(t.Context(), base, "work"))
+		testkit.Check(t, RemoveTree(t.Context(), base, "work"))
 	}
 	if info, err := os.Stat(kept); err != nil || info.Mode().Perm() != 0o500 {
 		t.Errorf("what was outside: %v, %v", info, err)
@@ -148,10 +150,10 @@ func TestDirectoryThatIsSwappedForALinkLeadsNowhere(t *testing.T) {
 func TestWhatIsMountedIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	base, outside := t.TempDir(), t.TempDir()
-	check(t, os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600))
+	testkit.Check(t, os.WriteFile(filepath.Join(outside, "kept"), nil, 0o600))
 	mounted := filepath.Join(base, "work", "sub", "mounted")
-	check(t, os.MkdirAll(mounted, 0o700))
-	check(t, os.WriteFile(filepath.Join(base, "work", "gone"), nil, 0o600))
+	testkit.Check(t, os.MkdirAll(mounted, 0o700))
+	testkit.Check(t, os.WriteFile(filepath.Join(base, "work", "gone"), nil, 0o600))
 	if err := unix.Mount(outside, mounted, "", unix.MS_BIND, ""); err != nil {
 		t.Skipf("nothing can be mounted here: %v", err)
 	}
@@ -162,18 +164,18 @@ func TestWhatIsMountedIsLeftAlone(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(base, "work", "gone")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the rest is still there: %v", err)
 	}
-	check(t, unix.Unmount(mounted, 0))
+	testkit.Check(t, unix.Unmount(mounted, 0))
 	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil {
 		t.Error(err)
 	}
-	check(t, RemoveTree(t.Context(), base, "work"))
+	testkit.Check(t, RemoveTree(t.Context(), base, "work"))
 }
 
 // A removal ends with its context.
 func TestRemovalEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
-	check(t, os.MkdirAll(filepath.Join(base, "work", "a"), 0o700))
+	testkit.Check(t, os.MkdirAll(filepath.Join(base, "work", "a"), 0o700))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := RemoveTree(ctx, base, "work"); !errors.Is(err, context.Canceled) {

@@ -11,6 +11,8 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/secrecy"
+	"downbeat/internal/testkit"
+	"downbeat/internal/testkit/fakepublisher"
 	"downbeat/internal/worker/course"
 )
 
@@ -20,16 +22,16 @@ func TestRunGoesFromJobToNothingLeft(t *testing.T) {
 	s.serve(nil)
 	job := s.job(`printf 'one\ntwo'; echo oh >&2; exit 3`, stay)
 
-	s.ready(job)
-	s.commit(job)
+	s.Ready(job)
+	s.Commit(job)
 	before := time.Now()
-	pids := s.run(job)
-	exited := s.await(job, message.Exited)
-	s.awaitOutput(job, 1, "here\n")
-	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopRule, GraceMS: 1000})
-	s.await(job, message.Stopping)
-	last := s.await(job, message.Exited).Exited
-	done := s.await(job, message.Done)
+	pids := s.Release(job)
+	exited := s.Await(job, message.Exited)
+	s.AwaitOutput(job, 1, "here\n")
+	s.Tell(job, message.Control{Kind: message.Stop, Cause: message.StopRule, GraceMS: 1000})
+	s.Await(job, message.Stopping)
+	last := s.Await(job, message.Exited).Exited
+	done := s.Await(job, message.Done)
 
 	if e := exited.Exited; e.Command != 0 || e.ExitCode != 3 || e.Stopped || e.StartedAt.Before(before) || e.EndedAt.Before(e.StartedAt) {
 		t.Errorf("the first to exit: %+v, want process 0 with status 3", e)
@@ -42,14 +44,14 @@ func TestRunGoesFromJobToNothingLeft(t *testing.T) {
 		t.Errorf("done: %+v, want totals %+v", done.Done, totals)
 	}
 	gone(t, pids)
-	s.ack(job)
+	s.Ack(job)
 	s.removed(job)
-	of := s.of(job)
-	if got := of.complete(); got != done.Seq {
+	of := s.Of(job)
+	if got := of.Complete(); got != done.Seq {
 		t.Errorf("events up to %d have come, the last is %d", got, done.Seq)
 	}
 	for key, want := range map[string]string{"stdout.0": "one\ntwo", "stderr.0": "oh\n", "stdout.1": "here\n"} {
-		if got := of.output[key]; got != want {
+		if got := of.Output[key]; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}
@@ -62,13 +64,13 @@ func TestCommandsThatCannotRunAreRefusedByName(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "executed")
 	job := s.job("touch "+mark, "")
 	job.Commands[1].Argv = []string{"./not-there"}
-	s.send(job)
-	refused := s.await(job, message.Refused).Refused
+	s.Send(job)
+	refused := s.Await(job, message.Refused).Refused
 	contains(t, "the reason", refused.Reason, "1 of 2 commands can't be run")
 	if len(refused.Problems) != 1 || refused.Problems[0].Process != "p.1" {
 		t.Errorf("problems %+v, want one of p.1", refused.Problems)
 	}
-	s.ack(job)
+	s.Ack(job)
 	s.removed(job)
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("the other command has been executed")
@@ -81,15 +83,15 @@ func TestJobDeliveredAgainIsNotRunAgain(t *testing.T) {
 	v := s.serve(nil)
 	trace := filepath.Join(t.TempDir(), "trace")
 	job := s.job("echo x >>" + trace)
-	body := s.send(job)
-	s.await(job, message.Ready)
-	s.publish(body) // at once
-	s.commit(job)
-	s.run(job)
+	body := s.Send(job)
+	s.Await(job, message.Ready)
+	s.Publish(testHost, body) // at once
+	s.Commit(job)
+	s.Release(job)
 	s.finish(job)
-	s.publish(body) // and after it is over
+	s.Publish(testHost, body) // and after it is over
 	next := s.job("true")
-	s.start(next)
+	s.Start(next)
 	s.finish(next)
 	if got, err := os.ReadFile(trace); err != nil || string(got) != "x\n" {
 		t.Errorf("the process left %q (%v), want one x", got, err)
@@ -104,11 +106,11 @@ func TestControlDeliveredAgainIsIgnored(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job(stay)
-	s.ready(job)
-	s.commit(job)
-	s.of(job).serial-- // the next one takes the number of the commit
-	s.tell(job, message.Control{Kind: message.Uncommit})
-	s.run(job) // which needs the commit
+	s.Ready(job)
+	s.Commit(job)
+	s.Of(job).Serial-- // the next one takes the number of the commit
+	s.Tell(job, message.Control{Kind: message.Uncommit})
+	s.Release(job) // which needs the commit
 }
 
 func TestProcessSeesWhoItIsAndNoSecrets(t *testing.T) {
@@ -121,9 +123,9 @@ func TestProcessSeesWhoItIsAndNoSecrets(t *testing.T) {
 	job := s.job("env; pwd")
 	job.Commands[0].Env = map[string]string{"SHARED": "job"}
 	job.Commands[0].Rank = 7
-	s.start(job)
+	s.Start(job)
 	s.finish(job)
-	lines := strings.Split(s.of(job).output["stdout.0"], "\n")
+	lines := strings.Split(s.Of(job).Output["stdout.0"], "\n")
 	work := filepath.Join(s.runDir(job), workDir)
 	for _, want := range []string{
 		"FROM_WORKER=yes", "SHARED=job", "DOWNBEAT_RUN=" + job.Run, "DOWNBEAT_HOST=alpha", "DOWNBEAT_PROCESS=p.0", "DOWNBEAT_GROUP=p",
@@ -144,37 +146,28 @@ func TestProgramIsFoundFromTheWorkersDirectory(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	dir := t.TempDir()
-	check(t, os.WriteFile(filepath.Join(dir, "prog"), []byte("#!/bin/sh\necho found\n"), 0o700))
+	testkit.Check(t, os.WriteFile(filepath.Join(dir, "prog"), []byte("#!/bin/sh\necho found\n"), 0o700))
 	s.serve(func(c *Config) { c.Dir = dir })
 	job := s.job("")
 	job.Commands[0].Argv = []string{"./prog"}
-	s.start(job)
+	s.Start(job)
 	s.finish(job)
-	if got := s.of(job).output["stdout.0"]; got != "found\n" {
+	if got := s.Of(job).Output["stdout.0"]; got != "found\n" {
 		t.Errorf("output %q, want found", got)
 	}
 }
 
-// states take a run to each state from which it may have to end; they return its
-// processes, if they run.
+// states take a run to states from which it may have to end, with and without the host;
+// they return its processes, if they run.
 var states = map[string]func(s *site, job *message.Job) []int{
 	"waiting": func(s *site, job *message.Job) []int {
-		older := aged(s.job(stay))
-		s.ready(older)
-		s.send(job)
-		s.await(job, message.Waiting)
+		older := fakepublisher.Aged(s.job(stay))
+		s.Ready(older)
+		s.Send(job)
+		s.Await(job, message.Waiting)
 		return nil
 	},
-	"ready": func(s *site, job *message.Job) []int {
-		s.ready(job)
-		return nil
-	},
-	"committed": func(s *site, job *message.Job) []int {
-		s.ready(job)
-		s.commit(job)
-		return nil
-	},
-	"running": (*site).start,
+	"running": (*site).Start,
 }
 
 func TestSilentPublisherEndsTheRun(t *testing.T) {
@@ -183,8 +176,8 @@ func TestSilentPublisherEndsTheRun(t *testing.T) {
 	s.serve(nil)
 	job := s.job(stay)
 	job.LeaseMS = 3000 // longer than the machine ever stalls
-	pids := s.start(job)
-	done := s.await(job, message.Done).Done
+	pids := s.Start(job)
+	done := s.Await(job, message.Done).Done
 	if done.Outcome != message.HostStopped || done.Reason != "no word from the publisher for 3s" {
 		t.Errorf("done %+v, want stopped for the publisher's silence", done)
 	}
@@ -197,13 +190,13 @@ func TestDeletedEventsQueueEndsTheRun(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job("while :; do echo x; sleep 0.01; done")
-	pids := s.start(job)
-	check(t, s.broker.Delete(t.Context(), job.ReplyTo))
+	pids := s.Start(job)
+	testkit.Check(t, s.broker.Delete(t.Context(), job.ReplyTo))
 	s.removed(job)
 	gone(t, pids)
 }
 
-func TestShutdownEndsTheRunInEveryState(t *testing.T) {
+func TestShutdownEndsTheRun(t *testing.T) {
 	t.Parallel()
 	for name, reach := range states {
 		t.Run(name, func(t *testing.T) {
@@ -214,18 +207,18 @@ func TestShutdownEndsTheRunInEveryState(t *testing.T) {
 			pids := reach(s, job)
 			v.stop()
 			gone(t, pids)
-			done := s.await(job, message.Done).Done
+			done := s.Await(job, message.Done).Done
 			if done.Outcome != message.HostStopped || done.Reason != "the worker on this host is shutting down" {
 				t.Errorf("done %+v, want stopped as the worker shuts down", done)
 			}
 
 			// Nothing has been acknowledged: the next start sends it again.
-			delete(s.heard, job.Run)
+			s.Forget(job)
 			s.serve(nil)
-			if again := s.await(job, message.Done).Done; again.Outcome != done.Outcome || again.Reason != done.Reason {
+			if again := s.Await(job, message.Done).Done; again.Outcome != done.Outcome || again.Reason != done.Reason {
 				t.Errorf("the next start says %+v, want %+v", again, done)
 			}
-			s.ack(job)
+			s.Ack(job)
 			s.removed(job)
 		})
 	}
@@ -236,7 +229,7 @@ func TestShutdownWaitsNoLongerThanForTheAcknowledgement(t *testing.T) {
 	s := newSite(t)
 	v := s.serve(nil)
 	job := s.job(stay)
-	pids := s.start(job)
+	pids := s.Start(job)
 	v.cancel()
 	s.finish(job)
 	v.wait()
@@ -249,11 +242,11 @@ func TestPreparationOutlivesTheSignalToLeave(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	w, err := New(s.config())
-	check(t, err)
-	defer func() { check(t, w.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, w.Close()) }()
 	job := s.job(stay)
 	log := s.log(job)
-	defer func() { check(t, log.Close()) }()
+	defer func() { testkit.Check(t, log.Close()) }()
 	r := w.newRun(job, log)
 	w.turns.admit(r)
 	r.readMail() // it prepares
@@ -264,7 +257,7 @@ func TestPreparationOutlivesTheSignalToLeave(t *testing.T) {
 		defer close(ended)
 		r.loop(ctx)
 	}()
-	if done := s.await(job, message.Done).Done; done.Reason != "the worker on this host is shutting down" {
+	if done := s.Await(job, message.Done).Done; done.Reason != "the worker on this host is shutting down" {
 		t.Errorf("done %+v, want it stopped by the worker's end", done)
 	}
 	r.mail.post(course.PublisherGone{})
@@ -275,19 +268,19 @@ func TestElderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	elder, younger := aged(s.job("true")), s.job("true")
-	s.ready(younger)
-	s.send(elder)
-	if got := s.await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
+	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	s.Ready(younger)
+	s.Send(elder)
+	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
 		t.Errorf("the younger waits behind %s, want %s", got, elder.Run)
 	}
-	s.await(elder, message.Ready)
-	s.commit(elder)
-	s.run(elder)
+	s.Await(elder, message.Ready)
+	s.Commit(elder)
+	s.Release(elder)
 	s.finish(elder)
-	s.await(younger, message.Ready)
-	s.commit(younger)
-	s.run(younger)
+	s.Await(younger, message.Ready)
+	s.Commit(younger)
+	s.Release(younger)
 	if got := s.finish(younger).Outcome; got != message.HostDone {
 		t.Errorf("the younger ended as %s, want done", got)
 	}
@@ -297,33 +290,33 @@ func TestElderRunWaitsForAYoungerThatIsCommitted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	elder, younger := aged(s.job("true")), s.job("true")
-	s.ready(younger)
-	s.commit(younger)
-	s.send(elder)
-	if got := s.await(elder, message.Waiting).Waiting.Behind; got != younger.Run {
+	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	s.Ready(younger)
+	s.Commit(younger)
+	s.Send(elder)
+	if got := s.Await(elder, message.Waiting).Waiting.Behind; got != younger.Run {
 		t.Errorf("the elder waits behind %s, want %s", got, younger.Run)
 	}
-	s.run(younger)
+	s.Release(younger)
 	s.finish(younger)
-	s.await(elder, message.Ready)
+	s.Await(elder, message.Ready)
 }
 
 func TestUncommitLetsTheElderIn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	elder, younger := aged(s.job("true")), s.job("true")
-	s.ready(younger)
-	s.commit(younger)
-	s.tell(younger, message.Control{Kind: message.Uncommit})
-	s.await(younger, message.Ready) // nobody wants the host yet
-	s.commit(younger)
-	s.send(elder)
-	s.await(elder, message.Waiting)
-	s.tell(younger, message.Control{Kind: message.Uncommit})
-	s.await(younger, message.Waiting)
-	s.await(elder, message.Ready)
+	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	s.Ready(younger)
+	s.Commit(younger)
+	s.Tell(younger, message.Control{Kind: message.Uncommit})
+	s.Await(younger, message.Ready) // nobody wants the host yet
+	s.Commit(younger)
+	s.Send(elder)
+	s.Await(elder, message.Waiting)
+	s.Tell(younger, message.Control{Kind: message.Uncommit})
+	s.Await(younger, message.Waiting)
+	s.Await(elder, message.Ready)
 }
 
 func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {
@@ -331,9 +324,9 @@ func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := s.job(stay)
-	s.ready(job)
-	s.tell(job, message.Control{Kind: message.Keepalive})
-	if got := s.await(job, message.Heartbeat).Heartbeat; got.Last != 1 || got.Probe != nil {
+	s.Ready(job)
+	s.Tell(job, message.Control{Kind: message.Keepalive})
+	if got := s.Await(job, message.Heartbeat).Heartbeat; got.Last != 1 || got.Probe != nil {
 		t.Errorf("heartbeat %+v, want 1 event, and no probe as there was none", got)
 	}
 }
@@ -343,7 +336,7 @@ func TestProbesAreAnsweredOnTheHostsClock(t *testing.T) {
 	s := newSite(t)
 	s.serve(func(c *Config) { c.Skew = func() time.Duration { return 10 * time.Minute } })
 	job := s.job(stay)
-	s.ready(job)
+	s.Ready(job)
 	for _, answer := range []struct {
 		control message.ControlKind
 		event   message.EventKind
@@ -353,8 +346,8 @@ func TestProbesAreAnsweredOnTheHostsClock(t *testing.T) {
 		{message.Commit, message.Committed, func(e *message.Event) *message.Probe { return e.Committed.Probe }},
 	} {
 		sent := time.Now()
-		s.tell(job, message.Control{Kind: answer.control, Probe: &message.Probe{SentAt: sent}})
-		got := answer.probe(s.await(job, answer.event))
+		s.Tell(job, message.Control{Kind: answer.control, Probe: &message.Probe{SentAt: sent}})
+		got := answer.probe(s.Await(job, answer.event))
 		if got == nil || !got.SentAt.Equal(sent) {
 			t.Fatalf("the %s tells %+v, want the probe", answer.event, got)
 		}

@@ -29,20 +29,20 @@ func newSpool(t *testing.T, window int, records ...[]byte) *spool {
 	p := &spool{t: t, broker: mem.New(queue.Options{})}
 	var err error
 	p.log, err = runlog.Create(filepath.Join(t.TempDir(), "log"), []byte("job"))
-	check(t, err)
+	testkit.Check(t, err)
 	for _, record := range records {
-		check(t, p.log.Append(record))
+		testkit.Check(t, p.log.Append(record))
 	}
-	check(t, p.broker.Declare(t.Context(), queue.Spec{Name: "events"}))
+	testkit.Check(t, p.broker.Declare(t.Context(), queue.Spec{Name: "events"}))
 	p.consumer, err = p.broker.Consume(t.Context(), "events", 1000)
-	check(t, err)
+	testkit.Check(t, err)
 	p.sender = newSender(p.broker, "events", window, p.log, slog.New(slog.DiscardHandler))
 	p.sender.onGone = func() { t.Error("the publisher is said to be gone") }
 	stop := p.sender.start(t.Context())
 	t.Cleanup(func() {
 		stop()
-		check(t, p.log.Close())
-		check(t, p.broker.Close())
+		testkit.Check(t, p.log.Close())
+		testkit.Check(t, p.broker.Close())
 	})
 	return p
 }
@@ -52,11 +52,11 @@ func (p *spool) receive(n int) map[string]int {
 	p.t.Helper()
 	got := make(map[string]int)
 	for range n {
-		ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+		ctx, cancel := context.WithTimeout(p.t.Context(), testkit.Timeout)
 		d, err := p.consumer.Receive(ctx)
 		cancel()
-		check(p.t, err)
-		check(p.t, d.Ack(p.t.Context()))
+		testkit.Check(p.t, err)
+		testkit.Check(p.t, d.Ack(p.t.Context()))
 		got[fmt.Sprintf("%.2s", d.Body)]++
 	}
 	return got
@@ -154,7 +154,7 @@ func TestSenderGoesOnWithWhatIsAppended(t *testing.T) {
 	t.Parallel()
 	p := newSpool(t, 1000)
 	for i, record := range numbered(20, 100) {
-		check(t, p.log.Append(record))
+		testkit.Check(t, p.log.Append(record))
 		p.want(p.receive(1), i+1, i+1)
 		p.sender.ack(uint64(i+1), false)
 	}
@@ -166,8 +166,8 @@ func TestRecordsThatAreUnderWayTogetherArriveInOrder(t *testing.T) {
 	p := newSpool(t, 1<<20, numbered(n, 100)...)
 	for i := 1; i <= n; i++ {
 		d, err := p.consumer.Receive(t.Context())
-		check(t, err)
-		check(t, d.Ack(t.Context()))
+		testkit.Check(t, err)
+		testkit.Check(t, d.Ack(t.Context()))
 		if got, want := string(d.Body[:2]), fmt.Sprintf("%02d", i); got != want {
 			t.Fatalf("record %s arrived, want %s", got, want)
 		}

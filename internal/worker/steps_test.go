@@ -14,6 +14,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/testkit"
+	"downbeat/internal/testkit/fakepublisher"
 	"downbeat/internal/worker/course"
 )
 
@@ -24,7 +25,7 @@ func add(job *message.Job, phase message.Phase, scripts ...string) []message.Com
 	for _, script := range scripts {
 		job.Commands = append(job.Commands, message.Command{
 			Name: message.ProcessName(string(phase), job.Count(phase)), Phase: phase,
-			Argv: []string{"/bin/sh", "-c", script}, OKExit: []int{0}, TimeoutMS: patience.Milliseconds(),
+			Argv: []string{"/bin/sh", "-c", script}, OKExit: []int{0}, TimeoutMS: testkit.Timeout.Milliseconds(),
 		})
 	}
 	return job.Commands[first:]
@@ -50,7 +51,7 @@ func (tr trace) words(t *testing.T) []string {
 	t.Helper()
 	data, err := os.ReadFile(string(tr))
 	if !os.IsNotExist(err) {
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	return strings.Fields(string(data))
 }
@@ -83,13 +84,13 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 		tr.add("setup.1")+"echo $DOWNBEAT_RUN $DOWNBEAT_HOST $DOWNBEAT_PROCESS")
 	add(job, message.PhaseTeardown, tr.add("teardown.0")+"ls; exit 4", tr.add("teardown.1")+"echo bye")
 
-	s.send(job)
-	s.await(job, message.SettingUp)
+	s.Send(job)
+	s.Await(job, message.SettingUp)
 	first := s.exited(job, 1)
-	s.await(job, message.Ready)
+	s.Await(job, message.Ready)
 	tr.want(t, "setup.0", "setup.1")
-	s.commit(job)
-	s.run(job)
+	s.Commit(job)
+	s.Release(job)
 	done := s.finish(job)
 
 	tr.want(t, "setup.0", "setup.1", "process", "teardown.0", "teardown.1")
@@ -116,7 +117,7 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 	for key, want := range map[string]string{
 		"stdout.0": "tool\n", "stdout.1": "one\n", "stderr.1": "two", "stdout.2": job.Run + " alpha setup.1\n", "stdout.3": "tool\n", "stdout.4": "bye\n",
 	} {
-		if got := s.of(job).output[key]; got != want {
+		if got := s.Of(job).Output[key]; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}
@@ -160,11 +161,11 @@ func TestSetupThatDoesNotSucceedIsRefusedAndTornDown(t *testing.T) {
 				tt.change(&setup[0])
 			}
 			add(job, message.PhaseTeardown, tr.add("teardown")+"echo down")
-			s.send(job)
+			s.Send(job)
 			if word, reason := judged(job, s.exited(job, 1)); word != tt.outcome {
 				t.Errorf("the setup %s (%s), want it %s", word, reason, tt.outcome)
 			}
-			refused := s.await(job, message.Refused).Refused
+			refused := s.Await(job, message.Refused).Refused
 			contains(t, "the reason", refused.Reason, tt.reason)
 			if strings.Contains(refused.Reason, s.runDir(job)) {
 				t.Errorf("the reason %q shows the worker's own paths", refused.Reason)
@@ -173,7 +174,7 @@ func TestSetupThatDoesNotSucceedIsRefusedAndTornDown(t *testing.T) {
 				t.Errorf("totals %+v, want those of the teardown in them", refused.Totals)
 			}
 			tr.want(t, "teardown")
-			s.ack(job)
+			s.Ack(job)
 			s.removed(job)
 		})
 	}
@@ -186,8 +187,8 @@ func TestProcessThatCannotBePreparedIsTornDown(t *testing.T) {
 	tr := newTrace(t)
 	job := around(s.job(""), tr.add("setup"), tr.add("teardown"))
 	job.Commands[0].Argv = []string{"./not-there"}
-	s.send(job)
-	if refused := s.await(job, message.Refused).Refused; len(refused.Problems) != 1 {
+	s.Send(job)
+	if refused := s.Await(job, message.Refused).Refused; len(refused.Problems) != 1 {
 		t.Errorf("refused for %+v, want the process named", refused)
 	}
 	tr.want(t, "setup", "teardown")
@@ -196,18 +197,18 @@ func TestProcessThatCannotBePreparedIsTornDown(t *testing.T) {
 func TestTeardownRunsHoweverTheRunEnds(t *testing.T) {
 	t.Parallel()
 	stop := func(s *site, job *message.Job, _ *service) {
-		s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
+		s.Tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
 	}
 	for name, tt := range map[string]struct {
 		until func(s *site, job *message.Job)
 		end   func(s *site, job *message.Job, v *service)
 		want  string
 	}{
-		"stopped when ready":     {(*site).ready, stop, message.HostDone},
-		"stopped when committed": {func(s *site, job *message.Job) { s.ready(job); s.commit(job) }, stop, message.HostDone},
-		"stopped when running":   {func(s *site, job *message.Job) { s.start(job) }, stop, message.HostDone},
-		"worker leaves":          {func(s *site, job *message.Job) { s.start(job) }, func(_ *site, _ *message.Job, v *service) { v.cancel() }, message.HostStopped},
-		"lease": {func(s *site, job *message.Job) { s.start(job) }, func(_ *site, job *message.Job, v *service) {
+		"stopped when ready":     {(*site).Ready, stop, message.HostDone},
+		"stopped when committed": {func(s *site, job *message.Job) { s.Ready(job); s.Commit(job) }, stop, message.HostDone},
+		"stopped when running":   {func(s *site, job *message.Job) { s.Start(job) }, stop, message.HostDone},
+		"worker leaves":          {func(s *site, job *message.Job) { s.Start(job) }, func(_ *site, _ *message.Job, v *service) { v.cancel() }, message.HostStopped},
+		"lease": {func(s *site, job *message.Job) { s.Start(job) }, func(_ *site, job *message.Job, v *service) {
 			v.w.lookup(job.Run).mail.post(course.PublisherGone{})
 		}, message.HostStopped},
 	} {
@@ -219,7 +220,7 @@ func TestTeardownRunsHoweverTheRunEnds(t *testing.T) {
 			job := around(s.job(endless), tr.add("setup"), tr.add("teardown"))
 			tt.until(s, job)
 			tt.end(s, job, v)
-			s.await(job, message.TearingDown)
+			s.Await(job, message.TearingDown)
 			if done := s.finish(job); done.Outcome != tt.want {
 				t.Errorf("done %+v, want %s", done, tt.want)
 			}
@@ -234,11 +235,11 @@ func TestStopInSetupEndsItAndTearsDown(t *testing.T) {
 	s.serve(nil)
 	tr := newTrace(t)
 	job := around(s.job(tr.add("process")), tr.add("setup")+endless, tr.add("teardown"))
-	s.send(job)
+	s.Send(job)
 	tr.has(t, "setup")
-	s.tell(job, message.Control{Kind: message.Keepalive}) // a setup doesn't keep it from answering
-	s.await(job, message.Heartbeat)
-	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
+	s.Tell(job, message.Control{Kind: message.Keepalive}) // a setup doesn't keep it from answering
+	s.Await(job, message.Heartbeat)
+	s.Tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort, GraceMS: 1000})
 	info := s.exited(job, 1)
 	if word, reason := judged(job, info); word != outcome.CommandStopped || reason != "was stopped, as the run can't go on here" || info.Signal != "SIGTERM" {
 		t.Errorf("the setup: %+v, %s (%s), want it stopped by TERM", info, word, reason)
@@ -257,25 +258,25 @@ func TestElderRunTakesTheHostFromASetup(t *testing.T) {
 	// The first time it stays, so that the elder finds it there.
 	once := filepath.Join(t.TempDir(), "once")
 	younger := around(s.job(tr.add("younger")), "[ -e "+once+" ] || { touch "+once+"; printf half; "+tr.add("setup")+endless+"; }; "+tr.add("setup")+"echo whole", tr.add("teardown"))
-	elder := aged(s.job(tr.add("elder")))
-	s.send(younger)
+	elder := fakepublisher.Aged(s.job(tr.add("elder")))
+	s.Send(younger)
 	tr.has(t, "setup")
-	s.send(elder)
+	s.Send(elder)
 	if word, reason := judged(younger, s.exited(younger, 1)); word != outcome.CommandStopped {
 		t.Errorf("the setup %s (%s), want it stopped", word, reason)
 	}
-	s.await(younger, message.TearingDown)
-	if got := s.await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
+	s.Await(younger, message.TearingDown)
+	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
 		t.Errorf("the younger waits behind %s, want %s", got, elder.Run)
 	}
 	tr.want(t, "setup", "teardown") // all of it before the elder gets the host
-	s.await(elder, message.Ready)
-	s.commit(elder)
-	s.run(elder)
+	s.Await(elder, message.Ready)
+	s.Commit(elder)
+	s.Release(elder)
 	s.finish(elder)
-	s.await(younger, message.Ready)
-	s.commit(younger)
-	s.run(younger)
+	s.Await(younger, message.Ready)
+	s.Commit(younger)
+	s.Release(younger)
 	done := s.finish(younger)
 	tr.want(t, "setup", "teardown", "elder", "setup", "younger", "teardown")
 	if got, want := done.Totals[1], (message.Total{StdoutLines: 1, StdoutBytes: 10}); got != want {
@@ -288,18 +289,18 @@ func TestElderRunTakesTheHostWhenTheSetupIsOver(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	tr := newTrace(t)
-	younger, elder := around(s.job("true"), tr.add("setup"), tr.add("teardown")), aged(s.job(tr.add("elder")))
+	younger, elder := around(s.job("true"), tr.add("setup"), tr.add("teardown")), fakepublisher.Aged(s.job(tr.add("elder")))
 	owed := filepath.Join(s.runDir(younger), owedFile)
-	s.ready(younger)
+	s.Ready(younger)
 	if _, err := os.Stat(owed); err != nil {
 		t.Errorf("a worker that dies now would not know that the teardown is owed: %v", err)
 	}
-	s.send(elder)
-	s.await(younger, message.Waiting)
+	s.Send(elder)
+	s.Await(younger, message.Waiting)
 	if _, err := os.Stat(owed); !os.IsNotExist(err) {
 		t.Errorf("a worker that dies now would tear down again (%v)", err)
 	}
-	s.await(elder, message.Ready)
+	s.Await(elder, message.Ready)
 	tr.want(t, "setup", "teardown")
 }
 
@@ -311,16 +312,16 @@ func TestStopWhileGivingWayEndsTheRun(t *testing.T) {
 	tr := newTrace(t)
 	until := filepath.Join(t.TempDir(), "on")
 	younger := around(s.job("true"), tr.add("setup"), tr.add("teardown")+"until [ -e "+until+" ]; do sleep 0.01; done")
-	elder := aged(s.job("true"))
-	s.ready(younger)
-	s.send(elder)
+	elder := fakepublisher.Aged(s.job("true"))
+	s.Ready(younger)
+	s.Send(elder)
 	tr.has(t, "teardown")
-	s.tell(younger, message.Control{Kind: message.Stop, Cause: message.StopAbort})
-	s.tell(younger, message.Control{Kind: message.Keepalive})
-	s.await(younger, message.Heartbeat) // so that the stop has been read
-	check(t, os.WriteFile(until, nil, 0o600))
+	s.Tell(younger, message.Control{Kind: message.Stop, Cause: message.StopAbort})
+	s.Tell(younger, message.Control{Kind: message.Keepalive})
+	s.Await(younger, message.Heartbeat) // so that the stop has been read
+	testkit.Check(t, os.WriteFile(until, nil, 0o600))
 	s.finish(younger)
-	s.await(elder, message.Ready)
+	s.Await(elder, message.Ready)
 	tr.want(t, "setup", "teardown")
 }
 
@@ -328,7 +329,7 @@ func TestStopWhileGivingWayEndsTheRun(t *testing.T) {
 func (s *site) exited(job *message.Job, number int) *message.ExitedInfo {
 	s.t.Helper()
 	for {
-		if e := s.await(job, message.Exited); e.Exited.Command == number {
+		if e := s.Await(job, message.Exited); e.Exited.Command == number {
 			return e.Exited
 		}
 	}
@@ -346,11 +347,11 @@ func TestStartsOfSetupAndTeardownAreReported(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	job := around(s.job("true"), "echo $$; sleep 0.1", "true")
-	s.ready(job)
-	s.commit(job)
-	s.tell(job, message.Control{Kind: message.Start, At: time.Now()})
+	s.Ready(job)
+	s.Commit(job)
+	s.Tell(job, message.Control{Kind: message.Start, At: time.Now()})
 	s.finish(job)
-	events := s.of(job).events
+	events := s.Of(job).Events
 	slices.SortFunc(events, func(a, b *message.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	started := make(map[int]message.StartedInfo)
 	for _, e := range events {
@@ -361,8 +362,8 @@ func TestStartsOfSetupAndTeardownAreReported(t *testing.T) {
 			t.Errorf("%s ended having started at %s, and was reported to have started at %s", job.Commands[e.Exited.Command].Name, e.Exited.StartedAt, started[e.Exited.Command].StartedAt)
 		}
 	}
-	if len(started) != 3 || fmt.Sprintln(started[1].PID) != s.of(job).output["stdout.1"] {
-		t.Errorf("started %+v, want all three, and the setup with the pid %q", started, s.of(job).output["stdout.1"])
+	if len(started) != 3 || fmt.Sprintln(started[1].PID) != s.Of(job).Output["stdout.1"] {
+		t.Errorf("started %+v, want all three, and the setup with the pid %q", started, s.Of(job).Output["stdout.1"])
 	}
 }
 
@@ -374,7 +375,7 @@ func TestTeardownThatHangsIsEnded(t *testing.T) {
 	job := around(s.job("true"), "true", "(trap '' TERM; exec setsid sleep 1000) & trap '' TERM; "+endless)
 	job.Commands[2].TimeoutMS, job.GraceMS = 200, 200
 	add(job, message.PhaseTeardown, tr.add("last"))
-	s.start(job)
+	s.Start(job)
 	info := s.exited(job, 2)
 	if word, _ := judged(job, info); word != outcome.CommandTimedOut || info.Signal != "SIGKILL" || info.Swept != 1 {
 		t.Errorf("the teardown: %+v, %s, want it killed", info, word)
@@ -382,7 +383,7 @@ func TestTeardownThatHangsIsEnded(t *testing.T) {
 	s.finish(job)
 	tr.want(t, "last")
 	next := s.job("true")
-	s.ready(next) // the host is free
+	s.Ready(next) // the host is free
 }
 
 func TestWhatSetupLeavesBehindIsEndedWithIt(t *testing.T) {
@@ -391,7 +392,7 @@ func TestWhatSetupLeavesBehindIsEndedWithIt(t *testing.T) {
 	s.serve(nil)
 	tr := newTrace(t)
 	job := around(s.job(endless), "setsid sh -c 'trap \""+tr.add("asked")+"exit\" TERM; "+tr.add("there")+"while :; do sleep 0.01; done' & until [ -e "+string(tr)+" ]; do sleep 0.01; done", "true")
-	s.ready(job)
+	s.Ready(job)
 	tr.want(t, "there", "asked")
 }
 
@@ -402,24 +403,24 @@ func TestCrashedWorkersTeardownIsRunBeforeTheRunIsReportedLost(t *testing.T) {
 	job := around(s.job("true"), "true", tr.add("teardown")+"echo down")
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
-	check(t, j.event(message.Event{Kind: message.SettingUp}))
-	check(t, log.Close())
-	check(t, os.WriteFile(filepath.Join(s.runDir(job), owedFile), nil, 0o600))
-	check(t, os.Mkdir(filepath.Join(s.runDir(job), workDir), 0o700))
+	testkit.Check(t, j.event(message.Event{Kind: message.SettingUp}))
+	testkit.Check(t, log.Close())
+	testkit.Check(t, os.WriteFile(filepath.Join(s.runDir(job), owedFile), nil, 0o600))
+	testkit.Check(t, os.Mkdir(filepath.Join(s.runDir(job), workDir), 0o700))
 	next := s.job("true")
 	s.serve(nil)
-	s.send(next)
+	s.Send(next)
 
-	s.await(job, message.TearingDown)
+	s.Await(job, message.TearingDown)
 	done := s.finish(job)
 	if done.Outcome != message.HostLost || done.Reason != "the worker on alpha died in mid-run" || done.Totals[2].StdoutBytes != 5 {
 		t.Errorf("done %+v, want lost, with the teardown's output", done)
 	}
 	tr.want(t, "teardown")
-	if got := s.of(job).output["stdout.2"]; got != "down\n" {
+	if got := s.Of(job).Output["stdout.2"]; got != "down\n" {
 		t.Errorf("the teardown wrote %q", got)
 	}
-	s.await(next, message.Ready)
+	s.Await(next, message.Ready)
 }
 
 func TestCrashedWorkersTeardownIsNotRunWhereTheHostWasNotTheRuns(t *testing.T) {
@@ -427,7 +428,7 @@ func TestCrashedWorkersTeardownIsNotRunWhereTheHostWasNotTheRuns(t *testing.T) {
 	s := newSite(t)
 	tr := newTrace(t)
 	job := around(s.job("true"), tr.add("setup"), tr.add("teardown"))
-	check(t, s.log(job).Close())
+	testkit.Check(t, s.log(job).Close())
 	s.serve(nil)
 	if done := s.finish(job); done.Outcome != message.HostLost {
 		t.Errorf("done %+v, want lost", done)
@@ -442,10 +443,10 @@ func TestTerminalIsSaidToBeDumb(t *testing.T) {
 	job := s.job(`test -t 1 && echo $TERM`, `test -t 1 && echo $TERM`, `test -t 1 || echo $TERM`)
 	job.Commands[0].Pty, job.Commands[1].Pty = true, true
 	job.Commands[1].Env = map[string]string{"TERM": "vt100"}
-	s.start(job)
+	s.Start(job)
 	s.finish(job)
 	for key, want := range map[string]string{"stdout.0": "dumb\n", "stdout.1": "vt100\n", "stdout.2": "xterm-256color\n"} {
-		if got := s.of(job).output[key]; got != want {
+		if got := s.Of(job).Output[key]; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
 	}
@@ -458,10 +459,10 @@ func TestVariablesAreThereOnce(t *testing.T) {
 	job := s.job("")
 	job.Commands[0].Argv = []string{"cat", "/proc/self/environ"}
 	job.Commands[0].Env = map[string]string{"SHARED": "job"}
-	s.start(job)
+	s.Start(job)
 	s.finish(job)
 	seen := map[string]string{}
-	for entry := range strings.SplitSeq(strings.TrimSuffix(s.of(job).output["stdout.0"], "\x00"), "\x00") {
+	for entry := range strings.SplitSeq(strings.TrimSuffix(s.Of(job).Output["stdout.0"], "\x00"), "\x00") {
 		name, value, _ := strings.Cut(entry, "=")
 		if _, twice := seen[name]; twice {
 			t.Errorf("%s is there twice: which one counts depends on the program", name)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/testkit"
 )
 
 // A parcel is a file and what it holds.
@@ -41,8 +42,8 @@ func (s *site) answer(job *message.Job, p parcel, w *message.WantInfo, lose func
 	}
 	for i := range chunks { // the last first, each twice
 		c := chunks[len(chunks)-1-i]
-		s.chunk(c)
-		s.chunk(c)
+		s.Chunk(testHost, c)
+		s.Chunk(testHost, c)
 	}
 }
 
@@ -55,30 +56,30 @@ func TestFilesAreInPlaceBeforeTheProcesses(t *testing.T) {
 	job := s.job("true")
 	job.Commands[0].Argv = []string{"bin/program"}
 	job.Files = []message.File{program.File, {Path: "conf/text", Mode: 0o644, Text: "hello\n"}, data.File, {Path: "spool/in/", Mode: 0o700}, {Path: "spool/out/", Mode: 0o750}}
-	s.send(job)
-	s.answer(job, program, s.await(job, message.Want).Want, nil)
+	s.Send(job)
+	s.answer(job, program, s.Await(job, message.Want).Want, nil)
 	for done := int64(0); done < data.Bytes; {
-		w := s.await(job, message.Want).Want
+		w := s.Await(job, message.Want).Want
 		if w.Path != "data" || w.Total != data.Bytes || w.Offset != done {
 			t.Fatalf("asked for %+v, want what follows %d", w, done)
 		}
 		s.answer(job, data, w, nil)
 		done += w.Bytes
 	}
-	s.await(job, message.Ready)
-	s.commit(job)
-	s.run(job)
+	s.Await(job, message.Ready)
+	s.Commit(job)
+	s.Release(job)
 	s.finish(job)
-	if got := s.of(job).output["stdout.0"]; got != "hello\n"+data.SHA256+"  -\nspool/in/\nspool/out/\n750\n" {
+	if got := s.Of(job).Output["stdout.0"]; got != "hello\n"+data.SHA256+"  -\nspool/in/\nspool/out/\n750\n" {
 		t.Errorf("the program has read %q, want the files", got)
 	}
 
 	// The next run has it all from the cache.
 	next := s.job("true")
 	next.Commands[0].Argv, next.Files = job.Commands[0].Argv, job.Files
-	s.ready(next)
-	if len(s.of(next).events) > 0 {
-		t.Errorf("the next run asks again: %+v", s.of(next).events)
+	s.Ready(next)
+	if len(s.Of(next).Events) > 0 {
+		t.Errorf("the next run asks again: %+v", s.Of(next).Events)
 	}
 }
 
@@ -89,14 +90,14 @@ func TestLostPartOfAFileIsAskedForAgain(t *testing.T) {
 	p := newParcel("data", 0o644, strings.Repeat("0123456789", 100_000))
 	job := s.job("true")
 	job.Files = []message.File{p.File}
-	s.send(job)
-	s.answer(job, p, s.await(job, message.Want).Want, func(offset int64) bool { return offset == 2*message.MaxChunk })
-	w := s.await(job, message.Want).Want
+	s.Send(job)
+	s.answer(job, p, s.Await(job, message.Want).Want, func(offset int64) bool { return offset == 2*message.MaxChunk })
+	w := s.Await(job, message.Want).Want
 	if w.Offset != 2*message.MaxChunk {
 		t.Errorf("asked for %+v, want from the chunk that was lost", w)
 	}
 	s.answer(job, p, w, nil)
-	s.await(job, message.Ready)
+	s.Await(job, message.Ready)
 }
 
 // Chunks are not signed: only what hashes to what the job names is used.
@@ -107,19 +108,19 @@ func TestContentThatIsNotWhatTheJobNamesIsRefused(t *testing.T) {
 	p := newParcel("data", 0o644, "what was signed")
 	job := s.job("true")
 	job.Files = []message.File{p.File}
-	s.send(job)
-	w := s.await(job, message.Want).Want
-	s.chunk(&message.Chunk{Run: job.Run, Sum: sha256.Sum256(nil), Data: p.content})                 // of another file
-	s.chunk(&message.Chunk{Run: job.Run, Sum: p.sum, Data: []byte("too short")})                    // of another size
-	s.chunk(&message.Chunk{Run: job.Run, Sum: p.sum, Offset: 3, Data: p.content})                   // of another place
-	s.chunk(&message.Chunk{Run: message.NewRun(s.id), Sum: p.sum, Data: []byte("WHAT WAS SIGNED")}) // of another run
-	s.chunk(&message.Chunk{Run: job.Run, Sum: p.sum, Data: []byte("what was forged")[:w.Bytes]})
-	refused := s.await(job, message.Refused).Refused
+	s.Send(job)
+	w := s.Await(job, message.Want).Want
+	s.Chunk(testHost, &message.Chunk{Run: job.Run, Sum: sha256.Sum256(nil), Data: p.content})                 // of another file
+	s.Chunk(testHost, &message.Chunk{Run: job.Run, Sum: p.sum, Data: []byte("too short")})                    // of another size
+	s.Chunk(testHost, &message.Chunk{Run: job.Run, Sum: p.sum, Offset: 3, Data: p.content})                   // of another place
+	s.Chunk(testHost, &message.Chunk{Run: message.NewRun(s.ID), Sum: p.sum, Data: []byte("WHAT WAS SIGNED")}) // of another run
+	s.Chunk(testHost, &message.Chunk{Run: job.Run, Sum: p.sum, Data: []byte("what was forged")[:w.Bytes]})
+	refused := s.Await(job, message.Refused).Refused
 	if want := "file data: what came is not what the job names"; !strings.HasPrefix(refused.Reason, want) {
 		t.Errorf("refused for %q, want %q", refused.Reason, want)
 	}
 	entries, err := os.ReadDir(filepath.Join(s.state, cacheDir))
-	check(t, err)
+	testkit.Check(t, err)
 	if len(entries) > 0 {
 		t.Errorf("the cache holds %v, want nothing", entries)
 	}
@@ -130,17 +131,17 @@ func TestDamagedCacheIsFetchedAgain(t *testing.T) {
 	s := newSite(t)
 	s.serve(nil)
 	p := newParcel("data", 0o644, "content")
-	check(t, os.MkdirAll(filepath.Join(s.state, cacheDir), 0o700))
-	check(t, os.WriteFile(filepath.Join(s.state, cacheDir, p.SHA256), []byte("damaged"), 0o600))
+	testkit.Check(t, os.MkdirAll(filepath.Join(s.state, cacheDir), 0o700))
+	testkit.Check(t, os.WriteFile(filepath.Join(s.state, cacheDir, p.SHA256), []byte("damaged"), 0o600))
 	job := s.job("cat data")
 	job.Files = []message.File{p.File}
-	s.send(job)
-	s.answer(job, p, s.await(job, message.Want).Want, nil)
-	s.await(job, message.Ready)
-	s.commit(job)
-	s.run(job)
+	s.Send(job)
+	s.answer(job, p, s.Await(job, message.Want).Want, nil)
+	s.Await(job, message.Ready)
+	s.Commit(job)
+	s.Release(job)
 	s.finish(job)
-	if got := s.of(job).output["stdout.0"]; got != "content" {
+	if got := s.Of(job).Output["stdout.0"]; got != "content" {
 		t.Errorf("the process has read %q", got)
 	}
 }
@@ -152,11 +153,11 @@ func TestProcessCannotAlterTheCache(t *testing.T) {
 	p := newParcel("data", 0o644, "content")
 	job := s.job("echo changed > data; chmod 0 data")
 	job.Files = []message.File{p.File}
-	s.send(job)
-	s.answer(job, p, s.await(job, message.Want).Want, nil)
-	s.await(job, message.Ready)
-	s.commit(job)
-	s.run(job)
+	s.Send(job)
+	s.answer(job, p, s.Await(job, message.Want).Want, nil)
+	s.Await(job, message.Ready)
+	s.Commit(job)
+	s.Release(job)
 	s.finish(job)
 	got, err := os.ReadFile(filepath.Join(s.state, cacheDir, p.SHA256))
 	if err != nil || string(got) != "content" {
@@ -171,9 +172,9 @@ func TestStopEndsAFetch(t *testing.T) {
 	p := newParcel("data", 0o644, "content")
 	job := s.job("true")
 	job.Files = []message.File{p.File}
-	s.send(job)
-	s.await(job, message.Want)
-	s.tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort})
+	s.Send(job)
+	s.Await(job, message.Want)
+	s.Tell(job, message.Control{Kind: message.Stop, Cause: message.StopAbort})
 	s.finish(job)
 }
 
@@ -182,19 +183,19 @@ func TestCacheDropsWhatWasNotUsedForLongest(t *testing.T) {
 	c := cache{filepath.Join(t.TempDir(), "cache"), 25}
 	add := func(content string, age time.Duration) string {
 		f, err := c.create()
-		check(t, err)
+		testkit.Check(t, err)
 		_, err = f.WriteString(content)
-		check(t, err)
+		testkit.Check(t, err)
 		sum := sha256.Sum256([]byte(content))
 		hash := hex.EncodeToString(sum[:])
-		check(t, verify(f, hash))
-		check(t, c.keep(f, hash))
+		testkit.Check(t, verify(f, hash))
+		testkit.Check(t, c.keep(f, hash))
 		at := time.Now().Add(-age)
-		check(t, os.Chtimes(filepath.Join(c.dir, hash), at, at))
+		testkit.Check(t, os.Chtimes(filepath.Join(c.dir, hash), at, at))
 		return hash
 	}
 	old, used := add("aaaaaaaaaa", 3*time.Hour), add("bbbbbbbbbb", 2*time.Hour)
-	check(t, c.copyTo(new(bytes.Buffer), old)) // which is no longer the oldest
+	testkit.Check(t, c.copyTo(new(bytes.Buffer), old)) // which is no longer the oldest
 	recent := add("cccccccccc", 0)
 	for hash, want := range map[string]bool{old: true, used: false, recent: true} {
 		if c.has(hash) != want {
@@ -202,14 +203,14 @@ func TestCacheDropsWhatWasNotUsedForLongest(t *testing.T) {
 		}
 	}
 	f, err := c.create()
-	check(t, err)
+	testkit.Check(t, err)
 	if err := verify(f, recent); !errors.Is(err, errOtherContent) {
 		t.Errorf("error %v, want %v", err, errOtherContent)
 	}
-	check(t, f.Close())
-	check(t, os.Remove(f.Name()))
+	testkit.Check(t, f.Close())
+	testkit.Check(t, os.Remove(f.Name()))
 	entries, err := os.ReadDir(c.dir)
-	check(t, err)
+	testkit.Check(t, err)
 	if len(entries) != 2 {
 		t.Errorf("the cache holds %v, want two entries", entries)
 	}
@@ -224,17 +225,17 @@ func TestCacheThatIsDeletedDuringAFetchMakesNoDifference(t *testing.T) {
 	first, second := newParcel("first", 0o644, "one"), newParcel("second", 0o644, "two")
 	job := s.job("cat first second")
 	job.Files = []message.File{first.File, second.File}
-	s.send(job)
+	s.Send(job)
 	for _, p := range []parcel{first, second} {
-		want := s.await(job, message.Want).Want
-		check(t, os.RemoveAll(filepath.Join(s.state, cacheDir)))
+		want := s.Await(job, message.Want).Want
+		testkit.Check(t, os.RemoveAll(filepath.Join(s.state, cacheDir)))
 		s.answer(job, p, want, nil)
 	}
-	s.await(job, message.Ready)
-	s.commit(job)
-	s.run(job)
+	s.Await(job, message.Ready)
+	s.Commit(job)
+	s.Release(job)
 	s.finish(job)
-	if got := s.of(job).output["stdout.0"]; got != "onetwo" {
+	if got := s.Of(job).Output["stdout.0"]; got != "onetwo" {
 		t.Errorf("the process found %q", got)
 	}
 }
