@@ -163,6 +163,7 @@ func deleteQueues(t *testing.T, url, namespace string) {
 // commands are what scripts have beyond testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"workers":       startWorkers,
+	"pythonworker":  startPythonWorker,
 	"await":         await,
 	"nothing":       nothingLeft,
 	"dead":          deadLetter,
@@ -212,39 +213,55 @@ func startWorkers(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: workers HOST ...")
 	}
 	for _, host := range args {
-		cmd := exec.Command(filepath.Join(programs, "worker"))
-		cmd.Dir = ts.Getenv("ROOT")
-		log, err := os.Create(ts.MkAbs("worker-" + host + ".log"))
-		ts.Check(err)
-		cmd.Stderr = log
-		for _, name := range []string{"PATH", "MARK", "DOWNBEAT_QUEUE_URL", "DOWNBEAT_NAMESPACE", "DOWNBEAT_STATE_DIR", "DOWNBEAT_TRUSTED_KEYS", "DOWNBEAT_LEASE", "TMPDIR"} {
-			if value := ts.Getenv(name); value != "" {
-				cmd.Env = append(cmd.Env, name+"="+value)
-			}
-		}
-		for _, entry := range sqstest.Environ("") { // the names count; without SQS they are not set
-			name, _, _ := strings.Cut(entry, "=")
-			if value := ts.Getenv(name); value != "" {
-				cmd.Env = append(cmd.Env, name+"="+value)
-			}
-		}
-		cmd.Env = append(cmd.Env, "DOWNBEAT_HOST="+host, "DOWNBEAT_LOG_LEVEL=debug")
-		ts.Check(cmd.Start())
-		pid := fmt.Sprint(cmd.Process.Pid)
-		ts.Setenv("WORKER_"+host, pid)
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended); log.Close() }()
-		ts.Defer(func() {
-			_ = cmd.Process.Signal(os.Interrupt)
-			select {
-			case <-ended:
-			case <-time.After(20 * time.Second):
-				_ = cmd.Process.Kill()
-				<-ended
-			}
-		})
+		startWorker(ts, host, exec.Command(filepath.Join(programs, "worker")))
 	}
 	await(ts, false, []string{"publish", "hosts", writeHosts(ts, args)})
+}
+
+// python is the interpreter for which Debian's packages of modules are.
+const python = "/usr/bin/python3"
+
+// startPythonWorker starts the example worker and waits until it answers:
+// pythonworker HOST.
+func startPythonWorker(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: pythonworker HOST")
+	}
+	startWorker(ts, args[0], exec.Command(python, "-B", filepath.Join("examples", "clients", "worker.py"), args[0]))
+	await(ts, false, []string{"publish", "hosts", writeHosts(ts, args)})
+}
+
+// startWorker starts a worker for a host; it is ended when the script is over.
+func startWorker(ts *testscript.TestScript, host string, cmd *exec.Cmd) {
+	cmd.Dir = ts.Getenv("ROOT")
+	log, err := os.Create(ts.MkAbs("worker-" + host + ".log"))
+	ts.Check(err)
+	cmd.Stderr = log
+	for _, name := range []string{"PATH", "MARK", "DOWNBEAT_QUEUE_URL", "DOWNBEAT_NAMESPACE", "DOWNBEAT_STATE_DIR", "DOWNBEAT_TRUSTED_KEYS", "DOWNBEAT_LEASE", "TMPDIR"} {
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	for _, entry := range sqstest.Environ("") { // the names count; without SQS they are not set
+		name, _, _ := strings.Cut(entry, "=")
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	cmd.Env = append(cmd.Env, "DOWNBEAT_HOST="+host, "DOWNBEAT_LOG_LEVEL=debug")
+	ts.Check(cmd.Start())
+	ts.Setenv("WORKER_"+host, fmt.Sprint(cmd.Process.Pid))
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended); log.Close() }()
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			_ = cmd.Process.Kill()
+			<-ended
+		}
+	})
 }
 
 func writeHosts(ts *testscript.TestScript, names []string) string {
