@@ -24,7 +24,7 @@ func (f *flags) findQueue(set *pflag.FlagSet) (warnings []string, err error) {
 		return nil, errors.New("--queue and --queue-file: choose one")
 	case f.QueueFile == "" || url:
 	case !file && f.Queue != embedded:
-		return nil, errors.New("the environment has both the queue's URL (DOWNBEAT_QUEUE or DOWNBEAT_QUEUE_URL) and a file that holds it (DOWNBEAT_QUEUE_FILE or DOWNBEAT_QUEUE_URL_FILE): which one counts? Unset the other")
+		return nil, errors.New("the environment has both the queue's URL (DOWNBEAT_QUEUE or DOWNBEAT_QUEUE_URL) and a file that holds it (DOWNBEAT_QUEUE_FILE or DOWNBEAT_QUEUE_URL_FILE): unset one of them")
 	default:
 		if f.Queue, err = settings.ReadURL(f.QueueFile); err != nil {
 			return nil, fmt.Errorf("--queue-file: %w", err)

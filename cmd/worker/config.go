@@ -25,11 +25,11 @@ type config struct {
 	open bool
 	// warnings are for the log.
 	warnings []string
-	// exposed is why the worker could not be hidden from other programs.
+	// exposed is the error if the worker could not be hidden from other programs.
 	exposed error
 }
 
-// configure reads and checks the environment; all that is wrong is told at once.
+// configure reads and checks the environment. It reports all mistakes at once.
 func configure() (*config, error) {
 	var c config
 	if err := envconfig.Process("downbeat", &c.Worker); err != nil {
@@ -44,8 +44,8 @@ func configure() (*config, error) {
 	return &c, errors.Join(errs...)
 }
 
-// maxHosts bounds the names of one worker: each may have two channels of the
-// connection, of which RabbitMQ grants 2,047.
+// maxHosts bounds the names of one worker: each may use two channels of the
+// connection, and RabbitMQ allows 2,047.
 const maxHosts = 1000
 
 func (c *config) checkHosts() error {
@@ -73,20 +73,20 @@ func (c *config) checkHosts() error {
 		case ok && other == name:
 			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST names %s twice", name))
 		case ok:
-			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST names %s and %s, which differ in case alone: nobody could tell them apart, and some file systems can't either", other, name))
+			errs = append(errs, fmt.Errorf("DOWNBEAT_HOST names %s and %s, which differ in case alone: people would confuse them, and some file systems can't tell them apart", other, name))
 		}
 		before[folded] = name
 	}
 	return errors.Join(errs...)
 }
 
-// readQueueURL takes the URL from its file, if that is where it is, and checks it.
+// readQueueURL reads the URL from its file, if there is one, and checks it.
 func (c *config) readQueueURL() error {
 	if c.QueueURLFile == "" {
 		return c.checkQueue()
 	}
 	if c.QueueURL != "" {
-		return errors.New("DOWNBEAT_QUEUE_URL and DOWNBEAT_QUEUE_URL_FILE are both set: which one counts? Unset the other")
+		return errors.New("DOWNBEAT_QUEUE_URL and DOWNBEAT_QUEUE_URL_FILE are both set: unset one of them")
 	}
 	url, err := settings.ReadURL(c.QueueURLFile)
 	if err != nil {
@@ -96,16 +96,16 @@ func (c *config) readQueueURL() error {
 	return c.checkQueue()
 }
 
-// checkQueue checks the URL, and whose jobs may come from there: like a
-// database in protected mode, a worker that anybody on the network could give
-// jobs to doesn't start by accident.
+// checkQueue checks the URL, and whose jobs are accepted from there. Like a database
+// in protected mode, a worker that takes jobs from anybody on the network must not
+// start by accident.
 func (c *config) checkQueue() error {
 	if c.QueueURL == "" {
 		hint := ""
 		if os.Getenv("DOWNBEAT_QUEUE") != "" || os.Getenv("DOWNBEAT_QUEUE_FILE") != "" {
 			hint = "; DOWNBEAT_QUEUE and DOWNBEAT_QUEUE_FILE are read by publish alone"
 		}
-		return fmt.Errorf("DOWNBEAT_QUEUE_URL is not set: which queue is to be served? For instance amqp://guest:guest@localhost/ (see worker --help)%s", hint)
+		return fmt.Errorf("DOWNBEAT_QUEUE_URL is not set: it names the queue to serve, such as amqp://guest:guest@localhost/ (see worker --help)%s", hint)
 	}
 	loopback, err := dial.IsLoopback(c.QueueURL)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *config) checkQueue() error {
 	return nil
 }
 
-// shortestLease keeps heartbeats, ten to a lease, from becoming a load.
+// shortestLease bounds the rate of heartbeats, ten to a lease.
 const shortestLease = time.Second
 
 func (c *config) checkRest() error {
@@ -149,8 +149,8 @@ func (c *config) checkRest() error {
 	return errors.Join(errs...)
 }
 
-// findStateDir picks the state directory: as told, else systemd's, else the
-// user's as the XDG base directories have it.
+// findStateDir picks the state directory: the one that is set, else systemd's, else
+// the user's by the XDG base directory rules.
 func (c *config) findStateDir() error {
 	if c.StateDir == "" {
 		c.StateDir = strings.Split(os.Getenv("STATE_DIRECTORY"), ":")[0]
@@ -160,7 +160,7 @@ func (c *config) findStateDir() error {
 		if base == "" {
 			home, err := os.UserHomeDir()
 			if err != nil {
-				return fmt.Errorf("no place for the journal: %w (set DOWNBEAT_STATE_DIR)", err)
+				return fmt.Errorf("find a directory for the journal: %w (set DOWNBEAT_STATE_DIR)", err)
 			}
 			base = filepath.Join(home, ".local", "state")
 		}
@@ -181,12 +181,12 @@ the environment:
 
 const helpTail = `
 Flags:
-  --check    check configuration and connection, and leave
-  --version  print the version, and leave
+  --check    check configuration and connection, and exit
+  --version  print the version, and exit
   --help     print this
 
-SIGTERM stops the current run, leaves nothing, and ends the worker with status 0.
-A worker that loses the queue tries for ever to reach it again.
+SIGTERM stops the current run, leaves no process behind, and ends the worker with
+status 0. A worker that loses the queue keeps trying to reach it.
 `
 
 func printHelp(w io.Writer) {
@@ -199,8 +199,8 @@ func printHelp(w io.Writer) {
 	fmt.Fprint(w, helpTail)
 }
 
-// shown is the names as a connection or a status line has room for: all, or the
-// first and how many more there are.
+// shown lists the names for a connection or a status line: all, or the first ones and
+// how many more there are.
 func shown(names []string) string {
 	const room = 100
 	size := 0

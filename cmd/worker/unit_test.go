@@ -73,8 +73,8 @@ func TestUnitKeepsProcessesFromMuch(t *testing.T) {
 	}
 }
 
-// TestEnvironmentFileNamesEveryVariable: the file has a line for each variable, and
-// none besides.
+// TestEnvironmentFileNamesEveryVariable: the file has a line for each variable, with
+// its default, and none besides.
 func TestEnvironmentFileNamesEveryVariable(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join(units, "worker.env"))
@@ -82,9 +82,13 @@ func TestEnvironmentFileNamesEveryVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := settings.Names(&settings.Worker{})
-	for _, name := range names {
-		if !strings.Contains(string(text), "\nDOWNBEAT_"+name+"=") && !strings.Contains(string(text), "\n#DOWNBEAT_"+name+"=") {
-			t.Errorf("worker.env has no line for DOWNBEAT_%s", name)
+	for _, v := range settings.Variables(&settings.Worker{}) {
+		line := "DOWNBEAT_" + v.Name + "="
+		if v.Default != "" {
+			line += v.Default + "\n"
+		}
+		if !strings.Contains(string(text), "\n"+line) && !strings.Contains(string(text), "\n#"+line) {
+			t.Errorf("worker.env has no line %q", line)
 		}
 	}
 	for line := range strings.Lines(string(text)) {

@@ -94,7 +94,7 @@ var (
 var shipmentFields = &object[shipment]{
 	title: "### Shipping files", def: "file",
 	fields: []field[shipment]{
-		{name: "from", is: into(filled(limitKeys, ""), func(s *shipment) **text { return &s.from }), about: "the file, or the directory with all that is in it, empty directories too. A relative path is seen from the directory of the experiment file (with publish - from the working directory). Where the template leaves nothing, nothing is shipped"},
+		{name: "from", is: into(filled(limitKeys, ""), func(s *shipment) **text { return &s.from }), about: "the file, or the directory with everything in it; relative to the directory of the experiment file, or with publish - to the working directory. If the template comes out empty, nothing is shipped"},
 		{name: "text", is: into(templateOf(textKeys), func(s *shipment) **text { return &s.text }), about: "instead: what is in the file; at most 128 KiB"},
 		{name: "mode", is: into(permissions, func(s *shipment) *uint32 { return &s.mode }), otherwise: "those of the source; 0644 for a text", about: "who may read, write and execute it"},
 		{name: "on", is: into(hostNamesOf, func(s *shipment) *[]string { return &s.on }), otherwise: "all that take part", about: "the hosts that get it"},

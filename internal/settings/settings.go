@@ -1,6 +1,5 @@
-// Package settings knows the environment variables of all our programs, and
-// finds the one that is misspelt: a setting that nobody reads changes nothing,
-// and says nothing either.
+// Package settings describes the environment variables of our programs, and finds
+// misspelt ones: a variable that no program reads would silently change nothing.
 package settings
 
 import (
@@ -16,24 +15,24 @@ import (
 const Prefix = "DOWNBEAT_"
 
 // The names of the variables by program, without the prefix. One file of settings
-// often serves both, so neither minds those of the other.
+// often serves both, so each program accepts those of the other.
 var worker, publish = Names(&Worker{}), Names(&Publish{})
 
-// given are the variables that processes of a run get: a program of ours may be
-// one of those.
+// given are the variables that processes of a run get. One of them may be a program
+// of ours.
 var given = []string{"GROUP", "HOST", "INDEX", "LOCAL", "PROCESS", "RANK", "RUN"}
 
-// elsewhere begins the variables of tests and of the Compose file.
+// elsewhere are the prefixes of the variables of tests and of the Compose file.
 var elsewhere = []string{"COMPOSE_", "TEST_"}
 
 // serviceLink matches what Kubernetes sets in each container for a service whose
 // name begins with ours, without the prefix.
 var serviceLink = regexp.MustCompile(`^([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 
-// Unknown looks for variables of ours in an environment that no program reads. spec
-// is a [*Worker] or [*Publish]: what the program reads itself. Those that are nearly
-// one of the program's or the other's are errors; of the rest, which may be meant for
-// something else, a person should be warned.
+// Unknown looks for variables with our prefix that no program reads. spec is what the
+// program itself reads, a [*Worker] or [*Publish]. A variable that is nearly one of the
+// program's, or of the other's, is an error. The others may be meant for something
+// else: they are warnings.
 func Unknown(program string, spec any, environ []string) (errs []error, warnings []string) {
 	own := Names(spec)
 	for _, entry := range environ {
@@ -77,11 +76,10 @@ func nearest(got string, own []string) string {
 	return name
 }
 
-// begins reports whether a name is another one's beginning, and long enough to
-// mean something.
+// begins reports whether a name is a prefix of another, and not too short.
 func begins(name, with string) bool { return len(with) > 2 && strings.HasPrefix(name, with) }
 
-// allowed is how many wrong letters a name of that length may have.
+// allowed is how many letters may be wrong in a name of that length.
 func allowed(name string) int {
 	switch {
 	case len(name) > 9:

@@ -39,7 +39,7 @@ type Publish struct {
 	Results      string        `default:"results" arg:"DIR" desc:"DIR to put results into"`
 	Key          string        `unset:"none" arg:"FILE" desc:"FILE with the private key to sign with (see publish keygen)"`
 	ReadyTimeout time.Duration `split_words:"true" default:"30s" desc:"how long a host may take to become ready"`
-	Lease        time.Duration `default:"30s" desc:"how long to wait for a word from a silent host, and workers for one from here"`
+	Lease        time.Duration `default:"30s" desc:"how long to wait for a silent host, and how long workers wait for a silent publisher"`
 	Retries      int           `default:"-1" unset:"the file's retries" arg:"N" desc:"try a datapoint that did not succeed again, up to N times (default: what the file says)"`
 	FailFast     bool          `split_words:"true" default:"false" desc:"stop the experiment at the first datapoint that does not succeed"`
 	KeepGoing    bool          `split_words:"true" default:"false" desc:"go on with the next datapoint whatever becomes of one (the default), even after the same refusal three times in a row"`
@@ -49,7 +49,7 @@ type Publish struct {
 	Quiet        bool          `default:"false" desc:"don't print the processes' lines; they are in the results"`
 	NoProgress   bool          `split_words:"true" default:"false" desc:"no live line on the terminal"`
 	Output       string        `default:"text" arg:"FORMAT" desc:"FORMAT of standard output: text or json"`
-	LogLevel     string        `split_words:"true" default:"warn" arg:"LEVEL" desc:"LEVEL: debug, info, warn or error: how much to tell on standard error of what goes on inside"`
+	LogLevel     string        `split_words:"true" default:"warn" arg:"LEVEL" desc:"LEVEL: debug, info, warn or error: how much to log on standard error"`
 }
 
 // A Variable is one environment variable, as the tags of its field have it.
