@@ -1,0 +1,112 @@
+package conduct
+
+import (
+	"slices"
+
+	"downbeat/internal/message"
+)
+
+// A Phase is where a host stands in a run, as its publisher knows it. Whatever the phase,
+// a host may be given up: then it is completed. A test holds this drawing to the table:
+//
+//	asked → waiting, fetching
+//	waiting ⇄ fetching
+//	asked, waiting, fetching, withdrawing, ready, committed → setting_up
+//	asked, waiting, fetching, setting_up, withdrawing → ready
+//	ready ⇄ committed → started → tearing_down → ended → completed
+//	setting_up, withdrawing, ready, committed → waiting
+//	asked, waiting, fetching, setting_up, ready, committed → withdrawing
+//	withdrawing, ready, committed, started → ended
+//	asked, waiting, fetching, setting_up, withdrawing, ready, committed, started, tearing_down → completed
+type Phase uint8
+
+// The phases, in their order.
+const (
+	Asked       Phase = iota // the job is on the queue
+	Waiting                  // another run has the host
+	Fetching                 // it is being sent files that it lacks
+	SettingUp                // its setup is being run
+	Withdrawing              // its teardown is being run, though nothing was released there
+	Ready                    // its processes are held
+	Committed                // and kept for this run
+	Released                 // and started
+	TearingDown              // they are over, and its teardown is being run
+	Ended                    // no process of the run is left there; its files are on their way
+	Completed                // nothing of the run is left there, and all it reported is here
+)
+
+var phaseNames = [...]string{
+	"asked", "waiting", "fetching", "setting_up", "withdrawing", "ready", "committed", "started", "tearing_down", "ended", "completed",
+}
+
+// String names the phase.
+func (p Phase) String() string { return phaseNames[p] }
+
+// A phaseStep is what an event does to a host. do says what a person may want to know
+// of it.
+type phaseStep struct {
+	on          message.EventKind
+	from, until Phase                        // the first and the last in which the event can come
+	guard       func(*Run, *host, told) bool // nil: none
+	do          func(*Run, *host, told) (detail string)
+	to          Phase
+	stay        bool // the phase does not change
+	// anyhow: what the event says need not hold, as the host is not believed anyhow.
+	anyhow bool
+}
+
+// phaseSteps are the events that have a number, and the one that moves a host without
+// having one, want. The first step that fits is taken. Whether an event can be true after
+// all that came before is for the account to say; what is not in the table can't.
+var phaseSteps = []phaseStep{
+	{on: message.Want, from: Asked, until: Fetching, guard: wantCounts, do: fetches, to: Fetching},
+	{on: message.Waiting, from: Asked, until: Committed, do: waits, to: Waiting},
+	{on: message.SettingUp, from: Asked, until: Committed, do: setsUp, to: SettingUp},
+	{on: message.Ready, from: Asked, until: Committed, guard: knowsTooLittle, do: turnAwayOld, to: Completed, anyhow: true},
+	{on: message.Ready, from: Asked, until: Committed, do: getsReady, to: Ready},
+	{on: message.Committed, from: Ready, until: Committed, do: commits, to: Committed},
+	{on: message.Started, from: Committed, until: Released, guard: tellsOfProcess, do: commandsStart, to: Released},
+	{on: message.Started, from: SettingUp, until: TearingDown, guard: tellsOfNone, do: commandsStart, stay: true},
+	{on: message.Exited, from: SettingUp, until: TearingDown, do: commandEnds, stay: true},
+	{on: message.Stopping, from: Asked, until: Ended, do: carriesOutStop, stay: true},
+	{on: message.TearingDown, from: Asked, until: Committed, do: withdraws, to: Withdrawing},
+	{on: message.TearingDown, from: Released, until: TearingDown, do: noDetail, to: TearingDown},
+	{on: message.Ended, from: Withdrawing, until: Ended, do: noDetail, to: Ended},
+	{on: message.Refused, from: Asked, until: Committed, do: refuses, to: Completed},
+	{on: message.Done, from: Asked, until: Ended, do: finishes, to: Completed},
+}
+
+// phaseStepOf finds what an event does to a host; nil: it can't come from it.
+func phaseStepOf(r *Run, h *host, e told) *phaseStep {
+	for i := range phaseSteps {
+		s := &phaseSteps[i]
+		if s.on == e.Kind && h.phase >= s.from && h.phase <= s.until && (s.guard == nil || s.guard(r, h, e)) {
+			return s
+		}
+	}
+	return nil
+}
+
+// tellsOfProcess reports whether an event tells of the start of a process: tellsOfNone of
+// commands of the setup or the teardown alone.
+func tellsOfProcess(_ *Run, h *host, e told) bool {
+	return slices.ContainsFunc(e.Started, func(s message.StartedInfo) bool {
+		return s.Command >= 0 && s.Command < len(h.job.Commands) && h.job.Commands[s.Command].Phase == message.PhaseRun
+	})
+}
+
+func tellsOfNone(r *Run, h *host, e told) bool { return !tellsOfProcess(r, h, e) }
+
+func noDetail(*Run, *host, told) string { return "" }
+
+// carriesOutStop notes when a host has stopped its processes.
+func carriesOutStop(r *Run, h *host, e told) string {
+	h.stoppedAt = h.contact.instant(e.Time, r.now)
+	return ""
+}
+
+// finishes takes a host's last event.
+func finishes(r *Run, h *host, e told) string {
+	r.finish(h, e.Done, true)
+	return ""
+}

@@ -1,0 +1,191 @@
+package conduct
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// A told event is one whose turn has come, with when it had come.
+type told struct {
+	*message.Event
+	at time.Time
+}
+
+// receive takes in what has come from a host, and applies it if it is its turn.
+func (r *Run) receive(h *host, a Received) {
+	h.touched = true
+	if h.over() {
+		r.afterword(h, a)
+		return
+	}
+	if f, ok := a.Content.(Foreign); ok {
+		foreign(r, h, f.Version)
+		return
+	}
+	if h.contact.hear(a.At, r.spec.asking()/2) { // it is given time anew for what it owes: it could not know
+		h.inbox.progress = a.At
+		h.request.owe(a.At)
+	}
+	switch {
+	case a.Seq == 0:
+		r.takeUnnumbered(h, a)
+	case h.inbox.isNext(&a):
+		h.inbox.pass(&a, r.now)
+		r.takeTurn(h, a)
+	case h.inbox.put(a, r.now):
+		r.contradicted(h, fmt.Sprintf("event %d has come twice, and not alike: the end of its log was lost, or two workers answer for the host", a.Seq))
+	default:
+		r.takeNext(h)
+	}
+}
+
+// takePending applies the next event of a host that has one.
+func (r *Run) takePending() {
+	for i := range r.hosts {
+		if h := &r.hosts[i]; h.pending {
+			h.touched = true
+			r.takeNext(h)
+			return
+		}
+	}
+}
+
+// takeNext applies the next event of a host, if it is here.
+func (r *Run) takeNext(h *host) {
+	a, ok := h.inbox.take(r.now)
+	if !ok {
+		return
+	}
+	if h.pending {
+		h.pending = false
+		r.pending--
+	}
+	r.takeTurn(h, a)
+	if !h.over() && h.inbox.has() {
+		h.pending = true
+		r.pending++
+	}
+}
+
+// takeTurn applies an event whose turn has come.
+func (r *Run) takeTurn(h *host, a Received) {
+	switch c := a.Content.(type) {
+	case Event:
+		r.apply(h, told{c.Event, a.At})
+	case Output:
+		r.takeOutput(h, c)
+	case Files:
+		r.takeFiles(h, c)
+	case Foreign: // it has no number
+	case Unknown:
+		passOver(r, h, c.Kind)
+	}
+	// Out of turn, so that the worker's stream never stops for want of it.
+	if !h.over() && h.inbox.unacked >= h.inbox.window/4 {
+		r.keepalive(h)
+	}
+}
+
+// takeUnnumbered takes an event that is of the moment.
+func (r *Run) takeUnnumbered(h *host, a Received) {
+	c, ok := a.Content.(Event)
+	if !ok {
+		r.out.put(Warn{Host: h.index, What: OutputUnnumbered})
+		return
+	}
+	e := told{c.Event, a.At}
+	switch e.Kind {
+	case message.Heartbeat:
+		r.takeHeartbeat(h, e)
+	case message.Want:
+		if step := phaseStepOf(r, h, e); step != nil {
+			r.follow(h, e, step)
+		}
+	case message.Refused:
+		if h.inbox.next > 1 {
+			r.contradicted(h, "it is said not to have taken the job, of which it has reported: "+e.Refused.Reason)
+			return
+		}
+		refuses(r, h, e)
+	case message.Done:
+		r.finish(h, e.Done, false)
+	}
+}
+
+// takeHeartbeat takes the answer to a keepalive.
+func (r *Run) takeHeartbeat(h *host, e told) {
+	info := e.Heartbeat
+	if info.Last < info.Ack {
+		r.contradicted(h, fmt.Sprintf("its log is said to end with event %d, and event %d has come from it: the log was cut off, or another worker answers for the host", info.Last, info.Ack))
+		return
+	}
+	h.inbox.knows(info.Last, r.now)
+	h.contact.answered(info.Probe, e.at)
+	h.contact.probed(e.at)
+}
+
+// apply takes the next event in order.
+func (r *Run) apply(h *host, e told) {
+	step := phaseStepOf(r, h, e)
+	if step == nil || !step.anyhow {
+		if what := h.account.take(e.Event, r.orders(h)); what != "" {
+			r.contradicted(h, what)
+			return
+		}
+	}
+	switch {
+	case step != nil:
+		r.follow(h, e, step)
+	case e.Known():
+		r.contradicted(h, fmt.Sprintf("%q comes from a host that is %s", e.Kind, h.phase))
+	default:
+		passOver(r, h, string(e.Kind))
+	}
+}
+
+// follow takes a step. What ends the host's part has moved it itself.
+func (r *Run) follow(h *host, e told, step *phaseStep) {
+	detail := step.do(r, h, e)
+	if !step.stay && !h.over() {
+		r.move(h, step.to, detail)
+	}
+}
+
+// orders are what the host has been asked for, and when the run is, by its clock.
+func (r *Run) orders(h *host) orders {
+	var o orders
+	c := &h.contact.clock
+	if !r.releaseAt.IsZero() {
+		o.start = c.Theirs(r.releaseAt)
+	}
+	if r.ending.stopped() {
+		o.stop, o.rule = c.Theirs(r.ending.at), !r.ending.failing()
+	}
+	if c.Samples() > 0 {
+		o.from = c.Theirs(r.enqueuedAt).Add(-c.Error())
+		o.until = c.Theirs(r.now).Add(c.Error())
+	}
+	return o
+}
+
+// foreign takes word from a host whose worker speaks another version of the protocol.
+// Once it has been heard in ours, that can't be it.
+func foreign(r *Run, h *host, version int) {
+	if h.phase != Asked {
+		r.out.put(Warn{Host: h.index, What: VersionIgnored, Detail: strconv.Itoa(version)})
+		return
+	}
+	turnAway(r, h, fmt.Sprintf("the worker on %s speaks version %d of the protocol, and this publish version %d: use the same build on both", h.name, version, message.Version))
+}
+
+// passOver leaves a message alone whose kind this build doesn't know: a newer worker tells
+// something that doesn't concern us. It has had its number.
+func passOver(r *Run, h *host, kind string) {
+	if !h.passedOver {
+		h.passedOver = true
+		r.out.put(Warn{Host: h.index, What: KindUnknown, Detail: kind})
+	}
+}
