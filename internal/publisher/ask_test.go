@@ -14,6 +14,8 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
+	"downbeat/internal/testkit"
+	"downbeat/internal/testkit/fakeworker"
 )
 
 func TestCancelStopsTheRunFromElsewhere(t *testing.T) {
@@ -29,9 +31,9 @@ func TestCancelStopsTheRunFromElsewhere(t *testing.T) {
 			alpha, elsewhere := l.worker("alpha"), l.publisher(sign)
 			dp := l.datapoint(proc("alpha", "a", 0))
 			run := l.start(dp)
-			release(alpha)
-			check(t, elsewhere.Cancel(t.Context(), dp.Run, "wrong file", patience))
-			if stop := alpha.obey(0); stop.Cause != message.StopAbort {
+			fakeworker.Release(alpha)
+			testkit.Check(t, elsewhere.Cancel(t.Context(), dp.Run, "wrong file", patience))
+			if stop := alpha.Obey(0); stop.Cause != message.StopAbort {
 				t.Errorf("stopped for %s, want abort", stop.Cause)
 			}
 			if got := run.wait(); got.Outcome != outcome.RunAborted || got.Reason != "cancelled: wrong file" {
@@ -57,17 +59,18 @@ func TestCancelByAStrangerIsRefused(t *testing.T) {
 			alpha := l.worker("alpha")
 			dp := l.datapoint(proc("alpha", "a", 0))
 			run := l.start(dp)
-			release(alpha)
+			fakeworker.Release(alpha)
 			err := l.publisher(test.stranger).Cancel(t.Context(), dp.Run, "", patience)
 			if !errors.Is(err, ErrNotCancelled) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want not cancelled: %s", err, test.want)
 			}
-			alpha.exit(0, 0)
-			alpha.done(message.HostDone)
+			alpha.Exit(0, 0)
+			alpha.Done(message.HostDone)
 			if got := run.wait(); got.Outcome != outcome.RunSucceeded {
 				t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 			}
-			alpha.expectNothingAfter(run)
+			run.wait()
+			alpha.ExpectNothingAfter()
 		})
 	}
 }
@@ -94,7 +97,7 @@ func TestHostsAskedByNameAreMeasured(t *testing.T) {
 	l := newLab(t, nil)
 	l.worker("alpha")
 	got, err := l.p.Hosts(t.Context(), []string{"alpha", "ghost"}, patience)
-	check(t, err)
+	testkit.Check(t, err)
 	if len(got) != 2 {
 		t.Fatalf("%d reports, want 2", len(got))
 	}
@@ -102,8 +105,8 @@ func TestHostsAskedByNameAreMeasured(t *testing.T) {
 	if !alpha.Answered || alpha.Version != "v9" || alpha.Missing != "" {
 		t.Errorf("alpha: %+v, want an answer of v9", alpha)
 	}
-	if wrong := (alpha.Clock.Value() - hostSkew).Abs(); wrong > alpha.Clock.Error()+time.Millisecond {
-		t.Errorf("alpha's clock %s ahead, want %s, at most %s off", alpha.Clock.Value(), hostSkew, alpha.Clock.Error())
+	if wrong := (alpha.Clock.Value() - fakeworker.Skew).Abs(); wrong > alpha.Clock.Error()+time.Millisecond {
+		t.Errorf("alpha's clock %s ahead, want %s, at most %s off", alpha.Clock.Value(), fakeworker.Skew, alpha.Clock.Error())
 	}
 	if want := "no worker has ever served this host in namespace test"; ghost.Answered || ghost.Missing != want {
 		t.Errorf("ghost: %+v, want it missing: %s", ghost, want)
@@ -113,9 +116,9 @@ func TestHostsAskedByNameAreMeasured(t *testing.T) {
 func TestHostThatDoesNotAnswerIsReported(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
-	l.worker("alpha").mute()
+	l.worker("alpha").Mute()
 	got, err := l.p.Hosts(t.Context(), []string{"alpha"}, 100*time.Millisecond)
-	check(t, err)
+	testkit.Check(t, err)
 	if want := "a worker is connected and has not answered yet"; len(got) != 1 || got[0].Answered || got[0].Missing != want {
 		t.Errorf("reports %+v, want alpha missing: %s", got, want)
 	}
@@ -129,7 +132,7 @@ func TestAllHostsOfTheNamespaceAreFound(t *testing.T) {
 	found := map[string]bool{}
 	for attempt := 0; len(found) < 2 && attempt < 20; attempt++ { // a busy machine may need more than one look
 		reports, err := l.p.Hosts(t.Context(), nil, 200*time.Millisecond)
-		check(t, err)
+		testkit.Check(t, err)
 		for _, r := range reports {
 			found[r.Host] = r.Answered
 		}
@@ -202,7 +205,7 @@ func TestHostsAreFoundAmongForgedAnswers(t *testing.T) {
 	}()
 	reports, err := l.p.Hosts(t.Context(), []string{"alpha"}, patience)
 	<-stopped
-	check(t, err)
+	testkit.Check(t, err)
 	if len(reports) != 1 || !reports[0].Answered || reports[0].Version != "v9" {
 		t.Errorf("reports %+v, want alpha of v9", reports)
 	}
@@ -238,7 +241,7 @@ func TestCancelCannotMakeThePublisherWriteAnywhere(t *testing.T) {
 			t.Parallel()
 			for _, sign := range []bool{false, true} {
 				l := newLab(t, func(c *Config) { c.Key = key })
-				check(t, l.broker.Declare(t.Context(), queue.Spec{Name: test.replyTo}))
+				testkit.Check(t, l.broker.Declare(t.Context(), queue.Spec{Name: test.replyTo}))
 				a := message.Address{Purpose: message.PurposeControl, Namespace: testNamespace, Run: l.p.NewRun(), Serial: 1, Expires: time.Now().Add(time.Minute)}
 				c := message.Control{Kind: message.Cancel, ReplyTo: test.replyTo}
 				if test.change != nil {
@@ -249,7 +252,7 @@ func TestCancelCannotMakeThePublisherWriteAnywhere(t *testing.T) {
 					with = nil
 				}
 				body, err := message.Seal(a, c, with)
-				check(t, err)
+				testkit.Check(t, err)
 				if err := l.p.route(t.Context(), &queue.Delivery{Message: queue.Message{Body: body}}); err == nil {
 					t.Error("the cancel is taken")
 				}
@@ -268,21 +271,21 @@ func TestCancelOfVersionOneIsAnswered(t *testing.T) {
 	const cancel = `{"downbeat":1,"purpose":"control","namespace":"downbeat","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","serial":1,"expires":"2026-11-23T12:00:00.123456789Z","payload":"{\"control\":\"cancel\",\"reply_to\":\"test.events.X\",\"reason\":\"r\"}","key":"af06a3e3291714e4","signature":"67UI0gEOr0Wpdz0kDu3cfeXN8bbX61ghUqHJV9OPVCdU/0wCxCzn6WKlWQR7bJ27vNYpxgAEE5f4X9Pg+8jyAQ=="}`
 	l := newLab(t, nil)
 	to := message.EventsQueue(testNamespace, "X")
-	check(t, l.broker.Declare(t.Context(), queue.Spec{Name: to}))
+	testkit.Check(t, l.broker.Declare(t.Context(), queue.Spec{Name: to}))
 	consumer, err := l.broker.Consume(t.Context(), to, 1)
-	check(t, err)
+	testkit.Check(t, err)
 	if err := l.p.route(t.Context(), &queue.Delivery{Message: queue.Message{Body: []byte(cancel)}}); !errors.Is(err, message.ErrVersion) {
 		t.Errorf("error %v, want %v", err, message.ErrVersion)
 	}
 	d, err := consumer.Receive(t.Context())
-	check(t, err)
+	testkit.Check(t, err)
 	var got struct {
 		Version   int `json:"downbeat"`
 		Event     string
 		Run       string
 		Cancelled message.CancelledInfo
 	}
-	check(t, json.Unmarshal(d.Body, &got))
+	testkit.Check(t, json.Unmarshal(d.Body, &got))
 	want := "other protocol version: the sender speaks 1, this build 2: cancel with the build that runs it"
 	if got.Version != 1 || got.Event != "cancelled" || got.Run != "01JD5W9M4QX3T0C9V8Z7Y6R5PK" || got.Cancelled.Accepted || got.Cancelled.Reason != want {
 		t.Errorf("the answer is %s", d.Body)

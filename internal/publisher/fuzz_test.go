@@ -5,14 +5,16 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
+	"downbeat/internal/testkit"
 )
 
 // Events are not signed. Whatever three a host sends, in that order, the run goes
 // on to its end, and there is a record of it.
 func FuzzEventsOfAHost(f *testing.F) {
 	var batch message.Batch
-	batch.Reset("r", "alpha", 1, epoch)
-	batch.Add(message.Segment{Command: 1, Offset: 9, Line: 9, At: epoch, Data: []byte("x\ny")})
+	batch.Reset("r", "alpha", 1, time.Unix(0, 0))
+	batch.Add(message.Segment{Command: 1, Offset: 9, Line: 9, At: time.Unix(0, 0), Data: []byte("x\ny")})
 	events := [][]byte{batch.Bytes()}
 	for _, e := range []message.Event{
 		{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace"}},
@@ -37,27 +39,35 @@ func FuzzEventsOfAHost(f *testing.F) {
 		l := newLab(t, nil)
 		dp := l.datapoint(proc("alpha", "a", 0), proc("alpha", "a", 1), proc("bravo", "b", 0))
 		out := newResults(t, t.TempDir(), dp)
-		check(t, out.CreateFiles())
-		r, err := l.p.newRun(Spec{Datapoint: dp, Results: out, Observer: &watcher{}})
-		check(t, err)
-		defer close(r.over)
-		r.stage, r.releaseAt = running, r.clock.Now()
-		for i, data := range [][]byte{first, second, third} {
-			a := arrival{host: "alpha", seq: uint64(i + 1), size: len(data), at: time.Now()}
-			if message.FrameKindOf(data) == message.FrameOutput {
-				a.output, err = message.DecodeOutput(data)
-			} else {
-				a.event, err = message.DecodeEvent(data)
+		testkit.Check(t, out.CreateFiles())
+		r, err := l.p.newRun(t.Context(), Spec{Datapoint: dp, Results: out, Observer: &watcher{}})
+		testkit.Check(t, err)
+		r.begin()
+		for host := range 2 {
+			for seq, e := range []message.Event{
+				{Kind: message.Ready, Ready: &message.ReadyInfo{}}, {Kind: message.Committed},
+			} {
+				e.Host, e.Seq, e.Time = r.hosts[host].name, uint64(seq+1), r.clock.Now()
+				beat := message.Event{Kind: message.Heartbeat, Heartbeat: &message.HeartbeatInfo{Last: e.Seq, Probe: &message.Probe{
+					SentAt: e.Time, TakenAt: e.Time, AnswerAt: e.Time,
+				}}}
+				for _, e := range []*message.Event{&e, &beat} {
+					r.step(conduct.Received{Host: host, Seq: e.Seq, At: r.clock.Now(), Content: conduct.Event{Event: e}})
+				}
 			}
-			if err == nil && a.event != nil && a.event.Kind == message.Heartbeat {
-				a.seq = 0
-			}
-			if err == nil {
-				r.arrive(a)
-			}
-			r.step(time.Now())
 		}
-		r.unmet(r.byName["alpha"], time.Now().Add(time.Hour))
+		for i, data := range [][]byte{first, second, third} {
+			a := conduct.Received{Seq: uint64(i + 3), At: r.clock.Now(), Size: len(data)}
+			if a.Content, err = open(message.Header{Frame: message.FrameKindOf(data)}, data); err != nil {
+				continue
+			}
+			if e, ok := a.Content.(conduct.Event); ok && e.Kind == message.Heartbeat {
+				a.Seq = 0
+			}
+			r.step(a)
+		}
+		close(r.over)
+		r.farewell()
 		if err := out.Finish(r.record()); err != nil {
 			t.Fatalf("%q, %q, %q: %v", first, second, third, err)
 		}

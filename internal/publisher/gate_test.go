@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/testkit/fakeworker"
 )
 
 func TestNoStartWhileTheGateIsClosed(t *testing.T) {
@@ -15,11 +16,11 @@ func TestNoStartWhileTheGateIsClosed(t *testing.T) {
 	alpha := l.worker("alpha")
 	gate := make(chan struct{})
 	l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { s.Gate = gate })
-	hold(alpha)
+	fakeworker.Hold(alpha)
 	l.seen("alpha", Committed)
-	alpha.expectNothing()
+	alpha.ExpectNothing()
 	close(gate)
-	alpha.expect(message.Start)
+	alpha.Expect(message.Start)
 }
 
 func TestRunGivenUpBehindTheGateLeavesNothing(t *testing.T) {
@@ -27,10 +28,10 @@ func TestRunGivenUpBehindTheGateLeavesNothing(t *testing.T) {
 	l := newLab(t, nil)
 	alpha := l.worker("alpha")
 	run := l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { s.Gate = make(chan struct{}) })
-	hold(alpha)
+	fakeworker.Hold(alpha)
 	l.seen("alpha", Committed)
 	run.cancel(errors.New("another comes first"))
-	alpha.obey()
+	alpha.Obey()
 	run.wait()
 	if !errors.Is(run.err, ErrUnwanted) {
 		t.Errorf("got %v, want %v", run.err, ErrUnwanted)
@@ -48,17 +49,17 @@ func TestEndIsToldOnceWhenNoHostHasAProcessLeft(t *testing.T) {
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
 	dp.Stop.OnFailure = false
 	run := l.start(dp, func(s *Spec) { s.Ended = func(o outcome.Run) { ended <- o } })
-	release(alpha, bravo)
-	alpha.exit(0, 0)
-	alpha.done(message.HostDone)
+	fakeworker.Release(alpha, bravo)
+	alpha.Exit(0, 0)
+	alpha.Done(message.HostDone)
 	l.seen("alpha", Completed)
-	bravo.exit(0, 7)
+	bravo.Exit(0, 7)
 	select {
 	case <-ended:
 		t.Fatal("told while a host was not done")
 	default:
 	}
-	bravo.done(message.HostDone)
+	bravo.Done(message.HostDone)
 	run.wait()
 	if got := <-ended; got != outcome.RunFailed || len(ended) > 0 {
 		t.Errorf("told %s, and %d times more, want failed and once", got, len(ended))

@@ -16,6 +16,7 @@ import (
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/results"
 	"downbeat/internal/testkit"
+	"downbeat/internal/testkit/fakeworker"
 )
 
 const testNamespace = "test"
@@ -36,7 +37,7 @@ type lab struct {
 func newLab(t *testing.T, change func(*Config)) *lab {
 	t.Helper()
 	l := &lab{t: t, broker: mem.New(queue.Options{})}
-	t.Cleanup(func() { check(t, l.broker.Close()) })
+	t.Cleanup(func() { testkit.Check(t, l.broker.Close()) })
 	l.p = l.publisher(change)
 	return l
 }
@@ -49,15 +50,15 @@ func (l *lab) publisher(change func(*Config)) *Publisher {
 		change(&config)
 	}
 	p, err := New(l.t.Context(), config)
-	check(l.t, err)
-	l.t.Cleanup(func() { check(l.t, p.Close(context.WithoutCancel(l.t.Context()))) })
+	testkit.Check(l.t, err)
+	l.t.Cleanup(func() { testkit.Check(l.t, p.Close(context.WithoutCancel(l.t.Context()))) })
 	return p
 }
 
-// worker starts the scripted worker of a host.
-func (l *lab) worker(host string) *scripted {
+// worker starts the worker of a host.
+func (l *lab) worker(host string) *fakeworker.Worker {
 	l.t.Helper()
-	return newScripted(l.t, l.broker, host)
+	return fakeworker.New(l.t, l.broker, testNamespace, host)
 }
 
 // datapoint describes a run of these processes, ranked in that order.
@@ -119,12 +120,12 @@ func (l *lab) start(dp *experiment.Datapoint, change ...func(*Spec)) *ending {
 }
 
 // alone takes a run of one process, a.0 on alpha, to where it runs.
-func alone(t *testing.T, change func(*Config)) (*lab, *scripted, *ending) {
+func alone(t *testing.T, change func(*Config)) (*lab, *fakeworker.Worker, *ending) {
 	t.Helper()
 	l := newLab(t, change)
 	alpha := l.worker("alpha")
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
-	release(alpha)
+	fakeworker.Release(alpha)
 	return l, alpha, run
 }
 
@@ -133,8 +134,8 @@ func (l *lab) giveUp(dp *experiment.Datapoint) {
 	for _, h := range dp.Hosts {
 		e := message.Event{Kind: message.Done, Run: dp.Run, Host: h.Name, Done: &message.DoneInfo{Outcome: message.HostDone}}
 		data, err := e.Encode()
-		check(l.t, err)
-		check(l.t, l.broker.Publish(context.WithoutCancel(l.t.Context()), l.p.events, queue.Message{Body: data}))
+		testkit.Check(l.t, err)
+		testkit.Check(l.t, l.broker.Publish(context.WithoutCancel(l.t.Context()), l.p.events, queue.Message{Body: data}))
 	}
 }
 
@@ -174,7 +175,7 @@ func (e *ending) wait() results.Record {
 func (l *lab) contents(path string) string {
 	l.t.Helper()
 	data, err := os.ReadFile(filepath.Join(l.results.Dir(), path))
-	check(l.t, err)
+	testkit.Check(l.t, err)
 	return string(data)
 }
 
@@ -245,17 +246,10 @@ func (l *lab) seen(host string, phase Phase) {
 	})
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func newKey(t *testing.T) ed25519.PrivateKey {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	testkit.Check(t, err)
 	return key
 }
 

@@ -8,6 +8,8 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/testkit"
+	"downbeat/internal/testkit/fakeworker"
 )
 
 // Whoever judges a run finds its output on the disk, and has the last word on
@@ -30,14 +32,14 @@ func TestJudgeSeesTheOutputAndChangesTheRecord(t *testing.T) {
 			rec.Outcome, rec.Reason, rec.Metrics = outcome.RunFailed, "too slow", results.Metrics{"rate": 7}
 		}
 	})
-	start := release(alpha)
-	alpha.output(0, message.Stdout, "rate 7\n", 1)
-	alpha.exited(message.ExitedInfo{StartedAt: start.At, EndedAt: start.At})
-	alpha.done(message.HostDone)
+	start := fakeworker.Release(alpha)
+	alpha.Output(0, message.Stdout, "rate 7\n", 1)
+	alpha.Exited(message.ExitedInfo{StartedAt: start.At, EndedAt: start.At})
+	alpha.Done(message.HostDone)
 	got := run.wait()
-	check(t, run.err)
+	testkit.Check(t, run.err)
 	written, err := results.ReadRecord(l.results.Dir())
-	check(t, err)
+	testkit.Check(t, err)
 	for _, rec := range []results.Record{got, written} {
 		if rec.Outcome != outcome.RunFailed || rec.Reason != "too slow" || rec.Metrics["rate"] != 7 {
 			t.Errorf("got %s, %q, %v", rec.Outcome, rec.Reason, rec.Metrics)

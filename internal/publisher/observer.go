@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/results"
 )
 
-// An Observer is told what happens in a run while it happens. All calls come
-// from the run's one goroutine, so an observer that blocks holds the run back;
-// commands are counted as in Datapoint.Commands, processes first; times are on the publisher's clock.
+// An Observer is told what happens in a run while it happens. All calls come from the
+// goroutine that called Run, so an observer that blocks holds the run back. Commands are
+// counted as in Datapoint.Commands, processes first; times are on the publisher's clock.
 type Observer interface {
 	// Host tells that a host has come to another phase, with what a person
 	// may want to know of it.
@@ -28,27 +29,20 @@ type Observer interface {
 }
 
 // Phase is where a host stands in a run, as the publisher knows it.
-type Phase uint8
+type Phase = conduct.Phase
 
 // The phases, in their order; a host may go back from ready to withdrawing or
 // waiting.
 const (
-	Asked       Phase = iota // the job is on the queue
-	Waiting                  // another run has the host
-	Fetching                 // it is being sent files that it lacks
-	SettingUp                // its setup is being run
-	Withdrawing              // its teardown is being run, though nothing was released there
-	Ready                    // its processes are held
-	Committed                // and kept for this run
-	Started                  // and released
-	TearingDown              // they are over, and its teardown is being run
-	Ended                    // no process of the run is left there; its files are on their way
-	Completed                // nothing of the run is left there, and all it reported is here
+	Asked       = conduct.Asked       // the job is on the queue
+	Waiting     = conduct.Waiting     // another run has the host
+	Fetching    = conduct.Fetching    // it is being sent files that it lacks
+	SettingUp   = conduct.SettingUp   // its setup is being run
+	Withdrawing = conduct.Withdrawing // its teardown is being run, though nothing was released there
+	Ready       = conduct.Ready       // its processes are held
+	Committed   = conduct.Committed   // and kept for this run
+	Started     = conduct.Released    // and released
+	TearingDown = conduct.TearingDown // they are over, and its teardown is being run
+	Ended       = conduct.Ended       // no process of the run is left there; its files are on their way
+	Completed   = conduct.Completed   // nothing of the run is left there, and all it reported is here
 )
-
-var phaseNames = [...]string{
-	"asked", "waiting", "fetching", "setting_up", "withdrawing", "ready", "committed", "started", "tearing_down", "ended", "completed",
-}
-
-// String names the phase.
-func (p Phase) String() string { return phaseNames[p] }

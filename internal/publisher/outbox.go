@@ -3,81 +3,95 @@ package publisher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
-	"downbeat/internal/clock"
 	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/queue"
 )
 
-// An outbox sends what a run has to say to one host, from a goroutine of its
-// own, since a broker that is away blocks the sender. What can't be sent in time
-// is dropped: every control is repeated until it shows its effect.
+// An outbox sends what a run has to say to one host, from a goroutine of its own, since a
+// broker that is away blocks the sender. What can't be sent in time is dropped: every
+// control is repeated until it shows its effect.
 type outbox struct {
-	p        *Publisher
-	run      string
+	r        *run // what of it may be used by all
+	n        int  // of the host
 	host     string
-	clock    *clock.Clock
-	onFault  func(host string, err error)
+	job      []byte
+	started  bool // the run's own
 	controls chan message.Control
 	again    chan struct{} // the job is to be sent again
 	closed   chan struct{}
-	serial   uint64
+	serial   uint64 // the outbox's own
 	ended    sync.WaitGroup
 }
 
 const outboxLen = 64
 
-func (p *Publisher) newOutbox(run, host string, c *clock.Clock, onFault func(string, error)) *outbox {
+func (r *run) newOutbox(n int, host string, job []byte) *outbox {
 	return &outbox{
-		p: p, run: run, host: host, clock: c, onFault: onFault,
+		r: r, n: n, host: host, job: job,
 		controls: make(chan message.Control, outboxLen), again: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
 
-// start sends the job and then the controls until ctx ends.
-func (o *outbox) start(ctx context.Context, job []byte, ttl time.Duration) {
-	o.ended.Go(func() {
-		if !o.sendJob(ctx, job, ttl) {
-			return
+// sendJob sends the job, and what is put from then on after it, until ctx ends. If it was
+// sent before, it is sent again: a broker that has come back empty has lost it. A worker
+// that has it takes no notice.
+func (o *outbox) sendJob(ctx context.Context) {
+	if o.started {
+		select {
+		case o.again <- struct{}{}:
+		default: // it is about to be
 		}
-		for {
-			select {
-			case c, open := <-o.controls:
-				if !open {
-					return
-				}
-				o.send(ctx, c)
-			case <-o.again:
-				if !o.sendJob(ctx, job, ttl) {
-					return
-				}
-			case <-ctx.Done():
+		return
+	}
+	o.started = true
+	o.ended.Go(func() { o.run(ctx) })
+}
+
+func (o *outbox) run(ctx context.Context) {
+	if !o.publishJob(ctx) {
+		return
+	}
+	for {
+		select {
+		case c, open := <-o.controls:
+			if !open {
 				return
 			}
+			o.send(ctx, c)
+		case <-o.again:
+			if !o.publishJob(ctx) {
+				return
+			}
+		case <-ctx.Done():
+			return
 		}
-	})
+	}
 }
 
 // askAgain is how often a queue that may come back is tried.
 const askAgain = 250 * time.Millisecond
 
-// sendJob sends the job; it waits for the host's queue where that may come back. It
+// publishJob sends the job; it waits for the host's queue where that may come back. It
 // is false where there is nobody to send anything to.
-func (o *outbox) sendJob(ctx context.Context, job []byte, ttl time.Duration) bool {
-	to := message.JobsQueue(o.p.config.Namespace, o.host)
+func (o *outbox) publishJob(ctx context.Context) bool {
+	p := o.r.p
+	to := message.JobsQueue(p.config.Namespace, o.host)
 	for told := false; ; told = true {
-		err := o.p.config.Broker.Publish(ctx, to, queue.Message{Body: job, Persistent: true, TTL: ttl})
+		err := p.config.Broker.Publish(ctx, to, queue.Message{Body: o.job, Persistent: true, TTL: p.jobValid()})
 		if err == nil {
 			return true
 		}
-		if !errors.Is(err, queue.ErrNoQueue) || !o.p.mayReturn(o.host) {
+		if !errors.Is(err, queue.ErrNoQueue) || !p.mayReturn(o.host) {
 			o.fault(ctx, err)
 			return !errors.Is(err, queue.ErrNoQueue) && !errors.Is(err, queue.ErrDenied)
 		}
 		if !told {
-			o.fault(ctx, notice(cameBackEmpty))
+			o.r.post(ctx, conduct.Inquired{Host: o.n, Why: cameBackEmpty})
 		}
 		timer := time.NewTimer(askAgain)
 		select {
@@ -89,15 +103,6 @@ func (o *outbox) sendJob(ctx context.Context, job []byte, ttl time.Duration) boo
 			timer.Stop()
 			return false
 		}
-	}
-}
-
-// repeatJob sends the job again: a broker that has come back empty has lost it. A
-// worker that has it takes no notice.
-func (o *outbox) repeatJob() {
-	select {
-	case o.again <- struct{}{}:
-	default: // it is about to be
 	}
 }
 
@@ -122,28 +127,42 @@ func (o *outbox) put(c message.Control) {
 // send seals a control as late as can be, so that its probe and its expiry
 // are of the moment.
 func (o *outbox) send(ctx context.Context, c message.Control) {
+	p, clock := o.r.p, o.r.clock
 	o.serial++
 	address := message.Address{
-		Purpose: message.PurposeControl, Namespace: o.p.config.Namespace, Host: o.host, Run: o.run,
-		Serial: o.serial, Expires: o.clock.Now().Add(controlExpiry), // a step of the wall clock must not age it
+		Purpose: message.PurposeControl, Namespace: p.config.Namespace, Host: o.host, Run: o.r.dp.Run,
+		Serial: o.serial, Expires: clock.Now().Add(controlExpiry), // a step of the wall clock must not age it
 	}
 	if c.Probe != nil {
-		c.Probe.SentAt = o.clock.Now()
+		c.Probe.SentAt = clock.Now()
 	}
 	c.Reason = message.Clean(c.Reason) // a control is small
-	body, err := message.Seal(address, c, o.p.config.Key)
+	body, err := message.Seal(address, c, p.config.Key)
 	if err == nil {
-		err = o.p.config.Broker.Publish(ctx, message.ControlQueue(o.p.config.Namespace, o.host), queue.Message{Body: body, TTL: o.p.config.Lease})
+		err = p.config.Broker.Publish(ctx, message.ControlQueue(p.config.Namespace, o.host), queue.Message{Body: body, TTL: p.config.Lease})
 	}
 	if err != nil {
 		o.fault(ctx, err)
 	}
 }
 
+// fault tells the run that something could not be sent.
 func (o *outbox) fault(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		o.onFault(o.host, err)
+	p := o.r.p
+	reason := ""
+	switch {
+	case ctx.Err() != nil:
+		return
+	case errors.Is(err, queue.ErrNoQueue):
+		reason = fmt.Sprintf("no worker has ever served host %s in namespace %s: start one there, with DOWNBEAT_HOST=%s and the same queue and namespace",
+			o.host, p.config.Namespace, o.host)
+	case errors.Is(err, queue.ErrDenied):
+		reason = fmt.Sprintf("the broker does not let publish send host %s its job: %v", o.host, err)
+	default:
+		p.slog.Warn("a host can't be told something", "host", o.host, "error", err)
+		return
 	}
+	o.r.post(ctx, conduct.Unsendable{Host: o.n, Reason: reason, Why: err.Error()})
 }
 
 // controlExpiry is how long a control stays valid. It allows for hosts whose

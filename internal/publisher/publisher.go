@@ -3,8 +3,9 @@
 // until each has completed, and hands it to the results.
 //
 // A [Publisher] is one process's end of that: an events queue and the goroutine
-// that takes from it. [Publisher.Run] is one run; one goroutine owns its state
-// (see run), and each host has one that sends what the run has to say to it.
+// that takes from it. [Publisher.Run] is one run: what it does next is decided by a
+// [conduct.Run]; the goroutine that called Run carries that out, and each host has one
+// that sends what the run has to say to it.
 package publisher
 
 import (
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/queue"
 )
 
@@ -141,36 +143,64 @@ func (p *Publisher) route(ctx context.Context, d *queue.Delivery) error {
 	p.mu.Lock()
 	r := p.runs[head.Run]
 	p.mu.Unlock()
-	if r == nil || r.byName[head.Host] == nil {
+	if r == nil {
 		return nil // it is over, and the worker will notice by the lease; or it was none of ours
+	}
+	host, known := r.index[head.Host]
+	if !known {
+		return nil
 	}
 	p.mu.Lock()
 	p.served[head.Host] = true
 	p.mu.Unlock()
-	a := arrival{host: head.Host, seq: head.Seq, size: len(d.Body), sum: sum(d.Body), at: d.ReceivedAt}
-	if err := a.open(head, d.Body); err != nil {
+	a := conduct.Received{Host: host, Seq: head.Seq, Size: len(d.Body), Sum: sum(d.Body), At: r.clock.At(d.ReceivedAt)}
+	if a.Content, err = open(head, d.Body); err != nil {
 		return err
 	}
-	r.deliver(ctx, a)
+	if _, foreign := a.Content.(conduct.Foreign); foreign {
+		a.Seq = 0
+	}
+	r.post(ctx, a)
 	return nil
 }
 
-// open decodes what arrived.
-func (a *arrival) open(head message.Header, body []byte) (err error) {
+// enter has events of a run handed to it; leave ends that.
+func (p *Publisher) enter(r *run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.runs[r.dp.Run] = r
+}
+
+func (p *Publisher) leave(r *run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.runs, r.dp.Run)
+}
+
+// open decodes what arrived, but for the pieces of files: what waits for its turn takes no
+// more memory than the window allows.
+func open(head message.Header, body []byte) (conduct.Content, error) {
 	switch head.Frame {
 	case message.FrameOutput:
-		a.output, err = message.DecodeOutput(body)
-	case message.FrameFiles:
-		a.files, err = message.DecodeFiles(body)
-	case 0:
-		a.event, err = message.DecodeEvent(body)
-		if errors.Is(err, message.ErrVersion) {
-			a.seq, a.foreign, err = 0, head.Version, nil
+		o, err := message.DecodeOutput(body)
+		if err != nil {
+			return nil, err
 		}
-	default:
-		a.event, err = &message.Event{Kind: message.EventKind("frame of " + head.Frame.String())}, message.CheckFrame(body)
+		return conduct.Output{Segments: o.Segments()}, nil
+	case message.FrameFiles:
+		f, err := message.DecodeFiles(body)
+		if err != nil {
+			return nil, err
+		}
+		return conduct.Files{Unpack: f.Pieces}, nil
+	case 0:
+		e, err := message.DecodeEvent(body)
+		if errors.Is(err, message.ErrVersion) {
+			return conduct.Foreign{Version: head.Version}, nil
+		}
+		return conduct.Event{Event: e}, err
 	}
-	return err
+	return conduct.Unknown{Kind: "frame of " + head.Frame.String()}, message.CheckFrame(body)
 }
 
 // maxAnswer is the largest event that is no run's, in bytes.
@@ -193,16 +223,6 @@ func (p *Publisher) answered(d *queue.Delivery) error {
 func sum(body []byte) uint64 { return maphash.Bytes(sumSeed, body) }
 
 var sumSeed = maphash.MakeSeed()
-
-// deliver hands an arrival to the run. It waits for the run to take it: so a
-// run that is slow to write its results holds the broker back, not the memory.
-func (r *run) deliver(ctx context.Context, a arrival) {
-	select {
-	case r.arrivals <- a:
-	case <-r.over:
-	case <-ctx.Done():
-	}
-}
 
 // cancelled takes somebody's wish to cancel a run.
 func (p *Publisher) cancelled(ctx context.Context, version int, body []byte) error {
@@ -235,7 +255,7 @@ func (p *Publisher) cancelled(ctx context.Context, version int, body []byte) err
 		info.Reason = "the run is over already"
 	default:
 		info.Accepted = true
-		r.cancel(c.Reason)
+		r.cancel(ctx, c.Reason)
 	}
 	p.send(ctx, c.ReplyTo, message.Event{Kind: message.Cancelled, Run: envelope.Run, Time: time.Now(), Cancelled: info})
 	return nil

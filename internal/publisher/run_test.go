@@ -2,12 +2,17 @@ package publisher
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/testkit"
+	"downbeat/internal/testkit/fakeworker"
 )
 
 func TestRunGoesFromJobToRecord(t *testing.T) {
@@ -17,35 +22,35 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 	dp := l.datapoint(proc("alpha", "server", 0), proc("bravo", "client", 0), proc("alpha", "client", 1))
 	run := l.start(dp)
 
-	start := release(alpha, bravo)
+	start := fakeworker.Release(alpha, bravo)
 	ended := start.At.Add(3 * time.Second)
-	alpha.output(0, message.Stdout, "one\ntwo", 2)
-	alpha.output(1, message.Stderr, "oh\n", 1)
-	bravo.output(0, message.Stdout, "\xff\x00\n", 1)
+	alpha.Output(0, message.Stdout, "one\ntwo", 2)
+	alpha.Output(1, message.Stderr, "oh\n", 1)
+	bravo.Output(0, message.Stdout, "\xff\x00\n", 1)
 	for process := range 2 {
-		alpha.exited(message.ExitedInfo{Command: process, StartedAt: start.At, EndedAt: ended, UserUS: 5, SystemUS: 6, MaxRSSBytes: 7})
+		alpha.Exited(message.ExitedInfo{Command: process, StartedAt: start.At, EndedAt: ended, UserUS: 5, SystemUS: 6, MaxRSSBytes: 7})
 	}
-	bravo.exited(message.ExitedInfo{StartedAt: start.At, EndedAt: ended})
-	alpha.done(message.HostDone)
-	bravo.done(message.HostDone)
+	bravo.Exited(message.ExitedInfo{StartedAt: start.At, EndedAt: ended})
+	alpha.Done(message.HostDone)
+	bravo.Done(message.HostDone)
 
 	got := run.wait()
-	check(t, run.err)
+	testkit.Check(t, run.err)
 	clockError := time.Duration(got.ClockErrorUS+1000) * time.Microsecond
 	for i := range got.Processes {
 		p := &got.Processes[i]
-		near(t, p.Process+" started", p.StartedAt, start.At.Add(-hostSkew), clockError)
-		near(t, p.Process+" ended", p.EndedAt, ended.Add(-hostSkew), clockError)
+		near(t, p.Process+" started", p.StartedAt, start.At.Add(-fakeworker.Skew), clockError)
+		near(t, p.Process+" ended", p.EndedAt, ended.Add(-fakeworker.Skew), clockError)
 		if p.StartedErrorUS < 1 || p.EndedErrorUS < 1 {
 			t.Errorf("%s started and ended at times known to ±%d and ±%d µs", p.Process, p.StartedErrorUS, p.EndedErrorUS)
 		}
 		p.StartedAt, p.EndedAt, p.StartedErrorUS, p.EndedErrorUS = time.Time{}, time.Time{}, 0, 0
 	}
-	near(t, "released", got.ReleasedAt, start.At.Add(-hostSkew), clockError)
+	near(t, "released", got.ReleasedAt, start.At.Add(-fakeworker.Skew), clockError)
 	for i := range got.Hosts {
 		h := &got.Hosts[i]
-		if wrong := (time.Duration(h.ClockOffsetUS)*time.Microsecond - hostSkew).Abs(); wrong > clockError {
-			t.Errorf("the clock of %s was taken for %d µs ahead, want %s", h.Host, h.ClockOffsetUS, hostSkew)
+		if wrong := (time.Duration(h.ClockOffsetUS)*time.Microsecond - fakeworker.Skew).Abs(); wrong > clockError {
+			t.Errorf("the clock of %s was taken for %d µs ahead, want %s", h.Host, h.ClockOffsetUS, fakeworker.Skew)
 		}
 		if len(h.LineErrors) == 0 || h.LineErrors[0].ErrorUS < 1 {
 			t.Errorf("the lines of %s came at times known to %v", h.Host, h.LineErrors)
@@ -113,7 +118,7 @@ func TestJobCarriesWhatTheHostNeeds(t *testing.T) {
 	l.worker("bravo")
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
 	l.start(dp)
-	got := alpha.take()
+	got := alpha.Take()
 	want := &message.Job{
 		Run: dp.Run, Host: "alpha", ReplyTo: l.p.events, Since: dp.Run, Experiment: "locks", Datapoint: 3,
 		Codecs: message.Codecs(), LeaseMS: got.LeaseMS, WindowBytes: got.WindowBytes, GraceMS: 7000, Commands: []message.Command{dp.Processes[0].Command},
@@ -129,110 +134,121 @@ func TestJobCarriesWhatTheHostNeeds(t *testing.T) {
 func TestEverythingIsAcknowledgedAtTheEnd(t *testing.T) {
 	t.Parallel()
 	_, alpha, run := alone(t, nil)
-	alpha.exit(0, 0)
-	alpha.done(message.HostDone)
-	alpha.expectNothingAfter(run)
+	alpha.Exit(0, 0)
+	alpha.Done(message.HostDone)
+	run.wait()
+	alpha.ExpectNothingAfter()
 }
 
-func TestNoCommitBeforeEveryHostIsReady(t *testing.T) {
+// The last exit is told from the first TERM on, and what had ended before it, or was
+// never seen to end, doesn't count.
+func TestStopExit(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha, bravo := l.worker("alpha"), l.worker("bravo")
-	l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
-	alpha.take()
-	bravo.take()
-	alpha.ready()
-	l.seen("alpha", Ready)
-	alpha.expectNothing()
-	bravo.ready()
-	alpha.expect(message.Commit)
-	bravo.expect(message.Commit)
-}
-
-func TestNoStartBeforeEveryHostHasCommitted(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, nil)
-	alpha, bravo := l.worker("alpha"), l.worker("bravo")
-	l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
-	offer(alpha, bravo)
-	asked := alpha.clock.Now()
-	alpha.committed()
-	l.seen("alpha", Committed)
-	alpha.expectNothing()
-	answered := alpha.clock.Now()
-	bravo.committed()
-	start := alpha.expect(message.Start)
-	bravo.expect(message.Start)
-	// It is set twice as far ahead as the commits took, within bounds; half of that is left to the clocks' errors.
-	if took := answered.Sub(asked); start.At.Before(answered.Add(min(took, maxMargin/2))) {
-		t.Errorf("the commits took %s, and the start is set %s after the last", took, start.At.Sub(answered))
+	term := time.Unix(1000, 0)
+	ended := func(after time.Duration) results.ProcessRecord {
+		return results.ProcessRecord{CommandRecord: results.CommandRecord{EndedAt: term.Add(after)}}
+	}
+	for _, test := range []struct {
+		name      string
+		term      time.Time
+		processes []results.ProcessRecord
+		want      time.Duration
+	}{
+		{"nobody was stopped", time.Time{}, []results.ProcessRecord{ended(time.Second)}, 0},
+		{"all had ended", term, []results.ProcessRecord{ended(-time.Second)}, 0},
+		{"the last counts", term, []results.ProcessRecord{ended(-time.Second), ended(3 * time.Second), ended(time.Second), {}}, 3 * time.Second},
+	} {
+		if got := stopExit(test.term, test.processes); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
 	}
 }
 
-func TestHostsStartAtOneInstantOnTheirOwnClocks(t *testing.T) {
+// A run of which a process could not be ended, or of which nobody knows whether one
+// is left, has not succeeded; its reason and its record name what is left. What
+// else the host notes is in the record, and changes nothing.
+func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha, bravo := l.worker("alpha"), l.worker("bravo")
-	l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
-	hold(alpha, bravo)
-	a, b := alpha.expect(message.Start), bravo.expect(message.Start)
-	if apart := a.At.Sub(b.At).Abs(); apart > 100*time.Millisecond { // the error bounds of both clocks, on a busy machine
-		t.Errorf("they are to start %s apart", apart)
-	}
-	if early := time.Until(a.At.Add(-hostSkew)); early < -patience {
-		t.Errorf("the start is set on the publisher's clock, not the host's: %s", early)
+	for name, c := range map[string]struct {
+		done    message.DoneInfo
+		outcome outcome.Run
+		reason  string
+	}{
+		"left": {
+			message.DoneInfo{Left: []message.Leftover{{PID: 42, Command: "dd\x1b[2J if=/dev/nfs"}, {PID: 43, Command: "sh"}}},
+			outcome.RunFailed,
+			"alpha: could not be ended, and may still be there: dd\\x1b[2J if=/dev/nfs (pid 42) and sh (pid 43)",
+		},
+		"unseen": {
+			message.DoneInfo{Unseen: "open /proc: too many open files"},
+			outcome.RunFailed,
+			"alpha: it can't be told whether processes are left: open /proc: too many open files",
+		},
+		"notes": {message.DoneInfo{Notes: []string{"left /x behind: why"}}, outcome.RunSucceeded, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, nil)
+			alpha := l.worker("alpha")
+			run := l.start(l.datapoint(proc("alpha", "client", 0)))
+			start := fakeworker.Release(alpha)
+			alpha.Exited(message.ExitedInfo{StartedAt: start.At, EndedAt: start.At})
+			c.done.Outcome, c.done.Totals = message.HostDone, make([]message.Total, 1)
+			alpha.Event(message.Event{Kind: message.Done, Done: &c.done})
+			got := run.wait()
+			testkit.Check(t, run.err)
+			if got.Outcome != c.outcome || got.Reason != c.reason {
+				t.Errorf("%s: %q, want %s: %q", got.Outcome, got.Reason, c.outcome, c.reason)
+			}
+			h := hostOf(t, got, "alpha")
+			if len(h.Left) != len(c.done.Left) || h.Unseen != c.done.Unseen || !slices.Equal(h.Notes, c.done.Notes) {
+				t.Errorf("the record: %+v", h)
+			}
+			if want := map[bool]outcome.Host{true: outcome.HostFailed, false: outcome.HostSucceeded}[c.reason != ""]; h.Outcome != want {
+				t.Errorf("host %s, want %s", h.Outcome, want)
+			}
+		})
 	}
 }
 
-func TestHostThatGivesWayAfterTheCommitTakesTheOthersBack(t *testing.T) {
+// A worker that is connected and slow is not said to be anything else, and how many
+// of the others have answered is told beside it.
+func TestSlowWorkerIsSaidToHaveNotAnsweredYet(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
-	alpha, bravo := l.worker("alpha"), l.worker("bravo")
-	run := l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
-	offer(alpha, bravo)
-	alpha.committed()
-	l.seen("alpha", Committed)
-	bravo.waiting(message.NewRun(message.NewPublisher()))
-	alpha.expect(message.Uncommit)
-	alpha.ready()
-	alpha.expectNothing()
-
-	bravo.ready()
-	for _, s := range []*scripted{alpha, bravo} {
-		s.expect(message.Commit)
-		s.committed()
-	}
-	for _, s := range []*scripted{alpha, bravo} {
-		s.started(s.expect(message.Start).At)
-		s.exit(0, 0)
-		s.done(message.HostDone)
-	}
-	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
-		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, func(c *Config) { c.ReadyTimeout = 8 * time.Second })
+		alpha, bravo := l.worker("alpha"), l.worker("bravo")
+		bravo.Mute()
+		run := l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
+		alpha.Take()
+		alpha.Ready()
+		bravo.Take()
+		<-time.After(7 * time.Second)
+		if got, want := l.watcher.detail("bravo"), "a worker is connected and has not answered yet; 1 of 2 hosts have"; got != want {
+			t.Errorf("told of bravo: %q, want %q", got, want)
+		}
+		if got := l.watcher.detail("alpha"); strings.Contains(got, "answer") {
+			t.Errorf("told of alpha, which has answered: %q", got)
+		}
+		bravo.Unmute() // in time, if only just
+		bravo.Ready()
+		for _, s := range []*fakeworker.Worker{alpha, bravo} {
+			s.Expect(message.Commit)
+			s.Committed()
+		}
+		for _, s := range []*fakeworker.Worker{alpha, bravo} {
+			s.Started(s.Expect(message.Start).At)
+			s.Exit(0, 0)
+			s.Done(message.HostDone)
+		}
+		if got := run.wait(); got.Outcome != outcome.RunSucceeded {
+			t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
+		}
+	})
 }
 
-// A host that was asked twice to commit has answered twice; the second answer,
-// still on its way, is none to the commit that comes after an uncommit.
-func TestCommitThatWasTakenBackDoesNotCount(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, nil)
-	alpha, bravo := l.worker("alpha"), l.worker("bravo")
-	l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))
-	offer(alpha, bravo)
-	alpha.committed()
-	l.seen("alpha", Committed)
-	bravo.waiting(message.NewRun(message.NewPublisher()))
-	alpha.expect(message.Uncommit)
-	alpha.committed() // of before it took the uncommit
-	bravo.ready()
-	bravo.expectNothing()
-
-	alpha.ready() // now it has
-	bravo.expect(message.Commit)
-	alpha.expect(message.Commit)
-	alpha.committed()
-	bravo.committed()
-	alpha.expect(message.Start)
-	bravo.expect(message.Start)
+func (w *watcher) detail(host string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.details[host]
 }

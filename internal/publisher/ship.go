@@ -9,14 +9,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
 )
 
-// maxShipment is how much is sent for one wish; who wants more asks again.
+// maxShipment is how much is sent at a time; who wants more asks again.
 const maxShipment = 16 << 20
 
 // A shipError is about a file that can't be shipped.
@@ -37,46 +37,40 @@ func (e *shipError) Unwrap() error { return e.err }
 
 var errChanged = errors.New("it has changed since the experiment began")
 
-// want sends a host what it lacks of a file. As long as it goes on asking, there
-// is progress, and it is not late. Only what the job names is ever sent.
-func (r *run) want(h *host, e *message.Event) {
-	if h.phase >= Ready || r.stage == stopping || !e.Time.After(h.waitsSince) {
-		return // it was late: since then the host has said otherwise
-	}
-	w := e.Want
-	h.show(message.FeatureFiles)
-	h.readyBy = time.Now().Add(r.p.config.ReadyTimeout)
-	r.advance(h, Fetching, fmt.Sprintf("%s (%d of %d MB)", w.Path, w.Done/1_000_000, (w.Total+999_999)/1_000_000))
-	source := r.sourceOf(h, w)
-	if source == "" || w.Offset < 0 || w.Bytes <= 0 {
-		r.p.slog.Warn("a host wants a file that is not its own", "host", h.name, "sha256", w.SHA256)
-		return
-	}
-	if h.wishes == nil {
-		h.wishes = make(chan wish, 1)
-		r.shipping.Go(func() { r.grant(h.name, h.wishes) })
-	}
-	select {
-	case <-h.wishes: // what it wants now counts
-	default:
-	}
-	h.wishes <- wish{source, *w}
-}
-
-// A wish is a part of a file that a host lacks.
-type wish struct {
+// A part is a part of a file that a host lacks.
+type part struct {
 	source string
 	message.WantInfo
 }
 
-// grant sends what a host wants, from a goroutine of its own like all that a
+// shipPart has a host sent what it lacks of a file.
+func (r *run) shipPart(h *host, e conduct.Ship) {
+	source := r.sourceOf(h.name, e.Want.SHA256)
+	if source == "" {
+		return // it is in the job itself
+	}
+	if h.parts == nil {
+		h.parts = make(chan part, 1)
+		r.beside.Go(func() { r.shipAll(e.Host, h.name, h.parts) })
+	}
+	select {
+	case <-h.parts: // what it wants now counts
+	default:
+	}
+	h.parts <- part{source, e.Want}
+}
+
+// shipAll sends what a host wants, from a goroutine of its own like all that a
 // broker may hold up, until the run is over.
-func (r *run) grant(host string, wishes <-chan wish) {
+func (r *run) shipAll(n int, host string, parts <-chan part) {
 	for {
 		select {
-		case w := <-wishes:
-			if err := r.ship(r.sending, host, w); err != nil && r.sending.Err() == nil {
-				r.fault(host, err)
+		case p := <-parts:
+			err := r.ship(r.sending, host, p)
+			if _, ok := errors.AsType[*shipError](err); ok {
+				r.post(r.sending, conduct.NotShipped{Host: n, Why: err.Error()})
+			} else if err != nil && r.sending.Err() == nil {
+				r.p.slog.Warn("a host can't be sent a part of a file", "host", host, "error", err)
 			}
 		case <-r.sending.Done():
 			return
@@ -85,9 +79,9 @@ func (r *run) grant(host string, wishes <-chan wish) {
 }
 
 // shipped lists what the host was to find in the run's directory.
-func (r *run) shipped(h *host) []results.ShippedFile {
+func (r *run) shipped(host string) []results.ShippedFile {
 	var list []results.ShippedFile
-	for _, f := range r.dp.Files[h.name] {
+	for _, f := range r.dp.Files[host] {
 		if len(list) == results.MaxShipped {
 			break
 		}
@@ -102,9 +96,9 @@ func (r *run) shipped(h *host) []results.ShippedFile {
 }
 
 // sourceOf is where the content of that hash is read.
-func (r *run) sourceOf(h *host, w *message.WantInfo) string {
-	for _, f := range r.dp.Files[h.name] {
-		if f.SHA256 == w.SHA256 && f.Source != "" {
+func (r *run) sourceOf(host, sha256 string) string {
+	for _, f := range r.dp.Files[host] {
+		if f.SHA256 == sha256 && f.Source != "" {
 			return f.Source
 		}
 	}
@@ -112,7 +106,7 @@ func (r *run) sourceOf(h *host, w *message.WantInfo) string {
 }
 
 // ship sends a part of a file in chunks. They may get lost.
-func (r *run) ship(ctx context.Context, host string, w wish) error {
+func (r *run) ship(ctx context.Context, host string, w part) error {
 	f, err := os.Open(w.source)
 	if err != nil {
 		return &shipError{w.source, err}

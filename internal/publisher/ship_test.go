@@ -8,37 +8,32 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/testkit"
+	"downbeat/internal/testkit/fakeworker"
 )
 
 // shipping starts a run in which alpha gets a file of that content.
-func shipping(l *lab, content string) (alpha *scripted, run *ending, f experiment.ShippedFile) {
+func shipping(l *lab, content string) (alpha *fakeworker.Worker, run *ending, f experiment.ShippedFile) {
 	l.t.Helper()
 	alpha = l.worker("alpha")
 	f.Source = filepath.Join(l.t.TempDir(), "source")
-	check(l.t, os.WriteFile(f.Source, []byte(content), 0o600))
+	testkit.Check(l.t, os.WriteFile(f.Source, []byte(content), 0o600))
 	sum := sha256.Sum256([]byte(content))
 	f.File = message.File{Path: "data", Mode: 0o600, Bytes: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
 	dp := l.datapoint(proc("alpha", "a", 0))
 	dp.Files = map[string][]experiment.ShippedFile{"alpha": {f}}
 	run = l.start(dp)
-	alpha.take()
+	alpha.Take()
 	return alpha, run, f
 }
 
-// want asks for a part of a file.
-func (s *scripted) want(f experiment.ShippedFile, offset, size int64) {
-	s.t.Helper()
-	e := message.Event{Kind: message.Want, Run: s.job.Run, Host: s.host, Time: s.clock.Now(), Want: &message.WantInfo{
-		SHA256: f.SHA256, Offset: offset, Bytes: size, Path: f.Path, Done: offset, Total: f.Bytes,
-	}}
-	data, err := e.Encode()
-	check(s.t, err)
-	s.publish(data)
+// wantOf is what a host says that lacks that part of a file.
+func wantOf(f experiment.ShippedFile, offset, size int64) message.WantInfo {
+	return message.WantInfo{SHA256: f.SHA256, Offset: offset, Bytes: size, Path: f.Path, Done: offset, Total: f.Bytes}
 }
 
 func TestHostGetsThePartOfAFileThatItWants(t *testing.T) {
@@ -46,13 +41,13 @@ func TestHostGetsThePartOfAFileThatItWants(t *testing.T) {
 	l := newLab(t, nil)
 	content := strings.Repeat("0123456789", 60_000)
 	alpha, run, f := shipping(l, content)
-	alpha.want(f, message.MaxChunk, f.Bytes-message.MaxChunk)
+	alpha.Want(wantOf(f, message.MaxChunk, f.Bytes-message.MaxChunk))
 	l.seen("alpha", Fetching)
 	var got []byte
 	for at := int64(message.MaxChunk); at < f.Bytes; at += message.MaxChunk {
-		c := within(t, alpha.chunks, "alpha gets no chunk")
-		if c.Run != alpha.job.Run || c.Offset != at || hex.EncodeToString(c.Sum[:]) != f.SHA256 {
-			t.Errorf("chunk of %s at %d, want %s at %d", c.Run, c.Offset, alpha.job.Run, at)
+		c := testkit.Receive(t, alpha.Chunks, "alpha gets a chunk")
+		if c.Run != alpha.Job.Run || c.Offset != at || hex.EncodeToString(c.Sum[:]) != f.SHA256 {
+			t.Errorf("chunk of %s at %d, want %s at %d", c.Run, c.Offset, alpha.Job.Run, at)
 		}
 		got = append(got, c.Data...)
 	}
@@ -64,56 +59,23 @@ func TestHostGetsThePartOfAFileThatItWants(t *testing.T) {
 		t.Errorf("it is told that alpha is fetching %q, want %q", l.watcher.details["alpha"], want)
 	}
 	l.watcher.mu.Unlock()
-	alpha.ready()
-	alpha.expect(message.Commit)
+	alpha.Ready()
+	alpha.Expect(message.Commit)
 	run.cancel(nil)
-	alpha.obey()
+	alpha.Obey()
 	run.wait()
-}
-
-// What the experiment doesn't ship is nobody's business.
-func TestNothingButTheJobsFilesIsSent(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, nil)
-	alpha, _, f := shipping(l, "content")
-	other := f
-	other.SHA256 = hex.EncodeToString(make([]byte, sha256.Size))
-	alpha.want(other, 0, 7)
-	alpha.want(f, -1, 7)
-	alpha.want(f, 0, 7)
-	if c := within(t, alpha.chunks, "alpha gets no chunk"); string(c.Data) != "content" || len(alpha.chunks) > 0 {
-		t.Errorf("alpha gets %q and %d more, want the file alone", c.Data, len(alpha.chunks))
-	}
 }
 
 func TestFileThatIsGoneMeanwhileIsARefusal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	alpha, run, f := shipping(l, "content")
-	check(t, os.Truncate(f.Source, 3))
-	alpha.want(f, 0, 7)
-	alpha.obey()
+	testkit.Check(t, os.Truncate(f.Source, 3))
+	alpha.Want(wantOf(f, 0, 7))
+	alpha.Obey()
 	got := run.wait()
 	want := "alpha can't have its files: " + f.Source + ": it has changed since the experiment began"
 	if got.Outcome != outcome.RunRefused || got.Reason != want {
 		t.Errorf("outcome %s (%s), want refused (%s)", got.Outcome, got.Reason, want)
-	}
-}
-
-func TestHostThatIsFetchingIsNotLate(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, func(c *Config) { c.ReadyTimeout = time.Second })
-	alpha, run, f := shipping(l, "content")
-	began := time.Now()
-	for time.Since(began) < 2*time.Second {
-		alpha.want(f, 0, 7)
-		within(t, alpha.chunks, "alpha gets no chunk")
-	}
-	alpha.ready()
-	alpha.expect(message.Commit)
-	run.cancel(nil)
-	alpha.obey()
-	if got := run.wait(); got.Outcome != outcome.RunAborted {
-		t.Errorf("outcome %s (%s), want aborted", got.Outcome, got.Reason)
 	}
 }

@@ -159,7 +159,7 @@ func (r *Run) take(in Input) {
 	case Received:
 		r.receive(&r.hosts[in.Host], in)
 	case Unsendable:
-		unsendable(r, &r.hosts[in.Host], in.Reason)
+		unsendable(r, &r.hosts[in.Host], in)
 	case Inquired:
 		inquired(r, &r.hosts[in.Host], in)
 	case NotShipped:

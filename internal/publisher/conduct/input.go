@@ -24,10 +24,11 @@ type Received struct {
 	Content Content
 }
 
-// Unsendable: a host can't be sent its job, and won't be.
+// Unsendable: a host can't be sent what it is to be sent, and won't be.
 type Unsendable struct {
 	Host   int
-	Reason string // a whole sentence, with what is to be done
+	Reason string // for a person, with what is to be done
+	Why    string // for the log: one that has its job may still have to be told something
 }
 
 // Inquired is what is known of a host that doesn't answer: the answer to [Inquire], or

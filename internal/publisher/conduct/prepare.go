@@ -155,12 +155,12 @@ func commits(r *Run, h *host, e told) string {
 }
 
 // unsendable declines a host that its job can't be sent to.
-func unsendable(r *Run, h *host, reason string) {
+func unsendable(r *Run, h *host, in Unsendable) {
 	if h.phase != Asked {
-		r.out.put(Warn{Host: h.index, What: NotTold, Detail: reason})
+		r.out.put(Warn{Host: h.index, What: NotTold, Detail: in.Why})
 		return
 	}
-	r.decline(h, outcome.HostNotReady, reason)
+	r.decline(h, outcome.HostNotReady, in.Reason)
 }
 
 // notShipped declines a host that can't have its files.

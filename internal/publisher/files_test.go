@@ -11,22 +11,8 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/testkit/fakeworker"
 )
-
-// pieces sends a batch of files.
-func (s *scripted) pieces(pieces ...message.Piece) {
-	s.t.Helper()
-	var p message.Pieces
-	for _, piece := range pieces {
-		p.Add(piece)
-	}
-	s.mu.Lock()
-	s.seq++
-	data := p.Pack().Append(nil, s.job.Run, s.host, s.seq)
-	s.sent = append(s.sent, data)
-	s.mu.Unlock()
-	s.publish(data)
-}
 
 // file is the pieces of a whole file.
 func file(path, content string) []message.Piece {
@@ -38,26 +24,20 @@ func file(path, content string) []message.Piece {
 }
 
 // collecting takes a run that collects from alpha to where its process has ended.
-func collecting(l *lab) (*scripted, *ending) {
+func collecting(l *lab) (*fakeworker.Worker, *ending) {
 	l.t.Helper()
 	alpha := l.worker("alpha")
 	dp := l.datapoint(proc("alpha", "a", 0))
 	dp.Collect = map[string][]string{"alpha": {"**"}}
 	run := l.start(dp)
-	release(alpha)
-	if !slices.Equal(alpha.job.Collect, dp.Collect["alpha"]) {
-		l.t.Errorf("the job asks for %q, want %q", alpha.job.Collect, dp.Collect["alpha"])
+	fakeworker.Release(alpha)
+	if !slices.Equal(alpha.Job.Collect, dp.Collect["alpha"]) {
+		l.t.Errorf("the job asks for %q, want %q", alpha.Job.Collect, dp.Collect["alpha"])
 	}
-	alpha.exit(0, 0)
-	alpha.event(message.Event{Kind: message.Ended})
+	alpha.Exit(0, 0)
+	alpha.Event(message.Event{Kind: message.Ended})
 	l.seen("alpha", Ended)
 	return alpha, run
-}
-
-// sent closes a host's account, files included.
-func (s *scripted) account(files message.FileTotals) {
-	s.t.Helper()
-	s.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: s.totals, Files: &files}})
 }
 
 func TestFilesComeIntoTheResults(t *testing.T) {
@@ -65,11 +45,11 @@ func TestFilesComeIntoTheResults(t *testing.T) {
 	l := newLab(t, nil)
 	alpha, run := collecting(l)
 	big := strings.Repeat("0123456789", 30_000)
-	alpha.pieces(message.Piece{Kind: message.FileMissing, Path: "pipe", Reason: "it is a named pipe"}, message.Piece{Kind: message.FileBegin, Path: "b/big"})
-	alpha.pieces(message.Piece{Kind: message.FileData, Data: []byte(big[:100_000])})
-	alpha.pieces(message.Piece{Kind: message.FileData, Data: []byte(big[100_000:])})
-	alpha.pieces(append([]message.Piece{{Kind: message.FileEnd, Size: 300_000, Sum: sha256.Sum256([]byte(big))}}, file("a", "")...)...)
-	alpha.account(message.FileTotals{Files: 2, Bytes: 300_000, Missing: 1})
+	alpha.Files(message.Piece{Kind: message.FileMissing, Path: "pipe", Reason: "it is a named pipe"}, message.Piece{Kind: message.FileBegin, Path: "b/big"})
+	alpha.Files(message.Piece{Kind: message.FileData, Data: []byte(big[:100_000])})
+	alpha.Files(message.Piece{Kind: message.FileData, Data: []byte(big[100_000:])})
+	alpha.Files(append([]message.Piece{{Kind: message.FileEnd, Size: 300_000, Sum: sha256.Sum256([]byte(big))}}, file("a", "")...)...)
+	alpha.DoneWithFiles(message.FileTotals{Files: 2, Bytes: 300_000, Missing: 1})
 	got := run.wait()
 	h := hostOf(t, got, "alpha")
 	if got.Outcome != outcome.RunSucceeded || !slices.Equal(h.Files, []string{"a", "b/big"}) || len(h.Collected) != 2 || h.Collected[1].Bytes != 300_000 {
@@ -87,34 +67,16 @@ func TestWorkerThatCollectsAnewReplacesWhatHadCome(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	alpha, run := collecting(l)
-	alpha.pieces(file("old", "x")...)
-	alpha.pieces(message.Piece{Kind: message.FileBegin, Path: "half"}, message.Piece{Kind: message.FileData, Data: []byte("ha")})
-	alpha.pieces(append([]message.Piece{{Kind: message.FilesAnew}}, file("half", "half")...)...)
-	alpha.account(message.FileTotals{Files: 1, Bytes: 4})
+	alpha.Files(file("old", "x")...)
+	alpha.Files(message.Piece{Kind: message.FileBegin, Path: "half"}, message.Piece{Kind: message.FileData, Data: []byte("ha")})
+	alpha.Files(append([]message.Piece{{Kind: message.FilesAnew}}, file("half", "half")...)...)
+	alpha.DoneWithFiles(message.FileTotals{Files: 1, Bytes: 4})
 	got := run.wait()
 	if h := hostOf(t, got, "alpha"); got.Outcome != outcome.RunSucceeded || !slices.Equal(h.Files, []string{"half"}) || len(h.Missing) > 0 {
 		t.Errorf("outcome %s (%s), files %q, missing %+v; want half alone", got.Outcome, got.Reason, h.Files, h.Missing)
 	}
 	if got := l.contents("alpha/files/half"); got != "half" {
 		t.Errorf("half holds %q", got)
-	}
-}
-
-// A host that goes on answering, and sends nothing more of its files, does not
-// hold up the experiment for ever.
-func TestFilesThatDoNotComeAreNotWaitedForForEver(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, nil)
-	l.p.completeWithin = 300 * time.Millisecond
-	alpha, run := collecting(l)
-	alpha.pieces(file("a", "x")...)
-	got := run.wait()
-	if want := "nothing has come of the files of alpha for 300ms"; got.Outcome != outcome.RunLost || got.Reason != want {
-		t.Errorf("outcome %s: %q, want lost: %q", got.Outcome, got.Reason, want)
-	}
-	h := hostOf(t, got, "alpha")
-	if !slices.Equal(h.Files, []string{"a"}) || len(h.Missing) != 1 || !strings.HasPrefix(h.Missing[0].Reason, "not all files have come: nothing has come") {
-		t.Errorf("files %q, missing %+v", h.Files, h.Missing)
 	}
 }
 
@@ -144,9 +106,9 @@ func TestFilesOfAWorkerThatLies(t *testing.T) {
 			l := newLab(t, nil)
 			alpha, run := collecting(l)
 			if tt.pieces != nil {
-				alpha.pieces(tt.pieces...)
+				alpha.Files(tt.pieces...)
 			}
-			alpha.account(tt.totals)
+			alpha.DoneWithFiles(tt.totals)
 			got := run.wait()
 			h := hostOf(t, got, "alpha")
 			if got.Outcome != tt.outcome {
@@ -171,8 +133,8 @@ func TestFilesOfAHostThatFallsSilentAreMissing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, func(c *Config) { c.Lease = patience / 20 })
 	alpha, run := collecting(l)
-	alpha.pieces(append(file("whole", "x"), file("half", "content")[:2]...)...)
-	alpha.mute()
+	alpha.Files(append(file("whole", "x"), file("half", "content")[:2]...)...)
+	alpha.Mute()
 	got := run.wait()
 	h := hostOf(t, got, "alpha")
 	if got.Outcome != outcome.RunLost || !slices.Equal(h.Files, []string{"whole"}) || len(h.Missing) != 2 || h.Missing[1].Path != "half" {
@@ -183,39 +145,22 @@ func TestFilesOfAHostThatFallsSilentAreMissing(t *testing.T) {
 	}
 }
 
-// Collecting takes the time it takes: the file's time-out is about processes.
-func TestTimeoutDoesNotCoverCollecting(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, nil)
-	alpha := l.worker("alpha")
-	dp := l.datapoint(proc("alpha", "a", 0))
-	dp.Collect, dp.Timeout = map[string][]string{"alpha": {"**"}}, 100*time.Millisecond
-	run := l.start(dp)
-	release(alpha)
-	alpha.exit(0, 0)
-	alpha.event(message.Event{Kind: message.Ended})
-	l.seen("alpha", Ended)
-	alpha.expectNothing()
-	alpha.account(message.FileTotals{})
-	if got := run.wait(); got.Outcome != outcome.RunSucceeded {
-		t.Errorf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
-	}
-}
-
 // Only of a host that has told of its files is it known what a pattern picks.
 func TestPatternsThatPickNothing(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		end  func(bravo *scripted)
+		end  func(bravo *fakeworker.Worker)
 		want []string
 	}{
-		"on both hosts": {func(bravo *scripted) { bravo.account(message.FileTotals{}) }, []string{"*.csv"}},
-		"picked elsewhere": {func(bravo *scripted) {
-			bravo.pieces(file("out.csv", "x")...)
-			bravo.account(message.FileTotals{Files: 1, Bytes: 1})
+		"on both hosts": {func(bravo *fakeworker.Worker) { bravo.DoneWithFiles(message.FileTotals{}) }, []string{"*.csv"}},
+		"picked elsewhere": {func(bravo *fakeworker.Worker) {
+			bravo.Files(file("out.csv", "x")...)
+			bravo.DoneWithFiles(message.FileTotals{Files: 1, Bytes: 1})
 		}, nil},
-		"a host that broke it off": {func(bravo *scripted) { bravo.account(message.FileTotals{BrokenOff: "the disk takes no more"}) }, nil},
-		"a host that has died":     {func(bravo *scripted) { bravo.done(message.HostLost) }, nil},
+		"a host that broke it off": {func(bravo *fakeworker.Worker) {
+			bravo.DoneWithFiles(message.FileTotals{BrokenOff: "the disk takes no more"})
+		}, nil},
+		"a host that has died": {func(bravo *fakeworker.Worker) { bravo.Done(message.HostLost) }, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -225,13 +170,13 @@ func TestPatternsThatPickNothing(t *testing.T) {
 			dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
 			dp.Collect = map[string][]string{"alpha": {"*.csv", "*.log"}, "bravo": {"*.csv"}}
 			run := l.start(dp)
-			release(alpha, bravo)
-			for _, s := range []*scripted{alpha, bravo} {
-				s.exit(0, 0)
-				s.event(message.Event{Kind: message.Ended})
+			fakeworker.Release(alpha, bravo)
+			for _, s := range []*fakeworker.Worker{alpha, bravo} {
+				s.Exit(0, 0)
+				s.Event(message.Event{Kind: message.Ended})
 			}
-			alpha.pieces(file("a.log", "x")...)
-			alpha.account(message.FileTotals{Files: 1, Bytes: 1})
+			alpha.Files(file("a.log", "x")...)
+			alpha.DoneWithFiles(message.FileTotals{Files: 1, Bytes: 1})
 			tt.end(bravo)
 			if got := run.wait().Unmatched; !slices.Equal(got, tt.want) {
 				t.Errorf("%q pick nothing, want %q", got, tt.want)
@@ -247,12 +192,12 @@ func TestPatternsOfAHostThatNeverStartedAreNotSaidToPickNothing(t *testing.T) {
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
 	dp.Collect = map[string][]string{"bravo": {"*.csv"}}
 	run := l.start(dp)
-	hold(alpha, bravo)
-	alpha.started(alpha.expect(message.Start).At)
+	fakeworker.Hold(alpha, bravo)
+	alpha.Started(alpha.Expect(message.Start).At)
 	l.seen("alpha", Started)
-	bravo.expect(message.Start)
-	bravo.done(message.HostLost)
-	alpha.obey(0)
+	bravo.Expect(message.Start)
+	bravo.Done(message.HostLost)
+	alpha.Obey(0)
 	if got := run.wait(); got.ReleasedAt.IsZero() || len(got.Unmatched) > 0 {
 		t.Errorf("released at %s, and %q pick nothing, want a release, and nothing said", got.ReleasedAt, got.Unmatched)
 	}
@@ -262,7 +207,7 @@ func TestBatchOfFilesThatCannotBeUnderstoodLosesTheHost(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	alpha, run := collecting(l)
-	alpha.pieces(append(file("a", "x"), message.Piece{Kind: 99})...)
+	alpha.Files(append(file("a", "x"), message.Piece{Kind: 99})...)
 	got := run.wait()
 	if want := "the files of alpha can't be read: "; got.Outcome != outcome.RunLost || !strings.HasPrefix(got.Reason, want) {
 		t.Errorf("outcome %s (%s), want lost (%s...)", got.Outcome, got.Reason, want)

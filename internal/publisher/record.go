@@ -1,0 +1,148 @@
+package publisher
+
+import (
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/publisher/conduct"
+	"downbeat/internal/results"
+)
+
+// record makes the record of a run that is over.
+func (r *run) record() results.Record {
+	res := r.conduct.Result()
+	rec := results.Record{
+		Run: r.dp.Run, Experiment: r.dp.Name, Datapoint: r.dp.Index, Repetition: max(r.dp.Repetition, 1), Attempt: max(r.spec.Attempt, 1),
+		Definition: r.spec.Definition, Source: r.spec.Source, Outcome: res.Outcome, Reason: res.Reason,
+		EnqueuedAt: res.EnqueuedAt, EndedAt: r.clock.Now(),
+	}
+	for _, v := range r.dp.Parameters {
+		if rec.Parameters == nil {
+			rec.Parameters = make(map[string]any, len(r.dp.Parameters))
+		}
+		rec.Parameters[v.Name] = v.Value
+	}
+	for n := range res.Processes {
+		rec.Processes = append(rec.Processes, r.processRecord(n, &res.Processes[n]))
+	}
+	for i := range res.Hosts {
+		hr := r.hostRecord(i, &res)
+		rec.ClockErrorUS = max(rec.ClockErrorUS, hr.ClockErrorUS)
+		rec.Hosts = append(rec.Hosts, hr)
+	}
+	r.measure(&rec, &res)
+	if !rec.ReleasedAt.IsZero() {
+		rec.Unmatched = r.unmatched(res.Hosts, rec.Hosts)
+	}
+	return rec
+}
+
+// measure enters how far apart the starts and the stops were.
+func (r *run) measure(rec *results.Record, res *conduct.Result) {
+	var starts, stops spread
+	for n, p := range res.Processes {
+		if !p.StartedAt.IsZero() {
+			starts.add(r.dp.Processes[n].Host, p.StartedAt, -p.Delay())
+		}
+	}
+	for i, h := range res.Hosts {
+		if !h.StoppedAt.IsZero() {
+			stops.add(r.hosts[i].name, h.StoppedAt, 0)
+		}
+	}
+	rec.ReleasedAt = starts.first
+	rec.StartSkewUS, rec.StartErrorUS = starts.width().Microseconds(), starts.errorUS()
+	rec.StopSkewUS, rec.StopErrorUS = stops.width().Microseconds(), stops.errorUS()
+	rec.StopExitUS = stopExit(stops.first, rec.Processes).Microseconds()
+	if rec.StopExitUS == 0 {
+		return
+	}
+	term := stops.first
+	for n, p := range res.Processes { // from the hosts' TERM to the exits after the first of them
+		if p.EndedAt.Time.After(term) {
+			stops.add(r.dp.Processes[n].Host, p.EndedAt, 0)
+		}
+	}
+	rec.StopExitErrorUS = stops.errorUS()
+}
+
+// stopExit is how long after the first TERM the last process ended that was there
+// then; zero where none was stopped.
+func stopExit(term time.Time, processes []results.ProcessRecord) time.Duration {
+	last := term
+	if term.IsZero() {
+		return 0
+	}
+	for _, p := range processes {
+		if p.EndedAt.After(last) {
+			last = p.EndedAt
+		}
+	}
+	return last.Sub(term)
+}
+
+// processRecord is the record of a process as far as is known.
+func (r *run) processRecord(n int, p *conduct.Ran) results.ProcessRecord {
+	return results.ProcessRecord{
+		Host: r.dp.Processes[n].Host, Process: p.Name, Group: p.Group, Index: p.Index, Rank: p.Rank, DelayUS: p.Delay().Microseconds(),
+		PID: p.PID, CommandRecord: commandRecord(p),
+	}
+}
+
+// stepRecord is the record of a command of a setup or teardown that has ended.
+func stepRecord(p *conduct.Ran) results.StepRecord {
+	return results.StepRecord{Name: p.Name, Swept: p.Exit.Swept, CommandRecord: commandRecord(p)}
+}
+
+// commandRecord is what is known of an execution of a command. One that could not be
+// started, or can't be ended, has no end.
+func commandRecord(p *conduct.Ran) results.CommandRecord {
+	rec := results.CommandRecord{
+		Argv: p.Argv, Outcome: p.Outcome, Reason: p.Reason, ExitCode: -1,
+		StartedAt: p.StartedAt.Time, StartedErrorUS: p.StartedAt.ErrorUS(),
+		StdoutLines: p.Total.StdoutLines, StdoutBytes: p.Total.StdoutBytes, StderrLines: p.Total.StderrLines, StderrBytes: p.Total.StderrBytes,
+	}
+	e := p.Exit
+	if e == nil {
+		return rec
+	}
+	if e.Signal == "" {
+		rec.ExitCode = e.ExitCode
+	}
+	if e.Reason == "" && !p.StartedAt.IsZero() {
+		rec.EndedAt, rec.EndedErrorUS = p.EndedAt.Time, p.EndedAt.ErrorUS()
+	}
+	rec.Signal, rec.UserUS, rec.SystemUS, rec.MaxRSSBytes = e.Signal, e.UserUS, e.SystemUS, e.MaxRSSBytes
+	return rec
+}
+
+func stepRecords(all []conduct.Ran) []results.StepRecord {
+	var records []results.StepRecord
+	for i := range all {
+		records = append(records, stepRecord(&all[i]))
+	}
+	return records
+}
+
+func (r *run) hostRecord(i int, res *conduct.Result) results.HostRecord {
+	h, was := r.hosts[i], &res.Hosts[i]
+	rec := results.HostRecord{
+		Host: h.name, Outcome: was.Outcome, Reason: was.Reason, Hold: was.Hold, Swept: was.Swept, Unseen: was.Unseen, Notes: was.Notes,
+		Setup: stepRecords(was.Setup), Teardown: stepRecords(was.Teardown),
+		StoppedAt: was.StoppedAt.Time, StoppedErrorUS: was.StoppedAt.ErrorUS(), LineErrors: h.errors.list(), Shipped: r.shipped(h.name),
+	}
+	if was.Clock.Samples() > 0 {
+		rec.ClockOffsetUS, rec.ClockErrorUS = was.Clock.Value().Microseconds(), clock.Microseconds(was.Clock.Error())
+	}
+	for n, p := range res.Processes {
+		if r.dp.Processes[n].Host == h.name {
+			rec.Lines += p.Total.Lines()
+			rec.Bytes += p.Total.Bytes()
+		}
+	}
+	for _, l := range was.Left {
+		rec.Left = append(rec.Left, results.LeftProcess{PID: l.PID, Command: l.Command})
+	}
+	r.collected(h, &rec)
+	return rec
+}
