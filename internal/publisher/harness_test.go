@@ -221,20 +221,6 @@ func (w *watcher) Stopping(cause message.StopCause, _ string) {
 	w.stopping = append(w.stopping, cause)
 }
 
-// exits is how many processes have been seen to end, causes for what the run
-// has been stopped.
-func (w *watcher) exits() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.exited
-}
-
-func (w *watcher) causes() []message.StopCause {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.stopping)
-}
-
 // seen waits until the publisher has told that the host is in that phase.
 func (l *lab) seen(host string, phase Phase) {
 	l.t.Helper()
@@ -251,16 +237,6 @@ func newKey(t *testing.T) ed25519.PrivateKey {
 	_, key, err := ed25519.GenerateKey(nil)
 	testkit.Check(t, err)
 	return key
-}
-
-// processOf and hostOf pick one entry of a record.
-func processOf(t *testing.T, record results.Record, host, name string) results.ProcessRecord {
-	t.Helper()
-	i := slices.IndexFunc(record.Processes, func(p results.ProcessRecord) bool { return p.Host == host && p.Process == name })
-	if i < 0 {
-		t.Fatalf("process %s on %s is not in the record", name, host)
-	}
-	return record.Processes[i]
 }
 
 func hostOf(t *testing.T, record results.Record, name string) results.HostRecord {

@@ -102,30 +102,26 @@ func (r *run) carryOut(effects []conduct.Effect) {
 			if r.spec.Ended != nil {
 				r.spec.Ended(e.Outcome)
 			}
-		case conduct.HostMoved, conduct.Started, conduct.Exited, conduct.StopBegun:
-			r.tell(e)
+		case conduct.HostMoved:
+			r.spec.Observer.Host(r.hosts[e.Host].name, e.Phase, e.Detail)
+		case conduct.Started:
+			r.spec.Observer.Started(e.Command, e.PID, e.At)
+		case conduct.Exited:
+			r.tellExit(e)
+		case conduct.StopBegun:
+			r.spec.Observer.Stopping(e.Cause, e.Reason)
 		case conduct.Warn:
 			r.warn(e)
 		}
 	}
 }
 
-// tell tells the observer.
-func (r *run) tell(e conduct.Effect) {
-	o := r.spec.Observer
-	switch e := e.(type) { //nolint:gochecksumtype // of those that carryOut hands it
-	case conduct.HostMoved:
-		o.Host(r.hosts[e.Host].name, e.Phase, e.Detail)
-	case conduct.Started:
-		o.Started(e.Command, e.PID, e.At)
-	case conduct.Exited:
-		if e.Ran.Phase == message.PhaseRun {
-			o.Exited(e.Command, r.processRecord(e.Command, e.Ran))
-		} else {
-			o.Step(e.Command, stepRecord(e.Ran))
-		}
-	case conduct.StopBegun:
-		o.Stopping(e.Cause, e.Reason)
+// tellExit shows how a command ended.
+func (r *run) tellExit(e conduct.Exited) {
+	if e.Ran.Phase == message.PhaseRun {
+		r.spec.Observer.Exited(e.Command, r.processRecord(e.Command, e.Ran))
+	} else {
+		r.spec.Observer.Step(e.Command, stepRecord(e.Ran))
 	}
 }
 
@@ -133,8 +129,8 @@ func (r *run) tell(e conduct.Effect) {
 func (r *run) warn(w conduct.Warn) {
 	log := r.p.slog.With("run", r.dp.Run, "host", r.hosts[w.Host].name)
 	switch w.What {
-	case conduct.OutputUnnumbered:
-		log.Warn("output without a number is ignored")
+	case conduct.Unnumbered:
+		log.Warn("what has to have a number and has none is ignored", "event", w.Detail)
 	case conduct.FilesUnasked:
 		log.Warn("files that were not asked for are ignored")
 	case conduct.WantStrange:

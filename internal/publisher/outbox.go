@@ -149,7 +149,7 @@ func (o *outbox) send(ctx context.Context, c message.Control) {
 // fault tells the run that something could not be sent.
 func (o *outbox) fault(ctx context.Context, err error) {
 	p := o.r.p
-	reason := ""
+	var reason string
 	switch {
 	case ctx.Err() != nil:
 		return

@@ -96,6 +96,7 @@ func (a *account) take(e *message.Event, o orders) string {
 		if p := a.first(message.PhaseRun, alive); p != "" {
 			return fmt.Sprintf("no process is said to be left, and there is no end of %s", p)
 		}
+	case message.Done, message.Want, message.Heartbeat, message.Here, message.Cancelled: // see done; these have no number
 	}
 	return ""
 }

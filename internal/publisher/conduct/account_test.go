@@ -204,11 +204,13 @@ func TestEverythingThatWasAskedForIsAccountedFor(t *testing.T) {
 		want    string
 	}{
 		"no teardown": {
-			[]message.Command{step(message.PhaseTeardown, 0)}, nil,
+			[]message.Command{step(message.PhaseTeardown, 0)},
+			nil,
 			func(s *worker) { s.ends(0); s.done(message.HostDone) }, "there is no end of teardown.0",
 		},
 		"half a teardown": {
-			[]message.Command{step(message.PhaseTeardown, 0), step(message.PhaseTeardown, 1)}, nil,
+			[]message.Command{step(message.PhaseTeardown, 0), step(message.PhaseTeardown, 1)},
+			nil,
 			func(s *worker) {
 				s.ends(0)
 				s.tearingDown()
@@ -217,7 +219,8 @@ func TestEverythingThatWasAskedForIsAccountedFor(t *testing.T) {
 			}, "there is no end of teardown.1",
 		},
 		"no files": {
-			nil, []string{"*"},
+			nil,
+			[]string{"*"},
 			func(s *worker) { s.ends(0); s.event(message.Event{Kind: message.Ended}); s.done(message.HostDone) },
 			"nothing is said of the files that it was to collect",
 		},

@@ -69,7 +69,7 @@ type CloseFiles struct {
 // Flush has what was stored put onto the disk: the controls after it acknowledge that.
 type Flush struct{}
 
-// HostMoved: a host has come to a phase, perhaps for the second time, and Detail is what
+// HostMoved says that a host has come to a phase, perhaps again, and Detail is what
 // a person may want to know of that.
 type HostMoved struct {
 	Host   int
@@ -77,25 +77,27 @@ type HostMoved struct {
 	Detail string
 }
 
-// Started: a process has been released.
+// Started says that a process has been released.
 type Started struct {
 	Command, PID int
 	At           time.Time
 }
 
-// Exited: a command has ended. Of one of the setup or the teardown, Ran is this time.
+// Exited says that a command has ended. Of one of the setup or the teardown, Ran is this
+// time.
 type Exited struct {
 	Command int
 	Ran     *Ran // as far as is known now
 }
 
-// StopBegun: the run is being stopped.
+// StopBegun says that the run is being stopped.
 type StopBegun struct {
 	Cause  message.StopCause
 	Reason string
 }
 
-// HostsFree: no process of the run is left on any host, and another run can have them.
+// HostsFree says that no process of the run is left on any host, and another run can have
+// them.
 // Outcome is how this one ended as far as is known.
 type HostsFree struct{ Outcome outcome.Run }
 
@@ -111,12 +113,12 @@ type Warning uint8
 
 // The warnings.
 const (
-	OutputUnnumbered Warning = iota // output or files without a number are ignored
-	FilesUnasked                    // files that were not asked for are ignored
-	WantStrange                     // a host wants a file that isn't its own: Detail has the hash
-	VersionIgnored                  // an event of another version, of a host that speaks ours, is ignored: Detail has the version
-	KindUnknown                     // an event of a kind that this build doesn't know is passed over: Detail has it
-	NotTold                         // a host can't be told something: Detail says why
+	Unnumbered     Warning = iota // what has to have a number and has none is ignored: Detail has what it is
+	FilesUnasked                  // files that were not asked for are ignored
+	WantStrange                   // a host wants a file that isn't its own: Detail has the hash
+	VersionIgnored                // an event of another version, of a host that speaks ours, is ignored: Detail has the version
+	KindUnknown                   // an event of a kind that this build doesn't know is passed over: Detail has it
+	NotTold                       // a host can't be told something: Detail says why
 )
 
 func (SendJob) effect()    {}

@@ -47,7 +47,8 @@ func TestFilesAreAccountedFor(t *testing.T) {
 		"data and ends of nothing": {[]message.Piece{{Kind: message.FileData, Data: []byte("x")}, {Kind: message.FileEnd}}, message.FileTotals{Files: 1}, outcome.RunLost, "", "it was not sent to its end"},
 		"broken off":               {nil, message.FileTotals{BrokenOff: "the disk takes no more"}, outcome.RunSucceeded, "collecting was broken off: the disk takes no more", "the disk takes no more"},
 		"anew": {
-			slices.Concat(file("old", "x"), file("half", "ha")[:2], []message.Piece{{Kind: message.FilesAnew}}, file("half", "half")), message.FileTotals{Files: 1, Bytes: 4},
+			slices.Concat(file("old", "x"), file("half", "ha")[:2], []message.Piece{{Kind: message.FilesAnew}}, file("half", "half")),
+			message.FileTotals{Files: 1, Bytes: 4},
 			outcome.RunSucceeded, "", "it was not sent to its end",
 		},
 	} {

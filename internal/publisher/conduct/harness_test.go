@@ -85,11 +85,10 @@ func (l *lab) worker(host string, commands ...message.Command) *worker {
 // start begins the run.
 func (l *lab) start() {
 	l.t.Helper()
-	processes, rest := 0, 0
+	processes, rest := 0, 0 // numbers, those of the rest after all processes'
 	for _, w := range l.hosts {
-		processes += w.job.Count(message.PhaseRun)
+		rest += w.job.Count(message.PhaseRun)
 	}
-	rest, processes = processes, 0
 	for _, w := range l.hosts {
 		w.job.GraceMS, w.job.Needs = l.spec.Stop.Grace.Milliseconds(), w.job.Uses()
 		var numbers []int

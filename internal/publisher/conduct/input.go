@@ -24,7 +24,7 @@ type Received struct {
 	Content Content
 }
 
-// Unsendable: a host can't be sent what it is to be sent, and won't be.
+// Unsendable says that a host can't be sent what it is to be sent, and won't be.
 type Unsendable struct {
 	Host   int
 	Reason string // for a person, with what is to be done
@@ -39,31 +39,31 @@ type Inquired struct {
 	Why  string
 }
 
-// NotShipped: what [Ship] asked for can't be read.
+// NotShipped says that what [Ship] asked for can't be read.
 type NotShipped struct {
 	Host int
 	Why  string
 }
 
-// NotKept: the last file of a host was sent to its end and is not what was announced.
+// NotKept says that the last file of a host was sent to its end and is not what was announced.
 type NotKept struct {
 	Host  int
 	Bytes uint64 // its size, as it was announced
 }
 
-// NotStored: the results can't be written. It is said once.
+// NotStored says that the results can't be written. It is said once.
 type NotStored struct{ Why string }
 
-// Cancelled: somebody who may has asked for the run to be stopped.
+// Cancelled says that somebody who may has asked for the run to be stopped.
 type Cancelled struct{ Reason string }
 
-// Interrupted: the caller wants the run stopped.
+// Interrupted says that the caller wants the run stopped.
 type Interrupted struct{ Reason string }
 
-// GateOpened: the run may be released; see [Spec].Gated.
+// GateOpened says that the run may be released; see [Spec].Gated.
 type GateOpened struct{}
 
-// Reconnected: the broker was away and has come back since the jobs were sent, and may
+// Reconnected says that the broker was away and has come back since the jobs were sent, and may
 // have lost them.
 type Reconnected struct{}
 

@@ -244,7 +244,7 @@ func TestHostThatGoesOnReportingAfterAStopIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t)
 	l.input(Interrupted{Reason: "interrupted"})
-	for range 20 {
+	for range 5 {
 		l.advance(50 * time.Second)
 		alpha.output(0, message.Stdout, "bye\n")
 	}

@@ -16,9 +16,9 @@ import (
 // says so.
 func TestNothingIsDoneLateOrEarly(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(24)
+	seeds := uint64(16)
 	if testing.Short() {
-		seeds = 6
+		seeds = 4
 	}
 	for seed := range seeds {
 		want, end := play(t, seed, 0)

@@ -23,7 +23,7 @@ func (r *Run) outcome() (outcome.Run, string) {
 		return d.word, d.reason
 	case len(r.ending.lost) > 0:
 		return outcome.RunLost, r.ending.loss(failed)
-	case d.word == outcome.RunTimedOut && !(r.rule.OnFailure && failedBefore(d, failed)):
+	case d.word == outcome.RunTimedOut && (!r.rule.OnFailure || !failedBefore(d, failed)):
 		return d.word, d.reason
 	case len(failed) > 0:
 		return outcome.RunFailed, cause(failed)

@@ -11,9 +11,10 @@ import (
 //
 //	asked → waiting, fetching
 //	waiting ⇄ fetching
+//	ready ⇄ committed
 //	asked, waiting, fetching, withdrawing, ready, committed → setting_up
 //	asked, waiting, fetching, setting_up, withdrawing → ready
-//	ready ⇄ committed → started → tearing_down → ended → completed
+//	committed → started → tearing_down → ended → completed
 //	setting_up, withdrawing, ready, committed → waiting
 //	asked, waiting, fetching, setting_up, ready, committed → withdrawing
 //	withdrawing, ready, committed, started → ended

@@ -299,3 +299,16 @@ func TestWantThatComesLateIsOfNoAccount(t *testing.T) {
 		})
 	}
 }
+
+// What has to be in the log and isn't is not believed.
+func TestEventWithoutItsNumberIsIgnored(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	alpha := l.worker("alpha", proc("a", 0))
+	l.start()
+	alpha.unlogged(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{}})
+	l.input(Received{Host: alpha.index, At: l.now, Content: segments()})
+	if l.run.Phase(0) != Asked || len(l.warned) != 2 || l.warned[0] != Unnumbered || l.warned[1] != Unnumbered {
+		t.Errorf("alpha is %s, warnings %v", l.run.Phase(0), l.warned)
+	}
+}

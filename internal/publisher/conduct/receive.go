@@ -93,7 +93,7 @@ func (r *Run) takeTurn(h *host, a Received) {
 func (r *Run) takeUnnumbered(h *host, a Received) {
 	c, ok := a.Content.(Event)
 	if !ok {
-		r.out.put(Warn{Host: h.index, What: OutputUnnumbered})
+		r.out.put(Warn{Host: h.index, What: Unnumbered, Detail: "a batch"})
 		return
 	}
 	e := told{c.Event, a.At}
@@ -112,6 +112,12 @@ func (r *Run) takeUnnumbered(h *host, a Received) {
 		refuses(r, h, e)
 	case message.Done:
 		r.finish(h, e.Done, false)
+	case message.Waiting, message.SettingUp, message.Ready, message.Committed, message.Started, message.Exited, message.Stopping,
+		message.TearingDown, message.Ended: // these have to be in the log
+		r.out.put(Warn{Host: h.index, What: Unnumbered, Detail: string(e.Kind)})
+	case message.Here, message.Cancelled: // it is not about a run
+	default:
+		passOver(r, h, string(e.Kind))
 	}
 }
 

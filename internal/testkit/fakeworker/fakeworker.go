@@ -159,8 +159,10 @@ func (w *Worker) isMuted() bool {
 	return w.muted
 }
 
-// Mute makes the worker as good as dead: it answers nothing more. Unmute ends that.
-func (w *Worker) Mute()   { w.setMuted(true) }
+// Mute makes the worker as good as dead: it answers nothing more.
+func (w *Worker) Mute() { w.setMuted(true) }
+
+// Unmute makes it answer again.
 func (w *Worker) Unmute() { w.setMuted(false) }
 
 func (w *Worker) setMuted(muted bool) {
