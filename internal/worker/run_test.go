@@ -50,6 +50,11 @@ func TestRunGoesFromJobToNothingLeft(t *testing.T) {
 	if got := of.Complete(); got != done.Seq {
 		t.Errorf("events up to %d have come, the last is %d", got, done.Seq)
 	}
+	for _, e := range of.Events {
+		if e.Kind == message.Stopping {
+			t.Errorf("the stop is reported again: %+v", e.Stopping)
+		}
+	}
 	for key, want := range map[string]string{"stdout.0": "one\ntwo", "stderr.0": "oh\n", "stdout.1": "here\n"} {
 		if got := of.Output[key]; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
@@ -264,20 +269,20 @@ func TestPreparationOutlivesTheSignalToLeave(t *testing.T) {
 	<-ended
 }
 
-func TestElderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
+func TestOlderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	older, younger := fakepublisher.Aged(s.job("true")), s.job("true")
 	s.Ready(younger)
-	s.Send(elder)
-	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
-		t.Errorf("the younger waits behind %s, want %s", got, elder.Run)
+	s.Send(older)
+	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != older.Run {
+		t.Errorf("the younger waits behind %s, want %s", got, older.Run)
 	}
-	s.Await(elder, message.Ready)
-	s.Commit(elder)
-	s.Release(elder)
-	s.finish(elder)
+	s.Await(older, message.Ready)
+	s.Commit(older)
+	s.Release(older)
+	s.finish(older)
 	s.Await(younger, message.Ready)
 	s.Commit(younger)
 	s.Release(younger)
@@ -286,37 +291,37 @@ func TestElderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
 	}
 }
 
-func TestElderRunWaitsForAYoungerThatIsCommitted(t *testing.T) {
+func TestOlderRunWaitsForAYoungerThatIsCommitted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	older, younger := fakepublisher.Aged(s.job("true")), s.job("true")
 	s.Ready(younger)
 	s.Commit(younger)
-	s.Send(elder)
-	if got := s.Await(elder, message.Waiting).Waiting.Behind; got != younger.Run {
-		t.Errorf("the elder waits behind %s, want %s", got, younger.Run)
+	s.Send(older)
+	if got := s.Await(older, message.Waiting).Waiting.Behind; got != younger.Run {
+		t.Errorf("the older waits behind %s, want %s", got, younger.Run)
 	}
 	s.Release(younger)
 	s.finish(younger)
-	s.Await(elder, message.Ready)
+	s.Await(older, message.Ready)
 }
 
-func TestUncommitLetsTheElderIn(t *testing.T) {
+func TestUncommitLetsTheOlderIn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	older, younger := fakepublisher.Aged(s.job("true")), s.job("true")
 	s.Ready(younger)
 	s.Commit(younger)
 	s.Tell(younger, message.Control{Kind: message.Uncommit})
 	s.Await(younger, message.Ready) // nobody wants the host yet
 	s.Commit(younger)
-	s.Send(elder)
-	s.Await(elder, message.Waiting)
+	s.Send(older)
+	s.Await(older, message.Waiting)
 	s.Tell(younger, message.Control{Kind: message.Uncommit})
 	s.Await(younger, message.Waiting)
-	s.Await(elder, message.Ready)
+	s.Await(older, message.Ready)
 }
 
 func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {
