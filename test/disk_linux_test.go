@@ -90,10 +90,10 @@ func numbers(last int) []byte {
 	return b
 }
 
-const floods = 10_000_000
+const floods = 4_000_000
 
 // flood prints more than any disk here holds, once it may.
-const flood = `{shell: true, run: 'echo up; until [ -e "$LAB/go" ]; do sleep 0.05; done; seq 10000000'}`
+const flood = `{shell: true, run: 'echo up; until [ -e "$LAB/go" ]; do sleep 0.05; done; seq 4000000'}`
 
 // A disk that is full at the publisher ends the run with that reason; what is
 // written is no complete run. With room again the next one works.

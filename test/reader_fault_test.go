@@ -120,7 +120,7 @@ func (l *lab) wantLines(p *paused, process string, runs ...string) {
 // chatty prints a good deal more than a pipe takes, on both outputs, does so
 // again later, and then whatever is said.
 func chatty(then string) string {
-	return `{shell: true, run: 'seq 60000; seq -f e%.0f 40000 >&2; sleep 3; seq 60000; ` + then + `'}`
+	return `{shell: true, run: 'seq -f %0100.0f 6000; seq -f e%0100.0f 4000 >&2; sleep 3; seq -f %0100.0f 6000; ` + then + `'}`
 }
 
 // While nobody reads what publish prints, for longer than the lease, runs go on
@@ -194,7 +194,7 @@ func TestATimeoutAndAnInterruptActWhileNobodyReads(t *testing.T) {
 			p.wait(c.status)
 			if c.args == nil {
 				l.wantLines(p, "alpha/0", dir)
-			} else if n := bytes.Count(p.received[0].Bytes(), []byte(`"event":"output"`)); n != 60000+40000+60000+1 {
+			} else if n := bytes.Count(p.received[0].Bytes(), []byte(`"event":"output"`)); n != 6000+4000+6000+1 {
 				t.Errorf("%d lines came", n)
 			}
 		})
@@ -258,7 +258,7 @@ func TestStandardOutputOnAFullDisk(t *testing.T) {
 func TestAReaderThatHasEnough(t *testing.T) {
 	t.Parallel()
 	l := newLabOn(t, "mem:", "downbeat")
-	l.write("x.yaml", `{name: x, hosts: {alpha: ["seq 100000"]}}`)
+	l.write("x.yaml", `{name: x, hosts: {alpha: ["seq 30000"]}}`)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

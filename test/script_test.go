@@ -25,6 +25,7 @@ import (
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/queue/sqs/sqstest"
+	"downbeat/internal/testkit"
 )
 
 // programs is the directory that holds the programs under test.
@@ -206,7 +207,7 @@ func signalTo(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("kill", "-"+args[0], pid))
 }
 
-// startWorkers starts a worker for each host named and waits until all answer;
+// startWorkers starts a worker for each host named and waits until all serve;
 // they are ended when the script is over.
 func startWorkers(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
@@ -215,7 +216,11 @@ func startWorkers(ts *testscript.TestScript, neg bool, args []string) {
 	for _, host := range args {
 		startWorker(ts, host, exec.Command(filepath.Join(programs, "worker")))
 	}
-	await(ts, false, []string{"publish", "hosts", writeHosts(ts, args)})
+	for _, host := range args {
+		testkit.WaitFor(ts, "the worker of "+host+" serves", func() bool {
+			return strings.Contains(ts.ReadFile("worker-"+host+".log"), serving)
+		})
+	}
 }
 
 // python is the interpreter for which Debian's packages of modules are.
@@ -237,7 +242,7 @@ func startWorker(ts *testscript.TestScript, host string, cmd *exec.Cmd) {
 	log, err := os.Create(ts.MkAbs("worker-" + host + ".log"))
 	ts.Check(err)
 	cmd.Stderr = log
-	for _, name := range []string{"PATH", "MARK", "DOWNBEAT_QUEUE_URL", "DOWNBEAT_NAMESPACE", "DOWNBEAT_STATE_DIR", "DOWNBEAT_TRUSTED_KEYS", "DOWNBEAT_LEASE", "TMPDIR"} {
+	for _, name := range []string{"PATH", "MARK", "DOWNBEAT_QUEUE_URL", "DOWNBEAT_NAMESPACE", "DOWNBEAT_STATE_DIR", "DOWNBEAT_TRUSTED_KEYS", "DOWNBEAT_LEASE", "TMPDIR", "GORACE"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}

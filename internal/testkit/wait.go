@@ -13,8 +13,12 @@ import (
 // machine that is loaded and with the race detector: a test that reaches it has failed.
 const Timeout = 2 * time.Minute
 
-// interval is how often a condition is looked at.
-const interval = 5 * time.Millisecond
+// A condition is looked at soon again at first, and then ever more seldom: some look
+// at every process of the machine, or run a program.
+const (
+	firstInterval = time.Millisecond
+	lastInterval  = 50 * time.Millisecond
+)
 
 // A Failer ends a test that has failed: a [testing.TB], or a testscript's script.
 type Failer interface {
@@ -30,11 +34,9 @@ func WaitFor(t Failer, what string, holds func() bool) {
 	}
 	limit := time.NewTimer(Timeout)
 	defer limit.Stop()
-	poll := time.NewTicker(interval)
-	defer poll.Stop()
-	for !holds() {
+	for interval := firstInterval; !holds(); interval = min(2*interval, lastInterval) {
 		select {
-		case <-poll.C:
+		case <-time.After(interval):
 		case <-limit.C:
 			t.Fatalf("still not so after %s: %s", Timeout, what)
 		}
