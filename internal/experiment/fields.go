@@ -15,25 +15,82 @@ import (
 var fileFields = &object[File]{
 	title: "## Fields",
 	fields: []field[File]{
-		{name: "$schema", is: into(anyString, func(f *File) *string { return &f.schema }), about: "the path or URL of the schema, for editors; Downbeat ignores it"},
-		{name: "name", is: into(aName, func(f *File) *string { return &f.Name }), otherwise: "the file's name without its extension", about: "what the results directory is called"},
-		{name: "matrix", is: into(matrix, func(f *File) *[][]Parameter { return &f.combinations }), about: "parameters and their values: each combination is a datapoint"},
-		{name: "repeat", is: into(between(1, MaxDatapoints), func(f *File) *int { return &f.Repeat }), unset: "1", about: "how many times each combination is run"},
-		{name: "order", is: into(choice("order", inOrder, atRandom), func(f *File) *order { return &f.order }), unset: "file", about: "the order of the datapoints"},
-		{name: "seed", is: into(seed, func(f *File) *uint64 { return &f.Seed }), unset: "1", about: "with order: random: which random order; the same seed gives the same one"},
-		{name: "pause", is: into(duration(zeroToo), func(f *File) *time.Duration { return &f.Pause }), unset: "0s", about: "the wait between the end of one run and the next datapoint"},
-		{name: "retries", is: into(between(0, MaxRetries), func(f *File) *int { return &f.Retries }), unset: "0", about: "how many times a datapoint that did not succeed is retried"},
-		{name: "hosts", is: hosts, missing: "it names the hosts", such: `hosts: {alpha: ["echo hello"]}`, about: "the hosts, by the names that their workers have"},
-		{name: "groups", is: groups, about: "the groups of processes"},
-		{name: "setup", is: commandsOf(message.PhaseSetup, func(f *File) *[]*command { return &f.setup }), about: "what each host runs before the processes"},
-		{name: "teardown", is: commandsOf(message.PhaseTeardown, func(f *File) *[]*command { return &f.teardown }), about: "what each host runs when no process is left"},
-		{name: "files", is: files, about: "files put into the run's directory on each host before the start"},
-		{name: "collect", is: into(patterns, func(f *File) *[]*text { return &f.collect }), about: "files brought home from the run's directory on each host"},
-		{name: "timeout", is: into(limit(notZero, limitKeys), func(f *File) **text { return &f.timeout }), unset: "1h", about: "a run that is not over by then is stopped and has failed"},
-		{name: "grace", is: into(limit(zeroToo, limitKeys), func(f *File) **text { return &f.stop.grace }), unset: "10s", about: "how long a process that is being stopped has between TERM and KILL"},
-		{name: "stop", is: nested(stopFields, "such as {when: client, after: 60s}", func(f *File) *stop { return &f.stop }), about: "what ends a run before all processes have ended"},
-		{name: "metrics", is: metrics, about: "numbers taken from what each run leaves"},
-		{name: "require", is: requirements, about: "limits that a run must keep"},
+		{
+			name: "$schema", is: into(anyString, func(f *File) *string { return &f.schema }),
+			about: "the path or URL of the schema, for editors; Downbeat ignores it",
+		},
+		{
+			name: "name", is: into(aName, func(f *File) *string { return &f.Name }), otherwise: "the file's name without its extension",
+			about: "what the results directory is called",
+		},
+		{
+			name: "matrix", is: into(matrix, func(f *File) *[][]Parameter { return &f.combinations }),
+			about: "parameters and their values: each combination is a datapoint",
+		},
+		{
+			name: "repeat", is: into(between(1, MaxDatapoints), func(f *File) *int { return &f.Repeat }), unset: "1",
+			about: "how many times each combination is run",
+		},
+		{
+			name: "order", is: into(choice("order", inOrder, atRandom), func(f *File) *order { return &f.order }), unset: "file",
+			about: "the order of the datapoints",
+		},
+		{
+			name: "seed", is: into(seed, func(f *File) *uint64 { return &f.Seed }), unset: "1",
+			about: "with order: random: which random order; the same seed gives the same one",
+		},
+		{
+			name: "pause", is: into(duration(zeroToo), func(f *File) *time.Duration { return &f.Pause }), unset: "0s",
+			about: "the wait between the end of one run and the next datapoint",
+		},
+		{
+			name: "retries", is: into(between(0, MaxRetries), func(f *File) *int { return &f.Retries }), unset: "0",
+			about: "how many times a datapoint that did not succeed is retried",
+		},
+		{
+			name: "hosts", is: hosts, missing: "it names the hosts", such: `hosts: {alpha: ["echo hello"]}`,
+			about: "the hosts, by the names that their workers have",
+		},
+		{
+			name: "groups", is: groups,
+			about: "the groups of processes",
+		},
+		{
+			name: "setup", is: commandsOf(message.PhaseSetup, func(f *File) *[]*command { return &f.setup }),
+			about: "what each host runs before the processes",
+		},
+		{
+			name: "teardown", is: commandsOf(message.PhaseTeardown, func(f *File) *[]*command { return &f.teardown }),
+			about: "what each host runs when no process is left",
+		},
+		{
+			name: "files", is: files,
+			about: "files put into the run's directory on each host before the start",
+		},
+		{
+			name: "collect", is: into(patterns, func(f *File) *[]*text { return &f.collect }),
+			about: "files brought home from the run's directory on each host",
+		},
+		{
+			name: "timeout", is: into(limit(notZero, limitKeys), func(f *File) **text { return &f.timeout }), unset: "1h",
+			about: "a run that is not over by then is stopped and has failed",
+		},
+		{
+			name: "grace", is: into(limit(zeroToo, limitKeys), func(f *File) **text { return &f.stop.grace }), unset: "10s",
+			about: "how long a process that is being stopped has between TERM and KILL",
+		},
+		{
+			name: "stop", is: nested(stopFields, "such as {when: client, after: 60s}", func(f *File) *stop { return &f.stop }),
+			about: "what ends a run before all processes have ended",
+		},
+		{
+			name: "metrics", is: metrics,
+			about: "numbers taken from what each run leaves",
+		},
+		{
+			name: "require", is: requirements,
+			about: "limits that a run must keep",
+		},
 	},
 	check: checkFile,
 }
@@ -42,7 +99,10 @@ var fileFields = &object[File]{
 var hostFields = &object[Host]{
 	title: "### Hosts",
 	fields: []field[Host]{
-		{name: "address", is: into(address, func(h *Host) *string { return &h.Address }), otherwise: "the host's name", about: "where the processes of other hosts reach it: an IP address or a name in DNS"},
+		{
+			name: "address", is: into(address, func(h *Host) *string { return &h.Address }), otherwise: "the host's name",
+			about: "where the processes of other hosts reach it: an IP address or a name in DNS",
+		},
 	},
 }
 
@@ -50,10 +110,22 @@ var hostFields = &object[Host]{
 var stopFields = &object[stop]{
 	title: "### The end of a run", prefix: "stop.",
 	fields: []field[stop]{
-		{name: "when", is: into(groupsOf, func(s *stop) *[]string { return &s.when }), about: "once every process of these groups has ended"},
-		{name: "after", is: into(limit(notZero, limitKeys), func(s *stop) **text { return &s.after }), about: "that long after the start"},
-		{name: "on_failure", is: into(boolean, func(s *stop) *bool { return &s.onFailure }), unset: "true", about: "as soon as any process exits with a status outside its ok_exit"},
-		{name: "grace", is: into(limit(zeroToo, limitKeys), func(s *stop) **text { return &s.grace }), otherwise: "that of grace", about: "the same setting as grace: give one of them"},
+		{
+			name: "when", is: into(groupsOf, func(s *stop) *[]string { return &s.when }),
+			about: "once every process of these groups has ended",
+		},
+		{
+			name: "after", is: into(limit(notZero, limitKeys), func(s *stop) **text { return &s.after }),
+			about: "that long after the start",
+		},
+		{
+			name: "on_failure", is: into(boolean, func(s *stop) *bool { return &s.onFailure }), unset: "true",
+			about: "as soon as any process exits with a status outside its ok_exit",
+		},
+		{
+			name: "grace", is: into(limit(zeroToo, limitKeys), func(s *stop) **text { return &s.grace }), otherwise: "that of grace",
+			about: "the same setting as grace: give one of them",
+		},
 	},
 }
 
@@ -68,19 +140,58 @@ const (
 
 // commandFields are those of commands, wherever they stand.
 var commandFields = []field[command]{
-	{name: "on", in: ofGroup, is: into(hostNamesOf, func(c *command) *[]string { return &c.on }), missing: "it names the hosts", such: "on: [alpha, bravo]", about: "where the processes run"},
-	{name: "count", in: ofGroup, is: into(count, func(c *command) **text { return &c.count }), otherwise: "one on each host of on", about: "how many processes: at least 1"},
-	{name: "collect", in: ofGroup, is: into(patterns, func(c *command) *[]*text { return &c.collect }), about: "as the file's own, from the hosts on which the group has processes"},
-	{name: "run", is: commandLine, missing: "it is the command", such: "run: ./client --fast", about: "the command line or the arguments"},
-	{name: "on", in: ofPhase, is: into(hostNamesOf, func(c *command) *[]string { return &c.on }), otherwise: "all", about: "the hosts that run it; those that take no part in the datapoint are left out"},
-	{name: "name", in: ofHost | ofGroup, is: into(filled(nameKeys, "leave it out"), func(c *command) **text { return &c.name }), otherwise: "GROUP.INDEX, in the small form INDEX", about: "the process's name, unique on its host"},
-	{name: "env", is: into(environment, func(c *command) *[]variable { return &c.env }), about: "variables, set on top of the worker's environment"},
-	{name: "dir", is: into(filled(nil, "leave it out to start in the run's directory"), func(c *command) **text { return &c.dir }), otherwise: "the run's directory", about: "where the process starts"},
-	{name: "delay", in: ofHost | ofGroup, is: into(limit(zeroToo, allKeys), func(c *command) **text { return &c.delay }), unset: "0s", about: "how long after the others the process starts"},
-	{name: "timeout", in: ofPhase, is: into(limit(notZero, phaseKeys), func(c *command) **text { return &c.timeout }), unset: "1m", about: "how long it may take"},
-	{name: "ok_exit", is: into(exits, func(c *command) *[]int { return &c.ok }), unset: "0", about: "exit statuses that are not failures; 128+n stands for signal n"},
-	{name: "shell", is: into(boolean, func(c *command) *bool { return &c.shell }), unset: "false", about: "have /bin/sh -c run the string"},
-	{name: "pty", is: into(boolean, func(c *command) *bool { return &c.pty }), unset: "false", about: "give the process a terminal, so that it prints line by line"},
+	{
+		name: "on", in: ofGroup, is: into(hostNamesOf, func(c *command) *[]string { return &c.on }), missing: "it names the hosts", such: "on: [alpha, bravo]",
+		about: "where the processes run",
+	},
+	{
+		name: "count", in: ofGroup, is: into(count, func(c *command) **text { return &c.count }), otherwise: "one on each host of on",
+		about: "how many processes: at least 1",
+	},
+	{
+		name: "collect", in: ofGroup, is: into(patterns, func(c *command) *[]*text { return &c.collect }),
+		about: "as the file's own, from the hosts on which the group has processes",
+	},
+	{
+		name: "run", is: commandLine, missing: "it is the command", such: "run: ./client --fast",
+		about: "the command line or the arguments",
+	},
+	{
+		name: "on", in: ofPhase, is: into(hostNamesOf, func(c *command) *[]string { return &c.on }), otherwise: "all",
+		about: "the hosts that run it; those that take no part in the datapoint are left out",
+	},
+	{
+		name: "name", in: ofHost | ofGroup, is: into(filled(nameKeys, "leave it out"), func(c *command) **text { return &c.name }), otherwise: "GROUP.INDEX, in the small form INDEX",
+		about: "the process's name, unique on its host",
+	},
+	{
+		name: "env", is: into(environment, func(c *command) *[]variable { return &c.env }),
+		about: "variables, set on top of the worker's environment",
+	},
+	{
+		name: "dir", is: into(filled(nil, "leave it out to start in the run's directory"), func(c *command) **text { return &c.dir }), otherwise: "the run's directory",
+		about: "where the process starts",
+	},
+	{
+		name: "delay", in: ofHost | ofGroup, is: into(limit(zeroToo, allKeys), func(c *command) **text { return &c.delay }), unset: "0s",
+		about: "how long after the others the process starts",
+	},
+	{
+		name: "timeout", in: ofPhase, is: into(limit(notZero, phaseKeys), func(c *command) **text { return &c.timeout }), unset: "1m",
+		about: "how long it may take",
+	},
+	{
+		name: "ok_exit", is: into(exits, func(c *command) *[]int { return &c.ok }), unset: "0",
+		about: "exit statuses that are not failures; 128+n stands for signal n",
+	},
+	{
+		name: "shell", is: into(boolean, func(c *command) *bool { return &c.shell }), unset: "false",
+		about: "have /bin/sh -c run the string",
+	},
+	{
+		name: "pty", is: into(boolean, func(c *command) *bool { return &c.pty }), unset: "false",
+		about: "give the process a terminal, so that it prints line by line",
+	},
 }
 
 // The commands by their places.
@@ -94,10 +205,22 @@ var (
 var shipmentFields = &object[shipment]{
 	title: "### Shipping files", def: "file",
 	fields: []field[shipment]{
-		{name: "from", is: into(filled(limitKeys, ""), func(s *shipment) **text { return &s.from }), about: "the file, or the directory with everything in it; relative to the directory of the experiment file, or with publish - to the working directory. If the template comes out empty, nothing is shipped"},
-		{name: "text", is: into(templateOf(textKeys), func(s *shipment) **text { return &s.text }), about: "instead: what is in the file; at most 128 KiB"},
-		{name: "mode", is: into(permissions, func(s *shipment) *uint32 { return &s.mode }), otherwise: "those of the source; 0644 for a text", about: "who may read, write and execute it"},
-		{name: "on", is: into(hostNamesOf, func(s *shipment) *[]string { return &s.on }), otherwise: "all that take part", about: "the hosts that get it"},
+		{
+			name: "from", is: into(filled(limitKeys, ""), func(s *shipment) **text { return &s.from }),
+			about: "the file, or the directory with everything in it; relative to the directory of the experiment file, or with publish - to the working directory. If the template comes out empty, nothing is shipped",
+		},
+		{
+			name: "text", is: into(templateOf(textKeys), func(s *shipment) **text { return &s.text }),
+			about: "instead: what is in the file; at most 128 KiB",
+		},
+		{
+			name: "mode", is: into(permissions, func(s *shipment) *uint32 { return &s.mode }), otherwise: "those of the source; 0644 for a text",
+			about: "who may read, write and execute it",
+		},
+		{
+			name: "on", is: into(hostNamesOf, func(s *shipment) *[]string { return &s.on }), otherwise: "all that take part",
+			about: "the hosts that get it",
+		},
 	},
 	check: checkShipment, further: oneOf("from", "text"),
 }
@@ -106,18 +229,54 @@ var shipmentFields = &object[shipment]{
 var metricFields = &object[metric]{
 	title: "### Numbers", def: "metric",
 	fields: []field[metric]{
-		{name: "file", is: into(globs, func(m *metric) **text { return &m.file }), about: "the values are in the files that were collected and match this pattern, a path in the run's directory such as client.jsonl or logs/**/*.csv"},
-		{name: "output", is: into(choice("output", "stdout", "stderr"), func(m *metric) *string { return &m.stream }), about: "the values are in what processes wrote to this stream"},
-		{name: "field", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.field }), about: "the values are in this column of a table, or at this path in JSON: latency.p99, jobs.0.iops"},
-		{name: "pattern", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.pattern }), about: "a value is what the group of this regular expression matches in a line (Go's syntax)"},
-		{name: "format", is: into(choice("format", formats...), func(m *metric) *Format { return &m.Format }), otherwise: "by the end of file", about: "with field: how the values are written; required with output"},
-		{name: "where", is: into(conditions, func(m *metric) *[]variable { return &m.where }), otherwise: "every row", about: "with field: only rows in which these fields have these values"},
-		{name: "group", is: into(groupsOf, func(m *metric) *[]string { return &m.groups }), otherwise: "all processes", about: "whose output counts; with file, the files on hosts where the group has processes"},
-		{name: "host", is: into(hostNamesOf, func(m *metric) *[]string { return &m.hosts }), otherwise: "all hosts", about: "only these hosts count"},
-		{name: "reduce", is: reduction, missing: "it makes one number of the values of several lines and processes", such: "reduce: sum", about: "how several values become one: sum, or {lines: mean, processes: sum}"},
-		{name: "scale", is: into(factor, func(m *metric) *float64 { return &m.Scale }), unset: "1", about: "the result is multiplied by it"},
-		{name: "unit", is: into(unit, func(m *metric) *string { return &m.Unit }), about: "the unit of the result, for people: ms, req/s"},
-		{name: "partial", is: into(boolean, func(m *metric) *bool { return &m.Partial }), unset: "false", about: "the result may rest on fewer processes, or files, than there are"},
+		{
+			name: "file", is: into(globs, func(m *metric) **text { return &m.file }),
+			about: "the values are in the files that were collected and match this pattern, a path in the run's directory such as client.jsonl or logs/**/*.csv",
+		},
+		{
+			name: "output", is: into(choice("output", "stdout", "stderr"), func(m *metric) *string { return &m.stream }),
+			about: "the values are in what processes wrote to this stream",
+		},
+		{
+			name: "field", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.field }),
+			about: "the values are in this column of a table, or at this path in JSON: latency.p99, jobs.0.iops",
+		},
+		{
+			name: "pattern", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.pattern }),
+			about: "a value is what the group of this regular expression matches in a line (Go's syntax)",
+		},
+		{
+			name: "format", is: into(choice("format", formats...), func(m *metric) *Format { return &m.Format }), otherwise: "by the end of file",
+			about: "with field: how the values are written; required with output",
+		},
+		{
+			name: "where", is: into(conditions, func(m *metric) *[]variable { return &m.where }), otherwise: "every row",
+			about: "with field: only rows in which these fields have these values",
+		},
+		{
+			name: "group", is: into(groupsOf, func(m *metric) *[]string { return &m.groups }), otherwise: "all processes",
+			about: "whose output counts; with file, the files on hosts where the group has processes",
+		},
+		{
+			name: "host", is: into(hostNamesOf, func(m *metric) *[]string { return &m.hosts }), otherwise: "all hosts",
+			about: "only these hosts count",
+		},
+		{
+			name: "reduce", is: reduction, missing: "it makes one number of the values of several lines and processes", such: "reduce: sum",
+			about: "how several values become one: sum, or {lines: mean, processes: sum}",
+		},
+		{
+			name: "scale", is: into(factor, func(m *metric) *float64 { return &m.Scale }), unset: "1",
+			about: "the result is multiplied by it",
+		},
+		{
+			name: "unit", is: into(unit, func(m *metric) *string { return &m.Unit }),
+			about: "the unit of the result, for people: ms, req/s",
+		},
+		{
+			name: "partial", is: into(boolean, func(m *metric) *bool { return &m.Partial }), unset: "false",
+			about: "the result may rest on fewer processes, or files, than there are",
+		},
 	},
 	check: checkMetric, further: schema{
 		"allOf":            []schema{oneOf("file", "output"), oneOf("field", "pattern")},
@@ -129,7 +288,13 @@ var metricFields = &object[metric]{
 var reduceFields = &object[metric]{
 	title: "### Numbers", prefix: "reduce.",
 	fields: []field[metric]{
-		{name: "lines", is: into(aReduction, func(m *metric) *Reduction { return &m.Lines }), missing: "it makes one value of those of a process", such: "{lines: mean, processes: sum}", about: "makes one value of all that a process, or a file, has"},
-		{name: "processes", is: into(aReduction, func(m *metric) *Reduction { return &m.Processes }), missing: "it makes one number of the values of the processes", such: "{lines: mean, processes: sum}", about: "makes one number of these values"},
+		{
+			name: "lines", is: into(aReduction, func(m *metric) *Reduction { return &m.Lines }), missing: "it makes one value of those of a process", such: "{lines: mean, processes: sum}",
+			about: "makes one value of all that a process, or a file, has",
+		},
+		{
+			name: "processes", is: into(aReduction, func(m *metric) *Reduction { return &m.Processes }), missing: "it makes one number of the values of the processes", such: "{lines: mean, processes: sum}",
+			about: "makes one number of these values",
+		},
 	},
 }
