@@ -1,0 +1,106 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	seedsFlag = flag.String("sim.seeds", "1", "the first seed, or a range of seeds such as 100-200")
+	runsFlag  = flag.Int("sim.runs", campaignRuns, "how many runs are made, where no range is given")
+	quickFlag = flag.Bool("sim.quick", false, "print the first violation as it is, and end")
+)
+
+// seedRange is what the flags ask for: seeds from first to last.
+func seedRange(seeds string, runs int) (first, last uint64, err error) {
+	from, to, isRange := strings.Cut(seeds, "-")
+	first, err = strconv.ParseUint(from, 10, 64)
+	if err == nil && isRange {
+		last, err = strconv.ParseUint(to, 10, 64)
+		return first, last, err
+	}
+	return first, first + uint64(runs) - 1, err
+}
+
+// Whatever goes wrong, no promise is broken. A violation is shown with its seed and
+// with the smallest plan found that breaks the same promise.
+func TestPromisesHold(t *testing.T) {
+	t.Parallel()
+	first, last, err := seedRange(*seedsFlag, *runsFlag)
+	if err != nil {
+		t.Fatalf("-sim.seeds: %v", err)
+	}
+	var next, failures atomic.Uint64
+	next.Store(first)
+	began := time.Now()
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for {
+				seed := next.Add(1) - 1
+				if seed > last || failures.Load() >= 3 {
+					return
+				}
+				if report := Run(Generate(seed, Usual)); len(report.Violations) > 0 {
+					if failures.Add(1) <= 3 {
+						t.Error(describe(seed, report, *quickFlag))
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	n := next.Load() - first
+	t.Logf("%d runs from seed %d on, %.0f a second", n, first, float64(n)/time.Since(began).Seconds())
+}
+
+// describe tells of a violation.
+func describe(seed uint64, report Report, quick bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d: %s\n", seed, strings.Join(report.Violations, "\n\t"))
+	if quick {
+		return b.String()
+	}
+	small := Shrink(Generate(seed, Usual), 1500)
+	shown := Explain(small)
+	fmt.Fprintf(&b, "The smallest plan found that breaks this:\n%s\n", small)
+	lines := strings.Split(strings.TrimSuffix(shown.Trace, "\n"), "\n")
+	const most = 80
+	if len(lines) > most {
+		fmt.Fprintf(&b, "%s\n... %d lines ...\n%s\n", strings.Join(lines[:most/4], "\n"), len(lines)-most, strings.Join(lines[len(lines)-most*3/4:], "\n"))
+	} else {
+		fmt.Fprintln(&b, strings.Join(lines, "\n"))
+	}
+	return b.String()
+}
+
+// The same seed gives the same trace, to the nanosecond.
+func TestSameSeedSameTrace(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(100) {
+		a, b := Explain(Generate(seed, Usual)), Explain(Generate(seed, Usual))
+		if a.Trace != b.Trace || a.Digest != b.Digest {
+			t.Fatalf("seed %d has two traces", seed)
+		}
+		if c := Run(Generate(seed, Usual)); c.Digest != a.Digest {
+			t.Fatalf("seed %d goes another way where nobody watches", seed)
+		}
+	}
+}
+
+// BenchmarkRun makes runs of 4 hosts with 12 processes each, and two faults in each.
+func BenchmarkRun(b *testing.B) {
+	seed := uint64(0)
+	for b.Loop() {
+		Run(Generate(seed, Heavy))
+		seed++
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+}

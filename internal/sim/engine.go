@@ -1,0 +1,83 @@
+package sim
+
+import "time"
+
+// An instant is a point of the world's true time: nanoseconds since it began.
+// No machine knows it; each has a clock of its own.
+type instant int64
+
+func (i instant) add(d time.Duration) instant { return i + instant(d) }
+
+const never = instant(1<<63 - 1)
+
+// An engine carries out events in the order of their time, and those of one
+// time in the order in which they were asked for.
+type engine struct {
+	now   instant
+	count uint64
+	queue []happening // a heap
+}
+
+type happening struct {
+	at instant
+	n  uint64
+	do func()
+}
+
+func (h *happening) before(o *happening) bool {
+	return h.at < o.at || h.at == o.at && h.n < o.n
+}
+
+// at has do called at that time, or now if it is past.
+func (e *engine) at(t instant, do func()) {
+	e.count++
+	e.queue = append(e.queue, happening{max(t, e.now), e.count, do})
+	q := e.queue
+	for i := len(q) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if !q[i].before(&q[parent]) {
+			return
+		}
+		q[i], q[parent] = q[parent], q[i]
+		i = parent
+	}
+}
+
+// after has do called when that time is over.
+func (e *engine) after(d time.Duration, do func()) { e.at(e.now.add(d), do) }
+
+// next carries out the next event that is not after limit; false where there is none.
+func (e *engine) next(limit instant) bool {
+	if len(e.queue) == 0 || e.queue[0].at > limit {
+		return false
+	}
+	first := e.queue[0]
+	e.now = first.at
+	e.remove()
+	first.do()
+	return true
+}
+
+// remove takes the first event out of the heap.
+func (e *engine) remove() {
+	q := e.queue
+	last := len(q) - 1
+	q[0] = q[last]
+	q[last] = happening{}
+	q = q[:last]
+	e.queue = q
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= last {
+			return
+		}
+		if child+1 < last && q[child+1].before(&q[child]) {
+			child++
+		}
+		if !q[child].before(&q[i]) {
+			return
+		}
+		q[i], q[child] = q[child], q[i]
+		i = child
+	}
+}

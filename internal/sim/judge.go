@@ -1,0 +1,304 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/outcome"
+	"downbeat/internal/publisher/conduct"
+)
+
+// What is looked at when a run is over for its publisher, and when the world is
+// over. The record is held against the ledger: what it says must be so.
+
+// judge looks at a run that has come to its end.
+func (l *ledger) judge(c *conductor) {
+	res := c.core.Result()
+	r := c.ledger
+	r.result = &res
+	l.w.happened(uint64(len(res.Outcome)), uint64(len(res.Reason)))
+	l.w.note("%s is %s %s", l.w.short(c.id), res.Outcome, res.Reason)
+	if c.full { // there is no record that anybody could read
+		return
+	}
+	l.judgeReason(c, &res)
+	l.judgeDuration(c)
+	if res.Outcome == outcome.RunSucceeded {
+		l.judgeSuccess(c)
+	}
+	if res.Outcome == outcome.RunRefused && r.executed > 0 {
+		l.violate("all or nothing: %s is refused, and %d processes were executed", l.w.short(c.id), r.executed)
+	}
+	if c.aborted && res.Outcome != outcome.RunAborted {
+		l.violate("the record says what happened: %s is %s (%s), and an operator has stopped it", l.w.short(c.id), res.Outcome, res.Reason)
+	}
+	if want := l.w.plan.expected(); want != "" && want != res.Outcome {
+		l.violate("the record says what happened: %s is %s (%s), and must be %s", l.w.short(c.id), res.Outcome, res.Reason, want)
+	}
+	for i := range c.hosts {
+		l.judgeHost(c, &res, i)
+	}
+}
+
+// judgeReason checks that whoever is at fault is named.
+func (l *ledger) judgeReason(c *conductor, res *conduct.Result) {
+	if res.Outcome == outcome.RunSucceeded {
+		return
+	}
+	names := func() bool {
+		for i := range c.hosts {
+			if strings.Contains(res.Reason, c.hosts[i].host.name) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case res.Reason == "":
+		l.violate("the record says what happened: %s is %s, and it does not say why", l.w.short(c.id), res.Outcome)
+	case res.Outcome == outcome.RunLost && !names(), res.Outcome == outcome.RunRefused && !names():
+		l.violate("the record says what happened: %s is %s, and no host is named: %s", l.w.short(c.id), res.Outcome, res.Reason)
+	case res.Outcome == outcome.RunFailed && !c.full && !l.namesFailed(c, res.Reason):
+		l.violate("the record says what happened: %s has failed, and none that failed is named: %s", l.w.short(c.id), res.Reason)
+	}
+}
+
+// namesFailed reports whether the reason names a process that failed, or can't be ended.
+func (l *ledger) namesFailed(c *conductor, reason string) bool {
+	for i := range c.ledger.hosts {
+		h := &c.ledger.hosts[i]
+		for k := range h.commands {
+			m := &h.commands[k]
+			if m.left && strings.Contains(reason, h.host.name) || strings.Contains(reason, m.script.Name+" on "+h.host.name) && m.failed() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// failed reports whether the command came to an end that is none of those that are good.
+func (c *ledgerCommand) failed() bool {
+	return c.left || c.exited && (c.exit.reason != "" || !slices.Contains(c.script.OKExit, outcome.Status(c.exit.code, c.exit.signal)))
+}
+
+// judgeDuration checks that nobody waited for longer than he may.
+func (l *ledger) judgeDuration(c *conductor) {
+	if took, most := time.Duration(c.endAt-c.began), l.longest(c); took > most {
+		l.violate("every wait ends: %s took %s, and should have been over after %s", l.w.short(c.id), took, most)
+	}
+}
+
+// longest is the longest that a run may take. Waiting for other runs has no bound of
+// its own: so those are added that can come before it.
+func (l *ledger) longest(c *conductor) time.Duration {
+	var all time.Duration
+	for _, p := range l.w.plan.Publishers {
+		for i := range p.Runs {
+			all += p.Runs[i].longest()
+		}
+	}
+	return all + time.Minute
+}
+
+// longest is the longest that a run may take by itself, as its deadlines add up:
+// becoming ready, being released, the timeout, the stop, the end.
+func (r *RunPlan) longest() time.Duration {
+	asking := max(r.Lease, 5*time.Second)
+	var setup, teardown time.Duration
+	for i := range r.Parts {
+		var s, t time.Duration
+		for k := range r.Parts[i].Commands {
+			switch c := &r.Parts[i].Commands[k]; c.Phase {
+			case message.PhaseSetup:
+				s += c.Timeout + r.Grace + 15*time.Second
+			case message.PhaseTeardown:
+				t += c.Timeout + r.Grace + 15*time.Second
+			case message.PhaseRun:
+			}
+		}
+		setup, teardown = max(setup, s), max(teardown, t)
+	}
+	return 2*r.ReadyTimeout + setup + 4*asking + r.Timeout + r.Grace + 2*teardown + 4*time.Minute
+}
+
+// judgeSuccess checks that everything went as it should where a run has succeeded.
+func (l *ledger) judgeSuccess(c *conductor) {
+	for i := range c.ledger.hosts {
+		h := &c.ledger.hosts[i]
+		for k := range h.commands {
+			if what := l.lacking(c, h, &h.commands[k]); what != "" {
+				l.violate("success is proved: %s has succeeded, and %s on %s %s", l.w.short(c.id), h.commands[k].script.Name, h.host.name, what)
+			}
+		}
+		var want []string
+		for k := range h.part.Collect {
+			if f := &h.part.Collect[k]; !f.Broken {
+				want = append(want, f.Path)
+			}
+		}
+		if !slices.Equal(c.files[i].done, want) && !c.files[i].told {
+			l.violate("nothing lost: %s has succeeded, and of %s the files %v have come, not %v", l.w.short(c.id), h.host.name, c.files[i].done, want)
+		}
+	}
+}
+
+// lacking says what of a command does not fit to a run that has succeeded.
+func (l *ledger) lacking(c *conductor, h *ledgerHost, m *ledgerCommand) string {
+	rule := c.stopped == message.StopRule
+	switch {
+	case m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes:
+		return fmt.Sprintf("has written %d and %d bytes, of which %d and %d are stored", m.streams[0].bytes, m.streams[1].bytes, m.stored[0], m.stored[1])
+	case m.script.Phase == message.PhaseTeardown && m.lives == 0 && !m.script.Life.Unprepared && !m.exited && m.script.Life.PrepareTakes < m.script.Timeout:
+		return "was not run"
+	case m.script.Phase == message.PhaseSetup && m.failed():
+		return "did not succeed"
+	case m.script.Phase != message.PhaseRun:
+		return ""
+	case m.lives == 0 && !(rule && m.script.Delay > 0):
+		return "was never started"
+	case m.lives == 0:
+		return ""
+	case m.gone || !m.exited:
+		return "has no end that anybody saw"
+	case m.failed() && !rule:
+		return "did not succeed"
+	case m.failed() && !m.exit.stopped && !m.exit.killed && m.exit.ended < c.stopSent:
+		return "had failed before the stop"
+	}
+	return ""
+}
+
+// judgeHost checks what the record says of a host and its processes.
+func (l *ledger) judgeHost(c *conductor, res *conduct.Result, i int) {
+	h, hr := &c.ledger.hosts[i], &res.Hosts[i]
+	whole := hr.Outcome == outcome.HostSucceeded || hr.Outcome == outcome.HostFailed || hr.Outcome == outcome.HostTimedOut
+	for local, n := range c.hosts[i].numbers {
+		m := &h.commands[local]
+		if whole && !c.full && m.exited && (m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes) {
+			l.violate("nothing lost: %s on %s has written %d and %d bytes, %d and %d are stored, and the host's part in %s is said to be %s",
+				m.script.Name, h.host.name, m.streams[0].bytes, m.streams[1].bytes, m.stored[0], m.stored[1], l.w.short(c.id), hr.Outcome)
+		}
+		if m.script.Phase == message.PhaseRun {
+			l.judgeProcess(c, h, m, &res.Processes[n])
+		}
+	}
+}
+
+// judgeProcess checks what the record says of a process.
+func (l *ledger) judgeProcess(c *conductor, h *ledgerHost, m *ledgerCommand, ran *conduct.Ran) {
+	wrong := ""
+	switch {
+	case !c.full && (ran.Total.StdoutBytes != m.stored[0] || ran.Total.StderrBytes != m.stored[1]):
+		wrong = fmt.Sprintf("has written %+v", ran.Total)
+	case ran.Exit != nil && ran.Exit.Left != m.left:
+		wrong = "can't be ended, or can it?"
+	case ran.Exit != nil && ran.Exit.Left:
+	case ran.Exit != nil && !m.exited:
+		wrong = "has ended, and nobody saw it"
+	case ran.Exit != nil && (ran.Exit.ExitCode != m.exit.code || ran.Exit.Signal != m.exit.signal):
+		wrong = fmt.Sprintf("has ended with %d %s, and it was %d %s", ran.Exit.ExitCode, ran.Exit.Signal, m.exit.code, m.exit.signal)
+	case ran.Outcome == outcome.CommandSucceeded && m.failed():
+		wrong = "has succeeded, and it has not"
+	case ran.Outcome == outcome.CommandFailed && !m.failed():
+		wrong = "has failed, and it has not: " + ran.Reason
+	case ran.Outcome == outcome.CommandKilled && !m.exit.killed:
+		wrong = "was killed, and it was not"
+	case ran.Outcome == outcome.CommandNotStarted && m.exited && m.exit.reason == "" && h.told(c):
+		wrong = "was not started, and it was"
+	case !ran.StartedAt.IsZero() && m.lives > 0:
+		wrong = within("started", ran.StartedAt.Earliest(), ran.StartedAt.Latest(), c.clock.at(m.start))
+	}
+	if wrong == "" && ran.Exit != nil && m.exited && m.exit.reason == "" {
+		wrong = within("ended", ran.EndedAt.Earliest(), ran.EndedAt.Latest(), c.clock.at(m.exit.ended))
+	}
+	if wrong != "" {
+		l.violate("the record says what happened: %s of %s on %s %s", m.script.Name, l.w.short(c.id), h.host.name, wrong)
+	}
+}
+
+// told reports whether the host has told its publisher how its part ended.
+func (h *ledgerHost) told(c *conductor) bool {
+	for i := range c.hosts {
+		if c.hosts[i].host == h.host {
+			o := h.run.result.Hosts[i].Outcome
+			return o == outcome.HostSucceeded || o == outcome.HostFailed
+		}
+	}
+	return false
+}
+
+// within says that an instant is outside of its bounds, if so.
+func within(what string, from, to, at time.Time) string {
+	if at.Before(from.Add(-time.Microsecond)) || at.After(to.Add(time.Microsecond)) {
+		return fmt.Sprintf("%s between %s and %s, and it was at %s", what, from.Format("15:04:05.000000000"), to.Format("15:04:05.000000000"), at.Format("15:04:05.000000000"))
+	}
+	return ""
+}
+
+// close looks at what is left when nothing moves any more.
+func (l *ledger) close() {
+	for _, p := range l.w.pubs {
+		for _, c := range p.runs {
+			if !c.over && !p.dead {
+				l.violate("every wait ends: %s is not over after %s, it is %s", l.w.short(c.id), time.Duration(l.w.e.now-c.began), c.core.Stage())
+			}
+		}
+	}
+	for _, h := range l.w.hosts {
+		if h.worker != nil {
+			for _, t := range h.worker.runs {
+				l.violate("every wait ends: %s is not over on %s, it is %s", l.w.short(t.dir.job.Run), h.name, t.core.State())
+			}
+		}
+		for _, s := range h.sets {
+			if s.living() > 0 {
+				l.violate("nothing left: processes of %s live on %s when all is over", l.w.short(s.run), h.name)
+			}
+		}
+	}
+	l.together()
+}
+
+// together checks that hosts which were told in time release a run at one instant.
+func (l *ledger) together() {
+	n := &l.w.plan.Network
+	slack := 2*(n.Delay+n.Jitter) + 5*time.Millisecond
+	if n.SlowPercent > 0 {
+		slack += 2 * n.Slow
+	}
+	for _, r := range l.runs {
+		first, last := never, instant(0)
+		for i := range r.hosts {
+			if at := r.hosts[i].release; at > 0 && !r.hosts[i].late {
+				first, last = min(first, at), max(last, at)
+			}
+		}
+		if first < last && time.Duration(last-first) > slack {
+			l.violate("together: the hosts of %s release it over %s", l.w.short(r.id), time.Duration(last-first))
+		}
+	}
+}
+
+// outcomes are how the runs ended, one line each.
+func (l *ledger) outcomes() []string {
+	var all []string
+	for _, r := range l.runs {
+		if r.result == nil {
+			all = append(all, fmt.Sprintf("%s has no end", l.w.short(r.id)))
+			continue
+		}
+		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %s", l.w.short(r.id), r.result.Outcome, r.result.Reason)))
+		if l.w.notes == nil {
+			continue
+		}
+		for i := range r.hosts {
+			hr := &r.result.Hosts[i]
+			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s: %s %s", l.w.short(r.id), r.hosts[i].host.name, hr.Outcome, hr.Reason)))
+		}
+	}
+	return all
+}

@@ -1,0 +1,250 @@
+package sim
+
+import (
+	"fmt"
+
+	"downbeat/internal/message"
+	"downbeat/internal/outcome"
+	"downbeat/internal/publisher/conduct"
+)
+
+// A ledger is what truly happened, whatever the machines know of it, and the
+// promises that are looked at while it happens. See judge.go for those that are
+// looked at when all is over.
+type ledger struct {
+	w          *world
+	runs       []*ledgerRun
+	byID       map[string]*ledgerRun
+	violations []string
+}
+
+// A ledgerRun is what truly happened of one run.
+type ledgerRun struct {
+	id    string
+	plan  *RunPlan
+	hosts []ledgerHost // as the plan's parts
+	// executed counts the processes that have begun, anywhere.
+	executed int
+	gated    bool            // its gate is closed
+	result   *conduct.Result // nil: it is not over
+}
+
+// A ledgerHost is a run on one host.
+type ledgerHost struct {
+	run      *ledgerRun
+	host     *host
+	part     *Part
+	commands []ledgerCommand
+	// prepared: every process was prepared, and the host has not been given to
+	// another run since.
+	prepared bool
+	// taken counts how often its job was journaled, yields how often it gave the host
+	// back, and deaths how often its worker died meanwhile.
+	taken, yields, deaths int
+	stopped               bool // its stop has come to a worker that is still there
+	ended                 bool // nothing is left of it, its worker says
+	// release is when the host releases it; late: the control came after that.
+	release instant
+	late    bool
+}
+
+// A ledgerCommand is what truly became of one command.
+type ledgerCommand struct {
+	script  *Command
+	lives   int
+	streams [2]stream
+	stored  [2]uint64 // bytes of it that the results have
+	exit    exit      // of its last life
+	exited  bool
+	start   instant
+	gone    bool // it ended with nobody there to see how
+	left    bool // it can't be ended
+}
+
+func newLedger(w *world) *ledger { return &ledger{w: w, byID: make(map[string]*ledgerRun)} }
+
+// violate notes that a promise was broken.
+func (l *ledger) violate(format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	if l.w.notes != nil {
+		l.w.note("!! %s", what)
+	}
+	if len(l.violations) < 20 {
+		l.violations = append(l.violations, what)
+	}
+}
+
+// open enters a run.
+func (l *ledger) open(id string, plan *RunPlan) *ledgerRun {
+	r := &ledgerRun{id: id, plan: plan, hosts: make([]ledgerHost, len(plan.Parts))}
+	for i := range plan.Parts {
+		part := &plan.Parts[i]
+		h := &r.hosts[i]
+		*h = ledgerHost{run: r, host: l.w.hosts[part.Host], part: part, commands: make([]ledgerCommand, len(part.Commands))}
+		for k := range part.Commands {
+			c := &h.commands[k]
+			c.script = &part.Commands[k]
+			c.streams[0].base = mix(uint64(len(l.runs))<<32 + uint64(i)<<16 + uint64(k)<<1)
+			c.streams[1].base = mix(c.streams[0].base)
+		}
+	}
+	l.runs = append(l.runs, r)
+	l.byID[id] = r
+	return r
+}
+
+// on finds a run on a host.
+func (l *ledger) on(run string, h *host) *ledgerHost {
+	r := l.byID[run]
+	for i := range r.hosts {
+		if r.hosts[i].host == h {
+			return &r.hosts[i]
+		}
+	}
+	return nil
+}
+
+// started enters that a command begins to execute.
+func (l *ledger) started(s *set, m *member) {
+	h := l.on(s.run, s.host)
+	c := m.ledger
+	c.lives++
+	c.start, c.exited, c.gone = l.w.e.now, false, false
+	if l.w.notes != nil {
+		l.w.note("%s: %s of %s begins, pid %d", s.host.name, c.script.Name, l.w.short(s.run), m.pid)
+	}
+	switch most := 1; c.script.Phase {
+	case message.PhaseSetup, message.PhaseTeardown:
+		most += h.yields
+		if c.script.Phase == message.PhaseTeardown {
+			most += h.deaths
+		}
+		if c.lives > most {
+			l.violate("at most once: %s of %s begins on %s for the %dth time", c.script.Name, l.w.short(s.run), s.host.name, c.lives)
+		}
+	case message.PhaseRun:
+		h.run.executed++
+		if h.run.gated {
+			l.violate("the gate: %s of %s begins on %s, and its gate is closed", c.script.Name, l.w.short(s.run), s.host.name)
+		}
+		if res := h.run.result; res != nil && res.Outcome == outcome.RunRefused {
+			l.violate("all or nothing: %s of %s begins on %s, and the run was refused", c.script.Name, l.w.short(s.run), s.host.name)
+		}
+		if c.lives > most {
+			l.violate("at most once: %s of %s begins on %s again", c.script.Name, l.w.short(s.run), s.host.name)
+		}
+		for i := range h.run.hosts {
+			if o := &h.run.hosts[i]; !o.prepared {
+				l.violate("all or nothing: %s of %s begins on %s, and %s is not prepared", c.script.Name, l.w.short(s.run), s.host.name, o.host.name)
+			}
+		}
+	}
+	for _, o := range s.host.sets {
+		if o.run != s.run && o.living() > 0 {
+			l.violate("one run at a time: %s of %s begins on %s, where %s still has processes", c.script.Name, l.w.short(s.run), s.host.name, l.w.short(o.run))
+		}
+	}
+}
+
+// unstarted enters that a command could not be started.
+func (l *ledger) unstarted(s *set, m *member) {
+	if l.w.notes != nil {
+		l.w.note("%s: %s of %s can't be started", s.host.name, m.script.Name, l.w.short(s.run))
+	}
+	m.ledger.exit, m.ledger.exited = exit{code: -1, reason: "exec format error"}, true
+}
+
+// wrote enters that a command writes, and returns what.
+func (l *ledger) wrote(m *member, piece *Written) []byte {
+	k := 0
+	if piece.Stderr {
+		k = 1
+	}
+	return m.ledger.streams[k].write(piece.Bytes)
+}
+
+// ended enters the end of a command; e is nil where nobody is there to see it.
+func (l *ledger) ended(s *set, m *member, e *exit) {
+	c := m.ledger
+	if e == nil {
+		c.gone = true
+		if l.w.notes != nil {
+			l.w.note("%s: %s of %s is gone", s.host.name, c.script.Name, l.w.short(s.run))
+		}
+		return
+	}
+	c.exit, c.exited = *e, true
+	if e.signal != "" {
+		if l.w.notes != nil {
+			l.w.note("%s: %s of %s is ended by %s", s.host.name, c.script.Name, l.w.short(s.run), e.signal)
+		}
+	} else {
+		if l.w.notes != nil {
+			l.w.note("%s: %s of %s exits with %d", s.host.name, c.script.Name, l.w.short(s.run), e.code)
+		}
+	}
+}
+
+// abandoned enters that a command can't be ended.
+func (l *ledger) abandoned(s *set, m *member) {
+	m.ledger.left = true
+	if l.w.notes != nil {
+		l.w.note("%s: %s of %s can't be ended", s.host.name, m.script.Name, l.w.short(s.run))
+	}
+}
+
+// prepared enters that a host holds a run's processes.
+func (l *ledger) prepared(s *set) {
+	l.on(s.run, s.host).prepared = true
+	for _, o := range s.host.sets {
+		if o != s && o.state < setOver {
+			l.violate("one run at a time: %s is prepared on %s, where %s is", l.w.short(s.run), s.host.name, l.w.short(o.run))
+		}
+	}
+}
+
+// journaled enters that a host's worker has taken a job.
+func (l *ledger) journaled(run string, h *host) {
+	lh := l.on(run, h)
+	lh.taken++
+	if lh.stopped {
+		l.violate("not begun: %s takes the job of %s, whose stop had come before", h.name, l.w.short(run))
+	}
+	if lh.taken > 1 {
+		l.violate("at most once: %s takes the job of %s again", h.name, l.w.short(run))
+	}
+}
+
+// over enters that a worker says that nothing of a run is left on its host.
+func (l *ledger) over(run string, h *host) {
+	l.on(run, h).ended = true
+	for _, s := range h.sets {
+		if s.run == run && s.living() > 0 {
+			l.violate("nothing left: %s says that %s is over, and it has processes", h.name, l.w.short(run))
+		}
+	}
+}
+
+// stored enters a piece of output that was put into the results.
+func (l *ledger) stored(h *ledgerHost, command int, stream message.Stream, data []byte) {
+	if command < 0 || command >= len(h.commands) {
+		l.violate("nothing invented: output of command %d of %s is stored", command, h.host.name)
+		return
+	}
+	c := &h.commands[command]
+	s := &c.streams[stream]
+	at := c.stored[stream]
+	c.stored[stream] += uint64(len(data))
+	if c.stored[stream] > s.bytes {
+		l.violate("nothing invented: %d bytes of %s on %s are stored, and it wrote %d", c.stored[stream], c.script.Name, h.host.name, s.bytes)
+		return
+	}
+	for len(data) > 0 {
+		n := min(len(data), textPeriod)
+		if string(data[:n]) != string(s.at(at, n)) {
+			l.violate("byte for byte: what is stored of %s on %s from byte %d on is not what it wrote", c.script.Name, h.host.name, at)
+			return
+		}
+		data, at = data[n:], at+uint64(n)
+	}
+}

@@ -1,0 +1,182 @@
+package sim
+
+import (
+	"time"
+
+	"downbeat/internal/message"
+)
+
+// A Plan is everything that is given to a world: who is in it, what is to be run,
+// how the network behaves, and what goes wrong when. It holds no reference, so
+// that [Shrink] can change a copy.
+type Plan struct {
+	Seed       uint64
+	Hosts      []Host
+	Publishers []Publisher
+	Network    Network
+	Faults     []Fault
+	// IdleSteps is how many of a hundred steps of a machine of rules are followed by
+	// one that has nothing to do, soon after it.
+	IdleSteps int
+}
+
+// A Host is a machine with a worker.
+type Host struct {
+	Name   string
+	Offset time.Duration // of its wall clock
+	Drift  int           // of its clock, in parts per million
+	// Unserved: no worker has ever run there.
+	Unserved bool
+	// Cached: it has every shipped file already.
+	Cached bool
+}
+
+// A Publisher is one publish, which makes its runs one after the other.
+type Publisher struct {
+	Offset time.Duration
+	Drift  int
+	Begins time.Duration // when it starts its first run
+	Runs   []RunPlan
+}
+
+// A RunPlan is one run as its publisher is given it.
+type RunPlan struct {
+	// Overlaps: it is prepared behind a gate when no process of the run before it is
+	// left, and the gate opens when that is over. Else it begins then.
+	Overlaps bool
+	Retry    bool // another attempt at the one before it: it keeps its age
+	Parts    []Part
+
+	Lease, ReadyTimeout, Timeout, Grace time.Duration
+
+	StopWhen      []string // groups; the run is stopped when all their processes have ended
+	StopAfter     time.Duration
+	StopOnFailure bool
+	Window        int // bytes
+	// FullAfter is how many pieces of output the results take before the disk is full; 0: all.
+	FullAfter int
+}
+
+// A Part is one host's part in a run.
+type Part struct {
+	Host     int // in Plan.Hosts
+	Commands []Command
+	Collect  []Collected // files that its processes leave, to be collected
+	Ships    []Shipped
+	// ClearTakes is how long the removal of the run's directory takes.
+	ClearTakes time.Duration
+}
+
+// A Command is one setup, process or teardown with its scripted life.
+type Command struct {
+	Name    string
+	Phase   message.Phase
+	Group   string
+	Delay   time.Duration
+	Timeout time.Duration // of a setup or teardown
+	OKExit  []int
+	Life    Life
+}
+
+// A Life is what a command does once it is asked to.
+type Life struct {
+	PrepareTakes time.Duration
+	Unprepared   bool // it can't be prepared: there is no such program
+	Unstarted    bool // it was prepared, and can't be started all the same
+	// Runs is how long it goes on by itself; 0: until it is told to end.
+	Runs time.Duration
+	Code int
+	// Signal ends it, at the end of Runs; empty: it exits with Code.
+	Signal string
+	// TermTakes is how long it goes on after TERM; IgnoresTerm: until KILL.
+	TermTakes   time.Duration
+	TermCode    int // its status then; -1: TERM itself ends it
+	IgnoresTerm bool
+	Unkillable  bool // KILL has no effect: it hangs in the kernel
+	// Forks is how many processes leave its group and stay behind.
+	Forks  int
+	Output []Written
+}
+
+// Written is a piece of output of a command.
+type Written struct {
+	After  time.Duration // its start
+	Bytes  int
+	Stderr bool
+}
+
+// A Collected file is there when its host's processes have ended.
+type Collected struct {
+	Path   string
+	Bytes  int
+	Broken bool // it can't be read
+	Takes  time.Duration
+}
+
+// A Shipped file is to be put into the run's directory before anything else.
+type Shipped struct {
+	Path  string
+	Bytes int
+	Gone  bool // the publisher can't read it
+}
+
+// A Network is how messages travel.
+type Network struct {
+	Seed        uint64
+	Delay       time.Duration // the usual one
+	Jitter      time.Duration // added, evenly
+	SlowPercent int           // of messages that take up to Slow
+	Slow        time.Duration
+	// Ordered: messages from one machine to another stay in order.
+	Ordered      bool
+	TwicePercent int // of messages that are delivered twice
+	LossPercent  int // of transient messages that are lost
+}
+
+// A FaultKind is what goes wrong.
+type FaultKind uint8
+
+// The faults.
+const (
+	WorkerKilled     FaultKind = iota // kill -9; its log stays as it is
+	HostDown                          // the power fails: what was not synced is lost
+	WorkerLeaves                      // SIGTERM
+	HostCutOff                        // no message gets through for a while
+	HostDiskFull                      // its log takes no more
+	LogUnreadable                     // its log can't be read back
+	WallClockStepped                  // which must not matter to a run
+	PublisherKilled                   // for good
+	PublisherCutOff                   // no message gets through for a while
+	BrokerRestarted                   // transient messages are lost
+	BrokerEmptied                     // and so are the queues
+	Interrupted                       // ^C
+	Cancelled                         // from another machine
+	Stalled                           // the machine stands still for a while
+	faultKinds
+)
+
+var faultNames = [...]string{
+	"kill worker", "power off", "worker leaves", "cut off host", "disk full", "log unreadable", "step wall clock",
+	"kill publisher", "cut off publisher", "restart broker", "empty broker", "interrupt", "cancel", "stall",
+}
+
+// String names the kind.
+func (k FaultKind) String() string { return faultNames[k] }
+
+// A Fault happens at an instant, or while a machine carries out an effect.
+type Fault struct {
+	Kind FaultKind
+	Who  int // the host, or the publisher
+	At   time.Duration
+	// Effect, if not 0, is the number of the machine's effect after which it happens,
+	// in the middle of what a step has asked for. At does not count then.
+	Effect int
+	Lasts  time.Duration // until the machine is back; Forever: it never is
+	By     time.Duration // of a step of the wall clock
+	Guard  bool          // a killed worker's guard ends its processes at once
+	Keeps  int           // of a hundred unsynced records, how many a power failure leaves
+	Run    int           // the publisher's run that is interrupted or cancelled
+}
+
+// Forever is how long what is not repaired lasts.
+const Forever = time.Duration(1<<62 - 1)

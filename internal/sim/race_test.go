@@ -1,0 +1,7 @@
+//go:build race
+
+package sim
+
+// campaignRuns is how many runs are part of the tests; the race detector has
+// nothing to find in one goroutine, and makes each ten times as slow.
+const campaignRuns = 500

@@ -1,0 +1,71 @@
+package sim
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var rewriteFlag = flag.Bool("rewrite", false, "write what comes out of the scenarios into testdata")
+
+// What comes out of each step of a scenario is what its file says.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(data))
+			switch {
+			case got == string(data):
+			case *rewriteFlag:
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			default:
+				t.Errorf("%s goes otherwise (-rewrite accepts that):\n%s", file, got)
+			}
+		})
+	}
+}
+
+// play carries out a file of steps and writes it anew, with what came out.
+func play(t *testing.T, file string) string {
+	t.Helper()
+	var out strings.Builder
+	s := NewScenario()
+	var step []string
+	inOutput := false
+	for line := range strings.Lines(file) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case inOutput:
+			if line == "" {
+				inOutput = false
+				out.WriteString("\n")
+			}
+		case line == "----":
+			came, err := s.Do(step[0], step[1:])
+			if err != nil {
+				t.Fatalf("%s: %v", step[0], err)
+			}
+			out.WriteString("----\n" + came)
+			step, inOutput = nil, true
+		default:
+			out.WriteString(line + "\n")
+			if line != "" && !strings.HasPrefix(line, "#") {
+				step = append(step, line)
+			}
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,336 @@
+package sim
+
+import "time"
+
+// A set is commands that were prepared together on a host, as its operating
+// system and the runner see them. It outlives a worker that is killed.
+type set struct {
+	w       *world
+	run     string
+	host    *host
+	members []member
+	sink    sink // the worker's; nil when that has died
+	state   setState
+	termAt  instant // when TERM is due; never: it is not
+	killAt  instant
+	// stoppedAt is when TERM was sent, or what was held was killed.
+	stoppedAt  instant
+	releasedAt instant
+	swept      int // that were found outside of their groups at the end
+	left       int // that could not be ended
+	open       int // members that have not ended
+}
+
+type setState uint8
+
+const (
+	setHeld setState = iota
+	setArmed
+	setRunning
+	setTerming
+	setKilling
+	setOver
+)
+
+// A member is one command of a set.
+type member struct {
+	command int // its number in the job
+	script  *Command
+	ledger  *ledgerCommand
+	alive   bool
+	over    bool // it has ended, or will never begin
+	termed  bool
+	killed  bool
+	started instant
+	pid     int
+	forks   int    // of its, still there
+	ending  uint32 // counts what was planned for its end: only the last counts
+}
+
+// A sink is told what becomes of a set, from the world's one goroutine.
+type sink interface {
+	begun(command, pid int, at instant)
+	wrote(command int, stderr bool, data []byte)
+	exited(s *set, command int, e exit)
+	released(s *set) // what has no delay has begun, or never will
+	stopped(s *set)  // TERM was sent
+	finished(s *set)
+}
+
+// An exit is how a command ended, in true time.
+type exit struct {
+	code            int
+	signal          string
+	started, ended  instant
+	stopped, killed bool
+	reason          string
+	left            bool
+}
+
+// killTimeout is how long what was killed may take to end before it is given up.
+const killTimeout = 5 * time.Second
+
+func (s *set) release(at instant) {
+	if s.state != setHeld {
+		return
+	}
+	s.state = setArmed
+	s.releasedAt = at
+	s.w.e.at(at, func() {
+		if s.state != setArmed {
+			return
+		}
+		s.state = setRunning
+		for i := range s.members {
+			if d := s.members[i].script.Delay; d > 0 {
+				s.w.e.after(d, func() { s.begin(i) })
+			}
+		}
+		for i := range s.members {
+			if s.members[i].script.Delay <= 0 {
+				s.begin(i)
+			}
+		}
+		s.tellReleased()
+	})
+}
+
+func (s *set) tellReleased() {
+	if s.sink != nil {
+		s.sink.released(s)
+	}
+}
+
+// begin starts a member, unless it was stopped before.
+func (s *set) begin(i int) {
+	m := &s.members[i]
+	if s.state != setRunning || m.over || m.alive {
+		return
+	}
+	now := s.w.e.now
+	if m.script.Life.Unstarted {
+		m.over = true
+		s.open--
+		s.w.ledger.unstarted(s, m)
+		if s.sink != nil {
+			s.sink.exited(s, m.command, exit{code: -1, reason: "exec format error"})
+		}
+		s.look()
+		return
+	}
+	s.w.pids++
+	m.alive, m.started, m.pid, m.forks = true, now, s.w.pids, m.script.Life.Forks
+	s.w.ledger.started(s, m)
+	if s.sink != nil {
+		s.sink.begun(m.command, m.pid, now)
+	}
+	life := &m.script.Life
+	for k := range life.Output {
+		s.w.e.after(life.Output[k].After, func() { s.write(i, &life.Output[k]) })
+	}
+	if life.Runs > 0 {
+		code := life.Code
+		if life.Signal != "" {
+			code = -1
+		}
+		s.endAfter(i, life.Runs, code, life.Signal)
+	}
+}
+
+// endAfter plans a member's end, in place of what was planned before.
+func (s *set) endAfter(i int, d time.Duration, code int, signal string) {
+	m := &s.members[i]
+	m.ending++
+	planned := m.ending
+	s.w.e.after(d, func() {
+		if m.ending == planned {
+			s.end(i, code, signal)
+		}
+	})
+}
+
+func (s *set) write(i int, piece *Written) {
+	m := &s.members[i]
+	if !m.alive {
+		return
+	}
+	data := s.w.ledger.wrote(m, piece)
+	if s.sink != nil {
+		s.sink.wrote(m.command, piece.Stderr, data)
+	}
+}
+
+// end is a member's end.
+func (s *set) end(i int, code int, signal string) {
+	m := &s.members[i]
+	if !m.alive {
+		return
+	}
+	m.alive = false
+	if m.over { // it was given up before
+		return
+	}
+	m.over = true
+	s.open--
+	e := exit{code: code, signal: signal, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: m.killed}
+	s.w.ledger.ended(s, m, &e)
+	if s.sink != nil {
+		s.sink.exited(s, m.command, e)
+	}
+	s.look()
+}
+
+// stop has TERM sent at an instant and KILL after the grace. The earlier of two
+// deadlines wins.
+func (s *set) stop(at instant, grace time.Duration) {
+	if s.state == setOver {
+		return
+	}
+	now := s.w.e.now
+	if at < now || s.state == setHeld {
+		at = now
+	}
+	s.termAt = min(s.termAt, at)
+	if kill := at.add(max(grace, 0)); kill < s.killAt {
+		s.killAt = kill
+		s.w.e.at(kill, s.kill)
+	}
+	if at == now {
+		s.terminate()
+		return
+	}
+	s.w.e.at(at, s.terminate)
+}
+
+func (s *set) terminate() {
+	if s.w.e.now < s.termAt || s.state >= setTerming {
+		return
+	}
+	released, wasArmed := s.state == setRunning, s.state == setArmed
+	s.state = setTerming
+	s.stoppedAt = s.w.e.now
+	for i := range s.members {
+		m := &s.members[i]
+		switch {
+		case m.alive && released:
+			m.termed = true
+			s.term(i)
+		case !m.over && !m.alive:
+			m.over = true
+			s.open--
+		}
+	}
+	s.tellStopped()
+	if wasArmed {
+		s.tellReleased()
+	}
+	s.look()
+}
+
+func (s *set) tellStopped() {
+	if s.sink != nil {
+		s.sink.stopped(s)
+	}
+}
+
+// term is what TERM does to a member.
+func (s *set) term(i int) {
+	switch life := &s.members[i].script.Life; {
+	case life.IgnoresTerm, life.Unkillable:
+	case life.TermCode >= 0 && life.TermTakes >= 0:
+		s.endAfter(i, life.TermTakes, life.TermCode, "")
+	default:
+		s.endAfter(i, 0, -1, "SIGTERM")
+	}
+}
+
+func (s *set) kill() {
+	if s.w.e.now < s.killAt || s.state == setOver || s.state == setKilling {
+		return
+	}
+	s.state = setKilling
+	for i := range s.members {
+		m := &s.members[i]
+		if !m.alive {
+			continue
+		}
+		m.killed = true
+		if !m.script.Life.Unkillable {
+			s.endAfter(i, 0, -1, "SIGKILL")
+		}
+	}
+	s.w.e.after(killTimeout, s.abandon)
+}
+
+// abandon gives up the members that don't end though they were killed.
+func (s *set) abandon() {
+	if s.state != setKilling {
+		return
+	}
+	for i := range s.members {
+		m := &s.members[i]
+		if !m.alive || m.over {
+			continue
+		}
+		m.over = true
+		s.open--
+		s.left++
+		s.w.ledger.abandoned(s, m)
+		if s.sink != nil {
+			s.sink.exited(s, m.command, exit{code: -1, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: true, reason: "it hangs in the kernel", left: true})
+		}
+	}
+	s.look()
+}
+
+// look ends the set when nothing of it is left to wait for.
+func (s *set) look() {
+	if s.open > 0 || s.state == setOver {
+		return
+	}
+	asked := s.state >= setTerming
+	s.state = setOver
+	for i := range s.members {
+		s.swept += s.members[i].forks
+		s.members[i].forks = 0
+	}
+	if s.swept > 0 && !asked {
+		s.stoppedAt = s.w.e.now
+		s.tellStopped()
+	}
+	s.w.e.after(time.Millisecond, func() { // its descendants take a moment
+		if s.sink != nil {
+			s.sink.finished(s)
+		}
+	})
+}
+
+// perish ends everything of the set at once, as a guard, a sweep or a power
+// failure does; it returns how many processes that were.
+func (s *set) perish(power bool) (swept int) {
+	for i := range s.members {
+		m := &s.members[i]
+		if m.alive && (power || !m.script.Life.Unkillable) {
+			m.alive = false
+			swept++
+			s.w.ledger.ended(s, m, nil)
+		}
+		m.over = true
+		swept += m.forks
+		m.forks = 0
+		m.ending++
+	}
+	s.open, s.state = 0, setOver
+	return swept
+}
+
+// living counts what of the set executes still.
+func (s *set) living() (n int) {
+	for i := range s.members {
+		if m := &s.members[i]; m.alive && !m.script.Life.Unkillable {
+			n++
+		}
+		n += s.members[i].forks
+	}
+	return n
+}

@@ -1,0 +1,261 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/worker/course"
+)
+
+// A task is a run on a host: its rules, and what they have had begun.
+type task struct {
+	worker *worker
+	w      *world
+	ledger *ledgerHost
+	core   *course.Run
+	clock  runClock
+	dir    *runDir
+	window *course.Window
+
+	mail   []course.Input
+	soon   bool    // mail is about to be read
+	wakeAt instant // when the rules want to be called
+
+	set       *set                // of the processes
+	step      *set                // of a command of the setup or the teardown
+	last      *message.ExitedInfo // how that command ended
+	interrupt func()              // ends what is under way early; nil: nothing is
+	wants     func(*chunk)
+
+	// The journal.
+	batch    []message.Segment
+	flushing bool
+	flushed  instant
+	tallies  []message.Tally
+	failed   bool // the log takes no more
+	missing  bool // output was dropped since
+	late     []*message.Event
+	mute     bool
+
+	collecting string // why collecting is to be broken off; empty: it is not
+	over       bool
+}
+
+func newTask(w *worker, dir *runDir) *task {
+	t := &task{
+		worker: w, w: w.h.w, dir: dir, clock: w.h.clock.forRun(), wakeAt: never,
+		ledger: w.h.w.ledger.on(dir.job.Run, w.h), tallies: dir.tallies(),
+	}
+	t.window = course.NewWindow(int(dir.job.WindowBytes), 0, t.now())
+	return t
+}
+
+func (t *task) now() time.Time { return t.clock.at(t.w.e.now) }
+
+// post has the rules told of something.
+func (t *task) post(in course.Input) {
+	t.mail = append(t.mail, in)
+	t.read()
+}
+
+func (t *task) read() {
+	if t.soon {
+		return
+	}
+	t.soon = true
+	t.w.e.at(max(t.w.e.now, t.worker.h.stalled), t.drain)
+}
+
+// drain has the rules take everything in that was posted.
+func (t *task) drain() {
+	t.soon = false
+	if t.worker.h.stalled > t.w.e.now && !t.worker.dead {
+		t.read()
+		return
+	}
+	for len(t.mail) > 0 && !t.over && !t.worker.dead {
+		in := t.mail[0]
+		t.mail = t.mail[1:]
+		t.feed(in)
+	}
+}
+
+// feed has the rules take one step, and carries out what they ask for.
+func (t *task) feed(in course.Input) {
+	t.carry(t.core.Step(t.now(), in))
+	if t.worker.dead || t.over {
+		return
+	}
+	if t.w.idle.percent(t.w.plan.IdleSteps) {
+		t.w.e.after(time.Duration(t.w.idle.below(5_000_000)), func() {
+			if !t.over && !t.worker.dead {
+				t.carry(t.core.Step(t.now(), nil))
+				t.plan()
+			}
+		})
+	}
+	t.plan()
+}
+
+// plan has the rules called when they want to be.
+func (t *task) plan() {
+	if t.over || t.worker.dead {
+		return
+	}
+	next := t.core.Next()
+	if next.IsZero() {
+		return
+	}
+	at := max(t.clock.local(next), t.w.e.now)
+	if at >= t.wakeAt {
+		return
+	}
+	t.wakeAt = at
+	t.w.e.at(at, func() { t.wake(at) })
+}
+
+func (t *task) wake(at instant) {
+	if t.wakeAt != at || t.over || t.worker.dead {
+		return
+	}
+	if stalled := t.worker.h.stalled; stalled > t.w.e.now {
+		t.wakeAt = stalled
+		t.w.e.at(stalled, func() { t.wake(stalled) })
+		return
+	}
+	t.wakeAt = never
+	t.carry(t.core.Step(t.now(), nil))
+	t.plan()
+}
+
+// carry carries effects out, until the worker dies of it.
+func (t *task) carry(effects []course.Effect) {
+	for _, e := range slices.Clone(effects) {
+		t.do(e)
+		if t.worker.dead || t.worker.h.effect() {
+			return
+		}
+	}
+}
+
+// do carries one effect out.
+func (t *task) do(e course.Effect) {
+	h := t.worker.h
+	switch e := e.(type) {
+	case course.Yield:
+		t.ledger.yields++
+		t.ledger.prepared = false
+		t.worker.yield(t)
+	case course.LeaveHost:
+		t.worker.free(t)
+	case course.MakeDir:
+		t.dir.owed = t.dir.owed || e.Owe
+		why := ""
+		if h.disk.full {
+			why = "no space left on device"
+		}
+		t.post(course.DirMade{Err: why})
+	case course.Supply:
+		t.supply()
+	case course.RunCommand:
+		t.runCommand(e.Command)
+	case course.Prepare:
+		t.prepare()
+	case course.Interrupt:
+		if t.interrupt != nil {
+			t.interrupt()
+		}
+	case course.Release:
+		at := t.clock.local(e.At)
+		if t.w.notes != nil {
+			t.w.note("%s: %s will be released in %s", h.name, t.w.short(t.dir.job.Run), time.Duration(at-t.w.e.now))
+		}
+		t.ledger.release, t.ledger.late = max(at, t.w.e.now), at <= t.w.e.now
+		t.set.release(at)
+	case course.Collect:
+		t.collect(e.Anew)
+	case course.StopCollecting:
+		t.collecting = e.Reason
+	case course.Clear:
+		t.after(t.ledger.part.ClearTakes, func() { t.post(course.Cleared{}) })
+	case course.Discard:
+		if t.set != nil {
+			t.set.sink = nil
+			t.set.stop(t.w.e.now, 0)
+			t.set = nil
+		}
+	case course.Stop:
+		t.set.stop(t.clock.local(e.At), e.Grace)
+	case course.BeginTeardown:
+	case course.EndTeardown:
+		t.dir.owed = false
+	case course.KeepEnd:
+		done := *e.Done
+		t.dir.end = &done
+	case course.NoteLeft:
+	case course.End:
+		t.end(e.Keep)
+	case course.Journal:
+		t.journal(e.Event)
+	case course.JournalLast:
+		t.journalLast(e.Event)
+	case course.Reply:
+		t.reply(e.Event)
+	case course.Ack:
+		t.ack(e.Seq, e.Resend)
+	case course.Log:
+	}
+}
+
+// after has something done later, if the worker is still there then.
+func (t *task) after(d time.Duration, do func()) {
+	t.w.e.after(d, func() {
+		if !t.worker.dead && !t.over {
+			do()
+		}
+	})
+}
+
+func (t *task) end(keep bool) {
+	if t.w.notes != nil {
+		t.w.note("%s: %s is over here", t.worker.h.name, t.w.short(t.dir.job.Run))
+	}
+	t.over = true
+	t.w.ledger.over(t.dir.job.Run, t.worker.h)
+	t.worker.forget(t, keep)
+}
+
+// control hands a control on.
+func (t *task) control(c *message.Control, taken time.Time) {
+	t.post(course.ControlTaken{Control: c, Taken: taken, Last: t.dir.last()})
+}
+
+func (t *task) config() course.Config {
+	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: message.Features()}
+}
+
+// workerLease is the longest that workers let a publisher be silent.
+const workerLease = 25 * time.Second
+
+// recover takes up what a worker before has left of the run.
+func (t *task) recover(swept, left int) {
+	found := course.Recovered{Ended: t.dir.ended(), Resume: t.dir.end, Owed: t.dir.owed, Swept: swept}
+	for _, tally := range t.tallies {
+		found.Totals = append(found.Totals, tally.Total())
+	}
+	if left > 0 {
+		found.Left = &course.Remains{Left: []message.Leftover{{PID: 1, Command: "hangs"}}}
+		found.Resume = nil
+	}
+	if !found.Ended && found.Resume == nil {
+		found.Reason = "the worker on " + t.worker.h.name + " died in mid-run"
+	}
+	t.core = course.Recover(t.config(), t.now())
+	t.worker.enter(t)
+	t.feed(found)
+	if !t.worker.dead && !t.over && t.core.State() == course.Waiting {
+		t.worker.admit(t)
+	}
+	t.pump()
+}
