@@ -58,7 +58,8 @@ func (a *account) enter(command int, l life) {
 // A zero time means that it has not.
 type orders struct {
 	start, stop time.Time
-	rule        bool // the stop is by the file's own rule, so that the run may have succeeded
+	sent        time.Time // when the stop was sent first
+	rule        bool      // the stop is by the file's own rule, so that the run may have succeeded
 	// from and until hold every instant of the run; zero: the host's clock is not known.
 	from, until time.Time
 }
@@ -84,7 +85,7 @@ func (a *account) take(e *message.Event, o orders) string {
 	case message.Exited:
 		return a.exit(e.Exited, o)
 	case message.Stopping:
-		if o.stop.IsZero() && a.ownStop == nil {
+		if a.ownStop == nil && (o.stop.IsZero() || e.Time.Before(o.sent)) {
 			a.ownStop = e.Stopping
 		}
 		return o.outside("the stop", e.Time)

@@ -236,11 +236,11 @@ func commandEnds(r *Run, h *host, e told) string {
 // circumstances are those in which the end of a process is judged. One that ended after
 // the stop's instant was stopped by it, whether its own TERM had come by then or that of
 // its peers made it leave. A host's word that it has stopped a process counts only where
-// it was asked to.
+// it had been asked to; it may do so before the instant, where its worker is told to leave.
 func circumstances(stop *ending, h *host, c *command) outcome.Circumstances {
 	known := h.job.Circumstances(c.Command)
 	ended := c.EndedAt.Latest()
-	c.unasked = (c.Exit.Stopped || c.Exit.Killed) && !stop.before(ended, stopSlack)
+	c.unasked = (c.Exit.Stopped || c.Exit.Killed) && !stop.wasSent(ended.Add(stopSlack))
 	switch own := h.account.ownStop; {
 	case c.unasked && own != nil:
 		known.Stop, known.StopReason = outcome.StopWorker, own.Reason
@@ -251,7 +251,7 @@ func circumstances(stop *ending, h *host, c *command) outcome.Circumstances {
 	return known
 }
 
-// stopSlack is by how much a process may have ended before the stop's instant that its
+// stopSlack is by how much a process may have ended before the stop was sent that its
 // host says it stopped: for what the estimate of its clock has changed since.
 const stopSlack = 100 * time.Millisecond
 

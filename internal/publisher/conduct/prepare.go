@@ -131,7 +131,7 @@ func refuses(r *Run, h *host, e told) string {
 		return ""
 	}
 	if lacking := h.lacking(h.refused.Totals); lacking != "" {
-		r.lose(h, lacking)
+		r.lose(h, h.name+": "+lacking)
 		return ""
 	}
 	for _, problem := range h.refused.Problems {

@@ -168,7 +168,7 @@ func (r *Run) orders(h *host) orders {
 		o.start = c.Theirs(r.releaseAt)
 	}
 	if r.ending.stopped() {
-		o.stop, o.rule = c.Theirs(r.ending.at), !r.ending.failing()
+		o.stop, o.sent, o.rule = c.Theirs(r.ending.at), c.Theirs(r.ending.sentAt), !r.ending.failing()
 	}
 	if c.Samples() > 0 {
 		o.from = c.Theirs(r.enqueuedAt).Add(-c.Error())

@@ -38,6 +38,7 @@ func (u *rule) holds() bool { return len(u.When) > 0 && u.waited == 0 }
 type ending struct {
 	control  message.Control // what was sent to stop it; without a cause, nothing was
 	at       time.Time       // the agreed instant, on the run's clock
+	sentAt   time.Time       // when it was sent first
 	grace    time.Duration
 	released bool     // the run had been released before
 	decided  decision // beside what the hosts report
@@ -57,6 +58,9 @@ func (e *ending) stopped() bool { return e.control.Cause != "" }
 
 // failing reports whether it is for another reason than the file's own rule.
 func (e *ending) failing() bool { return e.stopped() && e.control.Cause != message.StopRule }
+
+// wasSent reports whether the stop had been sent at that time.
+func (e *ending) wasSent(t time.Time) bool { return e.stopped() && t.After(e.sentAt) }
 
 // before reports whether the stop's instant was, as far as the clocks can tell, before
 // that time, or not longer than by after it.
@@ -81,7 +85,7 @@ func (r *Run) halt(cause message.StopCause, reason string) {
 		return
 	}
 	e.control = message.Control{Kind: message.Stop, Cause: cause, Reason: reason, GraceMS: e.grace.Milliseconds()}
-	e.at, e.released = r.now, !r.releaseAt.IsZero()
+	e.at, e.sentAt, e.released = r.now, r.now, !r.releaseAt.IsZero()
 	if e.released {
 		e.at = r.now.Add(stopMargin(r.hosts))
 	}
