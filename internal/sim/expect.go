@@ -16,7 +16,7 @@ import (
 // because of what else goes wrong, or because two things happen at about the same time.
 func (p *Plan) expected() outcome.Run {
 	n := &p.Network
-	if len(p.Publishers) != 1 || len(p.Publishers[0].Runs) != 1 || len(p.Faults) > 0 || n.LossPercent > 5 || n.SlowPercent > 0 {
+	if !p.calm() || n.LossPercent > 5 {
 		return ""
 	}
 	r := &p.Publishers[0].Runs[0]
@@ -45,6 +45,12 @@ func (p *Plan) expected() outcome.Run {
 		return outcome.RunRefused
 	}
 	return r.course(margin)
+}
+
+// calm reports whether there is one run alone, nothing goes wrong with machines, and
+// nothing takes long on its way.
+func (p *Plan) calm() bool {
+	return len(p.Publishers) == 1 && len(p.Publishers[0].Runs) == 1 && len(p.Faults) == 0 && p.Network.SlowPercent == 0
 }
 
 // A prospect is whether a host will be ready.

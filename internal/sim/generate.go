@@ -43,7 +43,7 @@ func Generate(seed uint64, size Size) *Plan {
 			Name: hostNames[i], Offset: r.within(-2*time.Hour, 2*time.Hour) / time.Duration(pick(r, 3600, 3600, 1_000_000)),
 			Drift: r.between(-100, 100), Unserved: r.oneIn(150), Cached: r.oneIn(2),
 		})
-		if r.oneIn(40) { // so wrong that jobs look expired, or are from the future
+		if r.oneIn(80) { // so wrong that jobs look expired, or are from the future
 			p.Hosts[i].Offset *= 1000
 		}
 	}
@@ -83,7 +83,7 @@ func generateNetwork(r *random) Network {
 }
 
 func generatePublisher(r *random, p *Plan, size Size) Publisher {
-	pub := Publisher{Offset: r.within(-time.Minute, time.Minute), Drift: r.between(-100, 100), Begins: r.within(0, time.Second)}
+	pub := Publisher{Offset: r.within(-time.Minute, time.Minute), Drift: r.between(-100, 100), Begins: r.within(0, pick(r, time.Second, 3*time.Millisecond))}
 	for i := range size.upTo(r, size.Runs) {
 		run := generateRun(r, p, size)
 		run.Overlaps = i > 0 && r.oneIn(2)
@@ -137,10 +137,13 @@ func generatePart(r *random, run *RunPlan, host int, size Size, troubled bool) P
 			continue
 		}
 		for i := range r.between(1, 2) {
-			c := Command{Name: fmt.Sprintf("%s.%d", phase, i), Phase: phase, OKExit: []int{0}, Timeout: r.within(time.Second, 10*time.Second), Life: generateLife(r, false, troubled)}
+			c := Command{Name: fmt.Sprintf("%s.%d", phase, i), Phase: phase, OKExit: []int{0}, Timeout: r.within(5*time.Second, 10*time.Second), Life: generateLife(r, false, troubled)}
 			c.Life.Runs = min(max(c.Life.Runs, time.Millisecond), r.within(time.Millisecond, 4*time.Second))
 			if troubled && r.oneIn(6) {
 				c.Life.Runs = 0 // it hangs
+			}
+			if troubled && r.oneIn(6) {
+				c.Timeout = r.within(time.Second, 5*time.Second)
 			}
 			part.Commands = append(part.Commands, c)
 		}

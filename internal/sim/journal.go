@@ -82,7 +82,7 @@ func (t *task) fail() {
 // journal logs an event. What the log doesn't take is kept for last.
 func (t *task) journal(e *message.Event) {
 	t.flush()
-	if t.w.notes != nil {
+	if t.w.notes != nil && !t.w.plain {
 		t.w.note("%s: logs %s", t.worker.h.name, t.w.words(e))
 	}
 	if !t.append(&record{event: e, size: 200 + 40*len(e.Started)}) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"time"
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
@@ -25,8 +26,10 @@ type ledgerRun struct {
 	hosts []ledgerHost // as the plan's parts
 	// executed counts the processes that have begun, anywhere.
 	executed int
-	gated    bool            // its gate is closed
-	result   *conduct.Result // nil: it is not over
+	// ready is when the last host had prepared its processes.
+	ready  instant
+	gated  bool            // its gate is closed
+	result *conduct.Result // nil: it is not over
 }
 
 // A ledgerHost is a run on one host.
@@ -124,6 +127,7 @@ func (l *ledger) started(s *set, m *member) {
 		}
 	case message.PhaseRun:
 		h.run.executed++
+		l.promptly(h.run, c)
 		if h.run.gated {
 			l.violate("the gate: %s of %s begins on %s, and its gate is closed", c.script.Name, l.w.short(s.run), s.host.name)
 		}
@@ -143,6 +147,18 @@ func (l *ledger) started(s *set, m *member) {
 		if o.run != s.run && o.living() > 0 {
 			l.violate("one run at a time: %s of %s begins on %s, where %s still has processes", c.script.Name, l.w.short(s.run), s.host.name, l.w.short(o.run))
 		}
+	}
+}
+
+// promptly checks that a run is released soon after all are ready, where nothing
+// gets lost that would have to be sent again.
+func (l *ledger) promptly(r *ledgerRun, c *ledgerCommand) {
+	n := &l.w.plan.Network
+	if r.executed > 1 || !l.w.plan.calm() || n.LossPercent > 0 {
+		return
+	}
+	if took, most := time.Duration(l.w.e.now-r.ready)-c.script.Delay, 100*time.Millisecond+20*(n.Delay+n.Jitter); took > most {
+		l.violate("promptly: %s is released %s after all were ready", l.w.short(r.id), took)
 	}
 }
 
@@ -195,7 +211,8 @@ func (l *ledger) abandoned(s *set, m *member) {
 
 // prepared enters that a host holds a run's processes.
 func (l *ledger) prepared(s *set) {
-	l.on(s.run, s.host).prepared = true
+	h := l.on(s.run, s.host)
+	h.prepared, h.run.ready = true, l.w.e.now
 	for _, o := range s.host.sets {
 		if o != s && o.state < setOver {
 			l.violate("one run at a time: %s is prepared on %s, where %s is", l.w.short(s.run), s.host.name, l.w.short(o.run))

@@ -288,7 +288,7 @@ func (c *conductor) do(e conduct.Effect) {
 		c.flush()
 	case conduct.HostMoved:
 		if c.w.notes != nil {
-			c.w.note("%s: %s: %s is %s %s", c.p.name, c.w.short(c.id), c.hosts[e.Host].host.name, e.Phase, e.Detail)
+			c.w.note("%s: %s: %s is %s %s", c.p.name, c.w.short(c.id), c.hosts[e.Host].host.name, e.Phase, cmp.Or(c.w.short(e.Detail), e.Detail))
 		}
 	case conduct.Started, conduct.Exited:
 	case conduct.StopBegun:
@@ -328,7 +328,7 @@ func (c *conductor) send(host int, control message.Control) {
 		probe.SentAt = c.now()
 		control.Probe = &probe
 	}
-	if c.w.notes != nil {
+	if c.w.notes != nil && !c.w.plain {
 		c.w.note("%s: sends %s %s", c.p.name, o.host.name, c.w.control(&control))
 	}
 	c.w.net.send(&parcel{

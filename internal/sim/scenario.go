@@ -23,10 +23,24 @@ type Scenario struct {
 
 // A filterRule decides about messages of a kind, to or from a host.
 type filterRule struct {
-	kind, host string
-	what       string // hold, drop or twice
-	left       int    // how many more; negative: all
-	held       []*parcel
+	what string   // hold, drop or twice
+	kind string   // of message
+	of   []string // a host, a run, or both; none: of any
+	left int      // how many more; negative: all
+	held []*parcel
+}
+
+// concerns reports whether the rule is about a message.
+func (r *filterRule) concerns(p *parcel, run string) bool {
+	if r.left == 0 || r.kind != p.what() {
+		return false
+	}
+	for _, of := range r.of {
+		if of != p.host && of != run {
+			return false
+		}
+	}
+	return true
 }
 
 // NewScenario makes an empty one.
@@ -61,9 +75,9 @@ var scenarioSteps = map[string]func(*Scenario, []string, []string) error{
 //	publish RUN [KEY=VALUE ...]      begin a run; below it, HOST COMMAND PHASE [KEY=VALUE ...]
 //	advance 3s                       let time pass
 //	until WORDS                      let time pass until a line with these words came out
-//	hold KIND [HOST]                 keep messages of a kind, to or from a host
-//	deliver KIND [HOST]              let those go that are kept
-//	drop KIND [HOST], twice KIND     lose the next one, or have it come twice
+//	hold KIND [HOST] [RUN]           keep messages of a kind
+//	deliver KIND [HOST] [RUN]        let those go that are kept, and keep no more
+//	drop KIND, twice KIND            lose the next one, or have it come twice
 //	kill HOST [DURATION]             kill -9 of its worker, which starts again after a while
 //	power-off HOST DURATION [KEEPS]  so many of a hundred records are on the disk then
 //	leave HOST, cut-off HOST DURATION, fill-disk HOST
@@ -123,10 +137,7 @@ func (s *Scenario) until(words, _ []string) error {
 }
 
 func (s *Scenario) rule(words, _ []string) error {
-	r := &filterRule{what: words[0], kind: words[1], left: 1}
-	if len(words) > 2 {
-		r.host = words[2]
-	}
+	r := &filterRule{what: words[0], kind: words[1], of: words[2:], left: 1}
 	if r.what == "hold" {
 		r.left = -1
 	}
@@ -137,7 +148,7 @@ func (s *Scenario) rule(words, _ []string) error {
 // filter applies the rules to a message.
 func (s *Scenario) filter(p *parcel) int {
 	for _, r := range s.rules {
-		if r.left == 0 || r.kind != p.what() || r.host != "" && r.host != p.host {
+		if !r.concerns(p, s.w.short(p.run)) {
 			continue
 		}
 		r.left--
@@ -177,11 +188,9 @@ func (p *parcel) what() string {
 
 // deliver lets held messages go, and holds no more of them.
 func (s *Scenario) deliver(words, _ []string) error {
-	host := ""
-	if len(words) > 2 {
-		host = words[2]
-	}
-	i := slices.IndexFunc(s.rules, func(r *filterRule) bool { return r.what == "hold" && r.kind == words[1] && r.host == host })
+	i := slices.IndexFunc(s.rules, func(r *filterRule) bool {
+		return r.what == "hold" && r.kind == words[1] && slices.Equal(r.of, words[2:])
+	})
 	if i < 0 {
 		return fmt.Errorf("nothing of that is held")
 	}

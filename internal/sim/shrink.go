@@ -10,11 +10,15 @@ import (
 // Shrink makes a plan that breaks a promise smaller, one thing at a time, as long
 // as it breaks the same one. It carries out at most so many plans.
 func Shrink(p *Plan, tries int) *Plan {
-	first := Run(p)
-	if len(first.Violations) == 0 {
+	return shrink(p, tries, func(p *Plan) []string { return Run(p).Violations })
+}
+
+func shrink(p *Plan, tries int, run func(*Plan) (violations []string)) *Plan {
+	first := run(p)
+	if len(first) == 0 {
 		return p
 	}
-	s := &shrinker{best: p, promise: promise(first.Violations[0]), tries: tries}
+	s := &shrinker{run: run, best: p, promise: promise(first[0]), tries: tries}
 	for s.round() {
 	}
 	return s.best
@@ -27,6 +31,7 @@ func promise(violation string) string {
 }
 
 type shrinker struct {
+	run     func(*Plan) (violations []string)
 	best    *Plan
 	promise string
 	tries   int
@@ -42,7 +47,7 @@ func (s *shrinker) try(change func(*Plan) bool) bool {
 		return false
 	}
 	s.tries--
-	for _, v := range Run(p).Violations {
+	for _, v := range s.run(p) {
 		if promise(v) == s.promise {
 			s.best = p
 			return true
@@ -170,7 +175,7 @@ func dropCommand(part *Part, k int) bool {
 	return slices.ContainsFunc(part.Commands, func(c Command) bool { return c.Phase == "run" })
 }
 
-// clear makes a field zero, and reports whether it was not.
+// clearField makes a field zero, and reports whether it was not.
 func clearField[T comparable](field *T) bool {
 	var zero T
 	was := *field

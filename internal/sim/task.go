@@ -18,9 +18,10 @@ type task struct {
 	dir    *runDir
 	window *course.Window
 
-	mail   []course.Input
-	soon   bool    // mail is about to be read
-	wakeAt instant // when the rules want to be called
+	serials []uint64 // of the controls that were taken
+	mail    []course.Input
+	soon    bool    // mail is about to be read
+	wakeAt  instant // when the rules want to be called
 
 	set       *set                // of the processes
 	step      *set                // of a command of the setup or the teardown

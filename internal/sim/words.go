@@ -71,6 +71,18 @@ func (w *world) control(c *message.Control) string {
 	return text
 }
 
+// routine reports whether a message goes back and forth all the time, and says nothing
+// that people would want to read.
+func (p *parcel) routine() bool {
+	switch {
+	case p.kind == controlParcel:
+		return p.control.Kind == message.Keepalive && !p.control.Resend
+	case p.kind == eventParcel && p.record.event != nil:
+		return p.record.event.Kind == message.Heartbeat
+	}
+	return false
+}
+
 // parcel tells of a message that arrives.
 func (w *world) parcel(p *parcel) string {
 	switch p.kind {

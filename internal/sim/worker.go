@@ -130,6 +130,10 @@ func (w *worker) control(p *parcel) {
 	}
 	c := course.Delivered{Control: p.control, Taken: w.h.clock.wall(now), Serial: p.serial, Size: p.size}
 	if w.admission.Control(p.run, c, false) == course.Accept {
+		if slices.Contains(t.serials, p.serial) {
+			w.h.w.ledger.violate("at most once: %s takes control %d of %s again", w.h.name, p.serial, w.h.w.short(p.run))
+		}
+		t.serials = append(t.serials, p.serial)
 		t.control(p.control, t.clock.at(now))
 	}
 }

@@ -20,7 +20,9 @@ type world struct {
 	digest  uint64            // of all that happened
 	idle    random
 	records uint64
-	plain   bool // what is of no interest to people is not noted
+	plain   bool // of a scenario: what is of no interest to people is not noted
+	// conversation is what has arrived in a scenario.
+	conversation []Message
 }
 
 // A Report is what came of a plan.
@@ -102,7 +104,10 @@ func (w *world) over() bool {
 // see takes note of a message that arrives.
 func (w *world) see(p *parcel) {
 	w.happened(uint64(p.kind), uint64(p.from.number)<<32+uint64(p.to.number), p.serial<<32+p.seq)
-	if w.notes != nil {
+	if w.plain {
+		w.hear(p)
+	}
+	if w.notes != nil && !(w.plain && p.routine()) {
 		w.note("%s <- %s: %s", p.to.name, p.from.name, w.parcel(p))
 	}
 }
@@ -133,7 +138,12 @@ func (w *world) note(format string, args ...any) {
 	if w.notes == nil {
 		return
 	}
-	fmt.Fprintf(w.notes, "%11.6f  %s\n", time.Duration(w.e.now).Seconds(), fmt.Sprintf(format, args...))
+	line, at := strings.TrimSpace(fmt.Sprintf(format, args...)), time.Duration(w.e.now).Seconds()
+	if w.plain {
+		fmt.Fprintf(w.notes, "%7.3f  %s\n", at, line)
+		return
+	}
+	fmt.Fprintf(w.notes, "%11.6f  %s\n", at, line)
 }
 
 // happened adds something to the digest.
