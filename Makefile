@@ -18,6 +18,9 @@ BENCHFLAGS ?=
 FUZZTIME ?= 10s
 # More flags for the soak, as in: make soak SOAKFLAGS='-soak.datapoints=50 -soak.seed=7'
 SOAKFLAGS ?=
+# How many runs are simulated, and from which seed on (or which seeds, as in 100-200).
+RUNS ?= 20000
+SEEDS ?= 1
 
 .PHONY: help
 help: ## show this list
@@ -52,6 +55,14 @@ test-compose: install-deps ## run the image, docker-compose.yml and the systemd 
 .PHONY: soak
 soak: install-deps ## run 300 datapoints and break something every few, on a private RabbitMQ node; takes 10 to 20 minutes (SOAKFLAGS=)
 	go test -tags=soak -count=1 -timeout=2h -v ./test/soak $(SOAKFLAGS)
+
+.PHONY: sim
+sim: ## run publishers and workers in virtual time, through whatever can go wrong; see docs/simulator.md (RUNS=, SEEDS=)
+	go test ./internal/sim -count=1 -timeout=24h -v -run='^TestPromisesHold$$' -sim.runs=$(RUNS) -sim.seeds=$(SEEDS)
+
+.PHONY: sim-mutants
+sim-mutants: ## break one rule at a time, and check that the simulator finds each within 20,000 runs; takes 10 to 20 minutes
+	go run ./scripts/simmutants
 
 .PHONY: lint
 lint: bin/golangci-lint ## run golangci-lint, as .golangci.yml says

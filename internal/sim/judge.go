@@ -87,14 +87,14 @@ func (c *ledgerCommand) failed() bool {
 
 // judgeDuration checks that nobody waited for longer than he may.
 func (l *ledger) judgeDuration(c *conductor) {
-	if took, most := time.Duration(c.endAt-c.began), l.longest(c); took > most {
+	if took, most := time.Duration(c.endAt-c.began), l.longest(); took > most {
 		l.violate("every wait ends: %s took %s, and should have been over after %s", l.w.short(c.id), took, most)
 	}
 }
 
 // longest is the longest that a run may take. Waiting for other runs has no bound of
 // its own: so those are added that can come before it.
-func (l *ledger) longest(c *conductor) time.Duration {
+func (l *ledger) longest() time.Duration {
 	var all time.Duration
 	for _, p := range l.w.plan.Publishers {
 		for i := range p.Runs {
@@ -130,7 +130,7 @@ func (l *ledger) judgeSuccess(c *conductor) {
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
-			if what := l.lacking(c, h, &h.commands[k]); what != "" {
+			if what := lacking(c, &h.commands[k]); what != "" {
 				l.violate("success is proved: %s has succeeded, and %s on %s %s", l.w.short(c.id), h.commands[k].script.Name, h.host.name, what)
 			}
 		}
@@ -147,7 +147,7 @@ func (l *ledger) judgeSuccess(c *conductor) {
 }
 
 // lacking says what of a command does not fit to a run that has succeeded.
-func (l *ledger) lacking(c *conductor, h *ledgerHost, m *ledgerCommand) string {
+func lacking(c *conductor, m *ledgerCommand) string {
 	rule := c.stopped == message.StopRule
 	switch {
 	case m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes:
@@ -158,7 +158,7 @@ func (l *ledger) lacking(c *conductor, h *ledgerHost, m *ledgerCommand) string {
 		return "did not succeed"
 	case m.script.Phase != message.PhaseRun:
 		return ""
-	case m.lives == 0 && !(rule && m.script.Delay > 0):
+	case m.lives == 0 && (!rule || m.script.Delay == 0):
 		return "was never started"
 	case m.lives == 0:
 		return ""
@@ -194,6 +194,8 @@ func (l *ledger) judgeProcess(c *conductor, h *ledgerHost, m *ledgerCommand, ran
 	switch {
 	case !c.full && (ran.Total.StdoutBytes != m.stored[0] || ran.Total.StderrBytes != m.stored[1]):
 		wrong = fmt.Sprintf("has written %+v", ran.Total)
+	case m.stored[0] == m.streams[0].bytes && ran.Total.StdoutLines != m.streams[0].total():
+		wrong = fmt.Sprintf("has written %d lines, and it was %d", ran.Total.StdoutLines, m.streams[0].total())
 	case ran.Exit != nil && ran.Exit.Left != m.left:
 		wrong = "can't be ended, or can it?"
 	case ran.Exit != nil && ran.Exit.Left:

@@ -256,6 +256,9 @@ func (l *ledger) stored(h *ledgerHost, command int, stream message.Stream, data 
 		l.violate("nothing invented: %d bytes of %s on %s are stored, and it wrote %d", c.stored[stream], c.script.Name, h.host.name, s.bytes)
 		return
 	}
+	if h.deaths > 0 { // what was on its way to the log has died with the worker
+		return
+	}
 	for len(data) > 0 {
 		n := min(len(data), textPeriod)
 		if string(data[:n]) != string(s.at(at, n)) {

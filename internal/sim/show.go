@@ -14,8 +14,12 @@ func (p *Plan) String() string {
 		is   bool
 		what string
 	}{
-		{n.Jitter > 0, fmt.Sprintf("+ up to %s", n.Jitter)}, {n.SlowPercent > 0, fmt.Sprintf("%d%% up to %s", n.SlowPercent, n.Slow)}, {n.TwicePercent > 0, fmt.Sprintf("%d%% twice", n.TwicePercent)},
-		{n.LossPercent > 0, fmt.Sprintf("%d%% lost", n.LossPercent)}, {n.Ordered, "in order"}, {p.IdleSteps > 0, fmt.Sprintf("idle steps %d%%", p.IdleSteps)},
+		{n.Jitter > 0, fmt.Sprintf("+ up to %s", n.Jitter)},
+		{n.SlowPercent > 0, fmt.Sprintf("%d%% up to %s", n.SlowPercent, n.Slow)},
+		{n.TwicePercent > 0, fmt.Sprintf("%d%% twice", n.TwicePercent)},
+		{n.LossPercent > 0, fmt.Sprintf("%d%% lost", n.LossPercent)},
+		{n.Ordered, "in order"},
+		{p.IdleSteps > 0, fmt.Sprintf("idle steps %d%%", p.IdleSteps)},
 	} {
 		if more.is {
 			fmt.Fprintf(&b, ", %s", more.what)

@@ -95,7 +95,7 @@ func (w *world) parcel(p *parcel) string {
 	case eventParcel, cancelParcel:
 	}
 	r := p.record
-	what := ""
+	var what string
 	switch {
 	case r.event != nil:
 		what = w.words(r.event)

@@ -107,7 +107,7 @@ func (w *world) see(p *parcel) {
 	if w.plain {
 		w.hear(p)
 	}
-	if w.notes != nil && !(w.plain && p.routine()) {
+	if w.notes != nil && (!w.plain || !p.routine()) {
 		w.note("%s <- %s: %s", p.to.name, p.from.name, w.parcel(p))
 	}
 }
