@@ -64,8 +64,11 @@ func (h *host) strike(f *Fault) {
 			h.worker.leave(f.Lasts)
 		}
 	case HostCutOff:
-		h.w.net.cutOff(h.station, true)
-		h.w.e.after(f.Lasts, func() { h.w.net.cutOff(h.station, false) })
+		h.w.net.cutOff(h.station, true, true, f.Lasts)
+	case HostMute:
+		h.w.net.cutOff(h.station, true, false, f.Lasts)
+	case HostDeaf:
+		h.w.net.cutOff(h.station, false, true, f.Lasts)
 	case HostDiskFull:
 		h.disk.full = true
 		h.w.e.after(f.Lasts, func() { h.disk.full = false })

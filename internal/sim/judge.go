@@ -265,7 +265,8 @@ func (l *ledger) close() {
 	l.together()
 }
 
-// together checks that hosts which were told in time release a run at one instant.
+// together checks that hosts which were told in time release a run at one instant,
+// and stop it at one.
 func (l *ledger) together() {
 	n := &l.w.plan.Network
 	slack := 2*(n.Delay+n.Jitter) + 5*time.Millisecond
@@ -273,17 +274,36 @@ func (l *ledger) together() {
 		slack += 2 * n.Slow
 	}
 	for _, r := range l.runs {
-		first, last := never, instant(0)
+		var releases, stops spread
 		for i := range r.hosts {
-			if at := r.hosts[i].release; at > 0 && !r.hosts[i].late {
-				first, last = min(first, at), max(last, at)
-			}
+			h := &r.hosts[i]
+			releases.add(h.release, h.late)
+			stops.add(h.stop, h.stopLate)
 		}
-		if first < last && time.Duration(last-first) > slack {
-			l.violate("together: the hosts of %s release it over %s", l.w.short(r.id), time.Duration(last-first))
+		if d := releases.width(); d > slack {
+			l.violate("together: the hosts of %s release it over %s", l.w.short(r.id), d)
+		}
+		if d := stops.width(); d > slack {
+			l.violate("together: the hosts of %s stop it over %s", l.w.short(r.id), d)
 		}
 	}
 }
+
+// A spread is from the first to the last of some instants.
+type spread struct{ first, last instant }
+
+// add counts an instant that was reached, and in time.
+func (s *spread) add(at instant, late bool) {
+	if at == 0 || late {
+		return
+	}
+	if s.first == 0 || at < s.first {
+		s.first = at
+	}
+	s.last = max(s.last, at)
+}
+
+func (s *spread) width() time.Duration { return time.Duration(s.last - s.first) }
 
 // outcomes are how the runs ended, one line each.
 func (l *ledger) outcomes() []string {

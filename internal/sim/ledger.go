@@ -49,6 +49,9 @@ type ledgerHost struct {
 	// release is when the host releases it; late: the control came after that.
 	release instant
 	late    bool
+	// stop and stopLate are the same of its first stop.
+	stop     instant
+	stopLate bool
 }
 
 // A ledgerCommand is what truly became of one command.

@@ -45,14 +45,15 @@ type station struct {
 	deliver func(*parcel) // the machine takes it; it is up and reachable
 	random  random        // how what it sends fares
 	up      bool          // it reads its queues
-	cut     bool          // nothing gets through
+	mute    bool          // nothing that it sends gets through
+	deaf    bool          // nothing gets through to it
 	held    []*parcel     // that its clients wait to send
 	waiting []*parcel     // in its queues while it does not read them
 	latest  []instant     // of what it has sent to each station in order
 	gone    bool          // its queue was deleted
 }
 
-func (s *station) reachable() bool { return s.up && !s.cut }
+func (s *station) reachable() bool { return s.up && !s.deaf }
 
 // A network is the broker and the ways to it.
 type network struct {
@@ -84,7 +85,7 @@ func (n *network) add(name string) *station {
 // send lets a parcel go; false where the queue that it is for is not there. A
 // sender that can't reach the broker keeps it until it can.
 func (n *network) send(p *parcel) bool {
-	if n.down || p.from.cut {
+	if n.down || p.from.mute {
 		p.from.held = append(p.from.held, p)
 		return true
 	}
@@ -150,15 +151,17 @@ func (n *network) arrive(p *parcel) {
 
 // flush lets everything move that waited for a station, or for the broker.
 func (n *network) flush(s *station) {
-	if n.down || s.cut {
+	if n.down {
 		return
 	}
-	held := s.held
-	s.held = nil
-	for _, p := range held {
-		n.send(p)
+	if !s.mute {
+		held := s.held
+		s.held = nil
+		for _, p := range held {
+			n.send(p)
+		}
 	}
-	if !s.up {
+	if !s.reachable() {
 		return
 	}
 	waiting := s.waiting
@@ -168,10 +171,13 @@ func (n *network) flush(s *station) {
 	}
 }
 
-// cutOff severs a station, or lets it reach the broker again.
-func (n *network) cutOff(s *station, cut bool) {
-	s.cut = cut
-	n.flush(s)
+// cutOff severs a station in one direction or both, for a while.
+func (n *network) cutOff(s *station, mute, deaf bool, lasts time.Duration) {
+	s.mute, s.deaf = s.mute || mute, s.deaf || deaf
+	n.e.after(lasts, func() {
+		s.mute, s.deaf = s.mute && !mute, s.deaf && !deaf
+		n.flush(s)
+	})
 }
 
 // crash drops what a station's clients had not sent yet.

@@ -28,16 +28,14 @@ func TestNetworkKeepsWhatCannotMove(t *testing.T) {
 	b.up = false
 	n.send(&parcel{from: a, to: b, seq: 1})
 	settle(e)
-	n.cutOff(a, true)
+	n.cutOff(a, true, false, time.Second)
 	n.send(&parcel{from: a, to: b, seq: 2})
-	settle(e)
+	e.next(instant(time.Second) - 1)
 	if len(*came) != 0 {
 		t.Fatalf("%v came", *came)
 	}
 	b.up = true
 	n.flush(b)
-	settle(e)
-	n.cutOff(a, false)
 	settle(e)
 	if len(*came) != 2 || (*came)[0] != 1 || (*came)[1] != 2 {
 		t.Errorf("%v came, want 1 and 2", *came)

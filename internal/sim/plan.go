@@ -142,6 +142,8 @@ const (
 	HostDown                          // the power fails: what was not synced is lost
 	WorkerLeaves                      // SIGTERM
 	HostCutOff                        // no message gets through for a while
+	HostMute                          // what it sends does not get through for a while
+	HostDeaf                          // what it is sent does not
 	HostDiskFull                      // its log takes no more
 	LogUnreadable                     // its log can't be read back
 	WallClockStepped                  // which must not matter to a run
@@ -156,7 +158,7 @@ const (
 )
 
 var faultNames = [...]string{
-	"kill worker", "power off", "worker leaves", "cut off host", "disk full", "log unreadable", "step wall clock",
+	"kill worker", "power off", "worker leaves", "cut off host", "mute host", "deafen host", "disk full", "log unreadable", "step wall clock",
 	"kill publisher", "cut off publisher", "restart broker", "empty broker", "interrupt", "cancel", "stall",
 }
 

@@ -480,8 +480,7 @@ func (p *publisher) strike(f *Fault) {
 		p.dead = true
 		p.w.net.crash(p.station)
 	case PublisherCutOff:
-		p.w.net.cutOff(p.station, true)
-		p.w.e.after(f.Lasts, func() { p.w.net.cutOff(p.station, false) })
+		p.w.net.cutOff(p.station, true, true, f.Lasts)
 	case Interrupted, Cancelled:
 		if f.Run >= len(p.runs) {
 			return

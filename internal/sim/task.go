@@ -187,6 +187,9 @@ func (t *task) do(e course.Effect) {
 			t.set = nil
 		}
 	case course.Stop:
+		if t.ledger.stop == 0 {
+			t.ledger.stop, t.ledger.stopLate = t.clock.local(e.At), t.clock.local(e.At) <= t.w.e.now.add(time.Microsecond)
+		}
 		t.set.stop(t.clock.local(e.At), e.Grace)
 	case course.BeginTeardown:
 	case course.EndTeardown:
