@@ -16,7 +16,7 @@ const (
 )
 
 // output puts what a command has written into the batch that is open.
-func (t *task) output(command int, stream message.Stream, data []byte) {
+func (t *hostRun) output(command int, stream message.Stream, data []byte) {
 	if t.failed {
 		t.missing = true
 		return
@@ -35,7 +35,7 @@ func (t *task) output(command int, stream message.Stream, data []byte) {
 }
 
 // flush logs the batch that is open.
-func (t *task) flush() {
+func (t *hostRun) flush() {
 	t.flushing = false
 	if len(t.batch) == 0 {
 		return
@@ -52,7 +52,7 @@ func (t *task) flush() {
 }
 
 // append adds a record to the log, which gives it its number.
-func (t *task) append(r *record) bool {
+func (t *hostRun) append(r *record) bool {
 	if t.failed || t.worker.h.disk.full {
 		t.fail()
 		return false
@@ -61,7 +61,7 @@ func (t *task) append(r *record) bool {
 	return true
 }
 
-func (t *task) enter(r *record) {
+func (t *hostRun) enter(r *record) {
 	t.w.records++
 	r.seq, r.sum = t.dir.last()+1, t.w.records
 	if r.event != nil {
@@ -72,7 +72,7 @@ func (t *task) enter(r *record) {
 }
 
 // fail notes that the log takes no more, and tells the rules once.
-func (t *task) fail() {
+func (t *hostRun) fail() {
 	if !t.failed {
 		t.failed = true
 		t.post(course.LogFailed{Err: "no space left on device"})
@@ -80,7 +80,7 @@ func (t *task) fail() {
 }
 
 // journal logs an event. What the log doesn't take is kept for last.
-func (t *task) journal(e *message.Event) {
+func (t *hostRun) journal(e *message.Event) {
 	t.flush()
 	if t.w.notes != nil && !t.w.plain {
 		t.w.note("%s: logs %s", t.worker.h.name, t.w.words(e))
@@ -92,7 +92,7 @@ func (t *task) journal(e *message.Event) {
 
 // journalLast logs the last event, with what the log has not taken since, into the
 // room that is kept for that.
-func (t *task) journalLast(e *message.Event) {
+func (t *hostRun) journalLast(e *message.Event) {
 	t.journal(e)
 	if len(t.late) == 0 {
 		return
@@ -107,7 +107,7 @@ func (t *task) journalLast(e *message.Event) {
 }
 
 // files logs a batch of files, if it can be logged.
-func (t *task) files(pieces ...message.Piece) bool {
+func (t *hostRun) files(pieces ...message.Piece) bool {
 	t.flush()
 	size := 64
 	for i := range pieces {
@@ -121,7 +121,7 @@ func (t *task) files(pieces ...message.Piece) bool {
 }
 
 // reply sends an event outside the log.
-func (t *task) reply(e *message.Event) {
+func (t *hostRun) reply(e *message.Event) {
 	e.Run, e.Host = t.dir.job.Run, t.worker.h.name
 	if e.Time.IsZero() {
 		e.Time = t.now()
@@ -130,15 +130,15 @@ func (t *task) reply(e *message.Event) {
 	t.send(&record{event: e, size: 200, sum: t.w.records})
 }
 
-func (t *task) send(r *record) bool {
+func (t *hostRun) send(r *record) bool {
 	station := t.worker.h.station
 	return t.w.net.send(&parcel{kind: eventParcel, from: station, to: t.publisher(), run: t.dir.job.Run, host: t.worker.h.name, seq: r.seq, record: r, size: r.size})
 }
 
-func (t *task) publisher() *station { return t.w.publisherOf(t.dir.job.Run).station }
+func (t *hostRun) publisher() *station { return t.w.publisherOf(t.dir.job.Run).station }
 
 // pump sends what there is room for.
-func (t *task) pump() {
+func (t *hostRun) pump() {
 	for !t.mute && t.window.Room() && t.window.Next() <= t.dir.last() {
 		r := t.dir.log[t.window.Next()-1]
 		if t.worker.h.disk.unreadable {
@@ -158,7 +158,7 @@ func (t *task) pump() {
 }
 
 // ack takes the publisher's word for what it has.
-func (t *task) ack(seq uint64, resend bool) {
+func (t *hostRun) ack(seq uint64, resend bool) {
 	t.window.Ack(seq, t.dir.last(), resend, t.now())
 	t.pump()
 	if t.window.Acked() == t.dir.last() {

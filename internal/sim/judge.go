@@ -15,7 +15,7 @@ import (
 // over. The record is held against the ledger: what it says must be so.
 
 // judge looks at a run that has come to its end.
-func (l *ledger) judge(c *conductor) {
+func (l *ledger) judge(c *publisherRun) {
 	res := c.core.Result()
 	r := c.ledger
 	r.result = &res
@@ -44,7 +44,7 @@ func (l *ledger) judge(c *conductor) {
 }
 
 // judgeReason checks that whoever is at fault is named.
-func (l *ledger) judgeReason(c *conductor, res *conduct.Result) {
+func (l *ledger) judgeReason(c *publisherRun, res *conduct.Result) {
 	if res.Outcome == outcome.RunSucceeded {
 		return
 	}
@@ -67,7 +67,7 @@ func (l *ledger) judgeReason(c *conductor, res *conduct.Result) {
 }
 
 // namesFailed reports whether the reason names a process that failed, or can't be ended.
-func (l *ledger) namesFailed(c *conductor, reason string) bool {
+func (l *ledger) namesFailed(c *publisherRun, reason string) bool {
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
@@ -86,7 +86,7 @@ func (c *ledgerCommand) failed() bool {
 }
 
 // judgeDuration checks that nobody waited for longer than he may.
-func (l *ledger) judgeDuration(c *conductor) {
+func (l *ledger) judgeDuration(c *publisherRun) {
 	if took, most := time.Duration(c.endAt-c.began), l.longest(); took > most {
 		l.violate("every wait ends: %s took %s, and should have been over after %s", l.w.short(c.id), took, most)
 	}
@@ -126,7 +126,7 @@ func (r *RunPlan) longest() time.Duration {
 }
 
 // judgeSuccess checks that everything went as it should where a run has succeeded.
-func (l *ledger) judgeSuccess(c *conductor) {
+func (l *ledger) judgeSuccess(c *publisherRun) {
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
@@ -147,7 +147,7 @@ func (l *ledger) judgeSuccess(c *conductor) {
 }
 
 // lacking says what of a command does not fit to a run that has succeeded.
-func lacking(c *conductor, m *ledgerCommand) string {
+func lacking(c *publisherRun, m *ledgerCommand) string {
 	rule := c.stopped == message.StopRule
 	switch {
 	case m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes:
@@ -173,7 +173,7 @@ func lacking(c *conductor, m *ledgerCommand) string {
 }
 
 // judgeHost checks what the record says of a host and its processes.
-func (l *ledger) judgeHost(c *conductor, res *conduct.Result, i int) {
+func (l *ledger) judgeHost(c *publisherRun, res *conduct.Result, i int) {
 	h, hr := &c.ledger.hosts[i], &res.Hosts[i]
 	whole := hr.Outcome == outcome.HostSucceeded || hr.Outcome == outcome.HostFailed || hr.Outcome == outcome.HostTimedOut
 	for local, n := range c.hosts[i].numbers {
@@ -189,7 +189,7 @@ func (l *ledger) judgeHost(c *conductor, res *conduct.Result, i int) {
 }
 
 // judgeProcess checks what the record says of a process.
-func (l *ledger) judgeProcess(c *conductor, h *ledgerHost, m *ledgerCommand, ran *conduct.Ran) {
+func (l *ledger) judgeProcess(c *publisherRun, h *ledgerHost, m *ledgerCommand, ran *conduct.Ran) {
 	wrong := ""
 	switch {
 	case !c.full && (ran.Total.StdoutBytes != m.stored[0] || ran.Total.StderrBytes != m.stored[1]):
@@ -223,7 +223,7 @@ func (l *ledger) judgeProcess(c *conductor, h *ledgerHost, m *ledgerCommand, ran
 }
 
 // told reports whether the host has told its publisher how its part ended.
-func (h *ledgerHost) told(c *conductor) bool {
+func (h *ledgerHost) told(c *publisherRun) bool {
 	for i := range c.hosts {
 		if c.hosts[i].host == h.host {
 			o := h.run.result.Hosts[i].Outcome

@@ -14,7 +14,7 @@ type worker struct {
 	h         *host
 	admission course.Admission
 	turns     course.Turns
-	runs      []*task
+	runs      []*hostRun
 	leaving   bool
 	away      time.Duration // how long it then stays away
 	dead      bool
@@ -29,7 +29,7 @@ func newWorker(h *host) *worker {
 	return w
 }
 
-func (w *worker) find(run string) *task {
+func (w *worker) find(run string) *hostRun {
 	for _, t := range w.runs {
 		if t.dir.job.Run == run {
 			return t
@@ -86,7 +86,7 @@ func (w *worker) job(p *parcel) {
 		h.station.waiting = append(h.station.waiting, p)
 		return
 	}
-	t := newTask(w, dir)
+	t := newHostRun(w, dir)
 	t.core = course.New(t.config(), t.now())
 	w.enter(t)
 	w.admit(t)
@@ -111,7 +111,7 @@ func (w *worker) refuse(p *parcel, why string) {
 }
 
 // enter makes a run known, and gives it the controls that came before its job.
-func (w *worker) enter(t *task) {
+func (w *worker) enter(t *hostRun) {
 	w.runs = append(w.runs, t)
 	for _, c := range w.admission.Enter(t.dir.job.Run) {
 		t.control(c.Control, c.Taken)
@@ -139,13 +139,13 @@ func (w *worker) control(p *parcel) {
 }
 
 // admit has a run ask for the host.
-func (w *worker) admit(t *task) { w.tell(w.turns.Admit(t.dir.job.Run, t.dir.job.Since)) }
+func (w *worker) admit(t *hostRun) { w.tell(w.turns.Admit(t.dir.job.Run, t.dir.job.Since)) }
 
 // yield has a run give the host back, and ask again.
-func (w *worker) yield(t *task) { w.tell(w.turns.Yield(t.dir.job.Run)) }
+func (w *worker) yield(t *hostRun) { w.tell(w.turns.Yield(t.dir.job.Run)) }
 
 // free takes a run out.
-func (w *worker) free(t *task) { w.tell(w.turns.Leave(t.dir.job.Run)) }
+func (w *worker) free(t *hostRun) { w.tell(w.turns.Leave(t.dir.job.Run)) }
 
 // tell passes on what the runs are to know of the host.
 func (w *worker) tell(notices []course.Notice) {
@@ -157,9 +157,9 @@ func (w *worker) tell(notices []course.Notice) {
 }
 
 // forget takes a run out that is over.
-func (w *worker) forget(t *task, keep bool) {
+func (w *worker) forget(t *hostRun, keep bool) {
 	run := t.dir.job.Run
-	w.runs = slices.DeleteFunc(w.runs, func(o *task) bool { return o == t })
+	w.runs = slices.DeleteFunc(w.runs, func(o *hostRun) bool { return o == t })
 	w.admission.Leave(run)
 	if !keep {
 		w.h.disk.seen = append(w.h.disk.seen, run)
@@ -194,7 +194,7 @@ func (w *worker) recover() {
 	h := w.h
 	for _, dir := range slices.Clone(h.disk.runs) {
 		swept, left := h.sweep(dir.job.Run)
-		t := newTask(w, dir)
+		t := newHostRun(w, dir)
 		t.recover(swept, left)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"downbeat/internal/worker/course"
 )
 
-// A task is a run on a host: its rules, and what they have had begun.
-type task struct {
+// A hostRun is a run on a host: its rules, and what they have had begun.
+type hostRun struct {
 	worker *worker
 	w      *world
 	ledger *ledgerHost
@@ -43,8 +43,8 @@ type task struct {
 	over       bool
 }
 
-func newTask(w *worker, dir *runDir) *task {
-	t := &task{
+func newHostRun(w *worker, dir *runDir) *hostRun {
+	t := &hostRun{
 		worker: w, w: w.h.w, dir: dir, clock: w.h.clock.forRun(), wakeAt: never,
 		ledger: w.h.w.ledger.on(dir.job.Run, w.h), tallies: dir.tallies(),
 	}
@@ -52,15 +52,15 @@ func newTask(w *worker, dir *runDir) *task {
 	return t
 }
 
-func (t *task) now() time.Time { return t.clock.at(t.w.e.now) }
+func (t *hostRun) now() time.Time { return t.clock.at(t.w.e.now) }
 
 // post has the rules told of something.
-func (t *task) post(in course.Input) {
+func (t *hostRun) post(in course.Input) {
 	t.mail = append(t.mail, in)
 	t.read()
 }
 
-func (t *task) read() {
+func (t *hostRun) read() {
 	if t.soon {
 		return
 	}
@@ -69,7 +69,7 @@ func (t *task) read() {
 }
 
 // drain has the rules take everything in that was posted.
-func (t *task) drain() {
+func (t *hostRun) drain() {
 	t.soon = false
 	if t.worker.h.stalled > t.w.e.now && !t.worker.dead {
 		t.read()
@@ -83,7 +83,7 @@ func (t *task) drain() {
 }
 
 // feed has the rules take one step, and carries out what they ask for.
-func (t *task) feed(in course.Input) {
+func (t *hostRun) feed(in course.Input) {
 	t.carry(t.core.Step(t.now(), in))
 	if t.worker.dead || t.over {
 		return
@@ -100,7 +100,7 @@ func (t *task) feed(in course.Input) {
 }
 
 // plan has the rules called when they want to be.
-func (t *task) plan() {
+func (t *hostRun) plan() {
 	if t.over || t.worker.dead {
 		return
 	}
@@ -116,7 +116,7 @@ func (t *task) plan() {
 	t.w.e.at(at, func() { t.wake(at) })
 }
 
-func (t *task) wake(at instant) {
+func (t *hostRun) wake(at instant) {
 	if t.wakeAt != at || t.over || t.worker.dead {
 		return
 	}
@@ -131,7 +131,7 @@ func (t *task) wake(at instant) {
 }
 
 // carry carries effects out, until the worker dies of it.
-func (t *task) carry(effects []course.Effect) {
+func (t *hostRun) carry(effects []course.Effect) {
 	for _, e := range slices.Clone(effects) {
 		t.do(e)
 		if t.worker.dead || t.worker.h.effect() {
@@ -141,7 +141,7 @@ func (t *task) carry(effects []course.Effect) {
 }
 
 // do carries one effect out.
-func (t *task) do(e course.Effect) {
+func (t *hostRun) do(e course.Effect) {
 	h := t.worker.h
 	switch e := e.(type) {
 	case course.Yield:
@@ -213,7 +213,7 @@ func (t *task) do(e course.Effect) {
 }
 
 // after has something done later, if the worker is still there then.
-func (t *task) after(d time.Duration, do func()) {
+func (t *hostRun) after(d time.Duration, do func()) {
 	t.w.e.after(d, func() {
 		if !t.worker.dead && !t.over {
 			do()
@@ -221,7 +221,7 @@ func (t *task) after(d time.Duration, do func()) {
 	})
 }
 
-func (t *task) end(keep bool) {
+func (t *hostRun) end(keep bool) {
 	if t.w.notes != nil {
 		t.w.note("%s: %s is over here", t.worker.h.name, t.w.short(t.dir.job.Run))
 	}
@@ -231,11 +231,11 @@ func (t *task) end(keep bool) {
 }
 
 // control hands a control on.
-func (t *task) control(c *message.Control, taken time.Time) {
+func (t *hostRun) control(c *message.Control, taken time.Time) {
 	t.post(course.ControlTaken{Control: c, Taken: taken, Last: t.dir.last()})
 }
 
-func (t *task) config() course.Config {
+func (t *hostRun) config() course.Config {
 	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: message.Features()}
 }
 
@@ -243,7 +243,7 @@ func (t *task) config() course.Config {
 const workerLease = 25 * time.Second
 
 // recover takes up what a worker before has left of the run.
-func (t *task) recover(swept, left int) {
+func (t *hostRun) recover(swept, left int) {
 	found := course.Recovered{Ended: t.dir.ended(), Resume: t.dir.end, Owed: t.dir.owed, Swept: swept}
 	for _, tally := range t.tallies {
 		found.Totals = append(found.Totals, tally.Total())

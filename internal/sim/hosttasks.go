@@ -9,7 +9,7 @@ import (
 )
 
 // prepare prepares the processes, all at once, and holds them.
-func (t *task) prepare() {
+func (t *hostRun) prepare() {
 	takes := time.Duration(0)
 	var problems []message.Problem
 	s := t.newSet()
@@ -41,7 +41,7 @@ func (t *task) prepare() {
 
 // begin has finish called after a while, or when the function that it returns is,
 // whichever comes first.
-func (t *task) begin(takes time.Duration, finish func(interrupted bool)) (interrupt func()) {
+func (t *hostRun) begin(takes time.Duration, finish func(interrupted bool)) (interrupt func()) {
 	open := true
 	end := func(interrupted bool) {
 		if open {
@@ -54,18 +54,18 @@ func (t *task) begin(takes time.Duration, finish func(interrupted bool)) (interr
 	return func() { end(true) }
 }
 
-func (t *task) newSet() *set {
+func (t *hostRun) newSet() *set {
 	return &set{w: t.w, run: t.dir.job.Run, host: t.worker.h, sink: t, termAt: never, killAt: never}
 }
 
 // enlist adds a command to a set.
-func (t *task) enlist(s *set, command int) {
+func (t *hostRun) enlist(s *set, command int) {
 	s.members = append(s.members, member{command: command, script: &t.ledger.part.Commands[command], ledger: &t.ledger.commands[command]})
 	s.open++
 }
 
 // runCommand runs a command of the setup or the teardown.
-func (t *task) runCommand(command int) {
+func (t *hostRun) runCommand(command int) {
 	script := &t.ledger.part.Commands[command]
 	t.interrupt = t.begin(script.Life.PrepareTakes, func(interrupted bool) {
 		if interrupted {
@@ -85,14 +85,14 @@ func (t *task) runCommand(command int) {
 	})
 }
 
-func (t *task) commandEnded(e *message.ExitedInfo) {
+func (t *hostRun) commandEnded(e *message.ExitedInfo) {
 	t.interrupt = nil
 	t.flush()
 	t.post(course.CommandEnded{Exit: e, Total: t.tallies[e.Command].Total()})
 }
 
 // supply puts the shipped files in place: each is asked for until it comes.
-func (t *task) supply() {
+func (t *hostRun) supply() {
 	files := t.ledger.part.Ships
 	if len(files) == 0 || t.worker.h.cached {
 		t.post(course.Supplied{})
@@ -107,7 +107,7 @@ const (
 )
 
 // fetch asks for the file of that number, for the asks-th time.
-func (t *task) fetch(n, asks int) {
+func (t *hostRun) fetch(n, asks int) {
 	files := t.ledger.part.Ships
 	if n == len(files) {
 		t.worker.h.cached = true
@@ -145,14 +145,14 @@ func (t *task) fetch(n, asks int) {
 	}
 }
 
-func (t *task) chunk(c *chunk) {
+func (t *hostRun) chunk(c *chunk) {
 	if t.wants != nil {
 		t.wants(c)
 	}
 }
 
 // collect reads the files that the processes have left into the log.
-func (t *task) collect(anew bool) {
+func (t *hostRun) collect(anew bool) {
 	t.collecting = ""
 	totals := &message.FileTotals{}
 	if anew {
@@ -161,7 +161,7 @@ func (t *task) collect(anew bool) {
 	t.collectFile(0, totals)
 }
 
-func (t *task) collectFile(n int, totals *message.FileTotals) {
+func (t *hostRun) collectFile(n int, totals *message.FileTotals) {
 	files := t.ledger.part.Collect
 	if n == len(files) || t.collecting != "" || t.failed {
 		totals.BrokenOff = t.collecting
@@ -196,78 +196,4 @@ func fileContent(f *Collected) []byte {
 		data = append(data, text[:min(textPeriod, f.Bytes-len(data))]...)
 	}
 	return data
-}
-
-// What the set says of its commands.
-
-func (t *task) begun(command, pid int, at instant) {
-	t.post(course.Begun{Started: message.StartedInfo{Command: command, PID: pid, StartedAt: t.clock.at(at)}})
-}
-
-func (t *task) exited(s *set, command int, e exit) {
-	info := t.exitedInfo(command, &e)
-	if s == t.step {
-		t.last = info
-		return
-	}
-	t.flush()
-	t.post(course.Exited{Exit: info})
-}
-
-func (t *task) exitedInfo(command int, e *exit) *message.ExitedInfo {
-	info := &message.ExitedInfo{Command: command, ExitCode: e.code, Signal: e.signal, Stopped: e.stopped, Killed: e.killed, Reason: e.reason, Left: e.left}
-	if e.started != 0 {
-		info.StartedAt, info.EndedAt = t.clock.at(e.started), t.clock.at(e.ended)
-		info.UserUS, info.SystemUS, info.MaxRSSBytes = 1000, 500, 1<<20
-	}
-	return info
-}
-
-func (t *task) released(s *set) {
-	if s == t.set {
-		t.post(course.Released{})
-	}
-}
-
-func (t *task) stopped(s *set) {
-	if s == t.set {
-		t.post(course.TermSent{At: t.clock.at(s.stoppedAt)})
-	}
-}
-
-// finished tells that nothing of a set is left.
-func (t *task) finished(s *set) {
-	var left *course.Remains
-	if s.left > 0 {
-		left = &course.Remains{Left: []message.Leftover{{PID: s.members[0].pid, Command: "hangs"}}}
-	}
-	switch s {
-	case t.step:
-		t.step = nil
-		info := t.last
-		if info == nil {
-			info = &message.ExitedInfo{Command: s.members[0].command, ExitCode: -1, Stopped: true}
-		}
-		t.last = nil
-		info.Swept = s.swept
-		t.interrupt = nil
-		t.flush()
-		t.post(course.CommandEnded{Exit: info, Total: t.tallies[info.Command].Total(), Left: left})
-	case t.set:
-		t.flush()
-		done := course.SetDone{Swept: s.swept, Left: left}
-		for i := range s.members {
-			done.Totals = append(done.Totals, t.tallies[s.members[i].command].Total())
-		}
-		t.post(done)
-	}
-}
-
-// wrote puts what a command has written into the journal.
-func (t *task) wrote(command int, stderr bool, data []byte) {
-	stream := message.Stdout
-	if stderr {
-		stream = message.Stderr
-	}
-	t.output(command, stream, data)
 }

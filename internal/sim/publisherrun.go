@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
+)
+
+// A publisherRun is a run at its publisher.
+type publisherRun struct {
+	p      *publisher
+	w      *world
+	number int
+	plan   *RunPlan
+	id     string
+	core   *conduct.Run
+	clock  runClock
+	ledger *ledgerRun
+	hosts  []outbox
+
+	wakeAt   instant
+	mail     []conduct.Input
+	soon     bool
+	began    instant
+	over     bool
+	endAt    instant
+	pieces   int        // of output that were stored
+	full     bool       // the results take no more
+	told     bool       // and the rules know
+	aborted  bool       // an operator has stopped it before anything else had
+	freed    bool       // no process of it is left, the rules say
+	files    []fileTake // of each host
+	heldBack bool       // it began behind a gate
+	stopped  message.StopCause
+	stopSent instant
+}
+
+// An outbox is what is sent to one host.
+type outbox struct {
+	host    *host
+	job     *message.Job
+	numbers []int
+	expires time.Time
+	serial  uint64
+}
+
+// A fileTake is what has come of a host's files.
+type fileTake struct {
+	open  string
+	bytes uint64
+	done  []string
+	told  bool // that some are missing, and why
+}
+
+func (c *publisherRun) since() string { return c.hosts[0].job.Since }
+
+// spec is the run as the rules are given it.
+func (c *publisherRun) spec(since string) conduct.Spec {
+	plan := c.plan
+	spec := conduct.Spec{
+		Run: c.id, Timeout: plan.Timeout, ReadyTimeout: plan.ReadyTimeout, Lease: plan.Lease,
+		Stop: conduct.StopRule{When: plan.StopWhen, After: plan.StopAfter, Grace: plan.Grace, OnFailure: plan.StopOnFailure},
+	}
+	processes, steps := 0, 0
+	for i := range plan.Parts {
+		for k := range plan.Parts[i].Commands {
+			if plan.Parts[i].Commands[k].Phase == message.PhaseRun {
+				processes++
+			}
+		}
+	}
+	rank := 0
+	for i := range plan.Parts {
+		part := &plan.Parts[i]
+		host := c.w.hosts[part.Host]
+		job := c.job(part, host, since)
+		hs := conduct.HostSpec{Job: job}
+		for k := range job.Commands {
+			if job.Commands[k].Phase == message.PhaseRun {
+				job.Commands[k].Rank = rank
+				hs.Numbers = append(hs.Numbers, rank)
+				rank++
+			} else {
+				hs.Numbers = append(hs.Numbers, processes+steps)
+				steps++
+			}
+		}
+		spec.Hosts = append(spec.Hosts, hs)
+		valid := c.p.clock.wall(c.w.e.now).Add(plan.ReadyTimeout + time.Minute)
+		c.hosts = append(c.hosts, outbox{host: host, job: job, numbers: hs.Numbers, expires: valid})
+	}
+	return spec
+}
+
+func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
+	job := &message.Job{
+		Run: c.id, Host: host.name, ReplyTo: "sim.events." + c.p.id, Since: since, Experiment: "sim", Datapoint: c.number + 1,
+		LeaseMS: c.plan.Lease.Milliseconds(), WindowBytes: int64(c.plan.Window), GraceMS: c.plan.Grace.Milliseconds(),
+		Commands: make([]message.Command, 0, len(part.Commands)),
+	}
+	for k := range part.Commands {
+		script := &part.Commands[k]
+		job.Commands = append(job.Commands, message.Command{
+			Name: script.Name, Phase: script.Phase, Group: script.Group, Argv: argv, OKExit: script.OKExit,
+			DelayMS: script.Delay.Milliseconds(), TimeoutMS: script.Timeout.Milliseconds(),
+		})
+	}
+	if len(part.Collect) > 0 {
+		job.Collect = []string{"file*"}
+	}
+	for k := range part.Ships {
+		f := &part.Ships[k]
+		job.Files = append(job.Files, message.File{Path: f.Path, Mode: 0o600, Bytes: int64(f.Bytes), SHA256: fmt.Sprintf("%064x", mix(uint64(f.Bytes)))})
+	}
+	job.Needs = job.Uses()
+	return job
+}
+
+var argv = []string{"played"}
+
+func (c *publisherRun) now() time.Time { return c.clock.at(c.w.e.now) }
+
+// post has the rules told of something, after what they have asked for is done.
+func (c *publisherRun) post(in conduct.Input) {
+	c.mail = append(c.mail, in)
+	if !c.soon {
+		c.soon = true
+		c.w.e.at(c.w.e.now, c.drain)
+	}
+}
+
+func (c *publisherRun) drain() {
+	c.soon = false
+	if len(c.mail) > 0 {
+		first := c.mail[0]
+		c.mail = c.mail[1:]
+		c.step(first)
+	}
+}
+
+// step has the rules take what became of their last step, and then another one.
+func (c *publisherRun) step(in conduct.Input) {
+	for len(c.mail) > 0 {
+		first := c.mail[0]
+		c.mail = c.mail[1:]
+		c.take(first)
+	}
+	c.take(in)
+}
+
+// take has the rules take a step, and carries out what they ask for.
+func (c *publisherRun) take(in conduct.Input) {
+	if c.over || c.p.dead {
+		return
+	}
+	for _, e := range c.core.Step(c.now(), in) {
+		c.do(e)
+		c.p.effects++
+		c.p.struck()
+		if c.p.dead {
+			return
+		}
+	}
+	if c.core.Over() {
+		c.end()
+		return
+	}
+	c.schedule()
+	if c.p.idle.percent(c.w.plan.IdleSteps) {
+		c.w.e.after(time.Duration(c.p.idle.below(5_000_000)), func() { c.step(nil) })
+	}
+}
+
+// schedule has the rules called when they want to be.
+func (c *publisherRun) schedule() {
+	next := c.core.Next()
+	if next.IsZero() {
+		c.w.ledger.violate("no wait without a deadline: %s wants never to be called again, and is not over", c.w.short(c.id))
+		return
+	}
+	at := max(c.clock.local(next), c.w.e.now)
+	if at >= c.wakeAt {
+		return
+	}
+	c.wakeAt = at
+	c.w.e.at(at, func() {
+		if c.wakeAt == at {
+			c.wakeAt = never
+			c.step(nil)
+		}
+	})
+}
+
+// end closes a run that is over.
+func (c *publisherRun) end() {
+	c.over, c.endAt = true, c.w.e.now
+	if c.w.notes != nil {
+		c.w.note("%s: %s is over", c.p.name, c.w.short(c.id))
+	}
+	c.w.ledger.judge(c)
+	next := c.number + 1
+	c.w.e.after(10*time.Millisecond, func() { // its record is made
+		if len(c.p.runs) > next {
+			c.p.runs[next].ledger.gated = false
+			c.p.runs[next].post(conduct.GateOpened{})
+		}
+		c.p.begin(next)
+		c.p.leave()
+	})
+}
