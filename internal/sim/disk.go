@@ -11,6 +11,7 @@ type disk struct {
 	runs       []*runDir
 	seen       []string // runs that have been here
 	full       bool
+	packed     bool // and the room that logs keep for their last event is not there either
 	unreadable bool
 }
 

@@ -70,7 +70,7 @@ func (h *host) strike(f *Fault) {
 	case HostDeaf:
 		h.w.net.cutOff(h.station, false, true, f.Lasts)
 	case HostDiskFull:
-		h.disk.full = true
+		h.disk.full, h.disk.packed = true, f.Guard
 		h.w.e.after(f.Lasts, func() { h.disk.full = false })
 	case LogUnreadable:
 		h.disk.unreadable = true

@@ -97,6 +97,10 @@ func (t *hostRun) journalLast(e *message.Event) {
 	if len(t.late) == 0 {
 		return
 	}
+	if t.worker.h.disk.full && t.worker.h.disk.packed {
+		t.post(course.LastFailed{Err: "no space left on device"})
+		return
+	}
 	if t.missing && e.Done != nil {
 		e.Done.Outcome, e.Done.Reason = message.HostLost, "output is missing: no space left on device"
 	}

@@ -175,7 +175,7 @@ type Fault struct {
 	Effect int
 	Lasts  time.Duration // until the machine is back; Forever: it never is
 	By     time.Duration // of a step of the wall clock
-	Guard  bool          // a killed worker's guard ends its processes at once
+	Guard  bool          // a killed worker's guard ends its processes at once; a full disk has no reserve
 	Keeps  int           // of a hundred unsynced records, how many a power failure leaves
 	Run    int           // the publisher's run that is interrupted or cancelled
 }
