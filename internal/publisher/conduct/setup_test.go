@@ -108,7 +108,7 @@ func TestOutputOfARefusedSetupThatIsMissingIsALoss(t *testing.T) {
 	alpha.settingUp()
 	alpha.totals[1].StdoutBytes = 7
 	alpha.refusing("it failed")
-	l.wants(l.end(), outcome.RunLost, "output of setup.0 is missing: 0 of 7 bytes")
+	l.wants(l.end(), outcome.RunLost, "alpha: output of setup.0 is missing: 0 of 7 bytes")
 }
 
 func TestSetupLiftsTheReadyDeadline(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 )
@@ -318,5 +319,42 @@ func TestHungProcessesOfAHost(t *testing.T) {
 	alpha.obey(append(all, 9, 10)...)
 	if h := l.end().Hosts[0]; h.Outcome != outcome.HostTimedOut || !strings.HasPrefix(h.Reason, "client.0, client.1, server.0, ") {
 		t.Errorf("got %s: %s", h.Outcome, h.Reason)
+	}
+}
+
+// A process may be stopped before the stop's instant, by a worker that is told to leave
+// meanwhile; but not before the stop was sent.
+func TestStopBeforeItsInstantCountsOnceItWasSent(t *testing.T) {
+	t.Parallel()
+	sent := epoch.Add(time.Minute)
+	stop := &ending{control: message.Control{Cause: message.StopRule}, sentAt: sent, at: sent.Add(2 * time.Second)}
+	for _, test := range []struct {
+		after   time.Duration // the stop was sent
+		unasked bool
+	}{{-time.Second, true}, {-50 * time.Millisecond, false}, {500 * time.Millisecond, false}, {3 * time.Second, false}} {
+		process := proc("a", 0)
+		h := &host{work: work{job: &message.Job{}}}
+		c := &command{host: h, Ran: Ran{Command: &process, Exit: &message.ExitedInfo{Stopped: true}, EndedAt: clock.Instant{Time: sent.Add(test.after)}}}
+		if circumstances(stop, h, c); c.unasked != test.unasked {
+			t.Errorf("ended %s after it was sent: unasked %t, want %t", test.after, c.unasked, test.unasked)
+		}
+	}
+}
+
+// That a worker has stopped by itself can be heard of when a stop is out already: what
+// counts is when it did.
+func TestOwnStopIsToldByItsTime(t *testing.T) {
+	t.Parallel()
+	sent := epoch.Add(time.Minute)
+	for _, test := range []struct {
+		after time.Duration // the stop was sent
+		own   bool
+	}{{-time.Millisecond, true}, {time.Millisecond, false}} {
+		a := newAccount(&message.Job{})
+		info := &message.StoppingInfo{Cause: message.StopLease}
+		a.take(&message.Event{Kind: message.Stopping, Time: sent.Add(test.after), Stopping: info}, orders{sent: sent, stop: sent.Add(time.Second)})
+		if own := a.ownStop != nil; own != test.own {
+			t.Errorf("stopping %s after the stop was sent: its own %t, want %t", test.after, own, test.own)
+		}
 	}
 }
