@@ -27,7 +27,7 @@ help: ## show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build worker, publish and pproc into bin/
+build: ## build worker, publish, pproc and downbeat-conform into bin/
 	go build -trimpath -o bin/ ./cmd/...
 
 .PHONY: test

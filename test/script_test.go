@@ -49,7 +49,7 @@ func run(m *testing.M) int {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	build := exec.Command("go", append(args, "../cmd/publish", "../cmd/worker")...)
+	build := exec.Command("go", append(args, "../cmd/publish", "../cmd/worker", "../cmd/downbeat-conform")...)
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		return 1

@@ -36,7 +36,7 @@ func NewTempState(base string) (*TempState, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The file gets its name once it is locked.
+	// Whoever sees the lock sees it held.
 	lock, err := lockFile(filepath.Join(dir, ownerDraft))
 	if err == nil {
 		err = os.Rename(filepath.Join(dir, ownerDraft), filepath.Join(dir, ownerFile))
@@ -58,7 +58,7 @@ func (s *TempState) Close() error {
 	return errors.Join(err, unlockFile(s.lock))
 }
 
-// RemoveAbandoned removes the temporary states in base whose program has ended,
+// RemoveAbandoned removes the temporary states in base whose program is no more,
 // and ends what is left of their runs. It touches only directories of this user that
 // NewTempState has made, and returns how many it removed.
 func RemoveAbandoned(ctx context.Context, r *runner.Runner, base string) (removed int, err error) {

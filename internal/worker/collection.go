@@ -223,7 +223,7 @@ func (c *collection) open(name string, kind fs.FileMode) (*os.File, fs.FileInfo,
 	return f, info, nil
 }
 
-// irregular says what kind of file it is; empty for a regular one.
+// irregular says what a file is that is no regular one.
 func irregular(mode fs.FileMode) string {
 	switch {
 	case mode.IsRegular():

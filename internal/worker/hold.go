@@ -53,9 +53,9 @@ func self() message.WorkerInfo {
 	return message.WorkerInfo{Machine: machine, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)}
 }
 
-// claim is how this worker claims its host's queue. A worker that comes from the same
-// state directory of the same machine is this one, started again: the lock there lets
-// one live at a time.
+// claim is that with which this worker has its host's queue. Whoever comes from the
+// same state directory of the same machine is this worker, started again: the lock
+// there lets one live at a time.
 func (w *Worker) claim() queue.Claim {
 	machine, _ := os.ReadFile("/etc/machine-id") // where there is one, it tells machines of one name apart
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s", w.self.Machine, machine, w.dir))
@@ -84,7 +84,7 @@ func (w *Worker) hold(ctx context.Context) (queue.Consumer, error) {
 		}
 		w.outside.Store(true)
 		if told.IsZero() {
-			w.sweepLeft(ctx) // the other worker can't: it knows nothing of them
+			w.sweepLeft(ctx) // it is no business of the other one's
 		}
 		now := time.Now()
 		if now.Sub(contended) >= contendEvery {
@@ -117,7 +117,7 @@ func (w *Worker) sweepLeft(ctx context.Context) {
 
 // awaitFree returns when the name may be free, or at the instant given.
 func (w *Worker) awaitFree(ctx context.Context, jobs string, until time.Time) error {
-	ticker := time.NewTicker(w.scaled(lookEvery))
+	ticker := time.NewTicker(w.pace(lookEvery))
 	defer ticker.Stop()
 	began := time.Now()
 	free := time.Time{} // since when nobody has been seen there
@@ -138,13 +138,13 @@ func (w *Worker) awaitFree(ctx context.Context, jobs string, until time.Time) er
 			free = time.Time{}
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil || info.Consumers > 0 || now.Sub(last) > 3*w.scaled(lookEvery):
+		case err != nil || info.Consumers > 0 || now.Sub(last) > 3*w.pace(lookEvery):
 			free = time.Time{} // there is somebody, or the broker was away, and with it everybody
 		case info.Consumers < 0: // the broker doesn't know
 			return w.pause(ctx, costlyEvery)
 		case free.IsZero():
 			free = now
-		case now.Sub(free) >= w.scaled(freeFor):
+		case now.Sub(free) >= w.pace(freeFor):
 			return nil
 		}
 		last = now
@@ -152,10 +152,10 @@ func (w *Worker) awaitFree(ctx context.Context, jobs string, until time.Time) er
 	return nil
 }
 
-// scaled is a duration as this worker keeps it: tests shorten them.
-func (w *Worker) scaled(d time.Duration) time.Duration { return d / time.Duration(max(w.speedup, 1)) }
+// pace shortens times in tests.
+func (w *Worker) pace(d time.Duration) time.Duration { return d / time.Duration(max(w.hurry, 1)) }
 
-func (w *Worker) pause(ctx context.Context, d time.Duration) error { return pause(ctx, w.scaled(d)) }
+func (w *Worker) pause(ctx context.Context, d time.Duration) error { return pause(ctx, w.pace(d)) }
 
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -22,7 +22,7 @@ func (s *site) second(t *testing.T) *Worker {
 	w, err := New(config)
 	testkit.Check(t, err)
 	w.self.Machine = "elsewhere"
-	w.speedup = 50
+	w.hurry = 50
 	return w
 }
 
@@ -92,7 +92,7 @@ func TestNameThatIsFreeForAMomentIsNotTaken(t *testing.T) {
 	holder, err := s.broker.ConsumeAlone(t.Context(), jobs, 1, queue.Claim{Holder: "h"})
 	testkit.Check(t, err)
 	second := s.second(t)
-	second.speedup = 4 // it looks each 250 ms, and the name would have to be free for 2 s
+	second.hurry = 4 // it looks each 250 ms, and the name would have to be free for 2 s
 	stop := running(t, second)
 	defer func() { stop() }()
 	testkit.WaitFor(t, "the second one waits", func() bool { return second.Stats().Outside })

@@ -126,7 +126,7 @@ func (w *Worker) greet(envelope *message.Payload, taken time.Time) error {
 
 // reject dead-letters a delivery, and tells the publisher where it is known. Of a
 // run that is here, or was, nothing is said: its job has been taken, and what came
-// now, forged or too late, says nothing about that.
+// now, be it forged or too late, is no word about that.
 func (w *Worker) reject(ctx context.Context, d *queue.Delivery, reason error) {
 	w.refused.Add(1)
 	w.slog.Warn("message refused", "reason", reason)

@@ -41,7 +41,7 @@ type remover struct {
 }
 
 // RemoveTree removes the directory that is at that path below base, with all that
-// is in it. It is not an error if it isn't there. An error names the first that can't be
+// is in it. What isn't there is no error. An error names the first that can't be
 // removed. It does not follow links, and it breaks off when ctx ends.
 func RemoveTree(ctx context.Context, base string, path ...string) error {
 	above, err := unix.Open(base, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

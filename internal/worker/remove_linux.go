@@ -8,7 +8,7 @@ import (
 
 // allowAll makes a directory readable and writable for its owner: through a handle
 // of its own, which is of a directory and of no link, whatever its name leads to by
-// then. The caller finds out whether it worked.
+// then. Whoever needs it finds out whether it worked.
 func allowAll(above int, name string) {
 	fd, err := unix.Openat(above, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

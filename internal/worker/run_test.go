@@ -50,11 +50,6 @@ func TestRunGoesFromJobToNothingLeft(t *testing.T) {
 	if got := of.Complete(); got != done.Seq {
 		t.Errorf("events up to %d have come, the last is %d", got, done.Seq)
 	}
-	for _, e := range of.Events {
-		if e.Kind == message.Stopping {
-			t.Errorf("the stop is reported again: %+v", e.Stopping)
-		}
-	}
 	for key, want := range map[string]string{"stdout.0": "one\ntwo", "stderr.0": "oh\n", "stdout.1": "here\n"} {
 		if got := of.Output[key]; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
@@ -269,20 +264,20 @@ func TestPreparationOutlivesTheSignalToLeave(t *testing.T) {
 	<-ended
 }
 
-func TestOlderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
+func TestElderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	older, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
 	s.Ready(younger)
-	s.Send(older)
-	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != older.Run {
-		t.Errorf("the younger waits behind %s, want %s", got, older.Run)
+	s.Send(elder)
+	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
+		t.Errorf("the younger waits behind %s, want %s", got, elder.Run)
 	}
-	s.Await(older, message.Ready)
-	s.Commit(older)
-	s.Release(older)
-	s.finish(older)
+	s.Await(elder, message.Ready)
+	s.Commit(elder)
+	s.Release(elder)
+	s.finish(elder)
 	s.Await(younger, message.Ready)
 	s.Commit(younger)
 	s.Release(younger)
@@ -291,37 +286,37 @@ func TestOlderRunTakesTheHostFromAYoungerThatIsReady(t *testing.T) {
 	}
 }
 
-func TestOlderRunWaitsForAYoungerThatIsCommitted(t *testing.T) {
+func TestElderRunWaitsForAYoungerThatIsCommitted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	older, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
 	s.Ready(younger)
 	s.Commit(younger)
-	s.Send(older)
-	if got := s.Await(older, message.Waiting).Waiting.Behind; got != younger.Run {
-		t.Errorf("the older waits behind %s, want %s", got, younger.Run)
+	s.Send(elder)
+	if got := s.Await(elder, message.Waiting).Waiting.Behind; got != younger.Run {
+		t.Errorf("the elder waits behind %s, want %s", got, younger.Run)
 	}
 	s.Release(younger)
 	s.finish(younger)
-	s.Await(older, message.Ready)
+	s.Await(elder, message.Ready)
 }
 
-func TestUncommitLetsTheOlderIn(t *testing.T) {
+func TestUncommitLetsTheElderIn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
-	older, younger := fakepublisher.Aged(s.job("true")), s.job("true")
+	elder, younger := fakepublisher.Aged(s.job("true")), s.job("true")
 	s.Ready(younger)
 	s.Commit(younger)
 	s.Tell(younger, message.Control{Kind: message.Uncommit})
 	s.Await(younger, message.Ready) // nobody wants the host yet
 	s.Commit(younger)
-	s.Send(older)
-	s.Await(older, message.Waiting)
+	s.Send(elder)
+	s.Await(elder, message.Waiting)
 	s.Tell(younger, message.Control{Kind: message.Uncommit})
 	s.Await(younger, message.Waiting)
-	s.Await(older, message.Ready)
+	s.Await(elder, message.Ready)
 }
 
 func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {

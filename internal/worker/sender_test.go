@@ -173,16 +173,3 @@ func TestRecordsThatAreUnderWayTogetherArriveInOrder(t *testing.T) {
 		}
 	}
 }
-
-// A worker's next start sends what its last life has left in the log, of which the
-// beginning is gone.
-func TestSenderOfALogThatWasFoundBeginsWithWhatIsThere(t *testing.T) {
-	t.Parallel()
-	p := newSpool(t, 64<<20, numbered(5, 9<<20)...) // two to a segment
-	p.want(p.receive(5), 1, 5)
-	p.sender.ack(3, false)
-	again := newSender(p.broker, "events", 64<<20, p.log, slog.New(slog.DiscardHandler))
-	stop := again.start(t.Context())
-	defer stop()
-	p.want(p.receive(3), 3, 5)
-}

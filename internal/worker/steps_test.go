@@ -250,57 +250,57 @@ func TestStopInSetupEndsItAndTearsDown(t *testing.T) {
 	tr.want(t, "setup", "teardown")
 }
 
-func TestOlderRunTakesTheHostFromASetup(t *testing.T) {
+func TestElderRunTakesTheHostFromASetup(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
 	tr := newTrace(t)
-	// The first time it stays, so that the older finds it there.
+	// The first time it stays, so that the elder finds it there.
 	once := filepath.Join(t.TempDir(), "once")
 	younger := around(s.job(tr.add("younger")), "[ -e "+once+" ] || { touch "+once+"; printf half; "+tr.add("setup")+endless+"; }; "+tr.add("setup")+"echo whole", tr.add("teardown"))
-	older := fakepublisher.Aged(s.job(tr.add("older")))
+	elder := fakepublisher.Aged(s.job(tr.add("elder")))
 	s.Send(younger)
 	tr.has(t, "setup")
-	s.Send(older)
+	s.Send(elder)
 	if word, reason := judged(younger, s.exited(younger, 1)); word != outcome.CommandStopped {
 		t.Errorf("the setup %s (%s), want it stopped", word, reason)
 	}
 	s.Await(younger, message.TearingDown)
-	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != older.Run {
-		t.Errorf("the younger waits behind %s, want %s", got, older.Run)
+	if got := s.Await(younger, message.Waiting).Waiting.Behind; got != elder.Run {
+		t.Errorf("the younger waits behind %s, want %s", got, elder.Run)
 	}
-	tr.want(t, "setup", "teardown") // all of it before the older gets the host
-	s.Await(older, message.Ready)
-	s.Commit(older)
-	s.Release(older)
-	s.finish(older)
+	tr.want(t, "setup", "teardown") // all of it before the elder gets the host
+	s.Await(elder, message.Ready)
+	s.Commit(elder)
+	s.Release(elder)
+	s.finish(elder)
 	s.Await(younger, message.Ready)
 	s.Commit(younger)
 	s.Release(younger)
 	done := s.finish(younger)
-	tr.want(t, "setup", "teardown", "older", "setup", "younger", "teardown")
+	tr.want(t, "setup", "teardown", "elder", "setup", "younger", "teardown")
 	if got, want := done.Totals[1], (message.Total{StdoutLines: 1, StdoutBytes: 10}); got != want {
 		t.Errorf("of both setups came %+v, want %+v", got, want)
 	}
 }
 
-func TestOlderRunTakesTheHostWhenTheSetupIsOver(t *testing.T) {
+func TestElderRunTakesTheHostWhenTheSetupIsOver(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.serve(nil)
 	tr := newTrace(t)
-	younger, older := around(s.job("true"), tr.add("setup"), tr.add("teardown")), fakepublisher.Aged(s.job(tr.add("older")))
+	younger, elder := around(s.job("true"), tr.add("setup"), tr.add("teardown")), fakepublisher.Aged(s.job(tr.add("elder")))
 	owed := filepath.Join(s.runDir(younger), owedFile)
 	s.Ready(younger)
 	if _, err := os.Stat(owed); err != nil {
 		t.Errorf("a worker that dies now would not know that the teardown is owed: %v", err)
 	}
-	s.Send(older)
+	s.Send(elder)
 	s.Await(younger, message.Waiting)
 	if _, err := os.Stat(owed); !os.IsNotExist(err) {
 		t.Errorf("a worker that dies now would tear down again (%v)", err)
 	}
-	s.Await(older, message.Ready)
+	s.Await(elder, message.Ready)
 	tr.want(t, "setup", "teardown")
 }
 
@@ -312,16 +312,16 @@ func TestStopWhileGivingWayEndsTheRun(t *testing.T) {
 	tr := newTrace(t)
 	until := filepath.Join(t.TempDir(), "on")
 	younger := around(s.job("true"), tr.add("setup"), tr.add("teardown")+"until [ -e "+until+" ]; do sleep 0.01; done")
-	older := fakepublisher.Aged(s.job("true"))
+	elder := fakepublisher.Aged(s.job("true"))
 	s.Ready(younger)
-	s.Send(older)
+	s.Send(elder)
 	tr.has(t, "teardown")
 	s.Tell(younger, message.Control{Kind: message.Stop, Cause: message.StopAbort})
 	s.Tell(younger, message.Control{Kind: message.Keepalive})
 	s.Await(younger, message.Heartbeat) // so that the stop has been read
 	testkit.Check(t, os.WriteFile(until, nil, 0o600))
 	s.finish(younger)
-	s.Await(older, message.Ready)
+	s.Await(elder, message.Ready)
 	tr.want(t, "setup", "teardown")
 }
 

@@ -81,7 +81,7 @@ type Worker struct {
 	self message.WorkerInfo
 	// outside: another worker serves the host, and this one waits.
 	outside atomic.Bool
-	speedup int // by how much a test shortens the waits for a name; 0 is 1
+	hurry   int // how many times faster than usual a name is waited for; 0: once
 
 	taken, refused atomic.Uint64 // see Stats
 }
