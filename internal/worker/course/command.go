@@ -29,17 +29,24 @@ func isRefusing(r *Run) bool          { return r.after == toRefuse }
 func isYielding(r *Run) bool          { return r.after == toYield }
 func isYieldingUnstopped(r *Run) bool { return r.after == toYield && r.stop == nil }
 
-// numbers are those of a phase's commands.
-func (r *Run) numbers(phase message.Phase) []int {
-	var all []int
-	for n := range r.job.In(phase) {
-		all = append(all, n)
+// A sequence is the commands of the setup or the teardown that is under way.
+type sequence struct {
+	commands []int // by their numbers
+	next     int   // of commands
+	running  int   // the number of the one under way
+	timedOut bool  // and its time is over
+}
+
+func newSequence(job *message.Job, phase message.Phase) sequence {
+	var s sequence
+	for n := range job.In(phase) {
+		s.commands = append(s.commands, n)
 	}
-	return all
+	return s
 }
 
 // hasNext reports whether there is another command in the setup or teardown.
-func hasNext(r *Run) bool { return r.next < len(r.commands) }
+func hasNext(r *Run) bool { return r.sequence.next < len(r.sequence.commands) }
 
 // reportSettingUp says once that the commands of the setup are being run, if there
 // are none, too.
@@ -55,7 +62,7 @@ func reportSettingUp(r *Run) {
 func beginTeardown(r *Run) {
 	r.journal(&message.Event{Kind: message.TearingDown})
 	r.emit(BeginTeardown{})
-	r.commands, r.next = r.numbers(message.PhaseTeardown), 0
+	r.sequence = newSequence(r.job, message.PhaseTeardown)
 	runNext(r)
 }
 
@@ -68,16 +75,17 @@ func endTeardown(r *Run) {
 }
 
 func runNext(r *Run) {
-	r.running = r.commands[r.next]
-	r.next++
-	r.task, r.timedOut = runningCommand, false
-	r.deadlines.command = r.now.Add(r.job.Commands[r.running].Timeout())
-	r.emit(RunCommand{Command: r.running})
+	s := &r.sequence
+	s.running, s.timedOut = s.commands[s.next], false
+	s.next++
+	r.task = runningCommand
+	r.deadlines.command = r.now.Add(r.job.Commands[s.running].Timeout())
+	r.emit(RunCommand{Command: s.running})
 }
 
 // commandLate is called when a command's own time is over.
 func (r *Run) commandLate() {
-	r.timedOut = true
+	r.sequence.timedOut = true
 	r.emit(Interrupt{})
 }
 
@@ -86,11 +94,11 @@ func (r *Run) commandLate() {
 func (r *Run) commandEnded(in CommandEnded) {
 	r.deadlines.command = never
 	r.noteStarted()
-	if r.timedOut && (in.Exit.Stopped || in.Exit.Killed) {
+	if r.sequence.timedOut && (in.Exit.Stopped || in.Exit.Killed) {
 		in.Exit.TimedOut = true
 	}
-	r.totals[in.Exit.Command] = in.Total
-	r.remain(in.Left)
+	r.account.totals[in.Exit.Command] = in.Total
+	r.account.remain(in.Left)
 	r.journal(&message.Event{Kind: message.Exited, Exited: in.Exit})
 	command := &r.job.Commands[in.Exit.Command]
 	word, reason := outcome.Judge(in.Exit.Exit(), r.job.Circumstances(command))

@@ -9,7 +9,7 @@ var never time.Time
 type deadlines struct {
 	lease   time.Time // the publisher has been silent for too long
 	command time.Time // a command of the setup or the teardown has had its time
-	hush    time.Time // what has begun is reported
+	starts  time.Time // what has begun is reported
 	clear   time.Time // the removal of the directory is not waited for any longer
 }
 
@@ -20,7 +20,7 @@ func (r *Run) Next() time.Time {
 		return never
 	}
 	first := never
-	for _, at := range [...]time.Time{r.deadlines.lease, r.deadlines.command, r.deadlines.hush, r.deadlines.clear} {
+	for _, at := range [...]time.Time{r.deadlines.lease, r.deadlines.command, r.deadlines.starts, r.deadlines.clear} {
 		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
@@ -30,7 +30,7 @@ func (r *Run) Next() time.Time {
 
 // expire does what is due.
 func (r *Run) expire() {
-	if r.passed(&r.deadlines.hush) {
+	if r.passed(&r.deadlines.starts) {
 		r.noteStarted()
 	}
 	if r.passed(&r.deadlines.command) {

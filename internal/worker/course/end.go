@@ -13,8 +13,6 @@ const (
 	// clearFor is how long the end of a run waits until its directory is removed, so
 	// as to tell what is left of it. The removal goes on after that.
 	clearFor = 5 * time.Second
-	// maxLeft bounds how many processes are named that can't be ended.
-	maxLeft = 100
 )
 
 // A stop says why, when and how a run is to be stopped.
@@ -51,10 +49,10 @@ func noteStop(r *Run) {
 // done is how the run has ended, as far as it is known yet.
 func (r *Run) done() *message.DoneInfo {
 	if r.lost != nil {
-		r.lost.Totals = r.totals
+		r.lost.Totals = r.account.totals
 		return r.lost
 	}
-	done := &message.DoneInfo{Outcome: message.HostDone, Totals: r.totals, Swept: r.swept}
+	done := &message.DoneInfo{Outcome: message.HostDone, Totals: r.account.totals, Swept: r.account.swept}
 	if r.stop != nil && r.stop.own {
 		done.Outcome, done.Reason = message.HostStopped, r.stop.reason
 	}
@@ -70,7 +68,7 @@ func finish(r *Run) {
 // refuse ends a run whose setup has failed, or whose processes can't be prepared.
 func refuse(r *Run) {
 	if r.steps {
-		r.refusal.Totals = r.totals
+		r.refusal.Totals = r.account.totals
 	}
 	r.emit(Log{What: RunRefused, Reason: r.refusal.Reason})
 	r.end = &message.Event{Kind: message.Refused, Refused: r.refusal}
@@ -106,21 +104,22 @@ func (r *Run) beginCollecting(anew bool) {
 
 // addFiles puts into the last event what was collected.
 func addFiles(r *Run) {
-	if r.files.BrokenOff != "" {
-		r.emit(Log{What: CollectionEnded, Reason: r.files.BrokenOff})
+	files := r.account.files
+	if files.BrokenOff != "" {
+		r.emit(Log{What: CollectionEnded, Reason: files.BrokenOff})
 	}
-	r.end.Done.Files = r.files
+	r.end.Done.Files = files
 }
 
 func stopCollecting(r *Run)     { r.emit(StopCollecting{Reason: leavingReason}) }
 func stopCollectingMute(r *Run) { r.emit(StopCollecting{Reason: r.mute}) }
 
-// settle tells the publisher how the run has ended. The host is free before that: what
+// reportEnd tells the publisher how the run has ended. The host is free before that: what
 // the publisher sends then must not find it taken.
-func settle(r *Run) {
+func reportEnd(r *Run) {
 	r.deadlines.clear = never
-	r.addRemains()
-	if len(r.left) > 0 || r.unseen != "" {
+	r.account.into(r.end)
+	if r.account.remains() {
 		r.emit(NoteLeft{})
 	}
 	if !r.free {
@@ -129,33 +128,4 @@ func settle(r *Run) {
 	r.end.Time = r.now
 	r.emit(JournalLast{Event: r.named(r.end)})
 	r.drain()
-}
-
-// remain adds processes that can't be ended.
-func (r *Run) remain(m *Remains) {
-	if m == nil {
-		return
-	}
-	for _, l := range m.Left {
-		if len(r.left) < maxLeft {
-			r.left = append(r.left, message.Leftover{PID: l.PID, Command: shorten(l.Command)})
-		}
-	}
-	if m.Unseen != "" {
-		r.unseen = m.Unseen
-	}
-}
-
-// addRemains puts into the last event what is left of the run, and what was odd.
-func (r *Run) addRemains() {
-	if info := r.end.Refused; info != nil {
-		info.Left, info.Unseen, info.Notes = r.left, r.unseen, r.notes
-		return
-	}
-	done := r.end.Done
-	done.Left = append(done.Left, r.left...)
-	done.Notes = append(done.Notes, r.notes...)
-	if r.unseen != "" {
-		done.Unseen = r.unseen
-	}
 }

@@ -12,8 +12,8 @@ func isLostAndOwes(r *Run) bool     { return r.lost != nil && owes(r) }
 
 func (r *Run) takeFound(in Recovered) {
 	r.found = in
-	copy(r.totals, in.Totals)
-	r.remain(in.Left)
+	copy(r.account.totals, in.Totals)
+	r.account.remain(in.Left)
 	if !in.Ended && in.Resume == nil {
 		r.lost = &message.DoneInfo{Outcome: message.HostLost, Reason: in.Reason, Swept: in.Swept}
 		r.owed = in.Owed

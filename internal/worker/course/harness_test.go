@@ -265,7 +265,7 @@ func (s *site) taskDone() Input {
 	case supplying:
 		return Supplied{}
 	case runningCommand:
-		return s.ended(s.run.running, 0)
+		return s.ended(s.run.sequence.running, 0)
 	case preparing:
 		return Prepared{Hold: "ptrace"}
 	case noTask:
@@ -277,7 +277,7 @@ func (s *site) taskDone() Input {
 // tornDown ends the commands of the teardown, if there are any.
 func (s *site) tornDown() *site {
 	for s.run.State() == TearingDown {
-		s.in(s.ended(s.run.running, 0))
+		s.in(s.ended(s.run.sequence.running, 0))
 	}
 	return s
 }

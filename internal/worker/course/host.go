@@ -39,7 +39,7 @@ func makeDir(r *Run) {
 	r.wounded = false // by a run that has gone since
 	r.refusal, r.announced = nil, false
 	r.owed = r.steps
-	r.commands, r.next = r.numbers(message.PhaseSetup), 0
+	r.sequence = newSequence(r.job, message.PhaseSetup)
 	r.task = makingDir
 	r.emit(MakeDir{Owe: r.owed})
 }

@@ -90,12 +90,12 @@ func inputs() []attempt {
 		{"lease", func(s *site) { s.now = s.now.Add(testLease); s.take(s.run.Step(s.now, nil)) }},
 		{"command ends", func(s *site) {
 			if s.run.State() == SettingUp || s.run.State() == TearingDown {
-				s.in(s.ended(s.run.running, 0))
+				s.in(s.ended(s.run.sequence.running, 0))
 			}
 		}},
 		{"command fails", func(s *site) {
 			if s.run.State() == SettingUp || s.run.State() == TearingDown {
-				s.in(s.ended(s.run.running, 1))
+				s.in(s.ended(s.run.sequence.running, 1))
 			}
 		}},
 		{"prepared", func(s *site) {

@@ -9,10 +9,10 @@ import (
 
 // The processes: held, released, stopped, gone.
 
-// hush is how long a run keeps to itself that commands have begun: what the worker
+// startsWait is how long a run keeps to itself that commands have begun: what the worker
 // and the broker would do about it takes time from the processes' first steps,
 // where they are on the same machine. An exit ends it.
-const hush = 20 * time.Millisecond
+const startsWait = 20 * time.Millisecond
 
 // takePrepared notes whether the processes are held.
 func (r *Run) takePrepared(in Prepared) {
@@ -54,14 +54,14 @@ func stopProcesses(r *Run) { r.emit(Stop{At: r.asked.at, Grace: r.asked.grace}) 
 // begin together with it.
 func (r *Run) begun(s message.StartedInfo) {
 	if len(r.started) == 0 {
-		r.deadlines.hush = r.now.Add(hush)
+		r.deadlines.starts = r.now.Add(startsWait)
 	}
 	r.started = append(r.started, s)
 }
 
 // noteStarted reports what has begun.
 func (r *Run) noteStarted() {
-	r.deadlines.hush = never
+	r.deadlines.starts = never
 	if len(r.started) == 0 {
 		return
 	}
@@ -80,18 +80,4 @@ func reportStopping(r *Run) {
 	r.journal(&message.Event{
 		Kind: message.Stopping, Time: r.termAt, Stopping: &message.StoppingInfo{Cause: r.stop.cause, Reason: r.stop.reason},
 	})
-}
-
-// account takes down what the processes have come to.
-func (r *Run) account(in SetDone) {
-	r.ran = true
-	r.swept = in.Swept
-	r.remain(in.Left)
-	i := 0
-	for n := range r.job.In(message.PhaseRun) {
-		if i < len(in.Totals) {
-			r.totals[n] = in.Totals[i]
-		}
-		i++
-	}
 }

@@ -106,8 +106,8 @@ func (r *Run) leave() {
 	r.stopOwn(message.StopAbort, leavingReason)
 }
 
-// confess tells the publisher outside the log that something is missing, and why.
-func confess(r *Run) {
+// replyMissing tells the publisher outside the log that something is missing, and why.
+func replyMissing(r *Run) {
 	done := new(message.DoneInfo)
 	if r.end != nil && r.end.Done != nil {
 		*done = *r.end.Done
@@ -120,10 +120,10 @@ func confess(r *Run) {
 	r.reply(&message.Event{Kind: message.Done, Done: done})
 }
 
-// confessLoss ends a run whose publisher has more than the log that was found at the
+// replyCutOff ends a run whose publisher has more than the log that was found at the
 // worker's start: the machine went down with it, and the log's end was not on the
 // disk. Its numbers would be taken for old ones now.
-func confessLoss(r *Run) {
+func replyCutOff(r *Run) {
 	r.emit(Log{What: LogEndLost})
 	r.reply(&message.Event{Kind: message.Done, Done: &message.DoneInfo{
 		Outcome: message.HostLost, Reason: r.job.Host + " went down in mid-run, and the end of its run log with it",

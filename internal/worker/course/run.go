@@ -23,7 +23,7 @@ type Config struct {
 // What an input means in every state stands in [Run.Step] and the functions that it
 // calls. What depends on the state stands in the table of transitions, whose functions
 // are in the files named after what they are about: host.go, command.go, process.go,
-// end.go, publisher.go.
+// end.go, publisher.go, found.go.
 type Run struct {
 	config   Config
 	job      *message.Job
@@ -41,12 +41,9 @@ type Run struct {
 
 	// Setup, preparation, teardown.
 	task      task
-	commands  []int // of the setup or the teardown under way, by their numbers
-	next      int   // of commands
-	running   int   // the command under way
-	timedOut  bool  // and its time is over
-	announced bool  // that the setup has begun
-	owed      bool  // the teardown, as the host is or was this run's
+	sequence  sequence
+	announced bool // that the setup has begun
+	owed      bool // the teardown, as the host is or was this run's
 	after     aftermath
 	refusal   *message.RefusedInfo // why the host can't take part, if so
 
@@ -69,12 +66,7 @@ type Run struct {
 	silence   string         // why the publisher is not waited for
 	end       *message.Event // the last event, once it is known
 	unlogged  string         // why that is not in the log
-	swept     int
-	files     *message.FileTotals
-	totals    []message.Total // by command
-	left      []message.Leftover
-	unseen    string
-	notes     []string
+	account   account
 	probe     *message.Probe // that the commit under way answers
 
 	deadlines deadlines
@@ -82,7 +74,8 @@ type Run struct {
 
 // New makes the run of a job that has come just now and is in the journal.
 func New(config Config, now time.Time) *Run {
-	r := &Run{config: config, job: config.Job, now: now, state: Waiting, totals: make([]message.Total, len(config.Job.Commands))}
+	r := &Run{config: config, job: config.Job, now: now, state: Waiting}
+	r.account.totals = make([]message.Total, len(r.job.Commands))
 	r.teardown = r.job.Has(message.PhaseTeardown)
 	r.steps = r.teardown || r.job.Has(message.PhaseSetup)
 	r.deadlines.lease = now.Add(r.lease())
@@ -161,22 +154,23 @@ func (r *Run) take(in Input) {
 		r.termAt = in.At
 		r.fire(onTermSent)
 	case SetDone:
-		r.account(in)
+		r.ran = true
+		r.account.processes(r.job, in)
 		r.fire(onAllEnded)
 
 	case Collected:
-		r.files = in.Files
+		r.account.files = in.Files
 		r.fire(onCollected)
 	case Cleared:
 		if in.Note != "" {
-			r.notes = append(r.notes, in.Note)
+			r.account.note(in.Note)
 		}
 		r.fire(onCleared)
 	case LastFailed:
 		r.unlogged = in.Err
 		r.fire(onUnlogged)
 	case Noted:
-		r.notes = append(r.notes, in.Text)
+		r.account.note(in.Text)
 
 	case ControlTaken:
 		r.control(in)

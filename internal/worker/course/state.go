@@ -64,11 +64,12 @@ const (
 	Clearing                 // nothing is left running; its directory is being removed
 	Finished                 // nothing is left; its events are on their way
 	Over                     // the publisher has everything, or is gone
-
-	stay // of a transition that leaves the state as it is
 )
 
 const numStates = int(Over) + 1
+
+// stay is for a transition that leaves the state as it is.
+var stay = State(numStates)
 
 var stateNames = [numStates]string{
 	"found", "waiting", "setting up", "preparing", "ready", "committed", "armed", "running", "stopping", "tearing down",
@@ -196,10 +197,10 @@ var transitions = []transition{
 
 	// The end.
 	{in(Collecting), onCollected, nil, act(addFiles, clearDir), Clearing},
-	{in(Clearing), onCleared, isMute, act(settle, confess), Over},
-	{in(Clearing), onCleared, nil, act(settle), Finished},
+	{in(Clearing), onCleared, isMute, act(reportEnd, replyMissing), Over},
+	{in(Clearing), onCleared, nil, act(reportEnd), Finished},
 	{in(Finished), onAcked, nil, nil, Over},
-	{in(Finished), onUnlogged, nil, act(confess), Over},
+	{in(Finished), onUnlogged, nil, act(replyMissing), Over},
 
 	// The publisher is gone, or can't be told any more.
 	{in(Collecting), onSilence, isLeaving, act(stopCollecting), stay}, // the next start sends it
@@ -208,9 +209,9 @@ var transitions = []transition{
 	{in(Collecting, Finished), onStop, isForSilence, nil, Over},
 	{in(Clearing), onStop, isFreeAndForSilence, nil, Over},
 	{in(Collecting), onMute, nil, act(stopCollectingMute), stay},
-	{in(Finished), onMute, nil, act(confess), Over},
-	{in(Collecting, Finished), onAhead, nil, act(confessLoss), Over},
-	{in(Clearing), onAhead, isFree, act(confessLoss), Over},
+	{in(Finished), onMute, nil, act(replyMissing), Over},
+	{in(Collecting, Finished), onAhead, nil, act(replyCutOff), Over},
+	{in(Clearing), onAhead, isFree, act(replyCutOff), Over},
 }
 
 // moves are the transitions by state and trigger.
