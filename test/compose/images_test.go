@@ -13,16 +13,18 @@ import (
 
 // The images that the project's files are built from are made here from
 // Debian's packages, under the names that the files ask for, so that no image
-// registry is needed: one root file system with all packages serves for all.
-// What the files install on top is in it already; their own `apt-get install`
-// has nothing left to fetch.
-const packages = "ca-certificates,tini,rabbitmq-server,redis-server,redis-tools,systemd"
+// registry is needed. What the files install on top of Debian is in it already;
+// their own `apt-get install` has nothing left to fetch.
+const (
+	debianImage = "debian:bookworm-slim"
+	packages    = "ca-certificates,tini,redis-server,redis-tools,systemd"
+)
 
-// images are the names of it, and what it does by itself: only RabbitMQ is
-// asked to.
-var images = []string{"debian:bookworm-slim", "rabbitmq:3.13"}
-
-const rootChange = `CMD ["rabbitmq-server"]`
+// brokerImage is made of the system that also serves `make test-rabbitmq4`.
+const (
+	brokerImage  = "rabbitmq:4"
+	brokerChange = `CMD ["rabbitmq-server"]`
+)
 
 // goImage is the image with the machine's Go and the project's modules besides.
 const goImage = "golang:1.26-bookworm"
@@ -39,14 +41,12 @@ func makeImages(ctx context.Context, e *engine) error {
 	if err := e.run(ctx, "mmdebstrap", "--quiet", "--variant=minbase", "--include="+packages, forget, "bookworm", tar); err != nil {
 		return err
 	}
-	for i, name := range images {
-		args := []string{"tag", images[0], name}
-		if i == 0 {
-			args = []string{"import", "--change", rootChange, tar, name}
-		}
-		if err := e.run(ctx, "docker", args...); err != nil {
-			return err
-		}
+	if err := e.run(ctx, "docker", "import", tar, debianImage); err != nil {
+		return err
+	}
+	const addBroker = `root=$(scripts/rabbitmq4) && tar -C "$root" -c . | docker import --change "$1" - "$2"`
+	if err := e.run(ctx, "sh", "-ec", "cd "+root+"; "+addBroker, "sh", brokerChange, brokerImage); err != nil {
+		return err
 	}
 	if err := e.addGo(ctx, tar); err != nil {
 		return err
