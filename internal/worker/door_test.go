@@ -149,3 +149,30 @@ func TestControlThatIsValidForTooLongIsRefused(t *testing.T) {
 		t.Error("the run was stopped")
 	}
 }
+
+// A control that can't be taken is refused like a job, where it says whom to tell and
+// its run is not here.
+func TestRefusedControlIsAnswered(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.serve(nil)
+	running, other := s.job(stay), s.job("true")
+	s.Ready(running) // with a run here, controls are taken
+	dance := func(job *message.Job) {
+		t.Helper()
+		a := s.Address(job)
+		a.Purpose, a.Serial = message.PurposeControl, 1
+		body, err := message.Seal(a, message.Control{Kind: "dance", ReplyTo: job.ReplyTo}, nil)
+		testkit.Check(t, err)
+		testkit.Check(t, s.Broker.Publish(t.Context(), message.ControlQueue(testNamespace, testHost), queue.Message{Body: body}))
+		s.deadLetter()
+	}
+	dance(running)
+	dance(other)
+	contains(t, "the refusal", s.Await(other, message.Refused).Refused.Reason, `control "dance": unknown kind`)
+	for _, e := range s.Of(running).Events {
+		if e.Kind == message.Refused {
+			t.Errorf("the run that is here is said to be refused: %s", e.Refused.Reason)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func (w *Worker) accept(ctx context.Context, d *queue.Delivery) {
 		job, err = envelope.Job()
 	}
 	if err != nil {
-		w.reject(ctx, d, err)
+		w.reject(ctx, d, message.JobsQueue(w.config.Namespace, w.config.Host), err)
 		return
 	}
 	w.take(ctx, d, job)
@@ -124,13 +124,13 @@ func (w *Worker) greet(envelope *message.Payload, taken time.Time) error {
 	return nil
 }
 
-// reject dead-letters a delivery, and tells the publisher where it is known. Of a
-// run that is here, or was, nothing is said: its job has been taken, and what came
-// now, be it forged or too late, is no word about that.
-func (w *Worker) reject(ctx context.Context, d *queue.Delivery, reason error) {
+// reject dead-letters a delivery of that queue, and tells its sender where it says whom
+// to tell. Of a run that is here, or was, nothing is said: its job has been taken, and
+// what came now, forged or too late, says nothing about that.
+func (w *Worker) reject(ctx context.Context, d *queue.Delivery, source string, reason error) {
 	w.refused.Add(1)
-	w.slog.Warn("message refused", "reason", reason)
-	w.bury(ctx, d, message.JobsQueue(w.config.Namespace, w.config.Host), reason)
+	w.slog.Warn("message refused", "queue", source, "reason", reason)
+	w.bury(ctx, d, source, reason)
 	run, replyTo := message.ReplyAddress(d.Body, w.config.Namespace)
 	if replyTo == "" || message.CheckRun(run) == nil && w.judgeJob(run) == course.Again {
 		return

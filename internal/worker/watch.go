@@ -146,9 +146,7 @@ func (w *Worker) control(ctx context.Context, d *queue.Delivery, source string) 
 		err = fmt.Errorf("%w: a hello belongs on the queue of jobs", message.ErrMisdirect)
 	}
 	if err != nil {
-		w.refused.Add(1)
-		w.slog.Warn("control refused", "reason", err)
-		w.bury(ctx, d, source, err)
+		w.reject(ctx, d, source, err)
 		return
 	}
 	w.answered(d.Ack(ctx))
