@@ -92,6 +92,35 @@ func TestRunWithoutCollectReportsNothingOfFiles(t *testing.T) {
 	}
 }
 
+// Files are compressed as the publisher can read them, and else not.
+func TestFilesAreCompressedAsThePublisherReadsThem(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		codecs []message.Codec
+		small  bool
+	}{
+		"ours":                  {message.Codecs(), true},
+		"gzip alone":            {[]message.Codec{"brotli", message.CodecGzip}, true},
+		"none":                  {nil, false},
+		"one that is not known": {[]message.Codec{"brotli"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const size = 100_000
+			s := newSite(t)
+			s.serve(nil)
+			job := s.job(fmt.Sprintf("head -c %d /dev/zero >out", size))
+			job.Collect, job.Codecs = []string{"out"}, test.codecs
+			s.Start(job)
+			s.finish(job)
+			of := s.Of(job)
+			if got := unpack(t, of.Pieces()).files["out"]; len(got) != size || (of.Carried < size/10) != test.small {
+				t.Errorf("%d bytes have come in %d, want %d, compressed: %t", len(got), of.Carried, size, test.small)
+			}
+		})
+	}
+}
+
 // A log whose events nobody acknowledges lets a collection go on only as far as
 // its backlog.
 func TestNextRunHasTheHostWhileFilesAreOnTheirWay(t *testing.T) {

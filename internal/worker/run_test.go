@@ -325,9 +325,9 @@ func TestHeartbeatTellsHowFarTheLogIs(t *testing.T) {
 	s.serve(nil)
 	job := s.job(stay)
 	s.Ready(job)
-	s.Tell(job, message.Control{Kind: message.Keepalive})
-	if got := s.Await(job, message.Heartbeat).Heartbeat; got.Last != 1 || got.Probe != nil {
-		t.Errorf("heartbeat %+v, want 1 event, and no probe as there was none", got)
+	s.Tell(job, message.Control{Kind: message.Keepalive, Ack: 1})
+	if got := s.Await(job, message.Heartbeat).Heartbeat; got.Last != 1 || got.Ack != 1 || got.Probe != nil {
+		t.Errorf("heartbeat %+v, want 1 event, the number acknowledged, and no probe as there was none", got)
 	}
 }
 

@@ -18,6 +18,9 @@ type Heard struct {
 	// Serial is that of the latest control that was sent.
 	Serial uint64
 
+	// Carried is how many bytes the messages with files had.
+	Carried int
+
 	logged map[uint64]bool
 	last   uint64 // the newest event
 }
@@ -114,6 +117,7 @@ func (p *Publisher) files(body []byte) {
 	of := p.of(f.Run)
 	if of.fresh(f.Seq) {
 		of.Batches[f.Seq] = slices.Collect(pieces)
+		of.Carried += len(body)
 	}
 }
 
