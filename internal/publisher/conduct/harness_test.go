@@ -114,7 +114,10 @@ func (l *lab) input(in Input) {
 		l.carryOut(e)
 	}
 	l.check()
-	for !l.run.Over() && !l.run.Next().IsZero() && !l.run.Next().After(l.now) {
+	for n := 0; !l.run.Over() && !l.run.Next().IsZero() && !l.run.Next().After(l.now); n++ {
+		if n == 10_000 {
+			l.t.Fatal("Step is wanted again and again, and does nothing")
+		}
 		for _, e := range l.run.Step(l.now, nil) {
 			l.carryOut(e)
 		}
@@ -164,6 +167,10 @@ func (l *lab) carryOut(e Effect) {
 	case Send:
 		w := l.hosts[e.Host]
 		c := e.Control
+		if c.Ack > w.told && w.unflushed {
+			l.t.Fatalf("%s is told that event %d is safe before it is on the disk", w.host, c.Ack)
+		}
+		w.told = max(w.told, c.Ack)
 		if c.Probe != nil {
 			probe := *c.Probe
 			probe.SentAt = l.now
@@ -175,10 +182,12 @@ func (l *lab) carryOut(e Effect) {
 	case Ship:
 		l.hosts[e.Host].shipped = append(l.hosts[e.Host].shipped, e.Want)
 	case Store:
+		l.hosts[e.Host].unflushed = true
 		for _, p := range e.Pieces {
 			l.stored[fmt.Sprintf("%s/%s.%s", l.hosts[e.Host].host, l.run.commands[p.Command].Name, p.Stream)] += string(p.Data)
 		}
 	case StoreFiles:
+		l.hosts[e.Host].unflushed = true
 		for range e.Pieces {
 			l.hosts[e.Host].pieces++
 		}
@@ -188,7 +197,11 @@ func (l *lab) carryOut(e Effect) {
 		host := l.hosts[e.Host].host
 		l.told[host] = append(l.told[host], e.Phase)
 		l.details[host] = e.Detail
-	case Started, Flush:
+	case Started:
+	case Flush:
+		for _, w := range l.hosts {
+			w.unflushed = false
+		}
 	case Exited:
 		if e.Ran.Phase == message.PhaseRun {
 			l.exited++
@@ -296,6 +309,9 @@ type worker struct {
 	host  string
 	job   *message.Job
 	jobs  int // how often it was sent its job
+
+	told      uint64 // what it was told is safe
+	unflushed bool   // something of it was stored that is not on the disk
 
 	muted    bool
 	claim    func(last uint64) uint64 // what heartbeats say instead of the last number

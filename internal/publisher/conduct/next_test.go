@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"downbeat/internal/message"
+	"downbeat/internal/outcome"
 )
 
 // Step is wanted exactly when something is due: who calls it each millisecond beside sees
@@ -243,4 +246,77 @@ func (r *robot) finish(stopped bool) {
 		d.Files = &message.FileTotals{}
 	}
 	r.event(message.Event{Kind: message.Done, Done: d})
+}
+
+// Whatever a host says, and whenever it falls silent, the run comes to its end, and each
+// of its hosts and processes to an outcome.
+func TestWhateverAHostSaysTheRunEnds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		l := newLab(t)
+		l.spec.Lease, l.spec.Timeout = 8*time.Second, 30*time.Second
+		alpha, bravo := l.worker("alpha", proc("a", 0), step(message.PhaseSetup, 0), step(message.PhaseTeardown, 0)), l.worker("bravo", proc("b", 0))
+		alpha.job.Collect = []string{"*"}
+		l.start()
+		bravo.ready()
+		for range rapid.IntRange(0, 12).Draw(rt, "events") {
+			if rapid.Bool().Draw(rt, "as it should be") {
+				sayNext(alpha)
+			} else {
+				alpha.event(*drawAnything(rt, alpha))
+			}
+			l.advance(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "pause")) * time.Millisecond)
+		}
+		alpha.muted = rapid.Bool().Draw(rt, "silent")
+		res := l.end()
+		if res.Outcome == "" || res.Outcome == outcome.RunSucceeded {
+			rt.Fatalf("outcome %q (%s), and bravo has never started", res.Outcome, res.Reason)
+		}
+		for i, h := range res.Hosts {
+			if h.Outcome == "" || res.Processes[i].Outcome == "" {
+				rt.Fatalf("host %d %q, its process %q", i, h.Outcome, res.Processes[i].Outcome)
+			}
+		}
+	})
+}
+
+// sayNext says what should come next of a host that has come so far.
+func sayNext(w *worker) {
+	switch w.l.run.Phase(w.index) {
+	case Asked, Waiting, Fetching:
+		w.settingUp()
+	case SettingUp:
+		w.step(1, 0)
+		w.ready()
+	case Withdrawing:
+		w.step(2, 0)
+		w.waiting(otherRun)
+	case Ready:
+		w.committed()
+	case Committed:
+		w.started(w.clock())
+	case Released:
+		w.exit(0, 0)
+		w.tearingDown()
+	case TearingDown:
+		w.step(2, 0)
+		w.event(message.Event{Kind: message.Ended})
+	case Ended:
+		w.accounts(message.FileTotals{})
+	case Completed:
+	}
+}
+
+func drawAnything(t *rapid.T, w *worker) *message.Event {
+	switch rapid.IntRange(0, 6).Draw(t, "what") {
+	case 0:
+		return &message.Event{Kind: message.Waiting, Waiting: &message.WaitingInfo{Behind: otherRun}}
+	case 1:
+		return &message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Features: message.Features()}}
+	case 2:
+		return &message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{Reason: "no"}}
+	case 3:
+		return &message.Event{Kind: message.Stopping, Stopping: &message.StoppingInfo{Cause: message.StopLease}}
+	}
+	return drawEvent(t, w.clock())
 }

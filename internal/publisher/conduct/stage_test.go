@@ -153,7 +153,8 @@ func TestHostsStartAtOneInstantOnTheirOwnClocks(t *testing.T) {
 	}
 }
 
-// The release goes out to all hosts before anything else that is to be done.
+// The release goes out to all hosts before anything else that is to be done. Their clocks
+// are compared right after.
 func TestReleaseIsUrgent(t *testing.T) {
 	t.Parallel()
 	l, alpha, bravo := pair(t)
@@ -164,6 +165,11 @@ func TestReleaseIsUrgent(t *testing.T) {
 	for i, e := range l.effects[before : before+2] {
 		if s, ok := e.(Send); !ok || s.Control.Kind != message.Start {
 			t.Errorf("effect %d of the last commit is %+v, want a start", i, e)
+		}
+	}
+	for i, e := range l.effects[before+2 : before+4] {
+		if s, ok := e.(Send); !ok || s.Control.Kind != message.Keepalive || s.Control.Probe == nil {
+			t.Errorf("effect %d after the starts is %+v, want a keepalive with a probe", i, e)
 		}
 	}
 }
@@ -266,6 +272,32 @@ func TestNoCommitBeforeTheClocksAreKnown(t *testing.T) {
 	if got := l.run.Stage(); got != Committing {
 		t.Errorf("it is %s after a second, want committing", got)
 	}
+}
+
+// While a host has not answered the uncommit, nothing else is waited for, and nothing is
+// wanted again and again.
+func TestHostThatIsStillCommittedIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := pair(t)
+	alpha.muted = true
+	l.advance(oneWay)
+	probe := &message.Probe{SentAt: l.now.Add(-oneWay), TakenAt: alpha.clock(), AnswerAt: alpha.clock()}
+	alpha.unlogged(message.Event{Kind: message.Heartbeat, Heartbeat: &message.HeartbeatInfo{Probe: probe}}) // the only one
+	alpha.ready()
+	bravo.ready()
+	alpha.expect(message.Commit)
+	bravo.expect(message.Commit)
+	alpha.commit = nil
+	alpha.committed()
+	bravo.waiting(otherRun)
+	bravo.ready()
+	l.advance(3 * time.Second)
+	if got := l.run.Stage(); got != Gathering {
+		t.Fatalf("it is %s", got)
+	}
+	alpha.expect(message.Uncommit)
+	alpha.ready()
+	alpha.expect(message.Commit)
 }
 
 func TestInterruptStopsTheRunInEveryStage(t *testing.T) {

@@ -210,7 +210,47 @@ func TestStopIsSetAheadByWhatExchangesTake(t *testing.T) {
 	}
 }
 
-// The stop goes out to all hosts before anything else that is to be done.
+// A process that leaves by itself once the run is being stopped does so because its peers
+// are being stopped; one that left before has failed.
+func TestProcessThatLeavesWithItsPeersHasNotFailed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		after time.Duration // the stop's instant
+		word  outcome.Command
+	}{
+		"after the stop": {time.Millisecond, outcome.CommandStopped},
+		"long before":    {-time.Second, outcome.CommandFailed},
+		"just before it": {-50 * time.Millisecond, outcome.CommandFailed},
+		"at the stop":    {0, outcome.CommandStopped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, alpha := alone(t)
+			l.advance(2 * time.Second)
+			l.input(Interrupted{Reason: "interrupted"})
+			stop := alpha.expect(message.Stop)
+			alpha.fails(stop.At.Add(test.after))
+			alpha.done(message.HostDone)
+			if p := l.end().Processes[0]; p.Outcome != test.word {
+				t.Errorf("process %s (%s), want %s", p.Outcome, p.Reason, test.word)
+			}
+		})
+	}
+}
+
+// What decided about the run first stands.
+func TestFirstDecisionStands(t *testing.T) {
+	t.Parallel()
+	l, alpha := alone(t)
+	l.input(Interrupted{Reason: "interrupted"})
+	l.input(NotStored{Why: "no space left on device"})
+	l.input(Cancelled{Reason: "not now"})
+	alpha.obey(0)
+	l.wants(l.end(), outcome.RunAborted, "interrupted")
+}
+
+// The stop goes out to all hosts before anything else that is to be done. Their clocks are
+// compared right after.
 func TestStopIsUrgent(t *testing.T) {
 	t.Parallel()
 	l, alpha, bravo := pair(t)
@@ -220,6 +260,11 @@ func TestStopIsUrgent(t *testing.T) {
 	for i, e := range l.effects[before : before+2] {
 		if s, ok := e.(Send); !ok || s.Control.Kind != message.Stop {
 			t.Errorf("effect %d of the failure is %+v, want a stop", i, e)
+		}
+	}
+	for i, e := range l.effects[before+2 : before+4] {
+		if s, ok := e.(Send); !ok || s.Control.Kind != message.Keepalive || s.Control.Probe == nil {
+			t.Errorf("effect %d after the stops is %+v, want a keepalive with a probe", i, e)
 		}
 	}
 }
