@@ -209,6 +209,9 @@ func (t *hostRun) do(e course.Effect) {
 	case course.Ack:
 		t.ack(e.Seq, e.Resend)
 	case course.Log:
+		if e.What == course.PublisherSilent {
+			t.w.ledger.givenUp(t.ledger)
+		}
 	}
 }
 

@@ -165,6 +165,16 @@ func (l *ledger) promptly(r *ledgerRun, c *ledgerCommand) {
 	}
 }
 
+// givenUp enters that a worker keeps what it has reported no longer, as the publisher
+// is silent. Where nothing gets lost it has been told that all is safe; unless it was
+// turned away, and its part was over for the publisher before it had reported anything.
+func (l *ledger) givenUp(h *ledgerHost) {
+	turnedAway := h.run.result != nil && h.run.result.Outcome == outcome.RunRefused
+	if l.w.plan.calm() && l.w.plan.Network.LossPercent == 0 && !turnedAway {
+		l.violate("promptly: %s keeps what it has reported of %s until it gives that up", h.host.name, l.w.short(h.run.id))
+	}
+}
+
 // unstarted enters that a command could not be started.
 func (l *ledger) unstarted(s *set, m *member) {
 	if l.w.notes != nil {

@@ -51,7 +51,8 @@ func (r *Run) finish(h *host, done *message.DoneInfo, logged bool) {
 	}
 }
 
-// close ends one host's part.
+// close ends one host's part. What it has reported is acknowledged, so that it need not
+// keep that until the other hosts are over too.
 func (r *Run) close(h *host) {
 	if len(h.job.Collect) > 0 && h.phase >= Released {
 		end := h.files.end(h.name, h.done, h.reason)
@@ -63,6 +64,11 @@ func (r *Run) close(h *host) {
 	if h.pending {
 		h.pending = false
 		r.pending--
+	}
+	if h.inbox.next > 1 {
+		h.inbox.acknowledge()
+		r.out.put(Flush{})
+		r.out.put(Send{Host: h.index, Control: message.Control{Kind: message.Keepalive, Ack: h.inbox.acked}})
 	}
 	r.move(h, Completed, h.reason)
 }

@@ -1,10 +1,6 @@
 package conduct
 
-import (
-	"time"
-
-	"downbeat/internal/message"
-)
+import "time"
 
 // A Stage is where a run stands as a whole. A test holds this drawing to the table:
 //
@@ -46,7 +42,7 @@ var stageSteps = [...]stageStep{
 	{Committing, Committing, func(r *Run) bool { return r.gate && r.all(Committed) }, agreeRelease, Starting},
 	{Starting, Starting, func(r *Run) bool { return r.all(Released) }, nothing, Running},
 	{Running, Running, func(r *Run) bool { return r.rule.holds() && ruleApplies(r) }, stopByRule, Stopping},
-	{Running, Stopping, func(r *Run) bool { return r.all(Completed) }, farewell, Over},
+	{Running, Stopping, func(r *Run) bool { return r.all(Completed) }, nothing, Over},
 }
 
 func nothing(*Run) {}
@@ -113,14 +109,4 @@ const othersAnswer = 2 * time.Second
 // isRefused reports whether the run can't be, and all that can be said about that is known.
 func isRefused(r *Run) bool {
 	return !r.declinedAt.IsZero() && (r.at[Asked] == 0 || !r.now.Before(r.declinedAt.Add(othersAnswer)))
-}
-
-// farewell acknowledges what the hosts reported last, so that they need not keep it.
-func farewell(r *Run) {
-	r.out.put(Flush{})
-	for i := range r.hosts {
-		if h := &r.hosts[i]; h.inbox.next > 1 {
-			r.out.put(Send{Host: i, Control: message.Control{Kind: message.Keepalive, Ack: h.inbox.next - 1}})
-		}
-	}
 }

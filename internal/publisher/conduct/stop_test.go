@@ -403,3 +403,20 @@ func TestOwnStopIsToldByItsTime(t *testing.T) {
 		}
 	}
 }
+
+// A host that is done is told so at once that all it has reported is safe: its worker
+// need not keep that until the others are done too.
+func TestHostThatIsDoneIsAcknowledgedAtOnce(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := pair(t)
+	release(alpha, bravo)
+	alpha.exit(0, 0)
+	alpha.done(message.HostDone)
+	l.advance(2 * oneWay)
+	if alpha.acked != alpha.seq {
+		t.Errorf("it is told that all is safe up to %d, want %d", alpha.acked, alpha.seq)
+	}
+	bravo.exit(0, 0)
+	bravo.done(message.HostDone)
+	l.wants(l.end(), outcome.RunSucceeded, "")
+}
