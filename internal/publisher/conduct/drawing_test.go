@@ -16,12 +16,12 @@ import (
 func TestDrawingsAreWhatTheTablesSay(t *testing.T) {
 	t.Parallel()
 	stages, phases := make(map[string]bool), make(map[string]bool)
-	for _, s := range stageSteps {
+	for _, s := range stageTransitions {
 		for from := s.from; from <= s.until; from++ {
 			edge(stages, from.String(), s.to.String())
 		}
 	}
-	for _, s := range phaseSteps {
+	for _, s := range phaseTransitions {
 		for from := s.from; from <= s.until && !s.stay; from++ {
 			edge(phases, from.String(), s.to.String())
 		}
@@ -107,7 +107,7 @@ func TestTablesAreWhole(t *testing.T) {
 		message.Waiting, message.SettingUp, message.Refused, message.Ready, message.Committed, message.Started, message.Exited,
 		message.Stopping, message.TearingDown, message.Ended, message.Done, message.Want,
 	} {
-		if !slices.ContainsFunc(phaseSteps, func(s phaseStep) bool { return s.on == kind }) {
+		if !slices.ContainsFunc(phaseTransitions, func(s phaseTransition) bool { return s.on == kind }) {
 			t.Errorf("%s is not in the table", kind)
 		}
 	}

@@ -248,8 +248,9 @@ func (r *robot) finish(stopped bool) {
 	r.event(message.Event{Kind: message.Done, Done: d})
 }
 
-// Whatever a host says, and whenever it falls silent, the run comes to its end, and each
-// of its hosts and processes to an outcome.
+// Whatever a host says, once it falls silent or the run is interrupted the run comes to its
+// end, and each of its hosts and processes to an outcome. (One that says that it waits for
+// another run is waited for.)
 func TestWhateverAHostSaysTheRunEnds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -267,7 +268,11 @@ func TestWhateverAHostSaysTheRunEnds(t *testing.T) {
 			}
 			l.advance(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "pause")) * time.Millisecond)
 		}
-		alpha.muted = rapid.Bool().Draw(rt, "silent")
+		if rapid.Bool().Draw(rt, "silent") {
+			alpha.muted = true
+		} else {
+			l.input(Interrupted{Reason: "interrupted"})
+		}
 		res := l.end()
 		if res.Outcome == "" || res.Outcome == outcome.RunSucceeded {
 			rt.Fatalf("outcome %q (%s), and bravo has never started", res.Outcome, res.Reason)

@@ -43,9 +43,9 @@ var phaseNames = [...]string{
 // String names the phase.
 func (p Phase) String() string { return phaseNames[p] }
 
-// A phaseStep is what an event does to a host. do says what a person may want to know
+// A phaseTransition is what an event does to a host. do says what a person may want to know
 // of it.
-type phaseStep struct {
+type phaseTransition struct {
 	on          message.EventKind
 	from, until Phase                        // the first and the last in which the event can come
 	guard       func(*Run, *host, told) bool // nil: none
@@ -56,10 +56,10 @@ type phaseStep struct {
 	anyhow bool
 }
 
-// phaseSteps are the events that have a number, and the one that moves a host without
-// having one, want. The first step that fits is taken. Whether an event can be true after
+// phaseTransitions are the events that have a number, and the one that moves a host without
+// having one, want. The first that fits is made. Whether an event can be true after
 // all that came before is for the account to say; what is not in the table can't.
-var phaseSteps = []phaseStep{
+var phaseTransitions = []phaseTransition{
 	{on: message.Want, from: Asked, until: Fetching, guard: wantCounts, do: fetches, to: Fetching},
 	{on: message.Waiting, from: Asked, until: Committed, do: waits, to: Waiting},
 	{on: message.SettingUp, from: Asked, until: Committed, do: setsUp, to: SettingUp},
@@ -77,12 +77,12 @@ var phaseSteps = []phaseStep{
 	{on: message.Done, from: Asked, until: Ended, do: finishes, to: Completed},
 }
 
-// phaseStepOf finds what an event does to a host; nil: it can't come from it.
-func phaseStepOf(r *Run, h *host, e told) *phaseStep {
-	for i := range phaseSteps {
-		s := &phaseSteps[i]
-		if s.on == e.Kind && h.phase >= s.from && h.phase <= s.until && (s.guard == nil || s.guard(r, h, e)) {
-			return s
+// phaseTransitionOf finds what an event does to a host; nil: it can't come from it.
+func phaseTransitionOf(r *Run, h *host, e told) *phaseTransition {
+	for i := range phaseTransitions {
+		t := &phaseTransitions[i]
+		if t.on == e.Kind && h.phase >= t.from && h.phase <= t.until && (t.guard == nil || t.guard(r, h, e)) {
+			return t
 		}
 	}
 	return nil

@@ -101,8 +101,8 @@ func (r *Run) takeUnnumbered(h *host, a Received) {
 	case message.Heartbeat:
 		r.takeHeartbeat(h, e)
 	case message.Want:
-		if step := phaseStepOf(r, h, e); step != nil {
-			r.follow(h, e, step)
+		if t := phaseTransitionOf(r, h, e); t != nil {
+			r.follow(h, e, t)
 		}
 	case message.Refused:
 		if h.inbox.next > 1 {
@@ -135,16 +135,16 @@ func (r *Run) takeHeartbeat(h *host, e told) {
 
 // apply takes the next event in order.
 func (r *Run) apply(h *host, e told) {
-	step := phaseStepOf(r, h, e)
-	if step == nil || !step.anyhow {
+	t := phaseTransitionOf(r, h, e)
+	if t == nil || !t.anyhow {
 		if what := h.account.take(e.Event, r.orders(h)); what != "" {
 			r.contradicted(h, what)
 			return
 		}
 	}
 	switch {
-	case step != nil:
-		r.follow(h, e, step)
+	case t != nil:
+		r.follow(h, e, t)
 	case e.Known():
 		r.contradicted(h, fmt.Sprintf("%q comes from a host that is %s", e.Kind, h.phase))
 	default:
@@ -152,11 +152,11 @@ func (r *Run) apply(h *host, e told) {
 	}
 }
 
-// follow takes a step. What ends the host's part has moved it itself.
-func (r *Run) follow(h *host, e told, step *phaseStep) {
-	detail := step.do(r, h, e)
-	if !step.stay && !h.over() {
-		r.move(h, step.to, detail)
+// follow makes a transition. What ends the host's part has moved it itself.
+func (r *Run) follow(h *host, e told, t *phaseTransition) {
+	detail := t.do(r, h, e)
+	if !t.stay && !h.over() {
+		r.move(h, t.to, detail)
 	}
 }
 

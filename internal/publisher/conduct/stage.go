@@ -24,17 +24,17 @@ var stageNames = [...]string{"gathering", "committing", "starting", "running", "
 // String names the stage.
 func (s Stage) String() string { return stageNames[s] }
 
-// A stageStep leads from a stage to the next as soon as its guard holds. What time alone
+// A stageTransition leads from a stage to the next as soon as its guard holds. What time alone
 // makes true has an entry among the deadlines.
-type stageStep struct {
+type stageTransition struct {
 	from, until Stage // the first and the last from which it leads
 	guard       func(*Run) bool
 	do          func(*Run) // on the way
 	to          Stage
 }
 
-// stageSteps are looked through in this order, again and again until none applies.
-var stageSteps = [...]stageStep{
+// stageTransitions are looked through in this order, again and again until none applies.
+var stageTransitions = [...]stageTransition{
 	{Gathering, Running, func(r *Run) bool { return r.ending.stopped() }, (*Run).tellStop, Stopping},
 	{Gathering, Running, isRefused, stopRefused, Stopping},
 	{Gathering, Gathering, mayCommit, func(r *Run) { r.committingAt = r.now }, Committing},
@@ -49,12 +49,12 @@ func nothing(*Run) {}
 
 // advance moves the run on as far as it can go now.
 func (r *Run) advance() {
-	for step := stageStepOf(r); step != nil; step = stageStepOf(r) {
-		r.stage = step.to // so that what is done is done in the new stage
+	for t := stageTransitionOf(r); t != nil; t = stageTransitionOf(r) {
+		r.stage = t.to // so that what is done is done in the new stage
 		for i := range r.hosts {
 			r.hosts[i].touched = true
 		}
-		step.do(r)
+		t.do(r)
 	}
 	if !r.freed && r.all(Ended) {
 		r.freed = true
@@ -63,12 +63,12 @@ func (r *Run) advance() {
 	}
 }
 
-// stageStepOf finds the step that can be taken.
-func stageStepOf(r *Run) *stageStep {
-	for i := range stageSteps {
-		s := &stageSteps[i]
-		if r.stage >= s.from && r.stage <= s.until && s.guard(r) {
-			return s
+// stageTransitionOf finds the one that can be made.
+func stageTransitionOf(r *Run) *stageTransition {
+	for i := range stageTransitions {
+		t := &stageTransitions[i]
+		if r.stage >= t.from && r.stage <= t.until && t.guard(r) {
+			return t
 		}
 	}
 	return nil
