@@ -168,3 +168,55 @@ func TestStopAndWoundOfOneTaskEndTheRun(t *testing.T) {
 		t.Errorf("the run is %s, want it clearing", s.run.State())
 	}
 }
+
+// Whatever ends a run's part on the host: what is held is killed, the teardown that is owed
+// is run, and where there is none, the disk is told that none is owed.
+func TestWhatIsHeldAndOwedIsGivenUp(t *testing.T) {
+	t.Parallel()
+	setup := step(message.PhaseSetup, "setup.0")
+	tornDown := "log tearing_down, begin teardown, run 3, log exited, run 4, log exited, end teardown"
+	for name, test := range map[string]struct {
+		change  func(*message.Job)
+		state   State
+		feed    func(*site)
+		after   State
+		effects string
+	}{
+		"prepared, and stopped":       {steps, Preparing, func(s *site) { s.stop().in(Prepared{}).tornDown() }, Clearing, "interrupt, discard, " + tornDown + ", clear"},
+		"prepared, and wounded":       {steps, Preparing, func(s *site) { s.in(Wounded{}, Prepared{}).tornDown() }, Waiting, "interrupt, discard, " + tornDown + ", remark yielded, yield"},
+		"not prepared":                {steps, Preparing, func(s *site) { s.in(Prepared{Err: "no"}).tornDown() }, Clearing, tornDown + ", remark refused, clear"},
+		"wounded, then uncommitted":   {steps, Committed, func(s *site) { s.in(Wounded{}).ask(message.Uncommit).tornDown() }, Waiting, "discard, " + tornDown + ", remark yielded, yield"},
+		"stopped in a setup alone":    {setup, SettingUp, func(s *site) { s.stop().in(s.interrupted(2)) }, Clearing, "interrupt, log exited, remark command failed, end teardown, clear"},
+		"wounded in a setup alone":    {setup, SettingUp, func(s *site) { s.in(Wounded{}, s.interrupted(2)) }, Waiting, "interrupt, log exited, remark command failed, end teardown, remark yielded, yield"},
+		"a setup alone fails":         {setup, SettingUp, func(s *site) { s.in(s.ended(2, 1)) }, Clearing, "log exited, remark command failed, end teardown, remark refused, clear"},
+		"stopped after a setup alone": {setup, Ready, func(s *site) { s.stop() }, Clearing, "discard, end teardown, clear"},
+		"given back after one":        {setup, Committed, func(s *site) { s.in(Wounded{}).ask(message.Uncommit) }, Waiting, "discard, end teardown, remark yielded, yield"},
+		"ended after one":             {setup, Running, func(s *site) { s.in(setDone()) }, Clearing, "end teardown, clear"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, test.change).reach(test.state)
+			test.feed(s)
+			s.want(test.after, test.effects)
+		})
+	}
+	s := newSite(t, setup, collecting).reach(Running)
+	s.in(setDone()).want(Collecting, "end teardown, keep end, leave host, log ended, collect")
+}
+
+// A run that once gave way to an older one is refused, or finished, all the same.
+func TestFormerYieldIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, steps).reach(Ready)
+	s.in(Wounded{}).tornDown().reach(SettingUp)
+	s.in(s.ended(2, 1)).tornDown()
+	if s.run.State() != Clearing {
+		t.Errorf("the run that failed is %s, want it clearing", s.run.State())
+	}
+	s = newSite(t, steps).reach(Ready)
+	s.in(Wounded{}).tornDown().reach(Running)
+	s.in(setDone()).tornDown()
+	if s.run.State() != Clearing {
+		t.Errorf("the run that ended is %s, want it clearing", s.run.State())
+	}
+}
