@@ -89,11 +89,12 @@ func (r *Run) keepalive(h *host) {
 const missing = time.Second
 
 // probeAll compares all hosts' clocks once more, just before something that is to be
-// translated: the answers come while the hosts wait for the instant.
+// translated: the answers come while the hosts wait for the instant. They go out before
+// what was received with this Step is on the disk.
 func (r *Run) probeAll() {
 	for i := range r.hosts {
 		if h := &r.hosts[i]; !h.over() {
-			r.out.hurry(Send{Host: i, Control: message.Control{Kind: message.Keepalive, Ack: h.inbox.acked, Probe: &message.Probe{}}})
+			r.out.hurry(Send{Host: i, Control: message.Control{Kind: message.Keepalive, Ack: h.inbox.safe, Probe: &message.Probe{}}})
 		}
 	}
 }

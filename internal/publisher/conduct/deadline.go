@@ -188,7 +188,7 @@ func (r *Run) plan() {
 	for i := range r.hosts {
 		h := &r.hosts[i]
 		if h.touched {
-			h.due, h.touched = dueOf(r, h), false
+			h.due, h.touched, h.inbox.safe = dueOf(r, h), false, h.inbox.acked
 		}
 		r.next = sooner(r.next, h.due)
 	}

@@ -21,8 +21,9 @@ type inbox struct {
 	progress time.Time // the same, or when there last was nothing to wait for
 	askedAt  time.Time // when the host was last asked for what is missing
 	unacked  int       // bytes applied and not yet acknowledged
-	acked    uint64
-	sums     []uint64 // of the latest events applied, a ring
+	acked    uint64    // what the host is told is safe
+	safe     uint64    // the same, before this Step: it is on the disk
+	sums     []uint64  // of the latest events applied, a ring
 }
 
 // rememberedSums is of how many events that have been applied it is known what was in

@@ -1,6 +1,7 @@
 package conduct
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,6 +268,30 @@ func TestStopIsUrgent(t *testing.T) {
 			t.Errorf("effect %d after the stops is %+v, want a keepalive with a probe", i, e)
 		}
 	}
+}
+
+// What goes out before all else acknowledges nothing that is not on the disk yet: here the
+// failure is also what makes a quarter of the window full.
+func TestUrgentKeepaliveAcknowledgesNothingNew(t *testing.T) {
+	t.Parallel()
+	l, alpha := alone(t)
+	l.advance(1500 * time.Millisecond)
+	a := alpha.logsOutput(0, message.Stdout, "x\n")
+	a.Size = 1<<18 - 50
+	alpha.sends(a)
+	before := len(l.effects)
+	alpha.exit(0, 3) // the lab fails where an event is acknowledged too early
+	var acks []uint64
+	for _, e := range l.effects[before:] {
+		if s, ok := e.(Send); ok && s.Control.Kind == message.Keepalive {
+			acks = append(acks, s.Control.Ack)
+		}
+	}
+	if want := []uint64{alpha.seq - 2, alpha.seq}; !slices.Equal(acks, want) {
+		t.Errorf("acknowledged is %d, want %d", acks, want)
+	}
+	alpha.obey()
+	l.wants(l.end(), outcome.RunFailed, "a.0 on alpha exited with status 3")
 }
 
 func TestTimeoutDoesNotCountTheTeardown(t *testing.T) {
