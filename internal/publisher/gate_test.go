@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
@@ -12,7 +13,7 @@ import (
 
 func TestNoStartWhileTheGateIsClosed(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newLab(t, func(c *Config) { c.Lease = 3 * time.Second })
 	alpha := l.worker("alpha")
 	gate := make(chan struct{})
 	l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { s.Gate = gate })
