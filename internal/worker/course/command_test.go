@@ -113,6 +113,31 @@ func TestTeardownThatHangsIsEnded(t *testing.T) {
 	}
 }
 
+// A command that is being ended for another reason, and takes so long over it that its
+// own time passes, was stopped and did not time out.
+func TestCommandThatIsBeingStoppedDoesNotTimeOut(t *testing.T) {
+	t.Parallel()
+	for name, interrupt := range map[string]func(*site){
+		"stop":  func(s *site) { s.stop() },
+		"wound": func(s *site) { s.in(Wounded{}) },
+	} {
+		s := newSite(t, steps).reach(SettingUp)
+		s.pass(9 * time.Second)
+		interrupt(s)
+		s.pass(2*time.Second).want(SettingUp, "interrupt")
+		s.in(s.interrupted(2))
+		if e := s.last(message.Exited).Exited; e.TimedOut || !e.Stopped {
+			t.Errorf("%s: the command: %+v, want it stopped", name, e)
+		}
+	}
+
+	s := newSite(t, steps).reach(SettingUp)
+	s.pass(10 * time.Second).stop().in(s.interrupted(2)) // it had timed out before
+	if e := s.last(message.Exited).Exited; !e.TimedOut {
+		t.Errorf("the command: %+v, want it timed out", e)
+	}
+}
+
 func TestStopInSetupEndsItAndTearsDown(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, steps).reach(SettingUp)

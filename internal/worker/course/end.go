@@ -1,6 +1,7 @@
 package course
 
 import (
+	"strings"
 	"time"
 
 	"downbeat/internal/message"
@@ -70,9 +71,21 @@ func refuse(r *Run) {
 	if r.steps {
 		r.refusal.Totals = r.account.totals
 	}
-	r.emit(Log{What: RunRefused, Reason: r.refusal.Reason})
+	r.emit(Log{What: RunRefused, Reason: inFull(r.refusal)})
 	r.end = &message.Event{Kind: message.Refused, Refused: r.refusal}
 	clearDir(r)
+}
+
+// inFull is the reason of a refusal with the problems that it comes from.
+func inFull(info *message.RefusedInfo) string {
+	problems := make([]string, len(info.Problems))
+	for i, p := range info.Problems {
+		problems[i] = p.Process + ": " + p.Reason
+	}
+	if len(problems) == 0 {
+		return info.Reason
+	}
+	return info.Reason + ": " + strings.Join(problems, "; ")
 }
 
 // clearDir removes the run's directory. What is left of it is told in the last event.

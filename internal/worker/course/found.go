@@ -25,5 +25,6 @@ func (r *Run) takeFound(in Recovered) {
 // reported is sent.
 func clearBeside(r *Run) {
 	r.free = true
+	r.drain() // the worker may be leaving already
 	r.emit(Clear{})
 }

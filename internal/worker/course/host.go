@@ -54,7 +54,12 @@ func prepare(r *Run) {
 	r.emit(Prepare{})
 }
 
-func interrupt(r *Run) { r.emit(Interrupt{}) }
+// interrupt ends the task under way. The time of a command doesn't count any more: what
+// ends it is not that.
+func interrupt(r *Run) {
+	r.deadlines.command = never
+	r.emit(Interrupt{})
+}
 
 // refuseFor notes why the host can't take part, if there is a reason.
 func (r *Run) refuseFor(reason string, problems []message.Problem) {

@@ -60,6 +60,19 @@ func TestHostThatCannotTakePartSaysWhy(t *testing.T) {
 	}
 }
 
+// The worker's own log names what the refusal is about, as the publisher is told.
+func TestRefusalIsRemarkedWithItsProblems(t *testing.T) {
+	t.Parallel()
+	s := newSite(t).reach(Preparing)
+	effects := s.run.Step(s.now, Prepared{Err: "p.0: nothing there; p.1: is a directory", Problems: []message.Problem{
+		{Process: "p.0", Reason: "nothing there"}, {Process: "p.1", Reason: "is a directory"},
+	}})
+	want := Log{What: RunRefused, Reason: "2 of 2 commands can't be run: p.0: nothing there; p.1: is a directory"}
+	if effects[0] != want {
+		t.Errorf("remark %+v, want %+v", effects[0], want)
+	}
+}
+
 // A directory that can't be made leaves no teardown to be run.
 func TestNothingIsOwedWithoutADirectory(t *testing.T) {
 	t.Parallel()

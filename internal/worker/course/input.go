@@ -99,8 +99,8 @@ type (
 	Leaving struct{}
 	// Noted is something odd that people are to be told with the run's last event.
 	Noted struct{ Text string }
-	// Recovered is what the worker has found of the run at its start. It is the
-	// first input of a run that was made by [Recover], and comes only there.
+	// Recovered is what the worker has found of the run at its start. It comes first,
+	// to a run that was made by [Recover], and only there.
 	Recovered struct {
 		// Ended: the log has the run's last event.
 		Ended bool

@@ -132,6 +132,19 @@ func TestShutdownWaitsALittleForTheAcknowledgement(t *testing.T) {
 	s.in(AllAcked{}).want(Over, "end")
 }
 
+// A worker may be told to shut down before it has looked at what it found.
+func TestShutdownAtTheStartWaitsNoLongerThanLater(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]Recovered{"ended": {Ended: true}, "collecting": {Resume: &message.DoneInfo{}}} {
+		j := job(collecting)
+		s := &site{t: t, job: j, now: epoch, run: Recover(testConfig(j), epoch)}
+		s.in(Leaving{}, in)
+		if got := s.run.Next().Sub(epoch); got != drainTime {
+			t.Errorf("%s: what was found is given up after %s, want %s", name, got, drainTime)
+		}
+	}
+}
+
 func TestShutdownEndsACollection(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, collecting).reach(Collecting)

@@ -83,7 +83,7 @@ func New(config Config, now time.Time) *Run {
 }
 
 // Recover makes a run that the worker has found at its start. Its first input is
-// [Recovered].
+// [Recovered], or [Leaving] and then that.
 func Recover(config Config, now time.Time) *Run {
 	r := New(config, now)
 	r.state, r.recovered = Found, true
