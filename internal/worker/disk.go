@@ -74,10 +74,10 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 		return errors.Join(err, sweepErr, log.Close())
 	}
 	r.mail.post(found)
-	w.start(ctx, r)
 	if !found.Ended && found.Resume == nil {
 		w.turns.admit(r) // for its teardown
 	}
+	w.start(ctx, r)
 	return nil
 }
 

@@ -87,8 +87,8 @@ func (w *Worker) take(ctx context.Context, d *queue.Delivery, job *message.Job) 
 	}
 	w.taken.Add(1)
 	w.slog.Info("job taken", "run", job.Run, "experiment", job.Experiment, "datapoint", job.Datapoint, "processes", job.Count(message.PhaseRun))
+	w.turns.admit(r) // before it begins: once over, it would never give the host back
 	w.start(ctx, r)
-	w.turns.admit(r)
 }
 
 // journal puts a job onto the disk, from where it is known after any crash.
