@@ -175,6 +175,34 @@ func TestWorkerThatDiedWhileItCollectedCollectsAnew(t *testing.T) {
 	}
 }
 
+// A worker that dies while it removes the directory has all files in its log.
+func TestWorkerThatDiedAfterItCollectedDoesNotCollectAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	job := s.job("true")
+	job.Collect = []string{"*"}
+	log := s.log(job)
+	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
+	testkit.Check(t, j.event(message.Event{Kind: message.Ended}))
+	var part message.Pieces
+	part.Add(message.Piece{Kind: message.FileBegin, Path: "a"})
+	part.Add(message.Piece{Kind: message.FileData, Data: []byte("whole")})
+	part.Add(message.Piece{Kind: message.FileEnd, Size: 5, Sum: sha256.Sum256([]byte("whole"))})
+	_, _, err := j.files(part.Pack())
+	testkit.Check(t, err)
+	testkit.Check(t, log.Close())
+	files := message.FileTotals{Files: 1, Bytes: 5}
+	dir := directory{runs: filepath.Dir(s.runDir(job)), run: job.Run}
+	testkit.Check(t, dir.keepEnd(&message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1), Files: &files}))
+	s.serve(nil)
+	if done := s.finish(job); done.Outcome != message.HostDone || done.Files == nil || *done.Files != files {
+		t.Errorf("done %+v with files %+v, want what was collected", done, done.Files)
+	}
+	if got := unpack(t, s.Of(job).Pieces()); got.anew != 0 || got.files["a"] != "whole" {
+		t.Errorf("collected %q, %d times anew; want a, as it was", got.files, got.anew)
+	}
+}
+
 // newTestCollection makes one of that directory whose log nobody reads.
 func newTestCollection(t *testing.T, backlog int, patterns ...string) (*collection, *journal) {
 	t.Helper()

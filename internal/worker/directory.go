@@ -21,7 +21,8 @@ const (
 	// until its teardown is over. The log forgets what was acknowledged.
 	owedFile = "owed"
 	// endedFile holds what is to be reported at the end of a run whose files are being
-	// collected. A worker that was killed meanwhile goes by it, and collects anew.
+	// collected. A worker that was killed meanwhile goes by it, and collects anew; where it
+	// tells of the files, they have been.
 	endedFile = "ended"
 )
 
@@ -189,13 +190,17 @@ func (d *directory) owes() bool { return exists(filepath.Join(d.path(), owedFile
 // oweNoMore notes that the teardown is over.
 func (d *directory) oweNoMore() error { return os.Remove(filepath.Join(d.path(), owedFile)) }
 
-// keepEnd notes how the run has ended.
+// keepEnd notes how the run has ended. What was noted before stays until it is written.
 func (d *directory) keepEnd(done *message.DoneInfo) error {
 	data, err := json.Marshal(done)
 	if err != nil {
 		return fmt.Errorf("encode the end of the run: %w", err)
 	}
-	return os.WriteFile(filepath.Join(d.path(), endedFile), data, 0o600)
+	path := filepath.Join(d.path(), endedFile)
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // end is what keepEnd has noted. It is nil where the run had not come to its end, or that

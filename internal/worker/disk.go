@@ -97,7 +97,9 @@ func (r *run) found(swept int, sweepErr error) (course.Recovered, error) {
 		return found, nil
 	}
 	if found.Resume = r.dir.end(); found.Resume != nil && sweepErr == nil {
-		r.slog.Info("collecting the files of a run that was left behind")
+		if found.Resume.Files == nil {
+			r.slog.Info("collecting the files of a run that was left behind")
+		}
 		return found, nil
 	}
 	r.slog.Warn("a run was left behind", "swept", swept)

@@ -65,8 +65,8 @@ type (
 	// EndTeardown notes on the disk that no teardown is owed any more, and removes
 	// what BeginTeardown has made elsewhere.
 	EndTeardown struct{}
-	// KeepEnd notes on the disk how the run has ended: a worker that dies while files
-	// are collected goes by it.
+	// KeepEnd notes on the disk how the run has ended, in place of an earlier note: a
+	// worker that dies before that is in the log goes by it.
 	KeepEnd struct{ Done *message.DoneInfo }
 	// NoteLeft notes on the disk that processes of the run can't be ended: the
 	// worker's next start is to know of it.

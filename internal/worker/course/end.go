@@ -108,12 +108,14 @@ func collectAnew(r *Run) {
 }
 
 func (r *Run) beginCollecting(anew bool) {
-	r.emit(KeepEnd{Done: r.end.Done})
+	keepEnd(r)
 	leaveHost(r)
 	r.journal(&message.Event{Kind: message.Ended})
 	r.drain() // where it was the lease that ended the run, it has run out
 	r.emit(Collect{Anew: anew})
 }
+
+func keepEnd(r *Run) { r.emit(KeepEnd{Done: r.end.Done}) }
 
 // addFiles puts into the last event what was collected.
 func addFiles(r *Run) {

@@ -38,7 +38,7 @@ func TestFilesAreCollectedOnceNoProcessIsLeft(t *testing.T) {
 	s := newSite(t, steps, collecting).reach(Running)
 	s.in(setDone()).tornDown().want(Collecting,
 		"log tearing_down, begin teardown, run 3, log exited, run 4, log exited, end teardown, keep end, leave host, log ended, collect")
-	s.in(Collected{&message.FileTotals{Files: 2, Bytes: 12}}).want(Clearing, "clear")
+	s.in(Collected{&message.FileTotals{Files: 2, Bytes: 12}}).want(Clearing, "keep end, clear")
 	s.in(Cleared{}).want(Finished, "log last done")
 	if done := s.last(message.Done).Done; done.Files == nil || done.Files.Files != 2 || done.Outcome != message.HostDone {
 		t.Errorf("done: %+v", done)
@@ -59,7 +59,7 @@ func TestNothingIsCollectedOfProcessesThatWereNeverReleased(t *testing.T) {
 func TestCollectionThatIsBrokenOffIsRemarked(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, collecting).reach(Collecting)
-	s.in(Collected{&message.FileTotals{BrokenOff: "no space"}}).want(Clearing, "remark collection ended, clear")
+	s.in(Collected{&message.FileTotals{BrokenOff: "no space"}}).want(Clearing, "remark collection ended, keep end, clear")
 }
 
 // A huge directory does not keep the end of a run.
@@ -122,7 +122,7 @@ func TestLogThatCannotBeReadBackIsReported(t *testing.T) {
 		"running":    {Running, nil, func(s *site) { s.in(setDone(), Cleared{}) }, "stop at 0s with 2s, remark stopping, clear, leave host, log last done, reply done, end"},
 		"finished":   {Finished, nil, nil, "reply done, end"},
 		"clearing":   {Clearing, nil, func(s *site) { s.in(Cleared{}) }, "leave host, log last done, reply done, end"},
-		"collecting": {Collecting, []func(*message.Job){collecting}, func(s *site) { s.in(Collected{&message.FileTotals{}}, Cleared{}) }, "stop collecting: damaged, clear, log last done, reply done, end"},
+		"collecting": {Collecting, []func(*message.Job){collecting}, func(s *site) { s.in(Collected{&message.FileTotals{}}, Cleared{}) }, "stop collecting: damaged, keep end, clear, log last done, reply done, end"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

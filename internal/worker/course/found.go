@@ -6,6 +6,7 @@ import "downbeat/internal/message"
 
 func hadEnded(r *Run) bool          { return r.found.Ended }
 func hadBegunToCollect(r *Run) bool { return r.found.Resume != nil }
+func hadCollected(r *Run) bool      { return hadBegunToCollect(r) && r.found.Resume.Files != nil }
 func isLost(r *Run) bool            { return r.lost != nil }
 func isNotLost(r *Run) bool         { return r.lost == nil }
 func isLostAndOwes(r *Run) bool     { return r.lost != nil && owes(r) }
@@ -27,4 +28,14 @@ func clearBeside(r *Run) {
 	r.free = true
 	r.drain() // the worker may be leaving already
 	r.emit(Clear{})
+}
+
+// closeAnew goes on where a worker died that had collected the files, and not reported
+// the end. The directory may be gone in part: collected again, it would replace what the
+// publisher has by less.
+func closeAnew(r *Run) {
+	r.free = true
+	r.end = &message.Event{Kind: message.Done, Done: r.found.Resume}
+	r.drain()
+	clearDir(r)
 }

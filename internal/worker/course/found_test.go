@@ -20,10 +20,26 @@ func TestCollectionThatHadBegunIsDoneAnew(t *testing.T) {
 	t.Parallel()
 	resume := &message.DoneInfo{Outcome: message.HostDone, Totals: []message.Total{{StdoutBytes: 5}}}
 	s := found(t, Recovered{Resume: resume}, collecting).want(Collecting, "keep end, leave host, log ended, collect anew")
-	s.in(Collected{&message.FileTotals{Files: 1}}, Cleared{}).want(Finished, "clear, log last done")
+	s.in(Collected{&message.FileTotals{Files: 1}}, Cleared{}).want(Finished, "keep end, clear, log last done")
 	if done := s.last(message.Done).Done; done.Outcome != message.HostDone || done.Files.Files != 1 || done.Totals[0].StdoutBytes != 5 {
 		t.Errorf("done: %+v", done)
 	}
+}
+
+// The directory may be removed in part by then: to collect it again would replace what
+// is with the publisher by less.
+func TestFilesThatWereCollectedAreNotCollectedAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, collecting).reach(Collecting)
+	s.in(Collected{&message.FileTotals{Files: 2}}).want(Clearing, "keep end, clear")
+	end := s.kept
+
+	s = found(t, Recovered{Resume: end}, collecting).want(Clearing, "clear")
+	s.pass(clearFor).want(Finished, "log last done")
+	if done := s.last(message.Done).Done; done.Outcome != message.HostDone || done.Files == nil || done.Files.Files != 2 {
+		t.Errorf("done: %+v", done)
+	}
+	s.in(AllAcked{}).want(Over, "end")
 }
 
 func TestRunOfACrashedWorkerIsTornDownAndReportedLost(t *testing.T) {

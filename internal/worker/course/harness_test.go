@@ -69,6 +69,7 @@ type site struct {
 	// said are all the events that were logged or sent.
 	said []*message.Event
 	done []*message.Event // that were logged last
+	kept *message.DoneInfo
 }
 
 func testConfig(j *message.Job) Config {
@@ -130,6 +131,10 @@ func (s *site) take(effects []Effect) {
 		if e, ok := e.(JournalLast); ok {
 			s.said = append(s.said, e.Event)
 			s.done = append(s.done, e.Event)
+		}
+		if e, ok := e.(KeepEnd); ok {
+			kept := *e.Done
+			s.kept = &kept
 		}
 		if e, ok := e.(Reply); ok {
 			s.said = append(s.said, e.Event)

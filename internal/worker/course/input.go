@@ -104,8 +104,8 @@ type (
 	Recovered struct {
 		// Ended: the log has the run's last event.
 		Ended bool
-		// Resume is how the run had ended, where only its files were still to be
-		// collected; else nil.
+		// Resume is what KeepEnd has noted: how the run had ended, where only its files
+		// were still to be collected, or, with Files, not even they; else nil.
 		Resume *message.DoneInfo
 		// Reason says, if it is neither, why the run is lost; Swept is how many of its
 		// processes had to be ended.

@@ -40,7 +40,8 @@ import "fmt"
 // What a worker finds of a run at its start, it takes up:
 //
 //	         ┌──→ waiting
-//	found ───┼──→ collecting
+//	         ├──→ collecting
+//	found ───┼──→ clearing
 //	         └──→ finished
 //
 // Up to committed no process of the run has executed an instruction; from collecting
@@ -137,6 +138,7 @@ func act(functions ...func(*Run)) []func(*Run) { return functions }
 var transitions = []transition{
 	// What a worker has left that died.
 	{in(Found), onRecovered, hadEnded, act(clearBeside), Finished},
+	{in(Found), onRecovered, hadCollected, act(closeAnew), Clearing},
 	{in(Found), onRecovered, hadBegunToCollect, act(collectAnew), Collecting},
 	{in(Found), onRecovered, nil, nil, Waiting}, // for the host, and its teardown
 
@@ -196,7 +198,7 @@ var transitions = []transition{
 	{in(Waiting), onStop, isNotLost, act(noteStop, finish), Clearing},
 
 	// The end.
-	{in(Collecting), onCollected, nil, act(addFiles, clearDir), Clearing},
+	{in(Collecting), onCollected, nil, act(addFiles, keepEnd, clearDir), Clearing},
 	{in(Clearing), onCleared, isMute, act(reportEnd, replyMissing), Over},
 	{in(Clearing), onCleared, nil, act(reportEnd), Finished},
 	{in(Finished), onAcked, nil, nil, Over},
