@@ -181,8 +181,8 @@ func (m *memory) nearest(at float64) interval {
 	e := slices.MinFunc(m.known, func(a, b evidence) int {
 		return cmp.Compare(math.Abs(a.since-at), math.Abs(b.since-at))
 	})
-	high := e.upper.bound + worstDrift*math.Abs(e.upper.at-at)
-	low := e.lower.bound - worstDrift*math.Abs(e.lower.at-at)
+	high := e.upper.bound + float64(worstDrift*math.Abs(e.upper.at-at))
+	low := e.lower.bound - float64(worstDrift*math.Abs(e.lower.at-at))
 	return interval{low: min(low, high), high: max(low, high), slope: m.slope}
 }
 
@@ -203,7 +203,7 @@ func (c *curve) at(at, wander float64, m *memory) interval {
 		c.left, c.right, c.known = m.at(c.begin, wander), m.at(c.begin+piece, wander), true
 	}
 	part := (at - c.begin) / piece
-	i := interval{low: c.left.low + part*(c.right.low-c.left.low), high: c.left.high + part*(c.right.high-c.left.high)}
+	i := interval{low: c.left.low + float64(part*(c.right.low-c.left.low)), high: c.left.high + float64(part*(c.right.high-c.left.high))}
 	i.grow(wander * piece * piece / 8) // by how much it can bulge between the ends
 	return i
 }

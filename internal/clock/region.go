@@ -12,7 +12,10 @@ type point struct{ at, bound float64 }
 // at most a - b·rate.
 type line struct{ a, b float64 }
 
-func (l line) at(rate float64) float64 { return l.a - l.b*rate }
+// at is the bound at a rate. Here and wherever else a product is added, the conversion
+// has it rounded first: else some machines would round once and others twice, and
+// the same exchanges would not give the same times everywhere.
+func (l line) at(rate float64) float64 { return l.a - float64(l.b*rate) }
 
 // A region is what may be true of the offset and its rate at one instant: the
 // offset is below the upper lines, what is below it (the offset with the other
@@ -27,7 +30,7 @@ func (i interval) and(o interval) interval {
 	return interval{low: max(i.low, o.low), high: min(i.high, o.high), slope: i.slope}
 }
 
-func (i *interval) grow(by float64) { i.low, i.high = i.low-by, i.high+by }
+func (i *interval) grow(by float64) { i.low, i.high = i.low-float64(by), i.high+float64(by) }
 
 func (i *interval) middle() time.Duration { return time.Duration(math.Round((i.low + i.high) / 2)) }
 
@@ -130,7 +133,7 @@ func (g region) gap(rate float64) line {
 func lowest(lines []line, rate float64) line {
 	best, at := 0, math.Inf(1)
 	for i, l := range lines {
-		if v := l.a - l.b*rate; v < at {
+		if v := l.at(rate); v < at {
 			best, at = i, v
 		}
 	}
