@@ -48,9 +48,14 @@ func (p *Plan) expected() outcome.Run {
 }
 
 // calm reports whether there is one run alone, nothing goes wrong with machines, and
-// nothing takes long on its way.
+// nothing takes long on its way or to be collected.
 func (p *Plan) calm() bool {
-	return len(p.Publishers) == 1 && len(p.Publishers[0].Runs) == 1 && len(p.Faults) == 0 && p.Network.SlowPercent == 0
+	if len(p.Publishers) != 1 || len(p.Publishers[0].Runs) != 1 || len(p.Faults) > 0 || p.Network.SlowPercent > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(p.Publishers[0].Runs[0].Parts, func(part Part) bool {
+		return slices.ContainsFunc(part.Collect, func(f Collected) bool { return f.Takes > 5*time.Second })
+	})
 }
 
 // A prospect is whether a host will be ready.

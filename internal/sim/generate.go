@@ -150,7 +150,10 @@ func generatePart(r *random, run *RunPlan, host int, size Size, troubled bool) P
 	}
 	if r.oneIn(4) {
 		for i := range r.between(1, 3) {
-			part.Collect = append(part.Collect, Collected{Path: fmt.Sprintf("file%d", i), Bytes: r.below(pick(r, 10, 1000, 200_000)), Broken: r.oneIn(20), Takes: r.within(0, 20*time.Millisecond)})
+			part.Collect = append(part.Collect, Collected{Path: fmt.Sprintf("file%d", i), Bytes: r.below(pick(r, 10, 1000, 200_000)), Broken: r.oneIn(20), Takes: r.within(0, pick(r, 20*time.Millisecond, 20*time.Millisecond, 20*time.Millisecond, 2*time.Second))})
+			if r.oneIn(60) { // it hangs
+				part.Collect[i].Takes = r.within(20*time.Second, 3*time.Minute)
+			}
 		}
 	}
 	if r.oneIn(6) {

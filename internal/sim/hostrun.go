@@ -39,8 +39,9 @@ type hostRun struct {
 	late     []*message.Event
 	mute     bool
 
-	collecting string // why collecting is to be broken off; empty: it is not
-	over       bool
+	collecting  string // why collecting is to be broken off; empty: it is not
+	stopReading func() // ends the reading of a file early
+	over        bool
 }
 
 func newHostRun(w *worker, dir *runDir) *hostRun {
@@ -178,6 +179,7 @@ func (t *hostRun) do(e course.Effect) {
 		t.collect(e.Anew)
 	case course.StopCollecting:
 		t.collecting = e.Reason
+		t.stopReading()
 	case course.Clear:
 		t.after(t.ledger.part.ClearTakes, func() { t.post(course.Cleared{}) })
 	case course.Discard:

@@ -172,7 +172,11 @@ func (t *hostRun) collectFile(n int, totals *message.FileTotals) {
 		return
 	}
 	f := &files[n]
-	t.after(f.Takes, func() {
+	t.stopReading = t.begin(f.Takes, func(interrupted bool) {
+		if interrupted {
+			t.collectFile(n, totals)
+			return
+		}
 		if f.Broken {
 			if t.files(message.Piece{Kind: message.FileMissing, Path: f.Path, Reason: "permission denied"}) {
 				totals.Missing++

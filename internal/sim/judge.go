@@ -120,6 +120,9 @@ func (r *RunPlan) longest() time.Duration {
 			case message.PhaseRun:
 			}
 		}
+		for k := range r.Parts[i].Collect {
+			t += r.Parts[i].Collect[k].Takes
+		}
 		setup, teardown = max(setup, s), max(teardown, t)
 	}
 	return 2*r.ReadyTimeout + setup + 4*asking + r.Timeout + r.Grace + 2*teardown + 4*time.Minute

@@ -33,7 +33,7 @@ type mutant struct {
 
 func main() {
 	runs := flag.Int("runs", 20_000, "in how many runs a mutant must be found")
-	limit := flag.Duration("limit", 3*time.Minute, "how long is looked for one")
+	limit := flag.Duration("limit", 5*time.Minute, "how long is looked for one")
 	only := flag.String("only", "", "try only the mutants whose name contains this")
 	flag.Parse()
 	survivors, err := try(*runs, *limit, *only)
@@ -68,12 +68,11 @@ func try(runs int, limit time.Duration, only string) (survivors []string, err er
 			return nil, fmt.Errorf("%s: %w", m.name, err)
 		}
 		began := time.Now()
-		found := look(binary, runs, limit)
-		if found == "" {
+		found, how := look(binary, runs, limit)
+		if !found {
 			survivors = append(survivors, m.name)
-			found = "SURVIVED"
 		}
-		fmt.Fprintf(os.Stdout, "%5.1f s  %-60s %s\n", time.Since(began).Seconds(), m.name, found)
+		fmt.Fprintf(os.Stdout, "%5.1f s  %-70s %s\n", time.Since(began).Seconds(), m.name, how)
 	}
 	return survivors, nil
 }
@@ -161,9 +160,9 @@ func replace(text, old, changed string) (string, error) {
 
 var seedPattern = regexp.MustCompile(`seed (\d+): (.*)`)
 
-// look has the simulator look for the mutant and says how it was found; empty if it
+// look has the simulator look for the mutant and says how it was found, or that it
 // was not.
-func look(binary string, runs int, limit time.Duration) string {
+func look(binary string, runs int, limit time.Duration) (found bool, how string) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	test := exec.CommandContext(ctx, binary, "-test.run=^TestPromisesHold$", "-sim.quick", "-sim.runs="+strconv.Itoa(runs))
@@ -171,11 +170,11 @@ func look(binary string, runs int, limit time.Duration) string {
 	match := seedPattern.FindStringSubmatch(string(out))
 	switch {
 	case match != nil:
-		return "seed " + match[1] + ": " + match[2]
+		return true, "seed " + match[1] + ": " + match[2]
 	case ctx.Err() != nil:
-		return "it never ends"
+		return false, fmt.Sprintf("NOT FOUND within %s", limit)
 	case err != nil:
-		return "it crashes"
+		return true, "it crashes"
 	}
-	return ""
+	return false, fmt.Sprintf("NOT FOUND in %d runs", runs)
 }
