@@ -46,46 +46,46 @@ func TestBrokerFaults(t *testing.T) {
 	t.Run("wiped", func(t *testing.T) { testBrokerWiped(t, node) })
 }
 
-// counting prints line after line until it is [lab.enough], and notes beside it
+// counting prints line after line until it is [cluster.enough], and notes beside it
 // how far it is. It is one process: a shell would start another for each line.
-const counting = `{run: [perl, -e, '$| = 1; until (-e "$ENV{LAB}/enough") { $i++; print "line $i\n"; ` +
-	`open F, ">", "$ENV{LAB}/$ENV{DOWNBEAT_HOST}"; print F $i; close F; select undef, undef, undef, 0.01 }']}`
+const counting = `{run: [perl, -e, '$| = 1; until (-e "$ENV{SCRATCH}/enough") { $i++; print "line $i\n"; ` +
+	`open F, ">", "$ENV{SCRATCH}/$ENV{DOWNBEAT_HOST}"; print F $i; close F; select undef, undef, undef, 0.01 }']}`
 
 // count is an experiment with counting on two hosts.
 const count = "name: count\nhosts: {alpha: [" + counting + "], bravo: [" + counting + "]}\n"
 
 // reached is how far counting is on a host.
-func (l *lab) reached(host string) int {
+func (c *cluster) reached(host string) int {
 	var n int
-	data, _ := os.ReadFile(l.path(host))
+	data, _ := os.ReadFile(c.path(host))
 	_, _ = fmt.Sscan(string(data), &n)
 	return n
 }
 
 // awaitMore waits until counting has gone on for a while on a host.
-func (l *lab) awaitMore(host string) {
-	l.t.Helper()
-	before := l.reached(host)
-	testkit.WaitFor(l.t, host+" counts on", func() bool { return l.reached(host) >= before+50 })
+func (c *cluster) awaitMore(host string) {
+	c.t.Helper()
+	before := c.reached(host)
+	testkit.WaitFor(c.t, host+" counts on", func() bool { return c.reached(host) >= before+50 })
 }
 
 // enough ends counting.
-func (l *lab) enough() {
-	l.t.Helper()
-	l.write("enough", "")
+func (c *cluster) enough() {
+	c.t.Helper()
+	c.write("enough", "")
 }
 
 // wantCounted checks that every line of counting has come, once and in order.
-func (l *lab) wantCounted(hosts ...string) {
-	l.t.Helper()
+func (c *cluster) wantCounted(hosts ...string) {
+	c.t.Helper()
 	for _, host := range hosts {
-		n := l.reached(host)
+		n := c.reached(host)
 		var want bytes.Buffer
 		for i := range n {
 			fmt.Fprintf(&want, "line %d\n", i+1)
 		}
-		if got := l.output("results/count/latest/0001/" + host + "/0.out"); n == 0 || !bytes.Equal(got, want.Bytes()) {
-			l.t.Errorf("%d bytes and %d lines of %s have come, want the %d bytes of %d lines",
+		if got := c.output("results/count/latest/0001/" + host + "/0.out"); n == 0 || !bytes.Equal(got, want.Bytes()) {
+			c.t.Errorf("%d bytes and %d lines of %s have come, want the %d bytes of %d lines",
 				len(got), bytes.Count(got, []byte("\n")), host, want.Len(), n)
 		}
 	}
@@ -94,31 +94,31 @@ func (l *lab) wantCounted(hosts ...string) {
 // A broker that takes no messages disturbs no process: workers keep what is
 // printed on their disks, and it comes when the broker takes messages again.
 func testBrokerBlocked(t *testing.T, node *rabbittest.Node) {
-	l := newLab(t, node.URL())
-	alpha, bravo := l.worker("alpha", "DOWNBEAT_LEASE="+awhile), l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
-	l.write("count.yaml", count)
-	p := l.publish("--lease="+awhile, "count.yaml")
-	l.awaitMore("alpha")
-	l.awaitMore("bravo")
+	c := newCluster(t, node.URL())
+	alpha, bravo := c.worker("alpha", "DOWNBEAT_LEASE="+awhile), c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	c.write("count.yaml", count)
+	p := c.publish("--lease="+awhile, "count.yaml")
+	c.awaitMore("alpha")
+	c.awaitMore("bravo")
 
 	unblock := block(t, node)
 	for _, worker := range []*program{alpha, bravo} {
 		worker.await("the broker takes no messages at the moment")
 	}
-	l.awaitMore("alpha")
-	l.awaitMore("bravo")
-	l.enough()
+	c.awaitMore("alpha")
+	c.awaitMore("bravo")
+	c.enough()
 	for _, worker := range []*program{alpha, bravo} {
 		worker.await("to=finished") // to the end, with nobody to take it
 	}
 	if p.over() {
-		t.Errorf("publish has ended while the broker was blocked:\n%s", &p.stderr)
+		t.Errorf("publish has ended while the broker was blocked:\n%s", tail(&p.stderr))
 	}
 	unblock()
 
 	p.wait(0, "count: succeeded")
-	l.wantCounted("alpha", "bravo")
-	l.nothingLeft()
+	c.wantCounted("alpha", "bravo")
+	c.nothingLeft()
 }
 
 // block raises the node's memory alarm, until the returned function is called
@@ -136,12 +136,12 @@ func block(t *testing.T, node *rabbittest.Node) (unblock func()) {
 	return unblock
 }
 
-// A phase is a run that is held in it while the broker is killed, in a lab of its own.
+// A phase is a run that is held in it while the broker is killed, in a cluster of its own.
 type phase struct {
 	name  string
-	enter func(l *lab) *program
+	enter func(c *cluster) *program
 	// down is called while the broker is away, up when it is there again.
-	down, up func(l *lab, publish *program)
+	down, up func(c *cluster, publish *program)
 }
 
 // awhile is a lease that no restart outlasts.
@@ -159,17 +159,17 @@ var phases = []phase{
 // costs time and nothing else; a run whose lease is over by then is lost. One
 // death is the same to all of them.
 func testBrokerKilled(t *testing.T, node *rabbittest.Node) {
-	labs, publishers := make([]*lab, len(phases)), make([]*program, len(phases))
+	clusters, publishers := make([]*cluster, len(phases)), make([]*program, len(phases))
 	for i, phase := range phases {
-		labs[i] = newLab(t, node.URL())
-		publishers[i] = phase.enter(labs[i])
+		clusters[i] = newCluster(t, node.URL())
+		publishers[i] = phase.enter(clusters[i])
 	}
 	if err := node.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	for i, phase := range phases {
 		if phase.down != nil {
-			phase.down(labs[i], publishers[i])
+			phase.down(clusters[i], publishers[i])
 		}
 	}
 	if err := node.Restart(t.Context()); err != nil {
@@ -177,127 +177,127 @@ func testBrokerKilled(t *testing.T, node *rabbittest.Node) {
 	}
 	for i, phase := range phases {
 		t.Run(phase.name, func(t *testing.T) {
-			labs[i].t, publishers[i].t = t, t
-			phase.up(labs[i], publishers[i])
-			labs[i].nothingLeft()
+			clusters[i].t, publishers[i].t = t, t
+			phase.up(clusters[i], publishers[i])
+			clusters[i].nothingLeft()
 		})
 	}
 }
 
-func enterQueued(l *lab) *program {
-	bravo := l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+func enterQueued(c *cluster) *program {
+	bravo := c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
 	bravo.signal(syscall.SIGTERM)
 	bravo.wait(0)
-	l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
-	l.write("count.yaml", count)
-	p := l.publish("--output=json", "--ready-timeout="+awhile, "--lease="+awhile, "count.yaml")
+	c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	c.write("count.yaml", count)
+	p := c.publish("--output=json", "--ready-timeout="+awhile, "--lease="+awhile, "count.yaml")
 	p.await(`"event":"ready"`, "no worker is connected")
 	return p
 }
 
-func leaveQueued(l *lab, publish *program) {
-	if l.reached("alpha") > 0 {
-		l.t.Error("alpha has begun without bravo")
+func leaveQueued(c *cluster, publish *program) {
+	if c.reached("alpha") > 0 {
+		c.t.Error("alpha has begun without bravo")
 	}
-	l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
-	l.awaitMore("alpha")
-	l.awaitMore("bravo")
-	l.enough()
+	c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	c.awaitMore("alpha")
+	c.awaitMore("bravo")
+	c.enough()
 	publish.wait(0)
-	l.wantCounted("alpha", "bravo")
+	c.wantCounted("alpha", "bravo")
 }
 
-func enterRunning(l *lab) *program {
-	l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
-	l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
-	l.write("count.yaml", count)
-	p := l.publish("--lease="+awhile, "count.yaml")
-	l.awaitOutput("results/count/latest/0001/alpha/0.out", "line 20\n")
-	l.awaitOutput("results/count/latest/0001/bravo/0.out", "line 20\n")
+func enterRunning(c *cluster) *program {
+	c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	c.write("count.yaml", count)
+	p := c.publish("--lease="+awhile, "count.yaml")
+	c.awaitOutput("results/count/latest/0001/alpha/0.out", "line 20\n")
+	c.awaitOutput("results/count/latest/0001/bravo/0.out", "line 20\n")
 	return p
 }
 
-func countOn(l *lab, _ *program) {
-	l.awaitMore("alpha")
-	l.awaitMore("bravo")
+func countOn(c *cluster, _ *program) {
+	c.awaitMore("alpha")
+	c.awaitMore("bravo")
 }
 
-func leaveRunning(l *lab, publish *program) {
-	l.awaitMore("alpha")
-	l.enough()
+func leaveRunning(c *cluster, publish *program) {
+	c.awaitMore("alpha")
+	c.enough()
 	publish.wait(0, "count: succeeded")
-	l.wantCounted("alpha", "bravo")
+	c.wantCounted("alpha", "bravo")
 }
 
 // enterStopping: the stop has come, and the process has more to say before it
 // follows it.
-func enterStopping(l *lab) *program {
-	l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
-	l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
-	l.write("stop.yaml", `
+func enterStopping(c *cluster) *program {
+	c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	c.write("stop.yaml", `
 name: stop
 hosts: {alpha: , bravo: }
 groups:
-  server: {on: alpha, shell: true, run: 'trap "echo asked; touch $LAB/asked" TERM; touch $LAB/armed; until [ -e $LAB/leave ]; do sleep 0.05; done; echo leaving'}
-  client: {on: bravo, shell: true, run: 'until [ -e $LAB/armed ]; do sleep 0.05; done'}
+  server: {on: alpha, shell: true, run: 'trap "echo asked; touch $SCRATCH/asked" TERM; touch $SCRATCH/armed; until [ -e $SCRATCH/leave ]; do sleep 0.05; done; echo leaving'}
+  client: {on: bravo, shell: true, run: 'until [ -e $SCRATCH/armed ]; do sleep 0.05; done'}
 stop: {when: client, grace: 30m}
 `)
-	p := l.publish("--lease="+awhile, "stop.yaml")
-	testkit.WaitFor(l.t, "the server has been asked to stop", func() bool {
-		_, err := os.Stat(l.path("asked"))
+	p := c.publish("--lease="+awhile, "stop.yaml")
+	testkit.WaitFor(c.t, "the server has been asked to stop", func() bool {
+		_, err := os.Stat(c.path("asked"))
 		return err == nil
 	})
 	return p
 }
 
-func leaveStopping(l *lab, publish *program) {
-	l.write("leave", "")
+func leaveStopping(c *cluster, publish *program) {
+	c.write("leave", "")
 	publish.wait(0, "stop: succeeded")
-	if got, want := string(l.output("results/stop/latest/0001/alpha/server.0.out")), "asked\nleaving\n"; got != want {
-		l.t.Errorf("got %q, want %q", got, want)
+	if got, want := string(c.output("results/stop/latest/0001/alpha/server.0.out")), "asked\nleaving\n"; got != want {
+		c.t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 // enterCompleting: nothing of the run is left, and all that it printed is on
 // its way, for the publisher takes nothing.
-func enterCompleting(l *lab) *program {
-	alpha := l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
-	l.write("flood.yaml", "name: flood\nhosts: {alpha: [{shell: true, run: 'echo up; until [ -e $LAB/go ]; do sleep 0.05; done; "+bulk+"'}]}\n")
-	p := l.publish("--lease="+awhile, "--quiet", "flood.yaml")
-	l.awaitOutput("results/flood/latest/0001/alpha/0.out", "up\n")
+func enterCompleting(c *cluster) *program {
+	alpha := c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	c.write("flood.yaml", "name: flood\nhosts: {alpha: [{shell: true, run: 'echo up; until [ -e $SCRATCH/go ]; do sleep 0.05; done; "+bulk+"'}]}\n")
+	p := c.publish("--lease="+awhile, "--quiet", "flood.yaml")
+	c.awaitOutput("results/flood/latest/0001/alpha/0.out", "up\n")
 	p.signal(syscall.SIGSTOP)
-	l.write("go", "")
+	c.write("go", "")
 	alpha.await("to=finished")
 	return p
 }
 
-func leaveCompleting(l *lab, publish *program) {
+func leaveCompleting(c *cluster, publish *program) {
 	publish.signal(syscall.SIGCONT)
 	publish.wait(0, "flood: succeeded")
-	l.wantBulk()
+	c.wantBulk()
 }
 
 const shortLease = "3s"
 
-func enterShort(l *lab) *program {
-	l.worker("alpha", "DOWNBEAT_LEASE="+shortLease)
-	l.write("long.yaml", "name: long\nhosts: {alpha: [\"sh -c 'echo up; exec sleep 600'\"]}\n")
-	p := l.publish("--lease="+shortLease, "long.yaml")
-	l.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
+func enterShort(c *cluster) *program {
+	c.worker("alpha", "DOWNBEAT_LEASE="+shortLease)
+	c.write("long.yaml", "name: long\nhosts: {alpha: [\"sh -c 'echo up; exec sleep 600'\"]}\n")
+	p := c.publish("--lease="+shortLease, "long.yaml")
+	c.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
 	return p
 }
 
-func endShort(l *lab, publish *program) {
+func endShort(c *cluster, publish *program) {
 	publish.wait(1, "long: lost", "no word from alpha for 3s")
-	l.nothingLeft()
+	c.nothingLeft()
 }
 
-func leaveShort(l *lab, _ *program) {
-	if got := l.record("results/long/latest/0001"); got.Outcome != outcome.RunLost || got.Processes[0].Outcome != outcome.CommandLost {
-		l.t.Errorf("the run is %s and its process %s, want both lost", got.Outcome, got.Processes[0].Outcome)
+func leaveShort(c *cluster, _ *program) {
+	if got := c.record("results/long/latest/0001"); got.Outcome != outcome.RunLost || got.Processes[0].Outcome != outcome.CommandLost {
+		c.t.Errorf("the run is %s and its process %s, want both lost", got.Outcome, got.Processes[0].Outcome)
 	}
-	l.write("short.yaml", "name: short\nhosts: {alpha: [echo again]}\n")
-	again := l.publish("--ready-timeout="+awhile, "short.yaml")
+	c.write("short.yaml", "name: short\nhosts: {alpha: [echo again]}\n")
+	again := c.publish("--ready-timeout="+awhile, "short.yaml")
 	again.wait(0, "short: succeeded")
 }
 
@@ -305,14 +305,14 @@ func leaveShort(l *lab, _ *program) {
 // datapoint that begins waits for the workers to come back, instead of saying that
 // there never was one.
 func testBrokerWiped(t *testing.T, node *rabbittest.Node) {
-	running := newLab(t, node.URL())
+	running := newCluster(t, node.URL())
 	running.worker("alpha", "DOWNBEAT_LEASE="+awhile)
 	running.write("count.yaml", "name: count\nhosts: {alpha: ["+counting+"]}\n")
 	count := running.publish("--lease="+awhile, "count.yaml")
 	running.awaitMore("alpha")
 
 	link, url := proxy.New(t, node.URL())
-	between := newLab(t, node.URL())
+	between := newCluster(t, node.URL())
 	worker := between.worker("bravo", "DOWNBEAT_QUEUE_URL="+url)
 	between.write("twice.yaml", "name: twice\nrepeat: 2\npause: 1s\nhosts: {bravo: [\"true\"]}\n")
 	twice := between.publish("--ready-timeout="+awhile, "twice.yaml")
@@ -338,7 +338,7 @@ func testBrokerWiped(t *testing.T, node *rabbittest.Node) {
 // What the broker doesn't let a worker do its check finds, by doing it; and publish
 // says what it may not do at once.
 func testPermissions(t *testing.T, node *rabbittest.Node) {
-	l := newLab(t, node.URL())
+	c := newCluster(t, node.URL())
 	ctl := func(args ...string) {
 		t.Helper()
 		if err := node.Ctl(t.Context(), args...); err != nil {
@@ -350,10 +350,10 @@ func testPermissions(t *testing.T, node *rabbittest.Node) {
 	check := func(status int, texts ...string) {
 		t.Helper()
 		cmd := exec.Command(filepath.Join(programs, "worker"), "--check")
-		p := l.start(cmd, "DOWNBEAT_HOST=alpha", "DOWNBEAT_QUEUE_URL="+as)
+		p := c.start(cmd, "DOWNBEAT_HOST=alpha", "DOWNBEAT_QUEUE_URL="+as)
 		p.wait(status, texts...)
-		if p.stderr.has("secret") {
-			t.Errorf("the password is shown:\n%s", &p.stderr)
+		if p.stderr.Has("secret") {
+			t.Errorf("the password is shown:\n%s", tail(&p.stderr))
 		}
 	}
 	for _, allowed := range [][]string{{"", ".*", ".*"}, {".*", "", ".*"}, {".*", ".*", ""}} {
@@ -363,7 +363,7 @@ func testPermissions(t *testing.T, node *rabbittest.Node) {
 	ctl("set_permissions", "limited", ".*", ".*", ".*")
 	check(0)
 
-	otherwise := queue.Spec{Name: message.JobsQueue(l.variable("DOWNBEAT_NAMESPACE"), "alpha"), Expires: time.Hour}
+	otherwise := queue.Spec{Name: message.JobsQueue(c.variable("DOWNBEAT_NAMESPACE"), "alpha"), Expires: time.Hour}
 	broker, err := dial.Open(t.Context(), node.URL(), queue.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -374,9 +374,9 @@ func testPermissions(t *testing.T, node *rabbittest.Node) {
 	}
 	check(1, otherwise.Name, "inequivalent arg 'x-expires'", "declared otherwise")
 
-	l.worker("bravo")
-	l.write("once.yaml", "name: once\nhosts: {bravo: [\"true\"]}\n")
+	c.worker("bravo")
+	c.write("once.yaml", "name: once\nhosts: {bravo: [\"true\"]}\n")
 	ctl("set_permissions", "limited", ".*", "", ".*")
-	publish := l.start(exec.Command(filepath.Join(programs, "publish"), "--ready-timeout="+awhile, "once.yaml"), "DOWNBEAT_QUEUE_URL="+as)
+	publish := c.start(exec.Command(filepath.Join(programs, "publish"), "--ready-timeout="+awhile, "once.yaml"), "DOWNBEAT_QUEUE_URL="+as)
 	publish.wait(3, "the broker does not let publish send host bravo its job: ", "access denied by the broker", "'limited'")
 }

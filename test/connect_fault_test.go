@@ -13,6 +13,7 @@ import (
 	"downbeat/internal/queue/amqp/rabbittest"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/queue/queuetest/proxy"
+	"downbeat/internal/testkit"
 )
 
 // A broker that takes connections and closes them may be starting: publish and
@@ -20,15 +21,15 @@ import (
 func TestPublishTriesAgainWhileTheBrokerHangsUp(t *testing.T) {
 	t.Parallel()
 	link, url := proxy.New(t, rabbittest.URL(t))
-	l := newSharedLab(t)
-	l.write("once.yaml", "name: once\nhosts: {alpha: [\"true\"]}\n")
+	c := newSharedCluster(t)
+	c.write("once.yaml", "name: once\nhosts: {alpha: [\"true\"]}\n")
 	link.Down()
-	worker := l.startWorker("alpha", "DOWNBEAT_QUEUE_URL="+url)
+	worker := c.startWorker("alpha", "DOWNBEAT_QUEUE_URL="+url)
 	worker.await("it may still be starting")
 	link.Up()
 	worker.await(serving)
 	link.Down()
-	p := l.start(exec.Command(filepath.Join(programs, "publish"), "once.yaml"), "DOWNBEAT_QUEUE_URL="+url)
+	p := c.start(exec.Command(filepath.Join(programs, "publish"), "once.yaml"), "DOWNBEAT_QUEUE_URL="+url)
 	p.await("it may still be starting", "trying again")
 	link.Up()
 	p.wait(0, "once: succeeded")
@@ -38,33 +39,33 @@ func TestPublishTriesAgainWhileTheBrokerHangsUp(t *testing.T) {
 // and serves each of them.
 func TestWorkerOfManyNamesServesThem(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
+	c := newSharedCluster(t)
 	const many = 80
 	names := make([]string, many)
 	for i := range names {
 		names[i] = fmt.Sprintf("host-%02d-%s", i, strings.Repeat("x", 50))
 	}
-	t.Cleanup(func() { deleteHosts(t, l, names) })
-	worker := l.startWorker(strings.Join(names, ","), "DOWNBEAT_LOG_LEVEL=info")
+	t.Cleanup(func() { deleteHosts(t, c, names) })
+	worker := c.startWorker(strings.Join(names, ","), "DOWNBEAT_LOG_LEVEL=info")
 	for _, name := range []string{names[0], names[many-1]} {
 		worker.await(serving + " host=" + name + " ")
 	}
-	l.write("two.yaml", fmt.Sprintf("name: two\nhosts: {%s: [\"true\"], %s: [\"true\"]}\n", names[0], names[many-1]))
-	l.publish("--ready-timeout=2m", "two.yaml").wait(0, "two: succeeded")
+	c.write("two.yaml", fmt.Sprintf("name: two\nhosts: {%s: [\"true\"], %s: [\"true\"]}\n", names[0], names[many-1]))
+	c.publish("--ready-timeout=2m", "two.yaml").wait(0, "two: succeeded")
 }
 
 // deleteHosts deletes the queues of hosts that are not those of [hosts].
-func deleteHosts(t *testing.T, l *lab, names []string) {
+func deleteHosts(t *testing.T, c *cluster, names []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	defer cancel()
-	broker, err := dial.Open(ctx, l.variable("DOWNBEAT_QUEUE_URL"), queue.Options{})
+	broker, err := dial.Open(ctx, c.variable("DOWNBEAT_QUEUE_URL"), queue.Options{})
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	defer func() { _ = broker.Close() }()
-	namespace := l.variable("DOWNBEAT_NAMESPACE")
+	namespace := c.variable("DOWNBEAT_NAMESPACE")
 	for _, name := range names {
 		for _, q := range []string{message.JobsQueue(namespace, name), message.ControlQueue(namespace, name)} {
 			if err := broker.Delete(ctx, q); err != nil {

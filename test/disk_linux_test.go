@@ -20,39 +20,39 @@ import (
 // A disk is a small file system of the test's own. Only the programs that are
 // started on it see it, and it vanishes with the last of them.
 type disk struct {
-	l      *lab
+	c      *cluster
 	dir    string // where these programs see it
 	holder *program
 }
 
 // newDisk makes a disk of that size, such as "4m".
-func (l *lab) newDisk(size string) *disk {
-	l.t.Helper()
+func (c *cluster) newDisk(size string) *disk {
+	c.t.Helper()
 	if os.Geteuid() != 0 {
-		l.t.Skip("needs root, to mount a small file system")
+		c.t.Skip("needs root, to mount a small file system")
 	}
-	d := &disk{l: l, dir: l.path("disk")}
+	d := &disk{c: c, dir: c.path("disk")}
 	if err := os.Mkdir(d.dir, 0o700); err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", `mount -t tmpfs -o size="$0",mode=0755 tmpfs "$1" && echo mounted && exec sleep 600`, size, d.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	d.holder = l.start(cmd)
+	d.holder = c.start(cmd)
 	d.holder.await("mounted")
 	return d
 }
 
 // program is one of the project's, on the disk.
 func (d *disk) program(name string, args ...string) *exec.Cmd {
-	all := []string{"--mount", "--target", strconv.Itoa(d.holder.pid()), "sh", "-c", `cd "$0" && exec "$@"`, d.l.dir, filepath.Join(programs, name)}
+	all := []string{"--mount", "--target", strconv.Itoa(d.holder.pid()), "sh", "-c", `cd "$0" && exec "$@"`, d.c.dir, filepath.Join(programs, name)}
 	return exec.Command("nsenter", append(all, args...)...)
 }
 
 // worker starts the worker of a host that keeps its state on the disk, and
 // waits until it serves.
 func (d *disk) worker(host string) *program {
-	d.l.t.Helper()
-	p := d.l.start(d.program("worker"),
+	d.c.t.Helper()
+	p := d.c.start(d.program("worker"),
 		"DOWNBEAT_HOST="+host, "DOWNBEAT_LOG_LEVEL=debug", "DOWNBEAT_LEASE="+awhile, "DOWNBEAT_STATE_DIR="+d.dir)
 	p.await(serving)
 	return p
@@ -65,10 +65,10 @@ func (d *disk) path(elements ...string) string {
 
 // fill takes all room that is left; the returned function gives it back.
 func (d *disk) fill() (free func()) {
-	d.l.t.Helper()
+	d.c.t.Helper()
 	f, err := os.Create(d.path("filler"))
 	if err != nil {
-		d.l.t.Fatal(err)
+		d.c.t.Fatal(err)
 	}
 	defer f.Close()
 	for err == nil {
@@ -76,7 +76,7 @@ func (d *disk) fill() (free func()) {
 	}
 	return func() {
 		if err := os.Remove(d.path("filler")); err != nil {
-			d.l.t.Fatal(err)
+			d.c.t.Fatal(err)
 		}
 	}
 }
@@ -93,24 +93,24 @@ func numbers(last int) []byte {
 const floods = 4_000_000
 
 // flood prints more than any disk here holds, once it may.
-const flood = `{shell: true, run: 'echo up; until [ -e "$LAB/go" ]; do sleep 0.05; done; seq 4000000'}`
+const flood = `{shell: true, run: 'echo up; until [ -e "$SCRATCH/go" ]; do sleep 0.05; done; seq 4000000'}`
 
 // A disk that is full at the publisher ends the run with that reason; what is
 // written is no complete run. With room again the next one works.
 func TestPublishersDiskFull(t *testing.T) {
 	t.Parallel()
-	l := newLabOn(t, "mem:", "downbeat")
-	d := l.newDisk("4m")
-	l.write("go", "")
-	l.write("flood.yaml", `{name: flood, hosts: {alpha: [`+flood+`], bravo: ["sleep 600"]}}`)
-	l.write("short.yaml", `{name: short, hosts: {alpha: [echo a], bravo: [echo b]}}`)
+	c := newClusterOn(t, "mem:", "downbeat")
+	d := c.newDisk("4m")
+	c.write("go", "")
+	c.write("flood.yaml", `{name: flood, hosts: {alpha: [`+flood+`], bravo: ["sleep 600"]}}`)
+	c.write("short.yaml", `{name: short, hosts: {alpha: [echo a], bravo: [echo b]}}`)
 
-	p := l.start(d.program("publish", "--results=disk", "--quiet", "flood.yaml"))
+	p := c.start(d.program("publish", "--results=disk", "--quiet", "flood.yaml"))
 	p.wait(1, "flood: failed", "the results can't be written: write disk/flood/", "alpha/0.out: no space left on device; make room, or choose another place with --results")
-	if p.stderr.has("publish: finish") {
-		t.Errorf("the reason is said twice:\n%s", &p.stderr)
+	if p.stderr.Has("publish: finish") {
+		t.Errorf("the reason is said twice:\n%s", tail(&p.stderr))
 	}
-	l.nothingLeft()
+	c.nothingLeft()
 	if _, err := os.Stat(d.path("flood/latest/0001", results.RecordFile)); err == nil {
 		t.Error("a run that could not be written is complete")
 	}
@@ -118,12 +118,12 @@ func TestPublishersDiskFull(t *testing.T) {
 		t.Errorf("the %d bytes that have been written are not what was printed first; %v", len(got), err)
 	}
 
-	again := l.start(d.program("publish", "--results=disk", "short.yaml"))
+	again := c.start(d.program("publish", "--results=disk", "short.yaml"))
 	again.wait(2, "no space left on device; make room, or choose another place with --results")
 	if err := os.RemoveAll(d.path("flood")); err != nil {
 		t.Fatal(err)
 	}
-	again = l.start(d.program("publish", "--results=disk", "short.yaml"))
+	again = c.start(d.program("publish", "--results=disk", "short.yaml"))
 	again.wait(0, "short: succeeded")
 }
 
@@ -131,37 +131,37 @@ func TestPublishersDiskFull(t *testing.T) {
 // printed before arrives; that the rest does not, the publisher says.
 func TestWorkersDiskFull(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	d := l.newDisk("24m")
+	c := newSharedCluster(t)
+	d := c.newDisk("24m")
 	alpha := d.worker("alpha")
-	l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
-	l.write("flood.yaml", `{name: flood, hosts: {alpha: [`+flood+`], bravo: ["sleep 600"]}}`)
-	l.write("short.yaml", `{name: short, hosts: {alpha: [echo a], bravo: [echo b]}}`)
+	c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	c.write("flood.yaml", `{name: flood, hosts: {alpha: [`+flood+`], bravo: ["sleep 600"]}}`)
+	c.write("short.yaml", `{name: short, hosts: {alpha: [echo a], bravo: [echo b]}}`)
 
-	p := l.publish("--lease="+awhile, "--quiet", "flood.yaml")
-	l.awaitOutput("results/flood/latest/0001/alpha/0.out", "up\n")
+	p := c.publish("--lease="+awhile, "--quiet", "flood.yaml")
+	c.awaitOutput("results/flood/latest/0001/alpha/0.out", "up\n")
 	p.signal(syscall.SIGSTOP) // so that it acknowledges nothing
-	l.write("go", "")
+	c.write("go", "")
 	alpha.await("the run log can't be written", "to=finished")
 	p.signal(syscall.SIGCONT)
 	p.wait(1, "flood: lost", "alpha: output is missing", "no space left on device")
-	l.nothingLeft()
-	got := l.output("results/flood/latest/0001/alpha/0.out")
+	c.nothingLeft()
+	got := c.output("results/flood/latest/0001/alpha/0.out")
 	if !bytes.HasPrefix(append([]byte("up\n"), numbers(floods)...), got) {
 		t.Errorf("the %d bytes that have come are not what was printed first", len(got))
 	}
 	if len(got) < 20<<20 {
 		t.Errorf("%d bytes have come; the disk held more", len(got))
 	}
-	if r := l.record("results/flood/latest/0001"); r.Processes[0].Signal != "SIGTERM" && r.Processes[0].Signal != "SIGPIPE" {
+	if r := c.record("results/flood/latest/0001"); r.Processes[0].Signal != "SIGTERM" && r.Processes[0].Signal != "SIGPIPE" {
 		t.Errorf("the process's end has not come: %+v", r.Processes[0])
 	}
 
 	free := d.fill()
-	refused := l.publish("short.yaml")
+	refused := c.publish("short.yaml")
 	refused.wait(1, "short: refused", "alpha refused: the worker can't keep a journal", "no space left on device")
 	free()
-	again := l.publish("short.yaml")
+	again := c.publish("short.yaml")
 	again.wait(0, "short: succeeded")
 	if left, err := filepath.Glob(d.path("*", "alpha", "runs", "*")); err != nil || len(left) > 0 {
 		t.Errorf("%q are left on the disk; %v", left, err)
@@ -172,43 +172,43 @@ func TestWorkersDiskFull(t *testing.T) {
 // again, to report that.
 func TestWorkerKilledOnFullDisk(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	d := l.newDisk("4m")
+	c := newSharedCluster(t)
+	d := c.newDisk("4m")
 	alpha := d.worker("alpha")
-	l.write("long.yaml", `{name: long, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"]}}`)
-	p := l.publish("--lease="+awhile, "long.yaml")
-	l.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
+	c.write("long.yaml", `{name: long, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"]}}`)
+	p := c.publish("--lease="+awhile, "long.yaml")
+	c.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
 
 	d.fill()
 	alpha.kill()
 	d.worker("alpha")
 
 	p.wait(1, "long: lost", "alpha: the worker on alpha died in mid-run")
-	l.nothingLeft()
+	c.nothingLeft()
 }
 
 // A worker's disk that does not hold what is collected a second time makes that
 // slower: it goes on as the publisher takes what is there already.
 func TestWorkersDiskFullWhileItCollects(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	d := l.newDisk("24m")
+	c := newSharedCluster(t)
+	d := c.newDisk("24m")
 	alpha := d.worker("alpha")
-	l.write("files.yaml", `
+	c.write("files.yaml", `
 name: files
 collect: out
 hosts:
-  alpha: [{shell: true, run: 'head -c 18000000 /dev/urandom >out; sha256sum <out; until [ -e "$LAB/go" ]; do sleep 0.05; done'}]
+  alpha: [{shell: true, run: 'head -c 18000000 /dev/urandom >out; sha256sum <out; until [ -e "$SCRATCH/go" ]; do sleep 0.05; done'}]
 `)
-	p := l.publish("--lease="+awhile, "files.yaml")
+	p := c.publish("--lease="+awhile, "files.yaml")
 	const run = "results/files/latest/0001/alpha/"
 	testkit.WaitFor(t, "the file is written", func() bool {
-		said, _ := os.ReadFile(l.path(run + "0.out"))
+		said, _ := os.ReadFile(c.path(run + "0.out"))
 		return len(said) > 0
 	})
 
 	p.signal(syscall.SIGSTOP) // so that it acknowledges nothing
-	l.write("go", "")
+	c.write("go", "")
 	alpha.await("to=collecting")
 	testkit.WaitFor(t, "the disk is full", func() bool {
 		var s unix.Statfs_t
@@ -217,8 +217,8 @@ hosts:
 	p.signal(syscall.SIGCONT)
 
 	p.wait(0, "files: succeeded", "1 file collected, 18 MB")
-	if got := fmt.Sprintf("%x  -\n", sha256.Sum256(l.output(run+"files/out"))); got != string(l.output(run+"0.out")) {
+	if got := fmt.Sprintf("%x  -\n", sha256.Sum256(c.output(run+"files/out"))); got != string(c.output(run+"0.out")) {
 		t.Errorf("the file that has come has the hash %s", got)
 	}
-	l.nothingLeft()
+	c.nothingLeft()
 }

@@ -15,13 +15,13 @@ import (
 // and its parent behind, twice.
 const daemonising = `sh -c "(setsid sh -c \"(setsid sleep 602 &) ; sleep 601\" &) ; echo up; exec sleep 600"`
 
-// stranger starts a process that belongs to no run of the lab, and yet looks
+// stranger starts a process that belongs to no run of the cluster, and yet looks
 // much like one: that of another run on the same host, say.
-func (l *lab) stranger(environ ...string) *program {
-	l.t.Helper()
+func (c *cluster) stranger(environ ...string) *program {
+	c.t.Helper()
 	cmd := exec.Command("sleep", "603")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return l.start(cmd, environ...)
+	return c.start(cmd, environ...)
 }
 
 // A worker that is killed and started again ends what is left of its run, and
@@ -29,33 +29,33 @@ func (l *lab) stranger(environ ...string) *program {
 // when a lease is over, and the run is tried again.
 func TestWorkerKilledAndStartedAgain(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	alpha := l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
-	bravo := l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
-	l.write("again.yaml", `
+	c := newSharedCluster(t)
+	alpha := c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	bravo := c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+	c.write("again.yaml", `
 name: again
 retries: 1
 hosts:
-  alpha: [{shell: true, run: 'if [ -e "$LAB/second" ]; then echo second; else `+"(setsid sh -c \"(setsid sleep 602 &) ; sleep 601\" &) ; echo up; exec sleep 600"+`; fi'}]
-  bravo: [{shell: true, run: 'if [ -e "$LAB/second" ]; then echo second; else echo up; exec sleep 600; fi'}]
+  alpha: [{shell: true, run: 'if [ -e "$SCRATCH/second" ]; then echo second; else `+"(setsid sh -c \"(setsid sleep 602 &) ; sleep 601\" &) ; echo up; exec sleep 600"+`; fi'}]
+  bravo: [{shell: true, run: 'if [ -e "$SCRATCH/second" ]; then echo second; else echo up; exec sleep 600; fi'}]
 `)
-	p := l.publish("--lease="+awhile, "again.yaml")
-	l.awaitOutput("results/again/latest/0001/alpha/0.out", "up\n")
-	l.awaitOutput("results/again/latest/0001/bravo/0.out", "up\n")
+	p := c.publish("--lease="+awhile, "again.yaml")
+	c.awaitOutput("results/again/latest/0001/alpha/0.out", "up\n")
+	c.awaitOutput("results/again/latest/0001/bravo/0.out", "up\n")
 	strangers := []*program{
-		l.stranger(), l.stranger("DOWNBEAT_RUN=01JD5W9M4QX3T0C9V8Z7Y6R5PK", "DOWNBEAT_HOST=alpha"),
+		c.stranger(), c.stranger("DOWNBEAT_RUN=01JD5W9M4QX3T0C9V8Z7Y6R5PK", "DOWNBEAT_HOST=alpha"),
 	}
 
 	alpha.kill()
-	l.write("second", "")
-	l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	c.write("second", "")
+	c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
 
 	p.wait(0, "alpha: the worker on alpha died in mid-run", "trying again: attempt 2 of 2", "again: succeeded")
-	first := l.record("results/again/latest/0001")
+	first := c.record("results/again/latest/0001")
 	if first.Outcome != outcome.RunLost || first.Hosts[1].Outcome != outcome.HostStopped {
 		t.Errorf("the first attempt is %s and bravo %s, want lost and stopped", first.Outcome, first.Hosts[1].Outcome)
 	}
-	if got := string(l.output("results/again/latest/0001.attempt2/alpha/0.out")); got != "second\n" {
+	if got := string(c.output("results/again/latest/0001.attempt2/alpha/0.out")); got != "second\n" {
 		t.Errorf("the second attempt printed %q", got)
 	}
 	for _, s := range strangers {
@@ -67,59 +67,59 @@ hosts:
 	if bravo.over() {
 		t.Error("bravo's worker has ended")
 	}
-	l.nothingLeft()
+	c.nothingLeft()
 }
 
 // A worker that is killed and stays away: its processes end with it, and the
 // publisher names the host when the lease is over, and stops the others.
 func TestWorkerKilledForGood(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	alpha := l.worker("alpha")
-	l.worker("bravo")
-	l.write("long.yaml", "name: long\nhosts:\n  alpha: ['"+daemonising+"']\n  bravo: ['"+daemonising+"']\n")
-	p := l.publish("--lease=6s", "long.yaml")
-	l.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
-	l.awaitOutput("results/long/latest/0001/bravo/0.out", "up\n")
+	c := newSharedCluster(t)
+	alpha := c.worker("alpha")
+	c.worker("bravo")
+	c.write("long.yaml", "name: long\nhosts:\n  alpha: ['"+daemonising+"']\n  bravo: ['"+daemonising+"']\n")
+	p := c.publish("--lease=6s", "long.yaml")
+	c.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
+	c.awaitOutput("results/long/latest/0001/bravo/0.out", "up\n")
 
 	alpha.kill()
 	testkit.WaitFor(t, "nothing of the run is left on alpha", func() bool {
-		return len(marked(nil, l.mark, "DOWNBEAT_HOST=alpha")) == 0
+		return len(marked(nil, c.mark, "DOWNBEAT_HOST=alpha")) == 0
 	})
 
 	p.wait(1, "long: lost", "no word from alpha for 6s: the host, its worker or its network is gone")
-	l.nothingLeft()
+	c.nothingLeft()
 }
 
 // A publisher that is killed: the workers stop its run when the lease is over,
 // and are free for the experiment to be resumed.
 func TestPublisherKilled(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	alpha := l.worker("alpha")
-	l.worker("bravo")
-	l.write("two.yaml", `
+	c := newSharedCluster(t)
+	alpha := c.worker("alpha")
+	c.worker("bravo")
+	c.write("two.yaml", `
 name: two
 matrix: {n: [1, 2]}
 hosts:
-  alpha: [{shell: true, run: 'if [ {{.n}} = 1 ] || [ -e "$LAB/second" ]; then echo {{.n}}; else echo up; exec sleep 600; fi'}]
-  bravo: [{shell: true, run: 'if [ {{.n}} = 1 ] || [ -e "$LAB/second" ]; then echo {{.n}}; else exec sleep 600; fi'}]
+  alpha: [{shell: true, run: 'if [ {{.n}} = 1 ] || [ -e "$SCRATCH/second" ]; then echo {{.n}}; else echo up; exec sleep 600; fi'}]
+  bravo: [{shell: true, run: 'if [ {{.n}} = 1 ] || [ -e "$SCRATCH/second" ]; then echo {{.n}}; else exec sleep 600; fi'}]
 `)
-	p := l.publish("--lease=3s", "two.yaml")
-	l.awaitOutput("results/two/latest/0002-n=2/alpha/0.out", "up\n")
+	p := c.publish("--lease=3s", "two.yaml")
+	c.awaitOutput("results/two/latest/0002-n=2/alpha/0.out", "up\n")
 
 	p.kill()
 	alpha.await("no word from the publisher for 3s")
-	l.nothingLeft()
-	if _, err := os.Stat(l.path("results/two/latest/0002-n=2", results.RecordFile)); err == nil {
+	c.nothingLeft()
+	if _, err := os.Stat(c.path("results/two/latest/0002-n=2", results.RecordFile)); err == nil {
 		t.Error("the run that was broken off has a record")
 	}
-	l.write("second", "")
-	resumed := l.publish("resume", "results/two/latest")
+	c.write("second", "")
+	resumed := c.publish("resume", "results/two/latest")
 
 	resumed.wait(0, "1 of 2 datapoints done already", "two 2/2 (n=2) attempt 2: succeeded", "two: 2 of 2 datapoints succeeded (1 before)")
-	if got := l.record("results/two/latest/0002-n=2.attempt2"); got.Outcome != outcome.RunSucceeded {
+	if got := c.record("results/two/latest/0002-n=2.attempt2"); got.Outcome != outcome.RunSucceeded {
 		t.Errorf("the second datapoint %s", got.Outcome)
 	}
-	l.nothingLeft()
+	c.nothingLeft()
 }

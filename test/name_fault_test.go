@@ -13,53 +13,55 @@ import (
 
 // elsewhere is the environment of a worker on another machine, as far as it matters
 // here: with a state directory of its own.
-func (l *lab) elsewhere(name string) string { return "DOWNBEAT_STATE_DIR=" + l.path("state-of-"+name) }
+func (c *cluster) elsewhere(name string) string {
+	return "DOWNBEAT_STATE_DIR=" + c.path("state-of-"+name)
+}
 
 // checkWorker runs worker --check for alpha with a state directory of its own.
-func (l *lab) checkWorker(status int, texts ...string) {
-	l.t.Helper()
+func (c *cluster) checkWorker(status int, texts ...string) {
+	c.t.Helper()
 	cmd := exec.Command(filepath.Join(programs, "worker"), "--check")
-	l.start(cmd, "DOWNBEAT_HOST=alpha", l.elsewhere("check")).wait(status, texts...)
+	c.start(cmd, "DOWNBEAT_HOST=alpha", c.elsewhere("check")).wait(status, texts...)
 }
 
 // Of two workers with one name the second says who has it, and waits; no run is lost
 // by it; and it serves the host when the first has gone.
 func TestTwoWorkersWithOneName(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	twoWorkersWithOneName(t, l)
+	c := newSharedCluster(t)
+	twoWorkersWithOneName(t, c)
 }
 
 // The same on SQS.
 func TestTwoWorkersWithOneNameOnSQS(t *testing.T) {
 	t.Parallel()
 	endpoint := sqstest.URL(t)
-	l := newLab(t, sqstest.QueueURL)
-	l.environ = append(l.environ, sqstest.Environ(endpoint)...)
-	twoWorkersWithOneName(t, l)
+	c := newCluster(t, sqstest.QueueURL)
+	c.environ = append(c.environ, sqstest.Environ(endpoint)...)
+	twoWorkersWithOneName(t, c)
 }
 
-func twoWorkersWithOneName(t *testing.T, l *lab) {
-	l.write("three.yaml", "name: three\nrepeat: 3\nhosts: {alpha: [\"echo done\"]}\n")
-	first := l.worker("alpha", l.elsewhere("first"))
+func twoWorkersWithOneName(t *testing.T, c *cluster) {
+	c.write("three.yaml", "name: three\nrepeat: 3\nhosts: {alpha: [\"echo done\"]}\n")
+	first := c.worker("alpha", c.elsewhere("first"))
 	who := fmt.Sprintf("pid %d on ", first.pid())
-	second := l.startWorker("alpha", l.elsewhere("second"))
+	second := c.startWorker("alpha", c.elsewhere("second"))
 	second.await("another worker serves this host, waiting", who)
 	first.await("another worker wants to serve this host too", fmt.Sprintf("pid %d on ", second.pid()))
-	l.checkWorker(1, "host alpha is served by another worker", who)
+	c.checkWorker(1, "host alpha is served by another worker", who)
 
-	hosts := l.publish("hosts")
+	hosts := c.publish("hosts")
 	hosts.wait(0, "another worker wants to serve alpha too, and waits", fmt.Sprintf("pid %d on ", second.pid()))
-	if !hosts.stdout.has(who) {
-		t.Errorf("publish hosts does not name the worker that serves alpha:\n%s", &hosts.stdout)
+	if !hosts.stdout.Has(who) {
+		t.Errorf("publish hosts does not name the worker that serves alpha:\n%s", tail(&hosts.stdout))
 	}
-	l.publish("--lease=10s", "three.yaml").wait(0, "three: 3 of 3 datapoints succeeded")
-	if second.stderr.has("job taken") {
+	c.publish("--lease=10s", "three.yaml").wait(0, "three: 3 of 3 datapoints succeeded")
+	if second.stderr.Has("job taken") {
 		t.Error("the second worker has taken a job")
 	}
 	first.end()
 	second.await("the other worker has gone", serving)
-	l.publish("--lease=10s", "three.yaml").wait(0, "three: 3 of 3 datapoints succeeded")
+	c.publish("--lease=10s", "three.yaml").wait(0, "three: 3 of 3 datapoints succeeded")
 }
 
 // A worker whose connection is cut in mid-run has its name back, though another one
@@ -67,24 +69,24 @@ func twoWorkersWithOneName(t *testing.T, l *lab) {
 func TestWorkerThatReconnectsKeepsItsName(t *testing.T) {
 	t.Parallel()
 	link, url := proxy.New(t, rabbittest.URL(t))
-	l := newSharedLab(t)
-	l.write("count.yaml", "name: count\nhosts: {alpha: ["+counting+"]}\n")
-	first := l.worker("alpha", l.elsewhere("first"), "DOWNBEAT_QUEUE_URL="+url)
-	second := l.startWorker("alpha", l.elsewhere("second"))
+	c := newSharedCluster(t)
+	c.write("count.yaml", "name: count\nhosts: {alpha: ["+counting+"]}\n")
+	first := c.worker("alpha", c.elsewhere("first"), "DOWNBEAT_QUEUE_URL="+url)
+	second := c.startWorker("alpha", c.elsewhere("second"))
 	second.await("another worker serves this host, waiting")
-	p := l.publish("--lease="+awhile, "count.yaml")
-	l.awaitMore("alpha")
+	p := c.publish("--lease="+awhile, "count.yaml")
+	c.awaitMore("alpha")
 	for range 3 {
 		link.Cut()
 		first.await("connected again")
-		l.awaitMore("alpha")
+		c.awaitMore("alpha")
 	}
-	l.enough()
+	c.enough()
 	p.wait(0, "count: succeeded")
-	l.wantCounted("alpha")
-	l.write("once.yaml", "name: once\nhosts: {alpha: [\"true\"]}\n")
-	l.publish("once.yaml").wait(0, "once: succeeded")
-	if second.stderr.has("job taken") || second.stderr.has(serving) {
+	c.wantCounted("alpha")
+	c.write("once.yaml", "name: once\nhosts: {alpha: [\"true\"]}\n")
+	c.publish("once.yaml").wait(0, "once: succeeded")
+	if second.stderr.Has("job taken") || second.stderr.Has(serving) {
 		t.Error("the second worker has taken the name")
 	}
 }

@@ -14,16 +14,16 @@ type wire struct {
 }
 
 // wires are the ways to cut one: in each the other side notices something else.
-var wires = map[string]func(l *lab, lease string) wire{
+var wires = map[string]func(c *cluster, lease string) wire{
 	// The broker's system answers, and refuses: it is known at once on both sides.
-	"hung up": func(l *lab, lease string) wire {
-		p, url := proxy.New(l.t, rabbittest.URL(l.t))
-		return wire{l.worker("alpha", "DOWNBEAT_QUEUE_URL="+url, "DOWNBEAT_LEASE="+lease), p.Down, p.Up}
+	"hung up": func(c *cluster, lease string) wire {
+		p, url := proxy.New(c.t, rabbittest.URL(c.t))
+		return wire{c.worker("alpha", "DOWNBEAT_QUEUE_URL="+url, "DOWNBEAT_LEASE="+lease), p.Down, p.Up}
 	},
 	// Connections stay, and nothing comes any more.
-	"silent": func(l *lab, lease string) wire {
-		p, url := proxy.New(l.t, rabbittest.URL(l.t))
-		return wire{l.worker("alpha", "DOWNBEAT_QUEUE_URL="+url, "DOWNBEAT_LEASE="+lease), p.StallAll, p.Flow}
+	"silent": func(c *cluster, lease string) wire {
+		p, url := proxy.New(c.t, rabbittest.URL(c.t))
+		return wire{c.worker("alpha", "DOWNBEAT_QUEUE_URL="+url, "DOWNBEAT_LEASE="+lease), p.StallAll, p.Flow}
 	},
 	// Packets are dropped on the way, and no system tells the other.
 	"link down": linkedWorker,
@@ -36,26 +36,26 @@ func TestCutForLessThanTheLease(t *testing.T) {
 	for name, connect := range wires {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newSharedLab(t)
-			wire := connect(l, awhile)
-			l.worker("bravo", "DOWNBEAT_LEASE="+awhile)
-			l.write("count.yaml", count)
-			p := l.publish("--lease="+awhile, "count.yaml")
-			l.awaitOutput("results/count/latest/0001/alpha/0.out", "line 20\n")
+			c := newSharedCluster(t)
+			wire := connect(c, awhile)
+			c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+			c.write("count.yaml", count)
+			p := c.publish("--lease="+awhile, "count.yaml")
+			c.awaitOutput("results/count/latest/0001/alpha/0.out", "line 20\n")
 
 			wire.cut()
-			l.awaitMore("alpha")
-			l.awaitMore("bravo")
+			c.awaitMore("alpha")
+			c.awaitMore("bravo")
 			if p.over() {
 				t.Error("publish did not wait")
 			}
 			wire.mend()
-			l.awaitMore("alpha")
-			l.enough()
+			c.awaitMore("alpha")
+			c.enough()
 
 			p.wait(0, "count: succeeded")
-			l.wantCounted("alpha", "bravo")
-			l.nothingLeft()
+			c.wantCounted("alpha", "bravo")
+			c.nothingLeft()
 		})
 	}
 }
@@ -69,25 +69,25 @@ func TestCutForMoreThanTheLease(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const lease = "4s"
-			l := newSharedLab(t)
-			wire := connect(l, lease)
-			l.worker("bravo", "DOWNBEAT_LEASE="+lease)
-			l.write("long.yaml", `
+			c := newSharedCluster(t)
+			wire := connect(c, lease)
+			c.worker("bravo", "DOWNBEAT_LEASE="+lease)
+			c.write("long.yaml", `
 name: long
 hosts: {alpha: ["sh -c 'setsid sleep 601 & echo up; exec sleep 600'"], bravo: ["sh -c 'echo up; exec sleep 600'"]}
 `)
-			p := l.publish("--lease="+lease, "long.yaml")
-			l.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
-			l.awaitOutput("results/long/latest/0001/bravo/0.out", "up\n")
+			p := c.publish("--lease="+lease, "long.yaml")
+			c.awaitOutput("results/long/latest/0001/alpha/0.out", "up\n")
+			c.awaitOutput("results/long/latest/0001/bravo/0.out", "up\n")
 
 			wire.cut()
 			p.wait(1, "long: lost", "no word from alpha for 4s: the host, its worker or its network is gone")
 			wire.worker.await("no word from the publisher for 4s")
-			l.nothingLeft()
+			c.nothingLeft()
 			wire.mend()
 
-			l.write("short.yaml", "name: short\nhosts: {alpha: [echo again], bravo: [echo again]}\n")
-			again := l.publish("--ready-timeout="+awhile, "short.yaml")
+			c.write("short.yaml", "name: short\nhosts: {alpha: [echo again], bravo: [echo again]}\n")
+			again := c.publish("--ready-timeout="+awhile, "short.yaml")
 			again.wait(0, "short: succeeded")
 		})
 	}

@@ -72,9 +72,9 @@ func (n *network) command(line string) {
 // linkedWorker is alpha's worker on a host with a network of its own, which one
 // link connects to the broker's. A link that is down drops every packet: neither
 // side learns that the other has gone.
-func linkedWorker(l *lab, lease string) wire {
-	l.t.Helper()
-	n := newNetwork(l.t)
+func linkedWorker(c *cluster, lease string) wire {
+	c.t.Helper()
+	n := newNetwork(c.t)
 	n.command("ip link add downlink type veth peer name uplink")
 	n.command("ip address add 198.18.0.1/30 dev downlink")
 	n.command("ip link set downlink up")
@@ -83,11 +83,11 @@ func linkedWorker(l *lab, lease string) wire {
 		listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", "198.18.0.1:0")
 		return err
 	})
-	_, url := proxy.On(l.t, listener, rabbittest.URL(l.t))
+	_, url := proxy.On(c.t, listener, rabbittest.URL(c.t))
 
 	cmd := exec.Command(filepath.Join(programs, "worker"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	worker := l.start(cmd, "DOWNBEAT_HOST=alpha", "DOWNBEAT_LOG_LEVEL=debug", "DOWNBEAT_LEASE="+lease,
+	worker := c.start(cmd, "DOWNBEAT_HOST=alpha", "DOWNBEAT_LOG_LEVEL=debug", "DOWNBEAT_LEASE="+lease,
 		"DOWNBEAT_QUEUE_URL="+url, "DOWNBEAT_ALLOW_UNSIGNED=true")
 	n.command(fmt.Sprintf("ip link set uplink netns %d", worker.pid()))
 	n.command(fmt.Sprintf("nsenter --net --target %d ip address add 198.18.0.2/30 dev uplink", worker.pid()))

@@ -3,8 +3,8 @@
 package test
 
 // linkedWorker needs Linux's network namespaces.
-func linkedWorker(l *lab, _ string) wire {
-	l.t.Helper()
-	l.t.Skip("needs the network namespaces of Linux")
+func linkedWorker(c *cluster, _ string) wire {
+	c.t.Helper()
+	c.t.Skip("needs the network namespaces of Linux")
 	return wire{}
 }

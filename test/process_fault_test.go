@@ -21,7 +21,7 @@ groups:
   empty: {on: alpha, shell: true, run: 'yes "" | head -n 1000000'}
   bytes: {on: alpha, shell: true, run: 'printf "a\000b\000\n\000\377\376 no UTF-8\r\n\n\tand\033[31m colour"'}
   quick: {on: alpha, count: 20, run: "true"}
-  closed: {on: alpha, shell: true, run: 'echo up; exec >&- 2>&-; sleep 1; touch "$LAB/went-on"'}
+  closed: {on: alpha, shell: true, run: 'echo up; exec >&- 2>&-; sleep 1; touch "$SCRATCH/went-on"'}
   holder: {on: alpha, shell: true, run: 'sh -c "trap \"\" TERM; while :; do sleep 1; done" & echo "the grandchild holds this"'}
   daemon: {on: alpha, shell: true, run: 'setsid sh -c "setsid sleep 601 & sleep 602" & echo "a daemon has left"'}
   many: {on: alpha, shell: true, run: 'for i in $(seq 500); do sleep 603 & done; echo 500'}
@@ -34,14 +34,14 @@ stop: {when: [endless, empty, bytes, quick, closed, holder, daemon, many], grace
 // are they left.
 func TestAwkwardProcesses(t *testing.T) {
 	t.Parallel()
-	l := newSharedLab(t)
-	worker := l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
-	l.write("awkward.yaml", awkward)
+	c := newSharedCluster(t)
+	worker := c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	c.write("awkward.yaml", awkward)
 
-	p := l.publish("--lease="+awhile, "--quiet", "awkward.yaml")
+	p := c.publish("--lease="+awhile, "--quiet", "awkward.yaml")
 
 	p.wait(0, "awkward: succeeded")
-	l.nothingLeft()
+	c.nothingLeft()
 	for process, want := range map[string]struct {
 		text  string
 		times int
@@ -61,14 +61,14 @@ func TestAwkwardProcesses(t *testing.T) {
 			piece = min(piece, want.times)
 			_, _ = io.WriteString(hash, strings.Repeat(want.text, piece))
 		}
-		if got, size := l.sum("results/awkward/latest/0001/alpha/" + process + ".out"); got != fmt.Sprintf("%x", hash.Sum(nil)) {
+		if got, size := c.sum("results/awkward/latest/0001/alpha/" + process + ".out"); got != fmt.Sprintf("%x", hash.Sum(nil)) {
 			t.Errorf("%s: the %d bytes that have come are not those that were printed", process, size)
 		}
 	}
-	if _, err := os.Stat(l.path("went-on")); err != nil {
+	if _, err := os.Stat(c.path("went-on")); err != nil {
 		t.Errorf("the process that closed its outputs was not waited for: %v", err)
 	}
-	for _, got := range l.record("results/awkward/latest/0001").Processes {
+	for _, got := range c.record("results/awkward/latest/0001").Processes {
 		want := outcome.CommandSucceeded
 		switch got.Group {
 		case "suspended":
@@ -86,17 +86,17 @@ func TestAwkwardProcesses(t *testing.T) {
 }
 
 // sum is the SHA-256 of a file, and its size.
-func (l *lab) sum(path string) (sum string, size int64) {
-	l.t.Helper()
-	f, err := os.Open(l.path(path))
+func (c *cluster) sum(path string) (sum string, size int64) {
+	c.t.Helper()
+	f, err := os.Open(c.path(path))
 	if err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	defer f.Close()
 	hash := sha256.New()
 	size, err = io.Copy(hash, f)
 	if err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return fmt.Sprintf("%x", hash.Sum(nil)), size
 }

@@ -15,21 +15,21 @@ import (
 func TestPublisherSuspendedUnderFullOutput(t *testing.T) {
 	t.Parallel()
 	const suspended = 10 * time.Second
-	l := newSharedLab(t)
-	alpha := l.worker("alpha", "DOWNBEAT_LEASE="+awhile)
-	l.write("flood.yaml", "name: flood\nhosts: {alpha: [{shell: true, run: 'echo up; until [ -e $LAB/go ]; do sleep 0.05; done; "+bulk+"'}]}\n")
-	p := l.publish("--lease="+awhile, "--quiet", "flood.yaml")
-	l.awaitOutput("results/flood/latest/0001/alpha/0.out", "up\n")
+	c := newSharedCluster(t)
+	alpha := c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+	c.write("flood.yaml", "name: flood\nhosts: {alpha: [{shell: true, run: 'echo up; until [ -e $SCRATCH/go ]; do sleep 0.05; done; "+bulk+"'}]}\n")
+	p := c.publish("--lease="+awhile, "--quiet", "flood.yaml")
+	c.awaitOutput("results/flood/latest/0001/alpha/0.out", "up\n")
 
 	p.signal(syscall.SIGSTOP)
 	over := time.After(suspended)
-	l.write("go", "")
+	c.write("go", "")
 	alpha.await("to=finished") // all has been printed, with nobody to take it
 	<-over
 	p.signal(syscall.SIGCONT)
 
 	p.wait(0, "flood: succeeded")
-	printed := l.wantBulk()
+	printed := c.wantBulk()
 	peak := peakMemory(t, alpha.pid())
 	t.Logf("%d MB were printed; the worker's memory was at most %d MB", printed>>20, peak>>20)
 	if peak > mostMemory {
@@ -45,12 +45,12 @@ const bulkLines = 800_000
 var bulkLine = strings.Repeat("bulk", 25)[1:]
 
 // wantBulk checks what has come of an experiment with bulk, and returns its size.
-func (l *lab) wantBulk() (size int) {
-	l.t.Helper()
-	got := l.output("results/flood/latest/0001/alpha/0.out")
+func (c *cluster) wantBulk() (size int) {
+	c.t.Helper()
+	got := c.output("results/flood/latest/0001/alpha/0.out")
 	want := bytes.Repeat([]byte(bulkLine+"\n"), bulkLines)
 	if !bytes.Equal(got, append([]byte("up\n"), want...)) {
-		l.t.Errorf("%d bytes have come, and they are not the %d that were printed", len(got), len(want))
+		c.t.Errorf("%d bytes have come, and they are not the %d that were printed", len(got), len(want))
 	}
 	return len(got)
 }

@@ -27,20 +27,20 @@ type paused struct {
 
 // publishPaused starts publish with both outputs into pipes (or both on one
 // terminal) that nobody reads.
-func (l *lab) publishPaused(terminal bool, args ...string) *paused {
-	l.t.Helper()
+func (c *cluster) publishPaused(terminal bool, args ...string) *paused {
+	c.t.Helper()
 	cmd := exec.Command(filepath.Join(programs, "publish"), args...)
 	p := &paused{}
 	open := os.Pipe
 	if terminal {
 		open = pty.Open
 	}
-	stdout := l.open(p, open)
+	stdout := c.open(p, open)
 	stderr := stdout
 	if !terminal {
-		stderr = l.open(p, open)
+		stderr = c.open(p, open)
 	}
-	p.program = l.startWith(cmd, stdout, stderr, "TERM=xterm")
+	p.program = c.startWith(cmd, stdout, stderr, "TERM=xterm")
 	stdout.Close()
 	if !terminal {
 		stderr.Close()
@@ -50,13 +50,13 @@ func (l *lab) publishPaused(terminal bool, args ...string) *paused {
 }
 
 // open opens a pipe or a terminal, and keeps the side that is read.
-func (l *lab) open(p *paused, open func() (*os.File, *os.File, error)) *os.File {
-	l.t.Helper()
+func (c *cluster) open(p *paused, open func() (*os.File, *os.File, error)) *os.File {
+	c.t.Helper()
 	r, w, err := open()
 	if err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	l.t.Cleanup(func() { r.Close() })
+	c.t.Cleanup(func() { r.Close() })
 	p.readers = append(p.readers, r)
 	return w
 }
@@ -77,19 +77,19 @@ func (p *paused) read() {
 }
 
 // awaitRecord waits until a run has its record, though nobody reads.
-func (l *lab) awaitRecord(dir string) results.Record {
-	l.t.Helper()
-	testkit.WaitFor(l.t, "the record of "+dir, func() bool {
-		_, err := os.Stat(l.path(dir, results.RecordFile))
+func (c *cluster) awaitRecord(dir string) results.Record {
+	c.t.Helper()
+	testkit.WaitFor(c.t, "the record of "+dir, func() bool {
+		_, err := os.Stat(c.path(dir, results.RecordFile))
 		return err == nil
 	})
-	return l.record(dir)
+	return c.record(dir)
 }
 
 // wantLines checks that of a process every line of these runs came, in order and
 // each with its tag.
-func (l *lab) wantLines(p *paused, process string, runs ...string) {
-	l.t.Helper()
+func (c *cluster) wantLines(p *paused, process string, runs ...string) {
+	c.t.Helper()
 	var got [2]bytes.Buffer // by stream
 	for i := range p.received {
 		for line := range bytes.Lines(p.received[i].Bytes()) {
@@ -109,10 +109,10 @@ func (l *lab) wantLines(p *paused, process string, runs ...string) {
 	for stream, name := range []string{".out", ".err"} {
 		var want []byte
 		for _, run := range runs {
-			want = append(want, l.output(filepath.Join(run, process+name))...)
+			want = append(want, c.output(filepath.Join(run, process+name))...)
 		}
 		if !bytes.Equal(got[stream].Bytes(), want) {
-			l.t.Errorf("%d bytes of %s%s came, want %d, the same", got[stream].Len(), process, name, len(want))
+			c.t.Errorf("%d bytes of %s%s came, want %d, the same", got[stream].Len(), process, name, len(want))
 		}
 	}
 }
@@ -128,23 +128,23 @@ func chatty(then string) string {
 func TestAReaderThatPausesForLongerThanTheLease(t *testing.T) {
 	t.Parallel()
 	for name, terminal := range map[string]bool{"pipes": false, "terminal": true} {
-		for broker, lab := range map[string]func(*testing.T) *lab{
-			"embedded": func(t *testing.T) *lab { return newLabOn(t, "mem:", "downbeat") },
-			"workers": func(t *testing.T) *lab {
-				l := newSharedLab(t)
-				l.worker("alpha")
-				l.worker("bravo")
-				return l
+		for broker, newCluster := range map[string]func(*testing.T) *cluster{
+			"embedded": func(t *testing.T) *cluster { return newClusterOn(t, "mem:", "downbeat") },
+			"workers": func(t *testing.T) *cluster {
+				c := newSharedCluster(t)
+				c.worker("alpha")
+				c.worker("bravo")
+				return c
 			},
 		} {
 			t.Run(name+" "+broker, func(t *testing.T) {
 				t.Parallel()
-				l := lab(t)
-				l.write("x.yaml", `{name: x, repeat: 2, hosts: {alpha: [`+chatty("true")+`], bravo: [`+chatty("true")+`]}}`)
-				p := l.publishPaused(terminal, "--lease=4s", "x.yaml") // less than two runs take
+				c := newCluster(t)
+				c.write("x.yaml", `{name: x, repeat: 2, hosts: {alpha: [`+chatty("true")+`], bravo: [`+chatty("true")+`]}}`)
+				p := c.publishPaused(terminal, "--lease=4s", "x.yaml") // less than two runs take
 				runs := []string{"results/x/latest/0001", "results/x/latest/0002"}
 				for _, run := range runs {
-					if r := l.awaitRecord(run); r.Outcome != outcome.RunSucceeded {
+					if r := c.awaitRecord(run); r.Outcome != outcome.RunSucceeded {
 						t.Errorf("%s %s: %s", run, r.Outcome, r.Reason)
 					}
 				}
@@ -152,8 +152,8 @@ func TestAReaderThatPausesForLongerThanTheLease(t *testing.T) {
 				p.read()
 
 				p.wait(0)
-				l.wantLines(p, "alpha/0", runs...)
-				l.wantLines(p, "bravo/0", runs...)
+				c.wantLines(p, "alpha/0", runs...)
+				c.wantLines(p, "bravo/0", runs...)
 			})
 		}
 	}
@@ -163,7 +163,7 @@ func TestAReaderThatPausesForLongerThanTheLease(t *testing.T) {
 // anybody does, and then every line comes.
 func TestATimeoutAndAnInterruptActWhileNobodyReads(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	for name, test := range map[string]struct {
 		args    []string
 		timeout string
 		signal  syscall.Signal
@@ -176,24 +176,24 @@ func TestATimeoutAndAnInterruptActWhileNobodyReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLabOn(t, "mem:", "downbeat")
-			l.write("x.yaml", `{name: x, timeout: `+c.timeout+`, hosts: {alpha: [`+chatty(`echo up; exec sleep 600`)+`]}}`)
-			p := l.publishPaused(false, append(c.args, "--lease=20s", "x.yaml")...)
+			c := newClusterOn(t, "mem:", "downbeat")
+			c.write("x.yaml", `{name: x, timeout: `+test.timeout+`, hosts: {alpha: [`+chatty(`echo up; exec sleep 600`)+`]}}`)
+			p := c.publishPaused(false, append(test.args, "--lease=20s", "x.yaml")...)
 			const dir = "results/x/latest/0001"
-			if c.signal != 0 {
-				l.awaitOutput(dir+"/alpha/0.out", "up\n")
-				p.signal(c.signal)
+			if test.signal != 0 {
+				c.awaitOutput(dir+"/alpha/0.out", "up\n")
+				p.signal(test.signal)
 			}
-			if r := l.awaitRecord(dir); r.Outcome != c.outcome {
+			if r := c.awaitRecord(dir); r.Outcome != test.outcome {
 				t.Errorf("the run %s: %s", r.Outcome, r.Reason)
 			}
-			l.nothingLeft()
+			c.nothingLeft()
 
 			p.read()
 
-			p.wait(c.status)
-			if c.args == nil {
-				l.wantLines(p, "alpha/0", dir)
+			p.wait(test.status)
+			if test.args == nil {
+				c.wantLines(p, "alpha/0", dir)
 			} else if n := bytes.Count(p.received[0].Bytes(), []byte(`"event":"output"`)); n != 6000+4000+6000+1 {
 				t.Errorf("%d lines came", n)
 			}
@@ -205,13 +205,13 @@ func TestATimeoutAndAnInterruptActWhileNobodyReads(t *testing.T) {
 // becomes of the rest.
 func TestASecondInterruptLeavesThoughNobodyReads(t *testing.T) {
 	t.Parallel()
-	l := newLabOn(t, "mem:", "downbeat")
-	l.write("x.yaml", `{name: x, hosts: {alpha: [`+chatty(`echo up; exec sleep 600`)+`]}}`)
-	p := l.publishPaused(false, "x.yaml")
+	c := newClusterOn(t, "mem:", "downbeat")
+	c.write("x.yaml", `{name: x, hosts: {alpha: [`+chatty(`echo up; exec sleep 600`)+`]}}`)
+	p := c.publishPaused(false, "x.yaml")
 	const dir = "results/x/latest/0001"
-	l.awaitOutput(dir+"/alpha/0.out", "up\n")
+	c.awaitOutput(dir+"/alpha/0.out", "up\n")
 	p.signal(syscall.SIGINT)
-	l.awaitRecord(dir)
+	c.awaitRecord(dir)
 
 	p.insist(syscall.SIGINT)
 
@@ -219,13 +219,13 @@ func TestASecondInterruptLeavesThoughNobodyReads(t *testing.T) {
 }
 
 // full opens the device that is always full.
-func (l *lab) full() *os.File {
-	l.t.Helper()
+func (c *cluster) full() *os.File {
+	c.t.Helper()
 	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		l.t.Skip(err)
+		c.t.Skip(err)
 	}
-	l.t.Cleanup(func() { f.Close() })
+	c.t.Cleanup(func() { f.Close() })
 	return f
 }
 
@@ -233,22 +233,22 @@ func (l *lab) full() *os.File {
 // run goes on, and its results are complete.
 func TestStandardOutputOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	l := newLabOn(t, "mem:", "downbeat")
-	l.write("x.yaml", `{name: x, hosts: {alpha: ["echo up"]}}`)
+	c := newClusterOn(t, "mem:", "downbeat")
+	c.write("x.yaml", `{name: x, hosts: {alpha: ["echo up"]}}`)
 	for _, args := range [][]string{
 		{"x.yaml"}, {"--output=json", "x.yaml"}, {"logs", "results/x/latest"}, {"check", "x.yaml"}, {"check", "--json", "x.yaml"}, {"--help"}, {"keygen", "keys"},
 	} {
-		p := l.startWith(exec.Command(filepath.Join(programs, "publish"), args...), l.full(), nil)
+		p := c.startWith(exec.Command(filepath.Join(programs, "publish"), args...), c.full(), nil)
 		p.wait(1, "standard output: write /dev/stdout: no space left on device")
 		if n := strings.Count(p.stderr.String(), "no space left"); n != 1 {
-			t.Errorf("%q told it %d times: %s", args, n, &p.stderr)
+			t.Errorf("%q told it %d times: %s", args, n, tail(&p.stderr))
 		}
 	}
 	for _, run := range []string{"0001", "0001"} {
-		if got := string(l.output("results/x/latest/" + run + "/alpha/0.out")); got != "up\n" {
+		if got := string(c.output("results/x/latest/" + run + "/alpha/0.out")); got != "up\n" {
 			t.Errorf("the results have %q", got)
 		}
-		if r := l.record("results/x/latest/" + run); r.Outcome != outcome.RunSucceeded {
+		if r := c.record("results/x/latest/" + run); r.Outcome != outcome.RunSucceeded {
 			t.Errorf("the run %s", r.Outcome)
 		}
 	}
@@ -257,8 +257,8 @@ func TestStandardOutputOnAFullDisk(t *testing.T) {
 // A reader that has enough is no fault of anybody's.
 func TestAReaderThatHasEnough(t *testing.T) {
 	t.Parallel()
-	l := newLabOn(t, "mem:", "downbeat")
-	l.write("x.yaml", `{name: x, hosts: {alpha: ["seq 30000"]}}`)
+	c := newClusterOn(t, "mem:", "downbeat")
+	c.write("x.yaml", `{name: x, hosts: {alpha: ["seq 30000"]}}`)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -266,24 +266,24 @@ func TestAReaderThatHasEnough(t *testing.T) {
 	r.Close()
 	defer w.Close()
 	for _, args := range [][]string{{"x.yaml"}, {"--output=json", "x.yaml"}, {"logs", "results/x/latest"}} {
-		p := l.startWith(exec.Command(filepath.Join(programs, "publish"), args...), w, nil)
+		p := c.startWith(exec.Command(filepath.Join(programs, "publish"), args...), w, nil)
 		p.wait(0)
-		if p.stderr.has("standard output") {
-			t.Errorf("%q printed %s", args, &p.stderr)
+		if p.stderr.Has("standard output") {
+			t.Errorf("%q printed %s", args, tail(&p.stderr))
 		}
 	}
 }
 
 // deafWorker starts a worker whose log goes into a pipe that is full already and
 // that nobody reads.
-func (l *lab) deafWorker(host string) *program {
-	l.t.Helper()
+func (c *cluster) deafWorker(host string) *program {
+	c.t.Helper()
 	var p paused
-	w := l.open(&p, os.Pipe)
+	w := c.open(&p, os.Pipe)
 	defer w.Close()
 	conn, err := w.SyscallConn()
 	if err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	err = conn.Write(func(fd uintptr) bool {
 		for n := 0; n >= 0; {
@@ -292,54 +292,54 @@ func (l *lab) deafWorker(host string) *program {
 		return true
 	})
 	if err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(programs, "worker"))
 	// The worker's end blocks, as a shell's would: Fd makes it so.
 	if err := unix.SetNonblock(int(w.Fd()), false); err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	return l.startWith(cmd, nil, w, "DOWNBEAT_HOST="+host, "DOWNBEAT_LOG_LEVEL=debug")
+	return c.startWith(cmd, nil, w, "DOWNBEAT_HOST="+host, "DOWNBEAT_LOG_LEVEL=debug")
 }
 
 // A worker whose log nobody reads obeys SIGTERM and the lease as any other.
 func TestAWorkerWhoseLogNobodyReads(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(l *lab, worker, publish *program){
-		"SIGTERM": func(l *lab, worker, publish *program) {
+	for name, end := range map[string]func(c *cluster, worker, publish *program){
+		"SIGTERM": func(c *cluster, worker, publish *program) {
 			worker.signal(syscall.SIGTERM)
-			l.nothingLeft()
+			c.nothingLeft()
 			publish.wait(1, "the worker on this host is shutting down")
 			worker.wait(0)
 		},
-		"lease": func(l *lab, _, publish *program) {
+		"lease": func(c *cluster, _, publish *program) {
 			publish.kill()
-			l.nothingLeft()
+			c.nothingLeft()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newSharedLab(t)
-			worker := l.deafWorker("alpha")
-			l.write("x.yaml", `{name: x, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"]}}`)
-			p := l.publish("--lease=4s", "--ready-timeout="+awhile, "x.yaml")
+			c := newSharedCluster(t)
+			worker := c.deafWorker("alpha")
+			c.write("x.yaml", `{name: x, hosts: {alpha: ["sh -c 'echo up; exec sleep 600'"]}}`)
+			p := c.publish("--lease=4s", "--ready-timeout="+awhile, "x.yaml")
 			// Before its queue is declared there is no such host: try again until it serves.
-			for tries := 0; !upOrOver(l, p); tries++ {
+			for tries := 0; !upOrOver(c, p); tries++ {
 				if tries == 50 {
-					t.Fatalf("the worker doesn't serve: %s", &p.stderr)
+					t.Fatalf("the worker doesn't serve: %s", tail(&p.stderr))
 				}
-				p = l.publish("--lease=4s", "--ready-timeout="+awhile, "x.yaml")
+				p = c.publish("--lease=4s", "--ready-timeout="+awhile, "x.yaml")
 			}
-			end(l, worker, p)
+			end(c, worker, p)
 		})
 	}
 }
 
 // upOrOver waits until the run's process is up; false: publish has ended.
-func upOrOver(l *lab, p *program) (up bool) {
-	l.t.Helper()
-	testkit.WaitFor(l.t, "the process is up, or publish has ended", func() bool {
-		data, err := os.ReadFile(l.path("results/x/latest/0001/alpha/0.out"))
+func upOrOver(c *cluster, p *program) (up bool) {
+	c.t.Helper()
+	testkit.WaitFor(c.t, "the process is up, or publish has ended", func() bool {
+		data, err := os.ReadFile(c.path("results/x/latest/0001/alpha/0.out"))
 		up = err == nil && len(data) > 0
 		return up || p.over()
 	})

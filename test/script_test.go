@@ -279,22 +279,11 @@ func writeHosts(ts *testscript.TestScript, names []string) string {
 	return path
 }
 
-// patience bounds every wait; it is far beyond what anything here takes.
-const patience = 5 * time.Minute
-
 // await runs a command again and again until it succeeds.
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.Now().Add(patience)
-	for {
-		err := ts.Exec(args[0], args[1:]...)
-		if (err == nil) != neg {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("%v: still not so after %s: %v", args, patience, err)
-		}
-		<-time.After(20 * time.Millisecond)
-	}
+	testkit.WaitFor(ts, fmt.Sprintf("%v succeeds", args), func() bool {
+		return (ts.Exec(args[0], args[1:]...) == nil) != neg
+	})
 }
 
 // nothingLeft makes sure that no process is left that carries the script's MARK
@@ -304,17 +293,16 @@ func nothingLeft(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, h := range hosts {
 		workers = append(workers, ts.Getenv("WORKER_"+h))
 	}
-	deadline := time.Now().Add(patience)
-	for {
-		left := marked(workers, "MARK="+ts.Getenv("MARK"))
-		if len(left) == 0 {
-			return
+	var left []string
+	defer func() {
+		if len(left) > 0 {
+			ts.Logf("left: %q", left)
 		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("still there: %q", left)
-		}
-		<-time.After(20 * time.Millisecond)
-	}
+	}()
+	testkit.WaitFor(ts, "no process of the script's runs is left", func() bool {
+		left = marked(workers, "MARK="+ts.Getenv("MARK"))
+		return len(left) == 0
+	})
 }
 
 // marked lists the processes that have the entries in their environment and were
@@ -342,7 +330,7 @@ func marked(except []string, wanted ...string) []string {
 }
 
 func open(ts *testscript.TestScript) (context.Context, queue.Broker) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 	ts.Defer(cancel)
 	broker, err := dial.Open(ctx, ts.Getenv("DOWNBEAT_QUEUE_URL"), queue.Options{})
 	ts.Check(err)

@@ -8,9 +8,9 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
-	"time"
 
 	"downbeat/internal/queue/sqs/sqstest"
+	"downbeat/internal/testkit"
 )
 
 // The figures of docs/aws.md for a datapoint on 4 hosts are no lower than what
@@ -52,13 +52,7 @@ func TestRequestsOfADatapointAreAsDocumented(t *testing.T) {
 			_ = cmd.Wait()
 		})
 	}
-	for deadline := time.Now().Add(patience); ; { // refused at once while a worker has not come so far
-		if err := publish(0); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	testkit.WaitFor(t, "all workers serve", func() bool { return publish(0) == nil }) // refused at once before
 	requests := func(seconds int) float64 {
 		counter.Take()
 		if err := publish(seconds); err != nil {

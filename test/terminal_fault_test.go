@@ -10,21 +10,21 @@ import (
 	"github.com/creack/pty"
 )
 
-// onTerminal runs a program of the lab to its end on a terminal of its own, and
+// onTerminal runs a program of the cluster to its end on a terminal of its own, and
 // gives what the terminal received.
-func (l *lab) onTerminal(name string, args ...string) string {
-	l.t.Helper()
+func (c *cluster) onTerminal(name string, args ...string) string {
+	c.t.Helper()
 	cmd := exec.Command(filepath.Join(programs, name), args...)
-	cmd.Dir = l.dir
-	cmd.Env = append(l.environ, "TERM=xterm-256color")
+	cmd.Dir = c.dir
+	cmd.Env = append(c.environ, "TERM=xterm-256color")
 	master, err := pty.Start(cmd)
 	if err != nil {
-		l.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	defer master.Close()
 	received, _ := io.ReadAll(master) // ends with an error once nobody has the terminal
 	if err := cmd.Wait(); err != nil {
-		l.t.Fatalf("%s: %v; %s", name, err, received)
+		c.t.Fatalf("%s: %v; %s", name, err, received)
 	}
 	return string(received)
 }
@@ -34,26 +34,26 @@ func (l *lab) onTerminal(name string, args ...string) string {
 // is as it was.
 func TestWhatProcessesPrintLeavesTheTerminalAlone(t *testing.T) {
 	t.Parallel()
-	l := newLabOn(t, "mem:", "downbeat")
+	c := newClusterOn(t, "mem:", "downbeat")
 	const spoiler = `\033[2J\033[H10%%\r50%%\r\033[31mdone\n\033[?25l\033]0;owned\007next\033[0m\302\233?1049h\nend\r`
-	l.write("x.yaml", `{name: x, hosts: {alpha: ["printf '`+strings.ReplaceAll(spoiler, `\`, `\\`)+`'"]}}`)
+	c.write("x.yaml", `{name: x, hosts: {alpha: ["printf '`+strings.ReplaceAll(spoiler, `\`, `\\`)+`'"]}}`)
 	printed := "\x1b[2J\x1b[H10%\r50%\r\x1b[31mdone\n\x1b[?25l\x1b]0;owned\anext\x1b[0m\xc2\x9b?1049h\nend\r"
 	shown := "alpha/0 | 10%\r\nalpha/0 | 50%\r\nalpha/0 | \x1b[31mdone\x1b[0m\r\nalpha/0 | \x1b[31mnext\x1b[0m\r\nalpha/0 | end\r\n"
 
-	got := l.onTerminal("publish", "--no-progress", "x.yaml")
+	got := c.onTerminal("publish", "--no-progress", "x.yaml")
 
 	if !strings.HasPrefix(got, shown+"x: ") {
 		t.Errorf("the terminal received %q, want %q first", got, shown)
 	}
-	if got := string(l.output("results/x/latest/0001/alpha/0.out")); got != printed {
+	if got := string(c.output("results/x/latest/0001/alpha/0.out")); got != printed {
 		t.Errorf("the results have %q, want %q", got, printed)
 	}
-	if got := l.onTerminal("publish", "logs", "results/x/latest"); got != shown {
+	if got := c.onTerminal("publish", "logs", "results/x/latest"); got != shown {
 		t.Errorf("the terminal received %q from logs, want %q", got, shown)
 	}
-	piped := l.publish("logs", "results/x/latest")
+	piped := c.publish("logs", "results/x/latest")
 	piped.wait(0)
-	if got, want := piped.stdout.text.String(), "alpha/0 | "+strings.ReplaceAll(printed, "\n", "\nalpha/0 | ")+"\n"; got != want {
+	if got, want := piped.stdout.String(), "alpha/0 | "+strings.ReplaceAll(printed, "\n", "\nalpha/0 | ")+"\n"; got != want {
 		t.Errorf("logs printed %q to a pipe, want %q", got, want)
 	}
 }

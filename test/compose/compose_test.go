@@ -17,31 +17,31 @@ import (
 // TestCompose brings docker-compose.yml up as a newcomer does, and breaks it in
 // every way that containers break.
 //
-//nolint:paralleltest // its parts share one lab, in the order of a story
+//nolint:paralleltest // its parts share one cluster, in the order of a story
 func TestCompose(t *testing.T) {
-	l := newLab(t)
-	l.up(t)
-	l.do(t, "docker", "build", "--tag", "downbeat", ".")
-	t.Run("sample", func(t *testing.T) { sameAsEmbedded(t, l) })
+	c := newCluster(t)
+	c.up(t)
+	c.do(t, "docker", "build", "--tag", "downbeat", ".")
+	t.Run("sample", func(t *testing.T) { sameAsEmbedded(t, c) })
 	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) { f.test(t, l) })
+		t.Run(f.name, func(t *testing.T) { f.test(t, c) })
 	}
-	t.Run("sample again", func(t *testing.T) { succeeds(t, l, "sample.json") })
-	t.Run("48 processes", func(t *testing.T) { succeeds(t, l, "--quiet", "examples/48-processes.yaml") })
-	t.Run("systemd", func(t *testing.T) { systemdServes(t, l) })
+	t.Run("sample again", func(t *testing.T) { succeeds(t, c, "sample.json") })
+	t.Run("48 processes", func(t *testing.T) { succeeds(t, c, "--quiet", "examples/48-processes.yaml") })
+	t.Run("systemd", func(t *testing.T) { systemdServes(t, c) })
 	t.Run("own programs", func(t *testing.T) {
-		l.do(t, "docker", "build", "--tag", "my-workers", "--file", "examples/image/Dockerfile", ".")
-		l.env = append(l.env, "DOWNBEAT_COMPOSE_IMAGE=my-workers")
-		l.up(t)
-		succeeds(t, l, "examples/redis/redis.yaml")
+		c.do(t, "docker", "build", "--tag", "my-workers", "--file", "examples/image/Dockerfile", ".")
+		c.env = append(c.env, "DOWNBEAT_COMPOSE_IMAGE=my-workers")
+		c.up(t)
+		succeeds(t, c, "examples/redis/redis.yaml")
 	})
-	t.Run("sqs", func(t *testing.T) { sqsServes(t, l) })
+	t.Run("sqs", func(t *testing.T) { sqsServes(t, c) })
 }
 
 // succeeds publishes and returns what was printed.
-func succeeds(t *testing.T, l *lab, args ...string) string {
+func succeeds(t *testing.T, c *cluster, args ...string) string {
 	t.Helper()
-	p := l.publish(t, args...)
+	p := c.publish(t, args...)
 	if status := p.wait(t); status != 0 {
 		t.Fatalf("publish %s exited with status %d\n%s%s", strings.Join(args, " "), status, &p.stdout, &p.stderr)
 	}
@@ -50,13 +50,13 @@ func succeeds(t *testing.T, l *lab, args ...string) string {
 
 // sameAsEmbedded: over RabbitMQ and four containers, the sample says what it
 // says in one process, and its results belong to the owner of the directory.
-func sameAsEmbedded(t *testing.T, l *lab) {
-	got := said(succeeds(t, l, "sample.json"))
-	want := said(succeeds(t, l, "--queue=mem:", "--results=/tmp/results", "sample.json"))
+func sameAsEmbedded(t *testing.T, c *cluster) {
+	got := said(succeeds(t, c, "sample.json"))
+	want := said(succeeds(t, c, "--queue=mem:", "--results=/tmp/results", "sample.json"))
 	if !slices.Equal(got, want) {
 		t.Errorf("with docker-compose:\n%s\nembedded:\n%s", strings.Join(got, ""), strings.Join(want, ""))
 	}
-	path := filepath.Join(l.dir, "results/sample/latest/0001/run.json")
+	path := filepath.Join(c.dir, "results/sample/latest/0001/run.json")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -104,38 +104,38 @@ func said(output string) []string {
 // A fault strikes one host in mid-run.
 type fault struct {
 	name, host string
-	strike     func(t *testing.T, l *lab, container string)
+	strike     func(t *testing.T, c *cluster, container string)
 	// says is what publish says of the host.
 	says string
 	// whileBroken: what of the run was on the host is gone before it is mended.
 	whileBroken bool
-	mend        func(t *testing.T, l *lab, container string)
+	mend        func(t *testing.T, c *cluster, container string)
 }
 
 var faults = []fault{
 	{
 		name: "worker crashes and is started again", host: "bravo", says: "the worker on bravo died in mid-run",
-		strike: func(t *testing.T, l *lab, c string) {
-			l.do(t, "docker", "exec", c, "sh", "-c", "kill -KILL $(pidof -s worker)")
+		strike: func(t *testing.T, c *cluster, container string) {
+			c.do(t, "docker", "exec", container, "sh", "-c", "kill -KILL $(pidof -s worker)")
 		},
 	},
 	{
 		name: "container is killed", host: "charlie", says: "no word from charlie for ",
-		strike: func(t *testing.T, l *lab, c string) { l.do(t, "docker", "kill", c) },
-		mend:   func(t *testing.T, l *lab, _ string) { l.up(t) },
+		strike: func(t *testing.T, c *cluster, container string) { c.do(t, "docker", "kill", container) },
+		mend:   func(t *testing.T, c *cluster, _ string) { c.up(t) },
 	},
 	{
 		name: "container is paused", host: "delta", says: "no word from delta for ",
-		strike: func(t *testing.T, l *lab, c string) { l.do(t, "docker", "pause", c) },
-		mend:   func(t *testing.T, l *lab, c string) { l.do(t, "docker", "unpause", c) },
+		strike: func(t *testing.T, c *cluster, container string) { c.do(t, "docker", "pause", container) },
+		mend:   func(t *testing.T, c *cluster, container string) { c.do(t, "docker", "unpause", container) },
 	},
 	{
 		name: "container is cut off the network", host: "bravo", says: "no word from bravo for ", whileBroken: true,
-		strike: func(t *testing.T, l *lab, c string) {
-			l.do(t, "docker", "network", "disconnect", "downbeat_default", c)
+		strike: func(t *testing.T, c *cluster, container string) {
+			c.do(t, "docker", "network", "disconnect", "downbeat_default", container)
 		},
-		mend: func(t *testing.T, l *lab, c string) {
-			l.do(t, "docker", "network", "connect", "--alias=bravo", "downbeat_default", c)
+		mend: func(t *testing.T, c *cluster, container string) {
+			c.do(t, "docker", "network", "connect", "--alias=bravo", "downbeat_default", container)
 		},
 	},
 }
@@ -151,13 +151,13 @@ const longRun = `{"name": "long", "hosts": {
 const soon = 30 * time.Second
 
 // test: publish names the host, the others are stopped, and nothing hangs.
-func (f fault) test(t *testing.T, l *lab) {
-	l.write(t, "long.json", longRun)
-	container := l.container(t, f.host)
-	p := l.publish(t, "--lease=3s", "long.json")
-	p.stdout.await(t, "alpha/0 | up\n", "bravo/0 | up\n", "charlie/0 | up\n", "delta/0 | up\n")
+func (f fault) test(t *testing.T, c *cluster) {
+	c.write(t, "long.json", longRun)
+	container := c.container(t, f.host)
+	p := c.publish(t, "--lease=3s", "long.json")
+	await(t, &p.stdout, "alpha/0 | up\n", "bravo/0 | up\n", "charlie/0 | up\n", "delta/0 | up\n")
 
-	f.strike(t, l, container)
+	f.strike(t, c, container)
 	struck := time.Now()
 	status := p.wait(t)
 
@@ -169,29 +169,29 @@ func (f fault) test(t *testing.T, l *lab) {
 	}
 	for _, host := range hosts {
 		if host != f.host || f.whileBroken {
-			l.nothingRuns(t, host)
+			c.nothingRuns(t, host)
 		}
 	}
 	if f.mend != nil {
-		f.mend(t, l, container)
+		f.mend(t, c, container)
 	}
-	l.nothingRuns(t, f.host)
+	c.nothingRuns(t, f.host)
 }
 
 // nothingRuns waits until no process of any run is left in a host's container.
-func (l *lab) nothingRuns(t *testing.T, host string) {
+func (c *cluster) nothingRuns(t *testing.T, host string) {
 	t.Helper()
-	eventually(t, "nothing runs on "+host, func() bool {
-		found, err := l.in(t.Context(), "docker", "exec", l.container(t, host),
+	waitFor(t, "nothing runs on "+host, func() bool {
+		found, err := c.in(t.Context(), "docker", "exec", c.container(t, host),
 			"sh", "-c", "grep -lsz ^DOWNBEAT_RUN= /proc/[0-9]*/environ || [ $? != 0 ]").CombinedOutput()
 		return err == nil && len(found) == 0 // the container may be about to start again
 	})
 }
 
-// write puts a file into the lab's directory.
-func (l *lab) write(t *testing.T, name, text string) {
+// write puts a file into the cluster's directory.
+func (c *cluster) write(t *testing.T, name, text string) {
 	t.Helper()
-	path := filepath.Join(l.dir, name)
+	path := filepath.Join(c.dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

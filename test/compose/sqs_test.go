@@ -23,11 +23,11 @@ rm -r "$0"
 `
 
 // sqsServes: with the profile sqs, the same sample goes over the emulator.
-func sqsServes(t *testing.T, l *lab) {
+func sqsServes(t *testing.T, c *cluster) {
 	if err := docker.run(t.Context(), "sh", "-c", emulatorScript, docker.dir+"/emulator"); err != nil {
 		t.Fatal(err)
 	}
-	l.env = append(l.env, "COMPOSE_PROFILES=sqs", "DOWNBEAT_COMPOSE_QUEUE=sqs")
-	l.up(t)
-	succeeds(t, l, "sample.json")
+	c.env = append(c.env, "COMPOSE_PROFILES=sqs", "DOWNBEAT_COMPOSE_QUEUE=sqs")
+	c.up(t)
+	succeeds(t, c, "sample.json")
 }

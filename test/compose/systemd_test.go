@@ -40,15 +40,15 @@ RUN printf '[Service]\nWatchdogSec=2s\n' >/tmp/watchdog.conf && \
     systemctl enable downbeat-worker
 `
 
-// systemdServes boots a machine with systemd and the unit, beside the lab's
+// systemdServes boots a machine with systemd and the unit, beside the cluster's
 // workers: it serves its host, in cgroups of its own, is started again when it
 // dies or hangs, and leaves in order.
-func systemdServes(t *testing.T, l *lab) {
-	m := bootMachine(t, l)
+func systemdServes(t *testing.T, c *cluster) {
+	m := bootMachine(t, c)
 	m.awaitState(t, "active")
 
-	l.write(t, "nevis.json", `{"name": "nevis", "hosts": {"nevis": ["id -un", "cat /proc/self/cgroup", "sh -c 'echo ${NOTIFY_SOCKET-none} ${WATCHDOG_USEC-none}'"]}}`)
-	out := succeeds(t, l, "nevis.json")
+	c.write(t, "nevis.json", `{"name": "nevis", "hosts": {"nevis": ["id -un", "cat /proc/self/cgroup", "sh -c 'echo ${NOTIFY_SOCKET-none} ${WATCHDOG_USEC-none}'"]}}`)
+	out := succeeds(t, c, "nevis.json")
 	for _, want := range []string{"nevis/0 | downbeat\n", "/system.slice/downbeat-worker.service/downbeat-", "nevis/2 | none none\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
@@ -60,9 +60,9 @@ func systemdServes(t *testing.T, l *lab) {
 	m.do(t, "systemctl", "kill", "--kill-whom=main", "--signal=STOP", unit) // the watchdog notices
 	m.awaitRestarts(t, "2")
 
-	l.write(t, "long-nevis.json", `{"name": "long-nevis", "hosts": {"nevis": ["sh -c 'echo up; exec sleep 600'"]}}`)
-	p := l.publish(t, "long-nevis.json")
-	p.stdout.await(t, "nevis/0 | up\n")
+	c.write(t, "long-nevis.json", `{"name": "long-nevis", "hosts": {"nevis": ["sh -c 'echo up; exec sleep 600'"]}}`)
+	p := c.publish(t, "long-nevis.json")
+	await(t, &p.stdout, "nevis/0 | up\n")
 	m.do(t, "systemctl", "stop", unit)
 	if status := p.wait(t); status != 1 || !strings.Contains(p.stderr.String(), "nevis: the worker on this host is shutting down") {
 		t.Errorf("publish exited with status %d, want 1 and why in\n%s", status, &p.stderr)
@@ -76,14 +76,14 @@ const unit = "downbeat-worker"
 
 // A machine is a container in which systemd has booted.
 type machine struct {
-	lab  *lab
+	c    *cluster
 	name string
 }
 
-func bootMachine(t *testing.T, l *lab) *machine {
+func bootMachine(t *testing.T, c *cluster) *machine {
 	t.Helper()
 	dir := t.TempDir()
-	service, err := os.ReadFile(filepath.Join(l.dir, "deploy/systemd/downbeat-worker.service"))
+	service, err := os.ReadFile(filepath.Join(c.dir, "deploy/systemd/downbeat-worker.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,14 +95,14 @@ func bootMachine(t *testing.T, l *lab) *machine {
 			t.Fatal(err)
 		}
 	}
-	m := &machine{l, "nevis"}
-	l.do(t, "docker", "build", "--tag", "nevis", dir)
+	m := &machine{c, "nevis"}
+	c.do(t, "docker", "build", "--tag", "nevis", dir)
 	t.Cleanup(func() {
-		if out, err := l.in(context.Background(), "docker", "rm", "--force", "--volumes", m.name).CombinedOutput(); err != nil {
+		if out, err := c.in(context.Background(), "docker", "rm", "--force", "--volumes", m.name).CombinedOutput(); err != nil {
 			t.Errorf("remove the machine: %v\n%s", err, out)
 		}
 	})
-	l.do(t, "docker", "run", "--detach", "--name", m.name, "--hostname", m.name, "--network=downbeat_default",
+	c.do(t, "docker", "run", "--detach", "--name", m.name, "--hostname", m.name, "--network=downbeat_default",
 		"--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined",
 		"--volume=downbeat_trusted:/trusted:ro", "--tmpfs=/run", "--env=container=docker", "nevis", "sh", "-c", boot, docker.cgroup)
 	return m
@@ -110,13 +110,13 @@ func bootMachine(t *testing.T, l *lab) *machine {
 
 func (m *machine) do(t *testing.T, args ...string) string {
 	t.Helper()
-	return m.lab.do(t, append([]string{"docker", "exec", m.name}, args...)...)
+	return m.c.do(t, append([]string{"docker", "exec", m.name}, args...)...)
 }
 
 // show is a property of the unit; empty while systemd has not booted so far.
 func (m *machine) show(t *testing.T, property string) string {
 	t.Helper()
-	out, err := m.lab.in(t.Context(), "docker", "exec", m.name, "systemctl", "show", "--value", "--property="+property, unit).Output()
+	out, err := m.c.in(t.Context(), "docker", "exec", m.name, "systemctl", "show", "--value", "--property="+property, unit).Output()
 	if err != nil {
 		return ""
 	}
@@ -125,13 +125,13 @@ func (m *machine) show(t *testing.T, property string) string {
 
 func (m *machine) awaitState(t *testing.T, state string) {
 	t.Helper()
-	eventually(t, unit+" is "+state, func() bool { return m.show(t, "ActiveState") == state })
+	waitFor(t, unit+" is "+state, func() bool { return m.show(t, "ActiveState") == state })
 }
 
 // awaitRestarts waits until the unit has been started again so often, and serves.
 func (m *machine) awaitRestarts(t *testing.T, times string) {
 	t.Helper()
-	eventually(t, times+" restarts", func() bool {
+	waitFor(t, times+" restarts", func() bool {
 		return m.show(t, "NRestarts") == times && strings.HasPrefix(m.show(t, "StatusText"), "serving nevis at ")
 	})
 }

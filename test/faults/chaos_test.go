@@ -74,10 +74,10 @@ func TestMessagesTwiceLateAndOutOfOrderMakeNoDifference(t *testing.T) {
 
 func chaoticRun(t *testing.T, transport string, seed uint64, odds chaos.Odds) (results.Record, map[string]string) {
 	t.Helper()
-	l := newLab(t, transport)
+	c := newCluster(t, transport)
 	for i, host := range []string{"alpha", "bravo", "charlie"} {
-		l.serve(l.config(host, chaos.New(l.connect(), 4*seed+uint64(i), odds)))
+		c.serve(c.config(host, chaos.New(c.connect(), 4*seed+uint64(i), odds)))
 	}
-	record, dir := run(t, l.publisher(chaos.New(l.connect(), 4*seed+3, odds)), busy)
+	record, dir := run(t, c.publisher(chaos.New(c.connect(), 4*seed+3, odds)), busy)
 	return lasting(record), files(t, dir)
 }

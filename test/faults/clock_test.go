@@ -31,13 +31,13 @@ stop: {when: third}
 // the release and the stop nor the order of lines; how wrong they are is reported.
 func TestClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "mem")
+	c := newCluster(t, "mem")
 	var bravo atomic.Int64
 	bravo.Store(int64(-5 * time.Second))
 	for host, skew := range map[string]func() time.Duration{
 		"alpha": func() time.Duration { return 5 * time.Second }, "bravo": func() time.Duration { return time.Duration(bravo.Load()) }, "charlie": nil,
 	} {
-		l.serve(l.skewed(host, skew))
+		c.serve(c.skewed(host, skew))
 	}
 	files := scratch(t)
 	stepped := make(chan struct{})
@@ -45,9 +45,9 @@ func TestClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
 		defer close(stepped)
 		testkit.WaitFor(t, "the run has begun", func() bool { _, err := os.Stat(filepath.Join(files, "up")); return err == nil })
 		bravo.Store(int64(time.Hour)) // every control has expired on this clock
-		check(t, os.WriteFile(filepath.Join(files, "stepped"), nil, 0o600))
+		testkit.Check(t, os.WriteFile(filepath.Join(files, "stepped"), nil, 0o600))
 	}()
-	p := l.publisher(l.connect())
+	p := c.publisher(c.connect())
 	got, dir := run(t, p, fmt.Sprintf(relay, files))
 	<-stepped
 	if got.Outcome != outcome.RunSucceeded {
@@ -73,8 +73,8 @@ func TestClocksThatAreWrongAndSteppedMoveNothing(t *testing.T) {
 	}
 }
 
-func (l *lab) skewed(host string, skew func() time.Duration) worker.Config {
-	config := l.config(host, l.connect())
+func (c *cluster) skewed(host string, skew func() time.Duration) worker.Config {
+	config := c.config(host, c.connect())
 	config.Skew = skew
 	return config
 }
@@ -83,10 +83,10 @@ func (l *lab) skewed(host string, skew func() time.Duration) worker.Config {
 func merged(t *testing.T, dir string) string {
 	t.Helper()
 	r, err := results.Open(dir)
-	check(t, err)
+	testkit.Check(t, err)
 	var lines []string
 	for line, err := range r.Logs(results.Filter{}) {
-		check(t, err)
+		testkit.Check(t, err)
 		lines = append(lines, string(line.Text))
 	}
 	return strings.Join(lines, " ")

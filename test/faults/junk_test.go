@@ -36,7 +36,7 @@ type bad struct {
 
 // A junkyard makes bad messages, the same for the same seed.
 type junkyard struct {
-	*lab
+	*cluster
 	random   *rand.Rand
 	stranger ed25519.PrivateKey
 }
@@ -61,7 +61,7 @@ func (y *junkyard) job(run string) *message.Job {
 // seal signs whatever it is given.
 func (y *junkyard) seal(a message.Address, content any, key ed25519.PrivateKey) []byte {
 	body, err := message.Seal(a, content, key)
-	check(y.t, err)
+	testkit.Check(y.t, err)
 	return body
 }
 
@@ -176,7 +176,7 @@ func (y *junkyard) badControl() ([]byte, error) {
 // sized seals a control that is malformed, or too large to be looked at.
 func (y *junkyard) sized(a message.Address, c message.Control) ([]byte, error) {
 	content, err := json.Marshal(c)
-	check(y.t, err)
+	testkit.Check(y.t, err)
 	if len(content) > message.MaxControl {
 		return y.seal(a, c, y.key), message.ErrTooLarge
 	}
@@ -219,7 +219,7 @@ func (y *junkyard) forPublisher(n int) [][]byte {
 		batch.Add(message.Segment{Command: 1 << 20, Offset: 1 << 60, Data: []byte("x")})
 		event := message.Event{Kind: message.Done, Run: run, Host: hostile[i%len(hostile)], Seq: uint64(i), Done: &message.DoneInfo{Totals: make([]message.Total, 9)}}
 		data, err := event.Encode()
-		check(y.t, err)
+		testkit.Check(y.t, err)
 		body, _ := y.kinds()[y.random.IntN(5)](y.address(message.PurposeControl))
 		all = append(all, [][]byte{bytes.Clone(batch.Bytes()), data, data[:y.random.IntN(len(data))], body}[y.random.IntN(4)])
 	}
@@ -247,27 +247,27 @@ func TestBadMessagesAreRefusedOneByOne(t *testing.T) {
 			var id string
 			testkit.WaitFor(t, "the run is on the host", func() bool {
 				entries, err := os.ReadDir(runs)
-				check(t, err)
+				testkit.Check(t, err)
 				for _, e := range entries {
 					id = e.Name()
 				}
 				return id != ""
 			})
 			publisherID, err := message.PublisherOf(id)
-			check(t, err)
+			testkit.Check(t, err)
 
 			all := y.forWorker(n / 3 * 2)
 			for _, b := range all {
-				check(t, broker.Publish(t.Context(), b.queue, queue.Message{Body: b.body}))
+				testkit.Check(t, broker.Publish(t.Context(), b.queue, queue.Message{Body: b.body}))
 			}
 			for _, body := range y.forPublisher(n / 3) {
-				check(t, broker.Publish(t.Context(), message.EventsQueue(y.namespace, publisherID), queue.Message{Body: body}))
+				testkit.Check(t, broker.Publish(t.Context(), message.EventsQueue(y.namespace, publisherID), queue.Message{Body: body}))
 			}
 			y.compare(broker, all)
 			if during := tree(t, filepath.Dir(y.state), filepath.Join(runs, id)); !slices.Equal(during, before) {
 				t.Errorf("on the disk there are now %q, before %q", during, before)
 			}
-			check(t, os.WriteFile(goOn, nil, 0o600))
+			testkit.Check(t, os.WriteFile(goOn, nil, 0o600))
 			if got := <-finish; got.Outcome != outcome.RunSucceeded || got.Processes[0].StdoutLines != 1 {
 				t.Errorf("the run meanwhile: %s (%s), want succeeded", got.Outcome, got.Reason)
 			}
@@ -280,15 +280,15 @@ func TestBadMessagesAreRefusedOneByOne(t *testing.T) {
 
 func newJunkyard(t *testing.T, transport string) *junkyard {
 	t.Helper()
-	l := newLab(t, transport)
+	c := newCluster(t, transport)
 	var err error
-	_, l.key, err = ed25519.GenerateKey(nil)
-	check(t, err)
+	_, c.key, err = ed25519.GenerateKey(nil)
+	testkit.Check(t, err)
 	_, stranger, err := ed25519.GenerateKey(nil)
-	check(t, err)
-	l.state = filepath.Join(l.state, "parent", "state") // so that ../../ is seen
-	l.serve(l.config(junkHost, l.connect()))
-	return &junkyard{lab: l, random: rand.New(rand.NewPCG(1, 0)), stranger: stranger}
+	testkit.Check(t, err)
+	c.state = filepath.Join(c.state, "parent", "state") // so that ../../ is seen
+	c.serve(c.config(junkHost, c.connect()))
+	return &junkyard{cluster: c, random: rand.New(rand.NewPCG(1, 0)), stranger: stranger}
 }
 
 // compare takes all dead letters and looks whether each message is among them, with
@@ -296,21 +296,21 @@ func newJunkyard(t *testing.T, transport string) *junkyard {
 func (y *junkyard) compare(broker queue.Broker, all []bad) {
 	y.t.Helper()
 	dead, err := broker.Consume(y.t.Context(), message.DeadQueue(y.namespace), 100)
-	check(y.t, err)
-	defer func() { check(y.t, dead.Close()) }()
+	testkit.Check(y.t, err)
+	defer func() { testkit.Check(y.t, dead.Close()) }()
 	left := make(map[string][]bad)
 	for _, b := range all {
 		kept := string(b.body[:min(len(b.body), 64<<10)])
 		left[kept] = append(left[kept], b)
 	}
-	ctx, cancel := context.WithTimeout(y.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(y.t.Context(), testkit.Timeout)
 	defer cancel()
 	for n := range all {
 		d, err := dead.Receive(ctx)
 		if err != nil {
 			y.t.Fatalf("%d of %d have been dead-lettered: %v", n, len(all), err)
 		}
-		check(y.t, d.Ack(ctx))
+		testkit.Check(y.t, d.Ack(ctx))
 		source, reason := d.Header[queue.HeaderSource], d.Header[queue.HeaderReason]
 		same := left[string(d.Body)]
 		i := slices.IndexFunc(same, func(b bad) bool { return b.queue == source && strings.Contains(reason, b.reason.Error()) })

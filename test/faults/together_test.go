@@ -30,7 +30,7 @@ func lockFile(locks string, hosts []string) string {
 
 // A contest is a number of publishers that want the same hosts, again and again.
 type contest struct {
-	*lab
+	*cluster
 	locks      string
 	publishers []*publisher.Publisher
 	random     *rand.Rand
@@ -38,7 +38,7 @@ type contest struct {
 
 func newContest(t *testing.T, transport string, publishers int, seed uint64) *contest {
 	t.Helper()
-	c := &contest{lab: newLab(t, transport), locks: scratch(t), random: rand.New(rand.NewPCG(seed, 0))}
+	c := &contest{cluster: newCluster(t, transport), locks: scratch(t), random: rand.New(rand.NewPCG(seed, 0))}
 	for _, host := range fleet {
 		c.serve(c.config(host, c.connect()))
 	}

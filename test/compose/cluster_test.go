@@ -13,11 +13,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"downbeat/internal/testkit"
 )
 
-// A lab is docker-compose.yml, brought up in a copy of the project that
+// A cluster is docker-compose.yml, brought up in a copy of the project that
 // belongs to an ordinary user and is closed to all others.
-type lab struct {
+type cluster struct {
 	dir  string
 	env  []string
 	tool []string // docker-compose, or docker compose
@@ -35,17 +37,17 @@ const patience = 3 * time.Minute
 // buildTime bounds a command, which may build all programs from nothing.
 const buildTime = 15 * time.Minute
 
-// newLab copies the project, and takes all down at the end.
-func newLab(t *testing.T, env ...string) *lab {
+// newCluster copies the project, and takes all down at the end.
+func newCluster(t *testing.T, env ...string) *cluster {
 	t.Helper()
-	l := &lab{dir: filepath.Join(docker.dir, "clone"), env: docker.environ(env...), tool: []string{"docker-compose"}}
+	c := &cluster{dir: filepath.Join(docker.dir, "clone"), env: docker.environ(env...), tool: []string{"docker-compose"}}
 	if tool := os.Getenv("COMPOSE"); tool != "" {
-		l.tool = strings.Fields(tool)
+		c.tool = strings.Fields(tool)
 	}
-	l.env = append(l.env, "COMPOSE_PROJECT_NAME=downbeat")
+	c.env = append(c.env, "COMPOSE_PROJECT_NAME=downbeat")
 	clone := `mkdir "$0" && git ls-files -z --cached --others --exclude-standard --deduplicate | tar --null --files-from=- --ignore-failed-read -cf - |
 	tar -C "$0" -xf - && chown -R 4242:4242 "$0" && chmod -R go= "$0"`
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", clone, l.dir)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", clone, c.dir)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("copy the project: %v\n%s", err, out)
@@ -53,28 +55,28 @@ func newLab(t *testing.T, env ...string) *lab {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if out, err := l.in(ctx, append(slices.Clip(l.tool), "down", "--volumes", "--remove-orphans")...).CombinedOutput(); err != nil {
+		if out, err := c.in(ctx, append(slices.Clip(c.tool), "down", "--volumes", "--remove-orphans")...).CombinedOutput(); err != nil {
 			t.Errorf("take all down: %v\n%s", err, out)
 		}
 	})
-	return l
+	return c
 }
 
-// in makes a command that runs in the lab's directory.
-func (l *lab) in(ctx context.Context, args ...string) *exec.Cmd {
+// in makes a command that runs in the cluster's directory.
+func (c *cluster) in(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir, cmd.Env = l.dir, l.env
+	cmd.Dir, cmd.Env = c.dir, c.env
 	cmd.WaitDelay = time.Second
 	return cmd
 }
 
 // do runs a command that has to succeed, and returns what it prints.
-func (l *lab) do(t *testing.T, args ...string) string {
+func (c *cluster) do(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), buildTime)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := l.in(ctx, args...)
+	cmd := c.in(ctx, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s: %v\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
@@ -82,60 +84,64 @@ func (l *lab) do(t *testing.T, args ...string) string {
 	return stdout.String()
 }
 
-func (l *lab) compose(t *testing.T, args ...string) string {
+func (c *cluster) compose(t *testing.T, args ...string) string {
 	t.Helper()
-	return l.do(t, append(slices.Clip(l.tool), args...)...)
+	return c.do(t, append(slices.Clip(c.tool), args...)...)
 }
 
 // container is the name of a service's container.
-func (l *lab) container(t *testing.T, service string) string {
+func (c *cluster) container(t *testing.T, service string) string {
 	t.Helper()
-	return strings.TrimSpace(l.compose(t, "ps", "--quiet", service))
+	return strings.TrimSpace(c.compose(t, "ps", "--quiet", service))
 }
 
-// up brings the lab up, as a person would, and waits until all workers serve.
-func (l *lab) up(t *testing.T) {
+// up brings the cluster up, as a person would, and waits until all workers serve.
+func (c *cluster) up(t *testing.T) {
 	t.Helper()
-	if len(l.tool) > 1 { // the plugin knows how to wait
-		l.compose(t, "up", "--detach", "--wait")
+	if len(c.tool) > 1 { // the plugin knows how to wait
+		c.compose(t, "up", "--detach", "--wait")
 		return
 	}
-	l.compose(t, "up", "--detach")
+	c.compose(t, "up", "--detach")
 	for _, host := range hosts {
-		eventually(t, "healthy "+host, func() bool {
-			return strings.TrimSpace(l.do(t, "docker", "inspect", "--format={{.State.Health.Status}}", l.container(t, host))) == "healthy"
+		waitFor(t, "healthy "+host, func() bool {
+			return strings.TrimSpace(c.do(t, "docker", "inspect", "--format={{.State.Health.Status}}", c.container(t, host))) == "healthy"
 		})
 	}
 }
 
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, is func() bool) {
+// waitFor waits until something is so, as long as there is an engine.
+func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !is() {
+	testkit.WaitFor(t, what, func() bool {
 		if docker.gone() {
 			t.Fatalf("%s: the engine has ended", what)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: still not so after %s", what, patience)
-		}
-		<-time.After(100 * time.Millisecond)
+		return holds()
+	})
+}
+
+// await waits until all of the words have been printed.
+func await(t *testing.T, printed *testkit.Buffer, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		waitFor(t, "printed: "+word, func() bool { return printed.Has(word) })
 	}
 }
 
 // A publication is one call of publish in a container of its own.
 type publication struct {
 	cmd            *exec.Cmd
-	stdout, stderr lines
+	stdout, stderr testkit.Buffer
 	cancel         context.CancelFunc
 }
 
 // publish starts `docker compose run --rm publish ARGS`.
-func (l *lab) publish(t *testing.T, args ...string) *publication {
+func (c *cluster) publish(t *testing.T, args ...string) *publication {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	p := &publication{cancel: cancel}
-	p.cmd = l.in(ctx, append(append(slices.Clip(l.tool), "run", "--rm", "-T", "publish"), args...)...)
+	p.cmd = c.in(ctx, append(append(slices.Clip(c.tool), "run", "--rm", "-T", "publish"), args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		cancel()

@@ -29,12 +29,9 @@ import (
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/results"
 	"downbeat/internal/runner"
+	"downbeat/internal/testkit"
 	"downbeat/internal/worker"
 )
-
-// patience bounds every wait for something that has to come. The machine may be
-// busy with other tests.
-const patience = 2 * time.Minute
 
 // processes is the runner that all tests share: a program has one.
 var processes *runner.Runner
@@ -58,9 +55,9 @@ func (s suite) Run() int {
 	return code
 }
 
-// A lab is a broker with workers and publishers, all in this process, in a
+// A cluster is a broker with workers and publishers, all in this process, in a
 // namespace and a state directory of its own.
-type lab struct {
+type cluster struct {
 	t         *testing.T
 	namespace string
 	connect   func() queue.Broker // one more connection; the test's end closes it
@@ -72,55 +69,55 @@ type lab struct {
 }
 
 // transports are the brokers that a test is to run over.
-var transports = map[string]func(*lab) func() queue.Broker{
-	"mem": func(*lab) func() queue.Broker {
+var transports = map[string]func(*cluster) func() queue.Broker{
+	"mem": func(*cluster) func() queue.Broker {
 		first := mem.New(queue.Options{})
 		return func() queue.Broker { return first.Connect() }
 	},
-	"amqp": func(l *lab) func() queue.Broker {
-		url := rabbittest.URL(l.t)
+	"amqp": func(c *cluster) func() queue.Broker {
+		url := rabbittest.URL(c.t)
 		return func() queue.Broker {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(l.t.Context()), patience)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), testkit.Timeout)
 			defer cancel()
 			b, err := amqp.Open(ctx, url, queue.Options{})
-			check(l.t, err)
+			testkit.Check(c.t, err)
 			return b
 		}
 	},
 }
 
-func newLab(t *testing.T, transport string) *lab {
+func newCluster(t *testing.T, transport string) *cluster {
 	t.Helper()
 	id := strings.ToLower(message.NewPublisher())
-	l := &lab{t: t, namespace: "faults-" + id, state: scratch(t), lease: time.Minute, log: slog.New(slog.DiscardHandler)}
-	open := transports[transport](l)
-	l.connect = func() queue.Broker {
+	c := &cluster{t: t, namespace: "faults-" + id, state: scratch(t), lease: time.Minute, log: slog.New(slog.DiscardHandler)}
+	open := transports[transport](c)
+	c.connect = func() queue.Broker {
 		b := open()
-		t.Cleanup(func() { check(t, b.Close()) })
+		t.Cleanup(func() { testkit.Check(t, b.Close()) })
 		return b
 	}
-	l.cleanQueues()
-	return l
+	c.cleanQueues()
+	return c
 }
 
-// cleanQueues deletes the queues of the lab once all that used them has ended.
-func (l *lab) cleanQueues() {
-	b := l.connect()
-	l.t.Cleanup(func() {
-		for _, name := range append(l.queues, message.DeadQueue(l.namespace)) {
-			check(l.t, b.Delete(context.WithoutCancel(l.t.Context()), name))
+// cleanQueues deletes the queues of the cluster once all that used them has ended.
+func (c *cluster) cleanQueues() {
+	b := c.connect()
+	c.t.Cleanup(func() {
+		for _, name := range append(c.queues, message.DeadQueue(c.namespace)) {
+			testkit.Check(c.t, b.Delete(context.WithoutCancel(c.t.Context()), name))
 		}
 	})
 }
 
-func (l *lab) config(host string, broker queue.Broker) worker.Config {
-	trust := message.Trust{Unsigned: l.key == nil}
-	if l.key != nil {
-		trust.Keys = []ed25519.PublicKey{l.key.Public().(ed25519.PublicKey)}
+func (c *cluster) config(host string, broker queue.Broker) worker.Config {
+	trust := message.Trust{Unsigned: c.key == nil}
+	if c.key != nil {
+		trust.Keys = []ed25519.PublicKey{c.key.Public().(ed25519.PublicKey)}
 	}
 	return worker.Config{
-		Broker: broker, Runner: processes, Namespace: l.namespace, Host: host, StateDir: l.state, Dir: l.state,
-		Trust: trust, Environ: os.Environ(), Lease: l.lease, Version: "v9", Log: l.log,
+		Broker: broker, Runner: processes, Namespace: c.namespace, Host: host, StateDir: c.state, Dir: c.state,
+		Trust: trust, Environ: os.Environ(), Lease: c.lease, Version: "v9", Log: c.log,
 	}
 }
 
@@ -134,16 +131,16 @@ type daemon struct {
 }
 
 // serve starts the worker of a host; it ends before the test does.
-func (l *lab) serve(config worker.Config) *daemon {
-	l.t.Helper()
+func (c *cluster) serve(config worker.Config) *daemon {
+	c.t.Helper()
 	w, err := worker.New(config)
-	check(l.t, err)
-	check(l.t, w.Declare(l.t.Context()))
-	l.queues = append(l.queues, message.JobsQueue(l.namespace, config.Host), message.ControlQueue(l.namespace, config.Host))
-	ctx, cancel := context.WithCancel(context.WithoutCancel(l.t.Context()))
-	d := &daemon{t: l.t, w: w, cancel: cancel, done: make(chan error, 1)}
+	testkit.Check(c.t, err)
+	testkit.Check(c.t, w.Declare(c.t.Context()))
+	c.queues = append(c.queues, message.JobsQueue(c.namespace, config.Host), message.ControlQueue(c.namespace, config.Host))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.t.Context()))
+	d := &daemon{t: c.t, w: w, cancel: cancel, done: make(chan error, 1)}
 	go func() { d.done <- w.Run(ctx) }()
-	l.t.Cleanup(d.stop)
+	c.t.Cleanup(d.stop)
 	return d
 }
 
@@ -155,23 +152,18 @@ func (d *daemon) stop() {
 	}
 	d.ended = true
 	d.cancel()
-	select {
-	case err := <-d.done:
-		check(d.t, err)
-	case <-time.After(patience):
-		d.t.Fatal("the worker does not return")
-	}
-	check(d.t, d.w.Close())
+	testkit.Check(d.t, testkit.Receive(d.t, d.done, "the worker returns"))
+	testkit.Check(d.t, d.w.Close())
 }
 
 // publisher starts a publisher, which ends before the test does.
-func (l *lab) publisher(broker queue.Broker) *publisher.Publisher {
-	l.t.Helper()
-	p, err := publisher.New(l.t.Context(), publisher.Config{
-		Broker: broker, Namespace: l.namespace, Key: l.key, ReadyTimeout: patience, Lease: l.lease, Log: l.log,
+func (c *cluster) publisher(broker queue.Broker) *publisher.Publisher {
+	c.t.Helper()
+	p, err := publisher.New(c.t.Context(), publisher.Config{
+		Broker: broker, Namespace: c.namespace, Key: c.key, ReadyTimeout: testkit.Timeout, Lease: c.lease, Log: c.log,
 	})
-	check(l.t, err)
-	l.t.Cleanup(func() { check(l.t, p.Close(context.WithoutCancel(l.t.Context()))) })
+	testkit.Check(c.t, err)
+	c.t.Cleanup(func() { testkit.Check(c.t, p.Close(context.WithoutCancel(c.t.Context()))) })
 	return p
 }
 
@@ -186,22 +178,22 @@ func run(t *testing.T, p *publisher.Publisher, file string) (results.Record, str
 func runIn(ctx context.Context, t *testing.T, p *publisher.Publisher, file string) (results.Record, string) {
 	t.Helper()
 	f, err := experiment.Parse("test.yaml", []byte(file))
-	check(t, err)
+	testkit.Check(t, err)
 	dp, err := f.Points()[0].Expand(p.NewRun())
-	check(t, err)
+	testkit.Check(t, err)
 	e, err := results.Create(scratch(t), results.Meta{Name: f.Name})
-	check(t, err)
+	testkit.Check(t, err)
 	defer e.Close()
 	var all []results.Process
 	for _, process := range dp.Processes {
 		all = append(all, results.Process{Host: process.Host, Name: process.Name})
 	}
 	out, err := e.NewRun("0001", all)
-	check(t, err)
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	testkit.Check(t, err)
+	ctx, cancel := context.WithTimeout(ctx, testkit.Timeout)
 	defer cancel()
 	record, err := p.Run(ctx, publisher.Spec{Datapoint: dp, Results: out, Observer: blind{}})
-	check(t, err)
+	testkit.Check(t, err)
 	return record, out.Dir()
 }
 
@@ -221,12 +213,12 @@ func files(t *testing.T, dir string) map[string]string {
 	found := make(map[string]string)
 	for _, pattern := range []string{"*/*.out", "*/*.err"} {
 		paths, err := filepath.Glob(filepath.Join(dir, pattern))
-		check(t, err)
+		testkit.Check(t, err)
 		for _, path := range paths {
 			data, err := os.ReadFile(path)
-			check(t, err)
+			testkit.Check(t, err)
 			name, err := filepath.Rel(dir, path)
-			check(t, err)
+			testkit.Check(t, err)
 			found[name] = string(data)
 		}
 	}
@@ -241,7 +233,7 @@ func scratch(t *testing.T) string {
 	if err != nil {
 		return t.TempDir()
 	}
-	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	t.Cleanup(func() { testkit.Check(t, os.RemoveAll(dir)) })
 	return dir
 }
 
@@ -250,7 +242,7 @@ func scratch(t *testing.T) string {
 func tree(t *testing.T, dir string, except ...string) []string {
 	t.Helper()
 	var all []string
-	check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	testkit.Check(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -278,13 +270,6 @@ func together(functions ...func()) {
 		all.Go(f)
 	}
 	all.Wait()
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // sorted are the keys of a map in their order, for messages.
