@@ -71,8 +71,8 @@ func (b *bed) collectFile(ctx context.Context, kind string, content []byte) erro
 	return nil
 }
 
-// timed publishes a file and gives how many milliseconds that took, of the clock
-// and of the CPUs: what else the machine does changes the second little.
+// timed publishes a file and returns how many milliseconds of wall and of CPU time that took;
+// other load on the machine changes the second little.
 func (b *bed) timed(ctx context.Context, file string) (wall, cpu float64, err error) {
 	before := b.cpu()
 	began := time.Now()
@@ -120,9 +120,9 @@ func (b *bed) collecting(name string, patterns []string) (string, error) {
 	return path, os.WriteFile(path, data, 0o600)
 }
 
-// measurements makes so many bytes of what a workload generator may write.
+// measurements makes size bytes of what a workload generator may write.
 func measurements(size int) []byte {
-	random := mathrand.New(mathrand.NewPCG(1, 2)) //nolint:gosec // no secret
+	random := mathrand.New(mathrand.NewPCG(1, 2)) // always the same
 	var b bytes.Buffer
 	for at := int64(1_763_900_000_000_000); b.Len() < size; at += random.Int64N(2000) {
 		fmt.Fprintf(&b, `{"time_us":%d,"client":%d,"op":"get","key":"k%d","latency_us":%d,"ok":true}`+"\n",

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// idle measures what an experiment loses between its datapoints, from the last
-// exit of one to the first start of the next: without files to be brought home,
-// and with one from each host.
+// idle measures the time between datapoints, from the last exit of one to the first start of
+// the next: without collected files, and with one from each host.
 func idle(ctx context.Context, b *bed) error {
 	if err := os.WriteFile(b.path("content"), measurements(collectEach), 0o600); err != nil {
 		return err
@@ -30,8 +29,8 @@ func idle(ctx context.Context, b *bed) error {
 	return nil
 }
 
-// gaps runs a datapoint of as many processes as in the other measurements again
-// and again, one on each host leaving a file, and gives the time between each two.
+// gaps repeats a datapoint of as many processes as in the other measurements, in which one
+// process on each host leaves a file, and returns the time between each two.
 func (b *bed) gaps(ctx context.Context, name string, patterns []string) (series, error) {
 	machines := make(map[string]any)
 	for _, h := range hosts {

@@ -1,6 +1,5 @@
-// Bench measures Downbeat over a real RabbitMQ against what a shell does, on one
-// machine in one run: every figure is the median of several rounds in which the
-// two take turns, with its range.
+// Bench compares Downbeat over a real RabbitMQ with a plain shell, on one machine in one run:
+// every figure is the median, with its range, of several rounds in which the two take turns.
 //
 //	go run ./bench [-rounds 7] [skew] [wall] [idle] [output] [collect] [sqs]
 //
@@ -47,7 +46,7 @@ func run(ctx context.Context) error {
 	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "output": output, "collect": collect, "sqs": overSQS}
 	for _, name := range names {
 		if all[name] == nil {
-			return fmt.Errorf("no measurement %q: there are skew, wall, idle, output, collect and sqs", name)
+			return fmt.Errorf("%q is not a measurement: use skew, wall, idle, output, collect or sqs", name)
 		}
 	}
 	b, err := newBed(ctx, *rounds)
@@ -68,7 +67,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// A bed is what all measurements share: programs, broker and workers.
+// A bed is the test bed that all measurements share: programs, broker and workers.
 type bed struct {
 	dir      string
 	programs string // where they were built
@@ -119,7 +118,7 @@ func (b *bed) path(name string) string { return filepath.Join(b.dir, name) }
 
 func (b *bed) programPath(name string) string { return filepath.Join(b.programs, name) }
 
-// prepare makes the directory of a further bed and starts its workers.
+// prepare makes the directory of another bed and starts its workers.
 func (b *bed) prepare(ctx context.Context) error {
 	if err := os.Mkdir(b.dir, 0o700); err != nil {
 		return err
@@ -147,7 +146,7 @@ func (b *bed) startWorkers(ctx context.Context) error {
 	if err := os.WriteFile(b.path("hosts.json"), []byte(`{"name":"up","hosts":{"alpha":["true"],"bravo":["true"],"charlie":["true"],"delta":["true"]}}`), 0o600); err != nil {
 		return err
 	}
-	// A host whose worker has not come so far yet is refused at once.
+	// Asking about a host whose worker is not up yet fails at once.
 	for deadline := time.Now().Add(startTimeout); ; {
 		err := b.publish(ctx, b.path("hosts.json"))
 		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
@@ -159,7 +158,7 @@ func (b *bed) startWorkers(ctx context.Context) error {
 // startTimeout is how long workers may take to come up.
 const startTimeout = 20 * time.Second
 
-// publish runs a file, as a person would, with its lines going nowhere.
+// publish runs a file, as a user would, and discards the lines.
 func (b *bed) publish(ctx context.Context, file string) error {
 	cmd := exec.CommandContext(ctx, b.programPath("publish"), file)
 	cmd.Env = b.environ()
@@ -199,7 +198,7 @@ func (b *bed) close() error {
 // A series is one figure over the rounds.
 type series []float64
 
-// String gives median and range.
+// String formats the median and the range.
 func (s series) String() string {
 	sorted := slices.Sorted(slices.Values(s))
 	return fmt.Sprintf("%.1f (%.1f..%.1f)", s.median(), sorted[0], sorted[len(sorted)-1])

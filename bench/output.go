@@ -15,8 +15,7 @@ import (
 // linesEach is how many lines of 100 bytes each of the four hosts prints.
 const linesEach = 500_000
 
-// output measures how fast lines come into the results, and how much memory the
-// workers take for it.
+// output measures how fast lines reach the results, and how much memory the workers need for that.
 func output(ctx context.Context, b *bed) error {
 	file, err := b.experiment("output", fmt.Sprintf("%s %d", b.path("lines"), linesEach), len(hosts))
 	if err != nil {
@@ -46,7 +45,7 @@ func output(ctx context.Context, b *bed) error {
 	return nil
 }
 
-// memory gives the largest worker's figure out of /proc, in MB.
+// memory is the largest of the workers' figures in /proc, in MB.
 func (b *bed) memory(field string) (float64, error) {
 	largest := 0.0
 	for _, w := range b.workers {
@@ -67,8 +66,8 @@ func (b *bed) memory(field string) (float64, error) {
 	return largest, nil
 }
 
-// checkLines makes sure that every line is in the results, once, whole and in
-// order, and that as many were printed.
+// checkLines makes sure that every line is in the results, once, whole and in order, and that
+// the same number were printed.
 func (b *bed) checkLines(each int) error {
 	for i, h := range hosts {
 		path := filepath.Join(b.path("results"), "output", "latest", "0001", h, fmt.Sprintf("p.%d.out", i))

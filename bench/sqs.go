@@ -11,12 +11,12 @@ import (
 const (
 	// sqsLines is how many lines of 100 bytes each of the four hosts prints.
 	sqsLines = 100_000
-	// sqsLargest is what one request of SQS carries.
+	// sqsLargest is how much one request of SQS carries.
 	sqsLargest = 1 << 20
 )
 
-// overSQS measures the same over an SQS emulator as over RabbitMQ, in turns, and
-// the requests that many lines take.
+// overSQS takes the same measurements over an SQS emulator and over RabbitMQ, in turns, and
+// counts the requests for many lines.
 func overSQS(ctx context.Context, b *bed) (err error) {
 	server, err := sqstest.Start(ctx, b.dir)
 	if err != nil {
@@ -93,8 +93,8 @@ func sqsWall(ctx context.Context, b, s *bed) error {
 	return nil
 }
 
-// sqsOutput counts the requests for lines that have to come whole, against the
-// least that could carry as many bytes.
+// sqsOutput counts the requests for many lines, and compares them with the least that could
+// carry as many bytes.
 func sqsOutput(ctx context.Context, s *bed, counter *sqstest.Counter) error {
 	file, err := s.experiment("output", fmt.Sprintf("%s %d", s.programPath("lines"), sqsLines), len(hosts))
 	if err != nil {

@@ -46,8 +46,8 @@ func (s series) fine() string {
 	return fmt.Sprintf("%.2f (%.2f..%.2f)", s.median(), sorted[0], sorted[len(sorted)-1])
 }
 
-// spread runs something that leaves stamps, and gives the time between the
-// first and the last of them in milliseconds.
+// spread runs processes that leave stamps, and returns the time between the first and the last
+// stamp in milliseconds.
 func (b *bed) spread(start func() error) (float64, error) {
 	if err := os.RemoveAll(b.path("stamps")); err != nil {
 		return 0, err
@@ -73,8 +73,8 @@ func (b *bed) spread(start func() error) (float64, error) {
 	return milliseconds(time.Duration(slices.Max(stamps) - slices.Min(stamps))), nil
 }
 
-// wall measures a whole datapoint of processes that do nothing: the time from
-// typing the command to having the prompt again.
+// wall measures a whole datapoint of processes that do nothing: the time from typing the
+// command to the next prompt.
 func wall(ctx context.Context, b *bed) error {
 	file, err := b.file("wall", "/bin/true")
 	if err != nil {
@@ -98,7 +98,7 @@ func wall(ctx context.Context, b *bed) error {
 	return nil
 }
 
-// file writes an experiment of that command, spread evenly over the hosts.
+// file writes an experiment that runs the command evenly on all hosts.
 func (b *bed) file(name, command string) (string, error) {
 	return b.experiment(name, command, processes)
 }

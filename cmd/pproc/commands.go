@@ -17,15 +17,15 @@ type entry struct {
 	where      string // "Procfile:3: "
 }
 
-// commands splits the entries into what the runner takes, in this program's
-// directory and environment.
+// commands splits the entries into commands for the runner, with this program's directory and
+// environment.
 func commands(entries []entry) ([]runner.Command, error) {
 	env := os.Environ()
 	cmds := make([]runner.Command, len(entries))
 	for i, e := range entries {
 		argv, err := experiment.SplitCommand(e.line)
 		if err != nil {
-			return nil, usageError("%scommand %s (%s): %w; for what needs a shell say \"sh -c '...'\"", e.where, e.name, shorten(e.line), err)
+			return nil, usageError("%scommand %s (%s): %w; to use a shell, say \"sh -c '...'\"", e.where, e.name, shorten(e.line), err)
 		}
 		if len(argv) == 0 {
 			return nil, usageError("%scommand %s (%s) is empty", e.where, e.name, shorten(e.line))
@@ -35,8 +35,7 @@ func commands(entries []entry) ([]runner.Command, error) {
 	return cmds, nil
 }
 
-// readProcfile reads lines "name: command"; empty ones and those beginning with
-// # are passed over.
+// readProcfile reads lines "name: command"; empty lines and those that begin with # are ignored.
 func readProcfile(path string, in io.Reader) ([]entry, error) {
 	if path != "-" {
 		f, err := os.Open(path)
@@ -67,7 +66,7 @@ func readProcfile(path string, in io.Reader) ([]entry, error) {
 	return entries, nil
 }
 
-// shorten makes a command fit into a message.
+// shorten cuts a command to fit into a message.
 func shorten(line string) string {
 	const most = 60
 	if r := []rune(line); len(r) > most {

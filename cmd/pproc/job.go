@@ -28,16 +28,16 @@ import (
 type job struct {
 	commands  []runner.Command
 	tag       bool
-	stopAfter int // ends after which the rest is stopped
+	stopAfter int // how many have to end before the rest is stopped
 	timeout   time.Duration
 	grace     time.Duration
 }
 
-// mark names the environment variable by which pproc knows what it has started.
+// mark names the environment variable by which pproc recognises its processes.
 const mark = "DOWNBEAT_PPROC"
 
-// run runs the job to its end, and until its readers have taken what it printed.
-// The error is a *statusError.
+// run runs the job to its end, and waits until its readers have taken the output. The error is
+// a *statusError.
 func (j *job) run(out, errs io.Writer) error {
 	stop, release := signals()
 	defer release()
@@ -54,10 +54,10 @@ func (j *job) run(out, errs io.Writer) error {
 	return w.verdict()
 }
 
-// leave ends pproc at once: what is left dies with it, and by its guard.
+// leave ends pproc at once: the kernel and the guard end what is left.
 func leave(s os.Signal) { os.Exit(exitSignal + int(s.(syscall.Signal))) }
 
-// run runs the commands. The error is why they were not run.
+// run runs the commands. The error says why they could not be run.
 func (w *watch) run() *statusError {
 	log := slog.New(slog.NewTextHandler(w.outputs, &slog.HandlerOptions{Level: slog.LevelError}))
 	r, err := runner.New(runner.Options{Log: log, Exclusive: true, Guard: true})
@@ -78,8 +78,8 @@ func (w *watch) run() *statusError {
 	return nil
 }
 
-// prepareError prints what is wrong with each command and is the exit status of
-// the first: 127 not found, 126 not executable.
+// prepareError prints what is wrong with each command, and returns the exit status for the
+// first of them: 127 not found, 126 not executable.
 func (w *watch) prepareError(err error) *statusError {
 	var prepare *runner.PrepareError
 	if !errors.As(err, &prepare) {
@@ -100,8 +100,8 @@ func (j *job) describe(i int) string {
 	return fmt.Sprintf("%s (%s)", c.Name, shorten(strings.Join(c.Argv, " ")))
 }
 
-// A watch is told what the processes do (it is the runner's sink) and decides
-// when to stop them, and with which status to leave.
+// A watch is the runner's sink: it is told what the processes do, and decides when to stop them
+// and with which status pproc exits.
 type watch struct {
 	*outputs
 	job     *job
@@ -115,19 +115,19 @@ type watch struct {
 	mu     sync.Mutex
 	ended  int
 	failed *statusError // the first that failed
-	status int          // that of a stop that isn't the rule's; 0: there was none
+	status int          // of a stop for another reason than --stop-when; 0: there was none
 }
 
 func newWatch(j *job, signals <-chan os.Signal) *watch {
 	return &watch{job: j, signals: signals, ends: make(chan struct{}), broken: make(chan struct{})}
 }
 
-// prints says where lines go.
+// prints sets where lines go.
 func (w *watch) prints(out, errs io.Writer) {
 	j := w.job
 	w.outputs = newOutputs(out, errs, w.written)
 	lines := terminal.NewLines(w.out, w.errs)
-	if j.tag { // without tags nobody's lines are to be told apart, and a program may have the terminal as it likes
+	if j.tag { // without tags, programs may use the terminal as they like
 		lines.Shown(display(out), display(errs))
 	}
 	for _, c := range j.commands {
@@ -139,7 +139,7 @@ func (w *watch) prints(out, errs io.Writer) {
 	}
 }
 
-// display is how processes' lines are shown on w, if that is a terminal.
+// display is how lines are shown on w, if that is a terminal.
 func display(w io.Writer) *terminal.Display {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -161,7 +161,7 @@ func (w *watch) Closed(i int, stream runner.Stream) {
 	w.written(w.sources[i][stream].Close())
 }
 
-// written notes that writing didn't work: there is nobody any more to run for.
+// written notes that the output can't be written: there is no reader any more to run for.
 func (w *watch) written(err error) {
 	if err == nil {
 		return
@@ -191,13 +191,12 @@ func (w *watch) Exited(i int, exit runner.Exit) {
 		close(w.ends)
 	}
 	if w.ended == len(w.job.commands) {
-		w.unbind() // of what they printed no more is left than their pipes hold
+		w.unbind() // only what is in their pipes is still to come
 	}
 }
 
-// judge is the status that the end of a process stands for, and in words what
-// is worth telling of it. No process is stopped but by pproc's own rules, which is no
-// failure.
+// judge gives the exit status for the end of a process, and a message if there is something to
+// say. Processes are stopped only by pproc's own rules, which is not a failure.
 func (j *job) judge(exit runner.Exit) (status int, what string) {
 	ended := outcome.Exit{
 		Code: exit.Code, Signal: exit.Signal, StartedAt: exit.Started, EndedAt: exit.Ended, Stopped: exit.Stopped, Killed: exit.Killed,
@@ -212,12 +211,12 @@ func (j *job) judge(exit runner.Exit) (status int, what string) {
 	case exit.Err != nil:
 		return exitForbidden, what
 	case exit.Signal != "":
-		return exitSignal + int(unix.SignalNum(exit.Signal)), what // which is this system's
+		return exitSignal + int(unix.SignalNum(exit.Signal)), what // the number on this system
 	}
 	return exit.Code, what
 }
 
-// see waits for the end of the set, and stops it when it is time.
+// see waits for the end of the set, and stops it when necessary.
 func (w *watch) see(set *runner.Set) {
 	var timeout <-chan time.Time
 	if w.job.timeout > 0 {
@@ -259,7 +258,7 @@ func (w *watch) ruleReason() string {
 	return count(w.job.stopAfter, "process") + " ended (--stop-when)"
 }
 
-// stop stops what is left; status counts unless there was a reason before.
+// stop stops what is left; status is used unless there was an earlier reason to stop.
 func (w *watch) stop(set *runner.Set, status int, reason string) {
 	w.mu.Lock()
 	left := len(w.job.commands) - w.ended

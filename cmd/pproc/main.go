@@ -1,6 +1,6 @@
-// Pproc runs commands concurrently on this host and prints their lines, whole,
-// as they come. All of them begin at the same instant or none does, and when it
-// ends nothing of them is left.
+// Pproc runs commands concurrently on this host and prints their lines, whole, as they come.
+// All of them start at the same instant, or none does, and when it ends nothing of them is
+// left.
 //
 // Standard output carries only the commands' standard output and standard error
 // only their standard error and pproc's own notices, each beginning "pproc: ".
@@ -27,9 +27,9 @@ func main() {
 
 // Exit statuses, besides those of commands.
 const (
-	exitFailed    = 1 // something went wrong that is no command's fault
+	exitFailed    = 1 // something went wrong that is not a command's fault
 	exitUsage     = 2
-	exitTimeout   = 124 // as timeout(1) has it
+	exitTimeout   = 124 // as of timeout(1)
 	exitForbidden = 126 // a command can't be executed
 	exitNotFound  = 127 // a command isn't there
 	exitSignal    = 128 // and the signal's number
@@ -49,7 +49,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		return 0
 	}
 	var status *statusError
-	if !errors.As(err, &status) { // what cobra finds is about the flags
+	if !errors.As(err, &status) { // cobra's own errors are about the flags
 		fmt.Fprintf(errs, "pproc: %v (see pproc --help)\n", err)
 		return exitUsage
 	}
@@ -72,9 +72,9 @@ func usageError(format string, args ...any) error {
 	return &statusError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// signals delivers what asks pproc to stop, and takes SIGPIPE away from the Go
-// runtime, which would end the program at once: writing gives EPIPE instead.
-// It is caught and not ignored, as the commands would inherit that.
+// signals delivers the signals that ask pproc to stop. It also catches SIGPIPE, by which the Go
+// runtime would end the program at once: writing fails with EPIPE instead. SIGPIPE is not
+// ignored, because the commands would inherit that.
 func signals() (<-chan os.Signal, func()) {
 	stop := make(chan os.Signal, 4)
 	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT}

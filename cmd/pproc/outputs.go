@@ -12,33 +12,31 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// No deadline and no signal waits for who reads the processes' lines: they go
-// through a spool. Processes themselves do wait, as in any pipe, but not before a
-// good deal is kept.
+// A slow reader must not delay deadlines and signals, so the processes' lines go through a
+// spool. The processes themselves do block, as with any pipe, but only once the spool is full.
 
-// outputs are the two that pproc writes to.
+// outputs are standard output and standard error.
 type outputs struct {
 	out, errs *outlet.Spool // one, where both are the same terminal or pipe
 }
 
 const (
-	// paused is how long a reader takes nothing until it is taken for one that pauses,
-	// whose lines go to a file; one that is only slow holds the processes back.
+	// paused is how long a reader takes nothing before it counts as paused, and its lines go to
+	// a file; a reader that is only slow slows the processes down.
 	paused = time.Second
-	// mostKept is how much waits in a file until processes wait, too.
+	// mostKept is how much is kept in a file before the processes block.
 	mostKept = 256 << 20
-	// readerWithin is how long after the timeout a reader may take nothing until it
-	// isn't waited for any more: who gives a timeout wants an end.
+	// readerWithin is how long, after the timeout, a reader may take nothing before pproc gives
+	// up on it: a timeout is meant to end the program.
 	readerWithin = 15 * time.Second
 )
 
-// newOutputs puts a spool before each; failed is called when the first can't be
-// written any more.
+// newOutputs puts a spool before each; failed is called when out can't be written any more.
 func newOutputs(out, errs io.Writer, failed func(error)) *outputs {
 	options := outlet.Options{Patience: paused, Disk: mostKept, Wait: true, Failed: failed}
 	o := &outputs{out: outlet.NewSpool(out, options)}
 	if o.errs = o.out; !same(out, errs) {
-		options.Failed = nil // nobody is left to tell
+		options.Failed = nil // an error can't be reported there
 		o.errs = outlet.NewSpool(errs, options)
 	}
 	return o
@@ -56,7 +54,7 @@ func same(a, b io.Writer) bool {
 	return errX == nil && errY == nil && os.SameFile(infoX, infoY)
 }
 
-// say says something on standard error, without waiting for who reads it.
+// say prints on standard error, without waiting for its reader.
 func (o *outputs) say(format string, args ...any) {
 	_, _ = o.errs.Put(fmt.Appendf(nil, "pproc: "+format+"\n", args...))
 }
@@ -64,14 +62,14 @@ func (o *outputs) say(format string, args ...any) {
 // Write is for a log.
 func (o *outputs) Write(p []byte) (int, error) { return o.errs.Put(p) }
 
-// unbind is for when no process is left that could print much.
+// unbind lifts the limit of what is kept, when the processes can't print much more.
 func (o *outputs) unbind() {
 	o.out.Unbind()
 	o.errs.Unbind()
 }
 
-// deliver waits until the readers have taken what is left. The second signal
-// leaves, by leave; bounded, so does a reader that takes nothing.
+// deliver waits until the readers have taken what is left, or until the second signal, for
+// which it calls leave. If bounded, it gives up on a reader that takes nothing.
 func (o *outputs) deliver(signals <-chan os.Signal, seen *interrupt.Signals, leave func(os.Signal), bounded bool) {
 	for _, s := range []*outlet.Spool{o.out, o.errs} {
 		if s == o.out && o.out == o.errs {

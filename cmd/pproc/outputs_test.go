@@ -18,7 +18,7 @@ import (
 	"downbeat/internal/testkit"
 )
 
-// A stalled is a pproc whose standard output nobody reads until the test says so.
+// A stalled is a pproc whose standard output is not read until the test says so.
 type stalled struct {
 	session
 	out     *os.File

@@ -17,11 +17,11 @@ Each argument is one command with its arguments, split by shell quoting rules
 without a shell: quotes and backslashes group, everything else ($HOME, *, ~) is
 left as it is. For pipes, redirections and variables say: pproc "sh -c '...'".
 
-All commands are found and loaded before any of them begins; then they begin
-together. Their standard input is empty (with --pty, a terminal on which nobody
-types). ^C (or SIGTERM) sends TERM to all of them, and KILL after the grace; a
-second ^C, later than a second after the first, leaves at once. Nothing that they
-started is left, also not what went into the background.
+All commands are found and loaded before any of them starts; then they start
+together. Their standard input is empty (with --pty, a terminal without input).
+^C (or SIGTERM) sends TERM to all of them, and KILL after the grace period;
+another ^C, more than a second later, quits at once. Nothing that they started
+is left running, not even in the background.
 
 Exit status: 0 when all succeeded, else that of the first that failed, 128+n if
 signal n ended it. Those stopped because of --stop-when have not failed. 2: bad
@@ -72,13 +72,13 @@ func newRoot(in io.Reader, out, errs io.Writer) *cobra.Command {
 	flags.StringSliceVarP(&o.names, "names", "n", nil, "the processes' names, in order: a,b,c (implies --tag)")
 	flags.StringVar(&o.stopWhen, "stop-when", "all", "stop the rest when `all|first|N` processes have ended")
 	flags.DurationVar(&o.timeout, "timeout", 0, "stop all after this time, as in 90s (default: never)")
-	flags.DurationVar(&o.grace, "grace", 10*time.Second, "how long after TERM those still there get KILL")
+	flags.DurationVar(&o.grace, "grace", 10*time.Second, "how long after TERM remaining processes get KILL")
 	flags.StringVarP(&o.file, "file", "f", "", "take commands from a `Procfile` (lines \"name: command\"; - is standard input)")
-	flags.BoolVar(&o.pty, "pty", false, "give each command a terminal of 80x24, for programs that would keep their lines back on a pipe;\nall they write comes as standard output")
+	flags.BoolVar(&o.pty, "pty", false, "give each command a terminal of 80x24, for programs that buffer their output on a pipe;\neverything they write comes as standard output")
 	return root
 }
 
-// job checks the options and makes of them what is to be done.
+// job checks the options and makes a job of them.
 func (o *options) job(args []string, in io.Reader) (*job, error) {
 	entries, err := o.entries(args, in)
 	if err != nil {
@@ -135,7 +135,7 @@ func (o *options) entries(args []string, in io.Reader) ([]entry, error) {
 	return entries, nil
 }
 
-// stopAfter is after how many ends the rest is to be stopped.
+// stopAfter is how many processes have to end before the rest is stopped.
 func stopAfter(when string, processes int) (int, error) {
 	switch when {
 	case "all":

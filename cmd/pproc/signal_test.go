@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// patience bounds every wait; it is never waited for in vain.
-const patience = 60 * time.Second
+// waitLimit bounds every wait; no test that passes waits that long.
+const waitLimit = 60 * time.Second
 
 // A session is a pproc that was started.
 type session struct {
@@ -83,7 +83,7 @@ func (s *session) signal(t *testing.T, sig os.Signal) {
 // gone waits until a process is gone, or only waits to be reaped.
 func gone(t *testing.T, pid int) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	for {
 		out, err := exec.CommandContext(t.Context(), "ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
 		if err != nil || len(out) == 0 || out[0] == 'Z' {

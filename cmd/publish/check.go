@@ -77,7 +77,7 @@ func list(out io.Writer, file *experiment.File, points []experiment.Point) error
 	return err
 }
 
-// describe prints what would run on each host in one of so many datapoints.
+// describe prints what would run on each host in a datapoint; of is how many datapoints there are.
 func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 	what := "1 datapoint"
 	if of > 1 {
@@ -117,7 +117,7 @@ func describeSteps(w io.Writer, steps []experiment.Command, host string) {
 	}
 }
 
-// describePlace prints what a command finds around it.
+// describePlace prints a command's environment, directory and terminal.
 func describePlace(w io.Writer, env map[string]string, dir string, pty bool) {
 	for _, key := range slices.Sorted(maps.Keys(env)) {
 		fmt.Fprintf(w, "    %s=%s\n", key, env[key])
@@ -143,7 +143,7 @@ func shipped(w io.Writer, dp *experiment.Datapoint) {
 				fmt.Fprintf(out, "... and %d more files would be shipped to %s\n", len(files)-most, h.Name)
 				break
 			}
-			size, from := uint64(f.Bytes), f.Source //nolint:gosec // no size is negative
+			size, from := uint64(f.Bytes), f.Source // a size is never negative
 			if from == "" {
 				size, from = uint64(len(f.Text)), "the file's text"
 			}
@@ -154,10 +154,10 @@ func shipped(w io.Writer, dp *experiment.Datapoint) {
 			fmt.Fprintf(out, "%s/%s\t%s\tmode %04o\twould be shipped from %s\n", h.Name, f.Path, terminal.Size(size), f.Mode, from)
 		}
 	}
-	_ = out.Flush() // as for all that is printed here
+	_ = out.Flush() // errors in writing standard output are reported at the end
 }
 
-// brought prints which files would be brought home, hosts of the same together.
+// brought prints which files would be brought home; hosts with the same patterns share a line.
 func brought(w io.Writer, dp *experiment.Datapoint) {
 	hosts := make(map[string][]string) // by patterns
 	var order []string
@@ -191,10 +191,10 @@ func endings(dp *experiment.Datapoint) []string {
 	if dp.Stop.OnFailure {
 		list = append(list, "when a process fails")
 	}
-	return append(list, fmt.Sprintf("with a time-out after %s", dp.Timeout))
+	return append(list, fmt.Sprintf("with a timeout after %s", dp.Timeout))
 }
 
-// quoteArgs gives a command as one could type it into a shell.
+// quoteArgs quotes a command for a shell.
 func quoteArgs(argv []string) string {
 	words := make([]string, len(argv))
 	for i, word := range argv {
@@ -206,7 +206,7 @@ func quoteArgs(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-// checked is what check --json prints of a datapoint.
+// checked is what check --json prints about a datapoint.
 type checked struct {
 	Experiment string           `json:"experiment"`
 	Datapoint  int              `json:"datapoint"`
@@ -219,7 +219,7 @@ type checked struct {
 	Datapoints []checkedPoint   `json:"datapoints"` // all of them, in the order in which they would run
 }
 
-// plainFiles is what a job has of them.
+// plainFiles returns the files as they are in a job.
 func plainFiles(files []experiment.ShippedFile) []message.File {
 	plain := make([]message.File, len(files))
 	for i, f := range files {

@@ -46,7 +46,7 @@ func (a *app) logsCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&filter.Host, "host", "", "only hosts that match this `PATTERN`")
 	cmd.Flags().StringVar(&filter.Process, "process", "", "only processes that match this `PATTERN`, such as 'server.*'")
-	cmd.Flags().BoolVar(&times, "times", false, "begin each line with when the worker read it")
+	cmd.Flags().BoolVar(&times, "times", false, "begin each line with the time at which the worker read it")
 	return cmd
 }
 
@@ -58,7 +58,7 @@ func (a *app) cancelCommand() *cobra.Command {
 				return err
 			}
 			if message.CheckRun(args[0]) != nil {
-				return usage(fmt.Errorf("%q is not a run id: that is what the summary of a run, or publish hosts, shows", args[0]))
+				return usage(fmt.Errorf("%q is not a run id: look for it in the summary of the run, or in publish hosts", args[0]))
 			}
 			p, done, err := a.open(cmd.Context(), nil)
 			if err != nil {
@@ -78,7 +78,7 @@ func (a *app) cancelCommand() *cobra.Command {
 	}
 }
 
-// needsBroker refuses the embedded queue, on which nobody else can be.
+// needsBroker refuses the embedded queue, which no other program can reach.
 func (a *app) needsBroker(command string) error {
 	if a.embedded() {
 		return usage(fmt.Errorf("%s needs a queue that others share: give --queue or DOWNBEAT_QUEUE_URL", command))
@@ -93,8 +93,7 @@ func (a *app) hostsCommand() *cobra.Command {
 	}
 }
 
-// answersWithin is how long all workers of a namespace are waited for when
-// nobody knows how many there are.
+// answersWithin is how long to wait for answers when the number of workers is not known.
 const answersWithin = 2 * time.Second
 
 func (a *app) hosts(cmd *cobra.Command, args []string) error {
@@ -180,7 +179,7 @@ func (a *app) hostsTable(reports []publisher.HostReport) error {
 	return nil
 }
 
-// workerOf says which worker answered; an older one doesn't tell.
+// workerOf describes the worker that answered; older workers don't say who they are.
 func workerOf(r publisher.HostReport) string {
 	if r.Worker == nil {
 		return ""

@@ -10,11 +10,11 @@ import (
 	"downbeat/internal/results"
 )
 
-// What a shell offers for the next word: see `publish completion`.
+// Shell completion: see `publish completion`.
 
-// completeFile offers the files that can be experiments, and directories on the way to
-// them. The shell's own completion of files stands back where publish has commands to
-// offer, so they are listed here.
+// completeFile offers files that can be experiments, and directories that may lead to them.
+// Where publish offers commands, the shell does not complete files by itself, so they are
+// listed here.
 func completeFile(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -28,7 +28,7 @@ func completeFile(_ *cobra.Command, args []string, word string) ([]string, cobra
 	}, func(string) bool { return false })
 }
 
-// completeExperiment offers directories of experiments and those on the way to them.
+// completeExperiment offers directories of experiments and those that lead to them.
 func completeExperiment(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -58,8 +58,9 @@ func completeDirectory(_ *cobra.Command, args []string, _ string) ([]string, cob
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// complete lists what begins with word: files that are wanted, and directories, with a
-// slash where the word goes on below them. Hidden ones are offered if asked for.
+// complete lists the files that are wanted and the directories that begin with word; a
+// directory ends with a slash if the path may continue below it. Hidden ones are offered only
+// if word names them.
 func complete(word string, file, whole func(string) bool) ([]string, cobra.ShellCompDirective) {
 	dir, base := filepath.Split(word)
 	entries, err := os.ReadDir(orElse(dir, "."))
@@ -74,7 +75,7 @@ func complete(word string, file, whole func(string) bool) ([]string, cobra.Shell
 			continue
 		}
 		path := dir + name
-		info, err := os.Stat(path) // what a link stands for
+		info, err := os.Stat(path) // follows links
 		switch {
 		case err != nil:
 		case info.IsDir() && whole(path):
@@ -92,7 +93,7 @@ func complete(word string, file, whole func(string) bool) ([]string, cobra.Shell
 	return found, directive
 }
 
-// none is for what can't be completed, such as the id of a run.
+// none offers nothing, for words that can't be completed, such as a run id.
 func none(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }

@@ -13,14 +13,14 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// conclude tells how the campaign went, and gives what the program ends with.
+// conclude prints how the campaign went, and returns the error with the program's exit status.
 func (s *series) conclude(ctx context.Context, r campaign.Result) error {
 	if r.Err != nil {
 		s.tellHowToGoOn(r)
 		return r.Err
 	}
 	s.sumUp(r)
-	s.tellFinds()
+	s.tellCoverage()
 	if r.Interrupted {
 		s.tellHowToGoOn(r)
 		return interrupted(ctx)
@@ -29,8 +29,8 @@ func (s *series) conclude(ctx context.Context, r campaign.Result) error {
 	return exitAfter(r)
 }
 
-// exitAfter is the exit status after a campaign that nobody interrupted: as its first
-// failure has it, unless that says that nothing was started and something was since.
+// exitAfter gives the exit status after a campaign that was not interrupted. It is that of the
+// first failure, except that 3 ("nothing was started") needs a campaign in which nothing was.
 func exitAfter(r campaign.Result) error {
 	switch {
 	case len(r.Failures) == 0:
@@ -41,7 +41,7 @@ func exitAfter(r campaign.Result) error {
 	return &exitError{status: exitFailed}
 }
 
-// interrupted is how the program ends after a signal.
+// interrupted gives the exit status after a signal.
 func interrupted(ctx context.Context) error {
 	if i, ok := errors.AsType[*interruption](context.Cause(ctx)); ok {
 		return &exitError{status: exitSignal + int(i.signal)}
@@ -49,7 +49,7 @@ func interrupted(ctx context.Context) error {
 	return &exitError{status: exitFailed}
 }
 
-// sumUp sums several datapoints up.
+// sumUp prints a summary of an experiment of several datapoints.
 func (s *series) sumUp(r campaign.Result) {
 	if r.Total < 2 {
 		return
@@ -81,7 +81,7 @@ func why(f campaign.Failure) string {
 	return strings.TrimRight(strings.ReplaceAll(string(f.Outcome), "_", " ")+": "+f.Reason, ": ")
 }
 
-// tellNextSteps says what to do after an experiment that did not succeed as a whole.
+// tellNextSteps says what to do after an experiment in which a datapoint did not succeed.
 func (s *series) tellNextSteps(r campaign.Result) {
 	if r.Total < 2 || len(r.Failures) == 0 {
 		return
@@ -98,8 +98,8 @@ func (s *series) tellNextSteps(r campaign.Result) {
 	s.say("publish: to run what has not succeeded: publish resume %s\n", shellWord(filepath.Clean(s.results.Dir())))
 }
 
-// stopped says why not all datapoints had their turn, so that "stopped" can stand before
-// it; empty: they had.
+// stopped says why not all datapoints were run, as a text to follow the word "stopped"; it is
+// empty if all were.
 func stopped(r campaign.Result) string {
 	switch s := r.Stopped; s.Reason {
 	case campaign.SameRefusal:
@@ -113,7 +113,7 @@ func stopped(r campaign.Result) string {
 	return ""
 }
 
-// tellHowToGoOn tells how to go on with an experiment that has been broken off.
+// tellHowToGoOn says how to continue an interrupted experiment.
 func (s *series) tellHowToGoOn(r campaign.Result) {
 	if r.Total > 1 {
 		s.say("publish: to go on: publish resume %s\n", shellWord(filepath.Clean(s.results.Dir())))

@@ -14,9 +14,8 @@ import (
 	"downbeat/internal/settings"
 )
 
-// findQueue takes the queue's URL from the file that holds it, if one is named
-// where no URL is: a flag wins over a variable. It returns what a person should
-// be warned of.
+// findQueue takes the queue's URL from a file if a file was given instead of a URL; a flag wins
+// over a variable. It returns warnings for the user.
 func (f *flags) findQueue(set *pflag.FlagSet) (warnings []string, err error) {
 	url, file := set.Changed("queue"), set.Changed("queue-file")
 	switch {
@@ -38,10 +37,10 @@ func (f *flags) findQueue(set *pflag.FlagSet) (warnings []string, err error) {
 }
 
 const (
-	// connectWithin bounds the first connection: a queue that can't be reached is
-	// to be told at once.
+	// connectWithin bounds the first connection: the user should hear soon that the queue can't
+	// be reached.
 	connectWithin = 15 * time.Second
-	// bootWithin is how long a broker that hangs up is tried again: it may be starting.
+	// bootWithin is how long to keep trying a broker that hangs up: it may still be starting.
 	bootWithin = 10 * time.Second
 )
 
@@ -66,7 +65,7 @@ func (a *app) connect(ctx context.Context) (queue.Broker, error) {
 		}))
 	a.starting = told
 	if err != nil {
-		err = last // rather than that there is no time left to try again
+		err = last // says more than that the time is over
 	}
 	switch {
 	case errors.Is(err, queue.ErrBadURL):

@@ -48,7 +48,7 @@ func (s *series) Make(a campaign.Attempt) (campaign.Task, error) {
 	return r, nil
 }
 
-// resultsOf gives what the results keep the output of.
+// resultsOf lists the commands whose output the results keep.
 func resultsOf(dp *experiment.Datapoint) []results.Process {
 	var list []results.Process
 	for _, c := range dp.Commands() {
@@ -71,9 +71,9 @@ func (r *datapointRun) Do(ctx context.Context, open <-chan struct{}, ended func(
 	if err == nil {
 		return record, nil
 	}
-	// What has become of a run that was given up matters to nobody, but for what it has left.
+	// A run that was given up needs no outcome, but what it has left on the disk matters.
 	if errors.Is(context.Cause(ctx), campaign.ErrGivenUp) && !errors.Is(err, publisher.ErrUnwanted) {
-		r.series.log.Warn("a run that was given up before its release is not gone", "run", r.Run(), "error", err)
+		r.series.log.Warn("a run that was given up before its release has left something behind", "run", r.Run(), "error", err)
 	}
 	return record, &exitError{exitFailed, err}
 }

@@ -18,11 +18,11 @@ import (
 	"downbeat/internal/worker"
 )
 
-// Everything in one process: what `publish` does where no queue is given. Each
-// host of the file has a worker of its own here, the same as elsewhere.
+// Without a queue, `publish` does everything in one process: each host of the file has a worker
+// of its own here, the same as elsewhere.
 
-// A lab is the embedded queue with its workers.
-type lab struct {
+// embeddedWorkers are the embedded queue and its workers, one for each host.
+type embeddedWorkers struct {
 	broker  queue.Broker
 	runner  *runner.Runner
 	state   *worker.TempState
@@ -31,71 +31,71 @@ type lab struct {
 	running sync.WaitGroup
 }
 
-// loopbackAddress is where hosts that are all this machine reach one another.
+// loopbackAddress is the address of hosts that are all this machine.
 const loopbackAddress = "127.0.0.1"
 
-// newLab starts a worker for each host of the file, as if in that directory.
-func (a *app) newLab(ctx context.Context, file *experiment.File, directory string) (_ *lab, err error) {
-	// The workers' own view of a run is told by the publisher already.
+// startEmbedded starts a worker for each host of the file, as if in that directory.
+func (a *app) startEmbedded(ctx context.Context, file *experiment.File, directory string) (_ *embeddedWorkers, err error) {
+	// The publisher reports everything that the workers would log.
 	log := slog.New(slog.DiscardHandler)
 	if a.log.Enabled(ctx, slog.LevelInfo) {
 		log = a.log
 	}
-	l := &lab{broker: mem.New(queue.Options{Log: log})}
-	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	e := &embeddedWorkers{broker: mem.New(queue.Options{Log: log})}
+	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, l.close())
+			err = errors.Join(err, e.close())
 		}
 	}()
-	if l.state, err = worker.NewTempState(os.TempDir()); err != nil {
+	if e.state, err = worker.NewTempState(os.TempDir()); err != nil {
 		return nil, fmt.Errorf("make a directory for the embedded workers: %w", err)
 	}
-	if l.runner, err = runner.New(runner.Options{Log: log, Exclusive: true, Guard: true}); err != nil {
+	if e.runner, err = runner.New(runner.Options{Log: log, Exclusive: true, Guard: true}); err != nil {
 		return nil, fmt.Errorf("start the runner: %w", err)
 	}
-	removed, err := worker.RemoveAbandoned(ctx, l.runner, os.TempDir())
+	removed, err := worker.RemoveAbandoned(ctx, e.runner, os.TempDir())
 	if err != nil {
 		a.say("publish: warning: %v\n", err)
 	}
 	if removed > 0 {
-		a.log.Info("removed what publishers that were killed had left", "dir", os.TempDir(), "number", removed)
+		a.log.Info("removed the state of publishers that were killed", "dir", os.TempDir(), "number", removed)
 	}
 	for _, h := range file.Hosts {
 		w, err := worker.New(worker.Config{
-			Broker: l.broker, Runner: l.runner, Namespace: a.flags.Namespace, Host: h.Name, StateDir: l.state.Dir, Dir: directory,
+			Broker: e.broker, Runner: e.runner, Namespace: a.flags.Namespace, Host: h.Name, StateDir: e.state.Dir, Dir: directory,
 			Trust: message.Trust{Unsigned: true}, Lease: a.flags.Lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), a.flags.PassEnv),
 		})
 		if err != nil {
 			return nil, err
 		}
-		l.workers = append(l.workers, w)
+		e.workers = append(e.workers, w)
 		if err := w.Declare(ctx); err != nil {
 			return nil, err
 		}
-		l.running.Go(func() {
+		e.running.Go(func() {
 			if err := w.Run(ctx); err != nil {
 				log.Error("embedded worker", "error", err)
 			}
 		})
 	}
-	return l, nil
+	return e, nil
 }
 
-// close stops the workers, and with them whatever still runs.
-func (l *lab) close() error {
-	l.stop()
-	l.running.Wait()
+// close stops the workers and whatever they still run.
+func (e *embeddedWorkers) close() error {
+	e.stop()
+	e.running.Wait()
 	var errs []error
-	for _, w := range l.workers {
+	for _, w := range e.workers {
 		errs = append(errs, w.Close())
 	}
-	errs = append(errs, l.broker.Close())
-	if l.runner != nil {
-		errs = append(errs, l.runner.Close())
+	errs = append(errs, e.broker.Close())
+	if e.runner != nil {
+		errs = append(errs, e.runner.Close())
 	}
-	if l.state != nil {
-		errs = append(errs, l.state.Close())
+	if e.state != nil {
+		errs = append(errs, e.state.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -13,9 +13,9 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// judgeAnew takes the metrics of all runs again, and judges these, where the file
-// says otherwise now by what: so that no column has numbers of two definitions. It
-// gives the records as they are then.
+// judgeAnew takes the metrics of all runs again and judges the runs by them, if the metrics or
+// requirements in the file have changed. So no column has numbers of two definitions. It
+// returns the revised records.
 func (a *app) judgeAnew(exp *results.Experiment, file *experiment.File, meta results.Meta, records []results.Record) ([]results.Record, error) {
 	judge := metric.Anew{File: file, Source: results.Hash(meta.Source), Now: time.Now()}
 	due := 0
@@ -27,7 +27,7 @@ func (a *app) judgeAnew(exp *results.Experiment, file *experiment.File, meta res
 	if due == 0 {
 		return records, nil
 	}
-	a.say("publish: metrics or requirements are not what they were: judging %d of %s anew, from what is stored\n",
+	a.say("publish: metrics or requirements have changed: judging %d of %s again, from the stored results\n",
 		due, terminal.Count(uint64(len(records)), "run"))
 	meta.Time = judge.Now
 	if err := exp.Use(meta); err != nil { // the records will name it
@@ -48,10 +48,10 @@ func (a *app) judgeAnew(exp *results.Experiment, file *experiment.File, meta res
 	return records, nil
 }
 
-// verdicts are what became of runs that were judged anew.
+// verdicts are the results of judging runs again.
 type verdicts struct {
 	changed []string
-	lost    map[string][]string // why a metric could not be taken again, by its name
+	lost    map[string][]string // why a metric could not be taken again, by metric
 }
 
 func (v *verdicts) add(rec *results.Record) {

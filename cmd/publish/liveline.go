@@ -8,9 +8,9 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// What the live line says of a run, and of the experiment around it.
+// The live line: what it says about a run and its experiment.
 
-// status is what it says now.
+// status is what the live line says now.
 func (p *progress) status() terminal.Status {
 	status := terminal.Status{Since: p.began, Until: p.view.until}
 	if p.running > 0 && p.stop == "" {
@@ -21,13 +21,13 @@ func (p *progress) status() terminal.Status {
 	state, detail := p.state(p.standing())
 	status.Parts = append(p.view.parts(p.dp.Name), state)
 	if p.failed > 0 {
-		status.Parts = append(status.Parts, terminal.Part{Text: fmt.Sprintf("%d failed", p.failed), Rank: terminal.RankTrouble, Sep: ", "})
+		status.Parts = append(status.Parts, terminal.Part{Text: fmt.Sprintf("%d failed", p.failed), Rank: terminal.RankFailures, Sep: ", "})
 	}
 	status.Parts = append(append(status.Parts, detail...), p.view.failures()...)
 	return status
 }
 
-// A standing is where the hosts of a run stand, by their names.
+// A standing groups the hosts of a run, by name, by how far each has come.
 type standing struct{ waiting, ready, busy, steps, ended []string }
 
 func (p *progress) standing() standing {
@@ -57,7 +57,7 @@ func (p *progress) standing() standing {
 	return s
 }
 
-// state says in a few words how the run gets on, and where.
+// state says in a few words how far the run is, and on which hosts.
 func (p *progress) state(s standing) (state terminal.Part, detail []terminal.Part) {
 	total := len(p.dp.Processes)
 	say := func(sep, text string, hosts []string) {
@@ -92,7 +92,7 @@ func (p *progress) state(s standing) (state terminal.Part, detail []terminal.Par
 	return state, detail
 }
 
-// parts name the experiment, and the datapoint in it.
+// parts name the experiment and its current datapoint.
 func (v view) parts(name string) []terminal.Part {
 	parts := []terminal.Part{{Text: name, Rank: terminal.RankName}}
 	if v.number != "" {
@@ -104,7 +104,7 @@ func (v view) parts(name string) []terminal.Part {
 	return parts
 }
 
-// failures tell of the datapoints that did not succeed, the latest first.
+// failures list the datapoints that did not succeed, the latest first.
 func (v view) failures() []terminal.Part {
 	n := len(v.failed)
 	if n == 0 {
@@ -120,7 +120,7 @@ func (v view) failures() []terminal.Part {
 		text += " ..."
 	}
 	return []terminal.Part{
-		{Text: terminal.Count(uint64(n), "datapoint") + " did not succeed", Short: fmt.Sprintf("%d did not", n), Rank: terminal.RankTrouble, Sep: ", "},
+		{Text: terminal.Count(uint64(n), "datapoint") + " did not succeed", Short: fmt.Sprintf("%d did not", n), Rank: terminal.RankFailures, Sep: ", "},
 		{Text: text, Rank: terminal.RankNames},
 	}
 }

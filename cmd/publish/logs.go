@@ -13,11 +13,11 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// logTime is the time before a line: to the microsecond, on the publisher's clock.
+// logTime is the format of the time before a line, on the publisher's clock.
 const logTime = "15:04:05.000000"
 
-// printLogs prints the lines that the filter takes, tagged as when they came; where
-// there are several runs, with the directory of each before that.
+// printLogs prints the lines that pass the filter, tagged as they were during the run; with
+// several runs, each tag begins with the run's directory.
 func (a *app) printLogs(reader *results.Reader, filter results.Filter, times bool) error {
 	out := bufio.NewWriterSize(a.out, 1<<16)
 	display := newLogDisplay(a.std.out)
@@ -33,7 +33,7 @@ func (a *app) printLogs(reader *results.Reader, filter results.Filter, times boo
 			continue
 		}
 		if err := write(line); err != nil {
-			break // told at the end, as for every command
+			break // reported at the end, as for every command
 		}
 	}
 	_ = out.Flush() // so is this
@@ -43,7 +43,7 @@ func (a *app) printLogs(reader *results.Reader, filter results.Filter, times boo
 	return nil
 }
 
-// logPrefix says whose line it is.
+// logPrefix is the tag that says where a line comes from.
 func logPrefix(line results.Line, several, times bool) string {
 	prefix := line.Host + "/" + line.Process + " | "
 	if several {
@@ -55,13 +55,12 @@ func logPrefix(line results.Line, several, times bool) string {
 	return prefix
 }
 
-// A logEncoder prints lines of the past as the objects that --output json printed
-// when they came.
+// A logEncoder prints stored lines as the objects that --output json prints during a run.
 type logEncoder struct {
 	out  io.Writer
-	dirs map[string]string // of the runs, by name
-	run  string            // the name of the latest
-	id   string            // of that; empty where it has no record
+	dirs map[string]string // directories of the runs, by name
+	run  string            // the name of the latest run
+	id   string            // its id; empty if it has no record
 	host map[string]*results.HostRecord
 }
 
@@ -75,7 +74,7 @@ func newLogEncoder(reader *results.Reader, out io.Writer) *logEncoder {
 
 func (e *logEncoder) encode(line results.Line) error {
 	if line.Run != e.run {
-		rec, _ := results.ReadRecord(e.dirs[line.Run]) // a run that was broken off has none
+		rec, _ := results.ReadRecord(e.dirs[line.Run]) // an interrupted run has none
 		e.run, e.id, e.host = line.Run, rec.Run, make(map[string]*results.HostRecord)
 		for i := range rec.Hosts {
 			e.host[rec.Hosts[i].Host] = &rec.Hosts[i]
@@ -99,10 +98,10 @@ func (e *logEncoder) encode(line results.Line) error {
 	return err
 }
 
-// A logDisplay prints lines of the past: on a terminal as they were shown there
-// when they came, elsewhere byte for byte.
+// A logDisplay prints stored lines: on a terminal as they are shown there during a run,
+// elsewhere byte for byte.
 type logDisplay struct {
-	like    *terminal.Display // nil: no terminal
+	like    *terminal.Display // nil: not a terminal
 	streams map[logStream]*terminal.Display
 	shown   []byte
 }
@@ -116,7 +115,8 @@ func newLogDisplay(f *os.File) *logDisplay {
 	return &logDisplay{like: terminal.DisplayOn(f, os.Getenv("TERM")), streams: make(map[logStream]*terminal.Display)}
 }
 
-// print prints one line, which may become several on a terminal, each after the prefix.
+// print prints one line, with the prefix; on a terminal it may become several, each with the
+// prefix.
 func (d *logDisplay) print(out *bufio.Writer, prefix string, line results.Line) error {
 	if d.like == nil {
 		_, _ = out.WriteString(prefix)

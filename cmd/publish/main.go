@@ -1,6 +1,5 @@
-// Publish runs an experiment: it brings each host its part of a datapoint over
-// the queue, has all processes start at one instant, gathers what they write,
-// and puts it on the disk.
+// Publish runs an experiment: it sends each host its part of a datapoint over the queue, starts
+// all processes at one instant, collects their output, and writes it to disk.
 package main
 
 import (
@@ -33,7 +32,7 @@ func main() {
 	os.Exit(status)
 }
 
-// stdio is what a command reads and writes.
+// stdio holds the standard streams of a command.
 type stdio struct {
 	in       io.Reader
 	out, err *os.File
@@ -54,14 +53,14 @@ func run(ctx context.Context, args []string, std stdio) int {
 	return status
 }
 
-// statusOf gives the exit status that an error means, and prints it.
+// statusOf prints an error and returns its exit status.
 func (a *app) statusOf(ctx context.Context, err error) int {
 	if err == nil || a.told(err) {
 		return exitOK
 	}
 	var e *exitError
 	if !errors.As(err, &e) {
-		// What cobra itself finds is about the command line.
+		// Cobra's own errors are about the command line.
 		e = &exitError{status: exitUsage, err: fmt.Errorf("%w (see publish --help)", err)}
 	}
 	if i, ok := errors.AsType[*interruption](context.Cause(ctx)); ok && e.status == exitUnreachable {
@@ -109,20 +108,20 @@ func (i *interruption) Error() string {
 	return names[i.signal]
 }
 
-// interruptible makes a context that the first SIGINT, SIGTERM or SIGHUP ends;
-// the second, which is one that comes later than a second after it, leaves the
-// program at once (see [interrupt.Signals]).
+// interruptible makes a context that is cancelled by the first SIGINT, SIGTERM or SIGHUP. The
+// second one, if it comes more than a second later, ends the program at once (see
+// [interrupt.Signals]).
 func interruptible(parent context.Context, at *stage) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 4)
 	watched := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup would have it
+	if !signal.Ignored(syscall.SIGHUP) { // it is under nohup
 		watched = append(watched, syscall.SIGHUP)
 	}
 	signal.Notify(signals, watched...)
-	// A reader of standard output that has gone away must not end the run:
-	// what it would have read is in the results. Writes then give EPIPE. Caught,
-	// not ignored: the processes of the embedded workers would inherit that.
+	// When the reader of standard output has exited, the run must go on: the results have
+	// everything. Writes then fail with EPIPE. SIGPIPE is caught and not ignored, because the
+	// processes of embedded workers would inherit that it is ignored.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ended := make(chan struct{})
 	go obey(signals, ended, func(s syscall.Signal) { cancel(&interruption{s}) }, func(s syscall.Signal) { leave(s, at.parting()) })
@@ -133,7 +132,7 @@ func interruptible(parent context.Context, at *stage) (context.Context, func()) 
 	}
 }
 
-// obey calls stop at the first signal, and leave at the second, until ended is closed.
+// obey calls stop at the first signal and leave at the second, until ended is closed.
 func obey(signals <-chan os.Signal, ended <-chan struct{}, stop, leave func(syscall.Signal)) {
 	var seen interrupt.Signals
 	for {
@@ -152,14 +151,14 @@ func obey(signals <-chan os.Signal, ended <-chan struct{}, stop, leave func(sysc
 	}
 }
 
-// A stage is how far the program has come, as far as it matters to who leaves it
-// at once.
+// A stage is how far the program has come, as far as it matters for what to say when it is
+// ended at once.
 type stage struct {
-	playing    atomic.Bool // the hosts are played by this process
-	delivering atomic.Bool // everything is over but that readers take the rest
+	playing    atomic.Bool // the workers are embedded in this process
+	delivering atomic.Bool // everything is over except that readers still take output
 }
 
-// parting says what becomes of what is left.
+// parting says what will happen to the run when the program ends at once.
 func (s *stage) parting() string {
 	switch {
 	case s.delivering.Load():
@@ -170,7 +169,7 @@ func (s *stage) parting() string {
 	return "workers stop the run by themselves when its lease is over"
 }
 
-// leave ends the program. Its last words don't hold it up where nobody takes them.
+// leave ends the program. It does not wait for a reader that does not take its last message.
 func leave(s syscall.Signal, words string) {
 	said := make(chan struct{})
 	go func() {
@@ -184,5 +183,5 @@ func leave(s syscall.Signal, words string) {
 	os.Exit(exitSignal + int(s))
 }
 
-// lastWordsWithin bounds what is said to a reader that takes nothing.
+// lastWordsWithin bounds the wait for a reader that takes nothing.
 const lastWordsWithin = 200 * time.Millisecond

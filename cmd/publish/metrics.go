@@ -14,8 +14,8 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// metrics tells in a line what a run's metrics are, and then of each that found
-// nothing or had to leave something out.
+// metrics prints a run's metrics in one line, and then a line for each that found nothing or
+// had to leave something out.
 func metrics(b *strings.Builder, r results.Record) {
 	if r.ReleasedAt.IsZero() {
 		return // nothing was started: there is nothing to find
@@ -25,7 +25,7 @@ func metrics(b *strings.Builder, r results.Record) {
 	for _, name := range names {
 		if v := r.Metrics[name]; !math.IsNaN(v) {
 			value := strings.TrimSpace(name + " " + strconv.FormatFloat(v, 'g', 6, 64) + " " + r.Units[name])
-			found = append(found, value+rests(r, name))
+			found = append(found, value+basis(r, name))
 		}
 	}
 	if len(found) > 0 {
@@ -39,7 +39,7 @@ func metrics(b *strings.Builder, r results.Record) {
 		case note != "":
 			note = ": " + note
 		case of.Values < of.Expected && !strings.Contains(r.Reason, name+" is the "):
-			note = fmt.Sprintf(" rests on %d of %d: %s", of.Values, of.Expected, strings.Join(of.Lacking, "; "))
+			note = fmt.Sprintf(" is based on %d of %d: %s", of.Values, of.Expected, strings.Join(of.Lacking, "; "))
 		}
 		if note != "" {
 			fmt.Fprintf(b, "  %s%s\n", name, note)
@@ -52,8 +52,8 @@ func metrics(b *strings.Builder, r results.Record) {
 	}
 }
 
-// rests says on how many processes a metric rests, and of how many.
-func rests(r results.Record, name string) string {
+// basis says on how many processes a metric is based, out of how many.
+func basis(r results.Record, name string) string {
 	of, ok := r.MetricsOf[name]
 	if !ok {
 		return ""
@@ -61,62 +61,62 @@ func rests(r results.Record, name string) string {
 	return fmt.Sprintf(" (%d of %d)", of.Values, of.Expected)
 }
 
-// finds are what became of an experiment's metrics, by their names.
-type finds map[string]*find
+// coverage says how completely each metric of an experiment was found, by its name.
+type coverage map[string]*metricCoverage
 
-// A find is what became of a metric in the runs in which there was something to find.
-type find struct {
+// metricCoverage counts the runs with processes in which a metric should have been found.
+type metricCoverage struct {
 	runs, empty, part int
-	why               string // it was empty in the first of these
+	why               string // why it was empty in the first of the empty ones
 }
 
-// add takes in a run in which there was something to find.
-func (f finds) add(r results.Record) {
+// add counts a run, if it had processes.
+func (c coverage) add(r results.Record) {
 	if r.ReleasedAt.IsZero() {
 		return
 	}
 	for name, v := range r.Metrics {
-		of, found := r.MetricsOf[name], f[name]
-		if found == nil {
-			found = &find{}
-			f[name] = found
+		of, m := r.MetricsOf[name], c[name]
+		if m == nil {
+			m = &metricCoverage{}
+			c[name] = m
 		}
-		found.runs++
+		m.runs++
 		switch {
 		case math.IsNaN(v) && (of.Expected > 0 || of.Definition == ""):
-			if found.empty++; found.empty == 1 {
-				found.why = r.MetricNotes[name]
+			if m.empty++; m.empty == 1 {
+				m.why = r.MetricNotes[name]
 			}
 		case of.Values < of.Expected:
-			found.part++
+			m.part++
 		}
 	}
 }
 
-// tellFinds warns of metrics that found nothing, or less than they should have, in
-// some run. Where one found nothing at all, the file is most likely wrong about where
-// its values are.
-func (s *series) tellFinds() {
-	all := s.findAll()
+// tellCoverage warns of metrics that found nothing, or too little, in some run. If a metric
+// found nothing in any run, the file is most likely wrong about where its values are.
+func (s *series) tellCoverage() {
+	all := s.coverage()
 	for i := range s.sought {
 		m := &s.sought[i]
-		switch f := all[m.Name]; {
-		case f == nil:
-		case f.empty > 0 && f.empty == f.runs:
-			s.say("publish: warning: metric %s found nothing in any run; it looks for %s: %s\n", m.Name, m, f.why)
-		case f.empty > 0:
-			s.say("publish: warning: metric %s found nothing in %d of %d runs; in the first of these: %s\n", m.Name, f.empty, f.runs, f.why)
+		c := all[m.Name]
+		switch {
+		case c == nil:
+		case c.empty > 0 && c.empty == c.runs:
+			s.say("publish: warning: metric %s found nothing in any run; it looks for %s: %s\n", m.Name, m, c.why)
+		case c.empty > 0:
+			s.say("publish: warning: metric %s found nothing in %d of %d runs; in the first of these: %s\n", m.Name, c.empty, c.runs, c.why)
 		}
-		if f := all[m.Name]; f != nil && f.part > 0 {
-			s.say("publish: warning: metric %s rests on fewer processes or files than there are in %d of %s\n",
-				m.Name, f.part, terminal.Count(uint64(f.runs), "run"))
+		if c != nil && c.part > 0 {
+			s.say("publish: warning: metric %s is based on fewer processes or files than there are in %d of %s\n",
+				m.Name, c.part, terminal.Count(uint64(c.runs), "run"))
 		}
 	}
 }
 
-// findAll takes in all runs of the experiment, those of before it was resumed
-// included, but not those whose place others have taken.
-func (s *series) findAll() finds {
+// coverage counts all runs of the experiment, including those from before it was resumed, but
+// not those that are superseded.
+func (s *series) coverage() coverage {
 	reader, err := results.Open(s.results.Dir())
 	if err != nil {
 		return nil // there is no run, or none that can be read
@@ -128,7 +128,7 @@ func (s *series) findAll() finds {
 		}
 	}
 	slices.SortStableFunc(records, func(a, b results.Record) int { return a.EndedAt.Compare(b.EndedAt) })
-	all := make(finds)
+	all := make(coverage)
 	for i, superseded := range results.Supersede(records) {
 		if !superseded {
 			all.add(records[i])
@@ -137,7 +137,7 @@ func (s *series) findAll() finds {
 	return all
 }
 
-// describeMetrics prints, for check, what a run of the datapoint is judged by.
+// describeMetrics prints, for check, the metrics and requirements of the datapoint.
 func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
 	if len(dp.Metrics) > 0 {
 		fmt.Fprintln(w, "\nMetrics:")
@@ -159,11 +159,11 @@ func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
 	}
 }
 
-// sources says where a metric is searched for.
+// sources says where a metric is looked for.
 func sources(of []experiment.Source) string {
 	switch {
 	case len(of) == 0:
-		return "nothing: no process is of these groups and on these hosts"
+		return "nothing: no process is in these groups and on these hosts"
 	case of[0].File == "" && of[0].Stderr:
 		return "the standard error of " + processes(len(of))
 	case of[0].File == "":

@@ -13,16 +13,15 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// Who prints what: standard output carries the processes' standard output, each
-// line whole and tagged, and nothing else; their standard error goes to standard
-// error, tagged alike, and so do both outputs of setups and teardowns, and all
-// that publish itself has to say. With
-// --output json, standard output carries one object a line (observejson.go).
+// What goes where: standard output carries the processes' standard output, each line whole and
+// tagged, and nothing else. Their standard error goes to standard error, tagged in the same
+// way, and so do both outputs of setups and teardowns and everything that publish itself has to
+// say. With --output json, standard output carries one object per line (observejson.go).
 
 // An observer prints a run while it happens.
 type observer interface {
 	publisher.Observer
-	// show has the live line show this run from now on.
+	// show makes the live line show this run from now on.
 	show(view)
 	// close prints what is left, once the run is over.
 	close(results.Record)
@@ -61,8 +60,8 @@ func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserve
 	return o
 }
 
-// Output prints. An error is not the run's: whoever read standard output has
-// gone, and finds the rest in the results.
+// Output prints. An error does not concern the run: the reader of standard output has exited,
+// and the results have the rest.
 func (o *textObserver) Output(command int, stream message.Stream, _ time.Time, data []byte) {
 	if o.sources != nil {
 		_ = o.sources[command][stream].Write(data)
@@ -75,15 +74,15 @@ func (o *textObserver) close(results.Record) {
 	}
 }
 
-// progress keeps the live line, and says on standard error what a person has to
-// know before the run is over.
+// progress keeps the live line up to date, and says on standard error what the user should know
+// before the run is over.
 type progress struct {
 	app *app
 	dp  *experiment.Datapoint
 
 	mu      sync.Mutex // guards what follows
 	view    view
-	shown   bool // before that, another run has the live line
+	shown   bool // false while another run has the live line
 	phases  map[string]publisher.Phase
 	detail  map[string]string
 	running int
@@ -153,7 +152,7 @@ func (p *progress) Stopping(cause message.StopCause, reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stop = "stopping"
-	if cause != message.StopRule && p.running > 0 { // else it is over at once, and the summary tells why
+	if cause != message.StopRule && p.running > 0 { // otherwise it is over at once, and the summary says why
 		p.notice("stopping: %s", reason)
 	}
 	p.update()

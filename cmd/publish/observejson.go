@@ -14,14 +14,14 @@ import (
 	"downbeat/internal/results"
 )
 
-// jsonObserver prints one object a line, for programs.
+// jsonObserver prints one object per line, for programs.
 type jsonObserver struct {
 	*progress
 	run      string
 	out      io.Writer
 	quiet    bool
 	commands []experiment.Command
-	parts    [][2][]byte // by command and stream: the beginning of a line
+	parts    [][2][]byte // by command and stream: a line whose end has not come
 }
 
 // jsonEvent is an object of --output json. Which fields there are depends on
@@ -29,12 +29,12 @@ type jsonObserver struct {
 type jsonEvent struct {
 	Event string `json:"event"`
 	Run   string `json:"run"`
-	// Directory is that of the run; only where what is printed is of the past.
+	// Directory is that of the run; only for stored lines.
 	Directory string    `json:"directory,omitempty"`
 	Host      string    `json:"host,omitempty"`
 	Process   string    `json:"process,omitempty"`
 	Time      time.Time `json:"time,omitzero"`
-	// ErrorUS is by how much Time may be wrong; only of lines of the past.
+	// ErrorUS is by how much Time may be wrong; only for stored lines.
 	ErrorUS int64 `json:"error_us,omitempty"`
 
 	Phase  string                 `json:"phase,omitempty"`
@@ -74,9 +74,9 @@ func (o *jsonObserver) print(e jsonEvent) {
 	}
 }
 
-// escapeC1 escapes the control characters that JSON lets pass, and a terminal may obey.
+// escapeC1 escapes the control characters that JSON allows and a terminal may obey.
 func escapeC1(line []byte) []byte {
-	if bytes.IndexByte(line, 0x7f) < 0 && bytes.IndexByte(line, 0xc2) < 0 { // with which they begin
+	if bytes.IndexByte(line, 0x7f) < 0 && bytes.IndexByte(line, 0xc2) < 0 { // the first bytes of all of them
 		return line
 	}
 	escaped := make([]byte, 0, len(line)+64)
@@ -131,7 +131,7 @@ func (o *jsonObserver) line(command int, stream message.Stream, at time.Time, li
 	o.print(e)
 }
 
-// outputEvent is the event of a line, but for whose it is.
+// outputEvent is the event of a line, without its host, process and stream.
 func outputEvent(line []byte) jsonEvent {
 	e := jsonEvent{Event: "output"}
 	if utf8.Valid(line) {

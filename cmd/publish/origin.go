@@ -14,21 +14,21 @@ import (
 	"downbeat/internal/version"
 )
 
-// Where `publish resume` takes the experiment's file from. The results name it from
-// the root on, so that the directory in which resume is called has no say: another
-// experiment's file may have the same name there.
+// Where `publish resume` finds the experiment's file. The results have its absolute path, so
+// the directory in which resume is called doesn't matter: another experiment's file may have
+// the same name there.
 
-// An origin is what a person says of the file.
+// An origin is what the flags say about the file.
 type origin struct {
 	file   string // where it is now; empty: where it was
-	stored bool   // go on with what the results keep, whatever is there now
+	stored bool   // use the copy in the results, whatever is there now
 }
 
-// A reread is the file as the next runs are made of it.
+// A reread is the file as the next runs use it.
 type reread struct {
 	meta   results.Meta
 	file   *experiment.File
-	before *experiment.File // as it was last; nil where it is the same, or can't be read by this program
+	before *experiment.File // as it was last; nil if it is the same, or if this program can't read it
 }
 
 // reread reads the experiment's file again.
@@ -42,10 +42,10 @@ func (a *app) reread(meta results.Meta, from origin) (*reread, error) {
 		return nil, usage(err)
 	}
 	if r.file.Name != meta.Name {
-		return nil, usage(fmt.Errorf("%s is experiment %q now, and the results are those of %q; %s", now.File, r.file.Name, meta.Name, otherwise))
+		return nil, usage(fmt.Errorf("%s is experiment %q now, but these are the results of %q; %s", now.File, r.file.Name, meta.Name, otherwise))
 	}
 	if !bytes.Equal(now.Source, meta.Source) {
-		a.say("publish: %s has changed since; what is not the same any more will run again\n", now.File)
+		a.say("publish: %s has changed since; the datapoints that this affects will run again\n", now.File)
 		if r.before, err = parseStored(meta); err != nil {
 			r.before = nil
 		}
@@ -53,7 +53,7 @@ func (a *app) reread(meta results.Meta, from origin) (*reread, error) {
 	if r.before != nil {
 		a.adapt(r.before)
 		if from.file == "" && unrelated(r.before, r.file) {
-			return nil, usage(fmt.Errorf("%s is another experiment now: it shares no process and no program with the one that these results are of; %s",
+			return nil, usage(fmt.Errorf("%s is another experiment now: it shares no process and no program with that of these results; %s",
 				now.File, otherwise))
 		}
 	}
@@ -61,10 +61,10 @@ func (a *app) reread(meta results.Meta, from origin) (*reread, error) {
 	return r, nil
 }
 
-// otherwise is what can be done when the file that was found is not the right one.
-const otherwise = "say where the right file is with --file FILE, or go on with the file as it was with --stored"
+// otherwise says what to do when the file that was found is not the right one.
+const otherwise = "name the right file with --file FILE, or use the stored copy with --stored"
 
-// findFile gives what the next runs are to be made of.
+// findFile finds the file that the next runs use.
 func (a *app) findFile(meta results.Meta, from origin) (results.Meta, error) {
 	now := meta
 	now.Version = version.String()
@@ -74,7 +74,7 @@ func (a *app) findFile(meta results.Meta, from origin) (results.Meta, error) {
 	case from.file != "":
 		return readAt(now, from.file)
 	case fromStdin(meta):
-		a.say("publish: the experiment came from standard input; going on with it as it was\n")
+		a.say("publish: the experiment came from standard input; going on with the stored copy\n")
 		return now, nil
 	case meta.Path == "" && !filepath.IsAbs(meta.File):
 		return a.guess(now)
@@ -87,8 +87,8 @@ func (a *app) findFile(meta results.Meta, from origin) (results.Meta, error) {
 	return found, nil
 }
 
-// guess looks for the file of results that don't say in which directory it was. What
-// is there by that name is taken for it only if nobody has changed it.
+// guess looks for the file of results that don't say in which directory it was. A file of that
+// name here is used only if its content is the same.
 func (a *app) guess(now results.Meta) (results.Meta, error) {
 	found, err := readAt(now, now.File)
 	switch {
@@ -96,17 +96,17 @@ func (a *app) guess(now results.Meta) (results.Meta, error) {
 		a.goneBy(err)
 		return now, nil
 	case !bytes.Equal(found.Source, now.Source):
-		return now, fmt.Errorf("these results don't say in which directory %s was, and %s is not what was run: if it is that file, changed since, say --file %s; "+
-			"to go on with the file as it was, say --stored", now.File, found.Path, found.Path)
+		return now, fmt.Errorf("these results don't say in which directory %s was, and %s is not what was run: if it is that file, changed since, give --file %s; "+
+			"to use the stored copy, give --stored", now.File, found.Path, found.Path)
 	}
 	return found, nil
 }
 
 func (a *app) goneBy(err error) {
-	a.say("publish: the experiment's file can't be read any more (%v); going on with the file as it was. If it has moved, say where with --file FILE\n", err)
+	a.say("publish: the experiment's file can't be read any more (%v); going on with the stored copy. If it has moved, name its new place with --file FILE\n", err)
 }
 
-// readAt takes the file from there.
+// readAt reads the file at path.
 func readAt(now results.Meta, path string) (results.Meta, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +122,7 @@ func readAt(now results.Meta, path string) (results.Meta, error) {
 	return now, nil
 }
 
-// formatOf tells JSON from YAML as far as a person cares.
+// formatOf says whether the file looks like JSON or YAML.
 func formatOf(source []byte) string {
 	if strings.HasPrefix(strings.TrimSpace(string(source)), "{") {
 		return "json"
@@ -130,14 +130,14 @@ func formatOf(source []byte) string {
 	return "yaml"
 }
 
-// fromStdin reports whether the experiment was never a file. Earlier versions noted
-// what standard input is called in messages.
+// fromStdin reports whether the experiment came from standard input, for which earlier versions
+// stored its name in messages.
 func fromStdin(meta results.Meta) bool {
 	return meta.Path == "" && (meta.File == "-" || meta.File == experiment.Stdin)
 }
 
-// parseStored parses a file that results keep. Its own paths are seen from where it
-// was, not from here.
+// parseStored parses the copy of a file in the results. Relative paths in it start where the
+// file was, not here.
 func parseStored(meta results.Meta) (*experiment.File, error) {
 	return experiment.ParseFrom(originOf(meta), meta.Source)
 }
@@ -157,8 +157,8 @@ func orElse(text, other string) string {
 	return other
 }
 
-// unrelated reports whether the first datapoints of two files share neither a process
-// nor a program: whoever edits an experiment leaves some of either.
+// unrelated reports whether the first datapoints of two files share neither a process nor a
+// program: an edited experiment keeps some of them.
 func unrelated(before, now *experiment.File) bool {
 	was, is := traits(before), traits(now)
 	for trait := range is {
@@ -169,11 +169,10 @@ func unrelated(before, now *experiment.File) bool {
 	return len(was) > 0 && len(is) > 0
 }
 
-// traits are the names of the processes of a file's first datapoint and the programs
-// that they are of.
+// traits are the names of the processes of a file's first datapoint and of their programs.
 func traits(file *experiment.File) map[string]bool {
 	of := make(map[string]bool)
-	d, err := file.Points()[0].Expand(strings.Repeat("0", 26)) // of no run
+	d, err := file.Points()[0].Expand(strings.Repeat("0", 26)) // not the id of any run
 	if err != nil {
 		return nil
 	}
@@ -184,8 +183,8 @@ func traits(file *experiment.File) map[string]bool {
 	return of
 }
 
-// workDirectory is where embedded workers look for programs: for a resume where they
-// did before, wherever that is called.
+// workDirectory is where embedded workers look for programs: after a resume, in the same
+// directory as before.
 func (a *app) workDirectory(meta results.Meta) (string, error) {
 	here, err := os.Getwd()
 	if err != nil {
@@ -195,9 +194,9 @@ func (a *app) workDirectory(meta results.Meta) (string, error) {
 		return here, nil
 	}
 	if info, _ := os.Stat(meta.Directory); info == nil || !info.IsDir() {
-		a.say("publish: %s, where programs were looked for, is not there any more; looking for them in %s\n", meta.Directory, here)
+		a.say("publish: the directory %s, where programs were looked up, is gone; looking in %s\n", meta.Directory, here)
 		return here, nil
 	}
-	a.say("publish: programs are looked for in %s, as before\n", meta.Directory)
+	a.say("publish: programs are looked up in %s, as before\n", meta.Directory)
 	return meta.Directory, nil
 }

@@ -53,7 +53,7 @@ func TestOldResultsDontGuess(t *testing.T) {
 	}
 	meta := results.Meta{Name: "exp", File: "exp.yaml", Format: "yaml", Source: []byte(asItWas)}
 	a, said := quietApp(t)
-	if got, err := a.findFile(meta, origin{}); err != nil || string(got.Source) != asItWas || !strings.Contains(said(), "going on with the file as it was") {
+	if got, err := a.findFile(meta, origin{}); err != nil || string(got.Source) != asItWas || !strings.Contains(said(), "going on with the stored copy") {
 		t.Errorf("there is no file: got %+v, %v, and it says %q", got, err, said())
 	}
 	write(t, "exp.yaml", asItWas)

@@ -12,22 +12,22 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// No run may come to know how fast somebody reads: a pager that pauses, a terminal
-// that was stopped with ^S. So standard error, and standard output while there are
-// runs, have a spool in front of them, which never waits for its reader and loses
-// nothing. At the end publish waits until everything has been taken.
+// A slow reader, such as a pager that pauses or a terminal stopped with ^S, must not slow a run
+// down. So standard error, and standard output while there are runs, go through a spool, which
+// never waits for its reader and loses nothing. At the end publish waits until everything has
+// been read.
 
-// outputs are the two that publish writes to.
+// outputs are standard output and standard error.
 type outputs struct {
 	std    stdio
-	direct *outlet.Checked // standard output of what prints and is done
+	direct *outlet.Checked // standard output for commands without runs
 	out    io.Writer       // what is printed: direct, or the spool
 	err    io.Writer       // everything else: standard error, or its spool
 
-	outSpool, errSpool *outlet.Spool // nil: not yet
+	outSpool, errSpool *outlet.Spool // nil: not made yet
 
 	mu   sync.Mutex
-	lost error // why something of standard output could not be written
+	lost error // why part of standard output could not be written
 }
 
 func newOutputs(std stdio) *outputs {
@@ -35,20 +35,20 @@ func newOutputs(std stdio) *outputs {
 	return &outputs{std: std, direct: direct, out: direct, err: std.err}
 }
 
-// behind is how long a run waits for a reader that takes nothing before what it
-// prints goes to a file: shorter than anybody would notice.
+// behind is how long a run waits for a reader that takes nothing before its output goes to a
+// file: too short to be noticed.
 const behind = 20 * time.Millisecond
 
-// spoolErr puts a spool before standard error, which is written below live.
-// Its files are made where the results are, if that can be.
+// spoolErr puts a spool before standard error, whose lines are written above the live line. Its
+// files are made in dir, where the results are, if possible.
 func (o *outputs) spoolErr(live *terminal.Live, dir string) {
 	o.errSpool = outlet.NewSpool(live.Writer(o.std.err), outlet.Options{Patience: behind, Dirs: []string{dir}, Failed: o.errFailed})
 	o.err = o.errSpool
 }
 
-// spoolOut puts a spool before standard output, too. Its files are made where the
-// results are: there has to be room for as much anyhow. Where both outputs are one
-// (a terminal, 2>&1), so is the spool, and the order remains.
+// spoolOut puts a spool before standard output, too. Its files are made where the results are,
+// which need as much room anyway. If both outputs are the same file (a terminal, 2>&1), they
+// share a spool, and the order of lines is kept.
 func (o *outputs) spoolOut(live *terminal.Live, dir string) {
 	if sameFile(o.std.out, o.std.err) {
 		o.outSpool = o.errSpool
@@ -64,11 +64,11 @@ func sameFile(a, b *os.File) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// outFailed is called when standard output can't be written any more. The run
-// goes on: what it prints is in the results.
+// outFailed is called when standard output can't be written any more. The run goes on: the
+// results have its output.
 func (o *outputs) outFailed(err error) {
 	if outlet.Gone(err) {
-		return // whoever read it has enough
+		return // the reader has exited
 	}
 	o.mu.Lock()
 	o.lost = err
@@ -76,14 +76,15 @@ func (o *outputs) outFailed(err error) {
 	o.put("publish: standard output: %v; the rest of the lines is only in the results\n", err)
 }
 
-// errFailed is called when standard error can't be written any more: nobody is left to tell.
+// errFailed is called when standard error can't be written any more, so it can't be reported
+// there.
 func (o *outputs) errFailed(err error) {
 	if o.outSpool == o.errSpool {
 		o.outFailed(err)
 	}
 }
 
-// put says something on standard error at once, whatever waits there already.
+// put prints on standard error at once, ahead of what waits there already.
 func (o *outputs) put(format string, args ...any) {
 	text := fmt.Appendf(nil, format, args...)
 	if o.errSpool != nil {
@@ -93,16 +94,16 @@ func (o *outputs) put(format string, args ...any) {
 	_, _ = o.std.err.Write(text)
 }
 
-// told reports whether err is only that standard output can't be written, which
-// is told at the end anyhow.
+// told reports whether err only says that standard output can't be written, which is reported
+// at the end anyway.
 func (o *outputs) told(err error) bool {
 	failed := o.direct.Err()
 	return failed != nil && errors.Is(err, failed)
 }
 
-// deliver waits until the readers have taken everything, and reports whether
-// standard output was written in full, or its reader had enough. The second
-// signal ends the wait, and the program.
+// deliver waits until the readers have taken everything. It reports false if part of standard
+// output could not be written, unless its reader has exited. The second signal ends the wait,
+// and the program.
 func (o *outputs) deliver() bool {
 	o.std.at.delivering.Store(true)
 	if o.outSpool != nil && o.outSpool != o.errSpool {
@@ -120,7 +121,7 @@ func (o *outputs) deliver() bool {
 	return o.lost == nil && (err == nil || outlet.Gone(err))
 }
 
-// await waits for one reader. If that takes long, it says so.
+// await waits for one reader, and says so if that takes long.
 func (o *outputs) await(s *outlet.Spool, name string) {
 	s.Close()
 	select {
@@ -129,10 +130,10 @@ func (o *outputs) await(s *outlet.Spool, name string) {
 	case <-time.After(soon):
 	}
 	if left, _ := s.Behind(); s != o.errSpool {
-		o.put("publish: %s of output wait for whoever reads %s; a second ^C leaves without them\n", terminal.Size(left), name)
+		o.put("publish: %s of output are waiting for the reader of %s; a second ^C quits without them\n", terminal.Size(left), name)
 	}
 	<-s.Done()
 }
 
-// soon is when a reader should have taken the rest.
+// soon is how long readers have to take the rest before the user is told.
 const soon = 2 * time.Second

@@ -17,15 +17,15 @@ func (a *app) reportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "report DIR",
 		Short: "Make tables, figures and report.html again from a results directory",
-		Long: `report makes what is made of the results of an experiment again: report.html,
-the plots under figures/, datapoints.csv and processes.csv. DIR is the directory
-of an experiment, such as results/NAME/latest, or results/NAME, which stands for
-the latest. While another publish is running the experiment, the tables are left
-to that.
+		Long: `report makes the report of an experiment again: report.html, the plots under
+figures/, datapoints.csv and processes.csv. DIR is the directory of an
+experiment, such as results/NAME/latest, or results/NAME, which stands for the
+latest. While another publish is running the experiment, the tables are left to
+that one.
 
-Where metrics or requirements have changed in the experiment's file, all runs are
-judged by the new ones first, from what is stored; the file is that from which the
-experiment was run, or what the results keep of it if that is gone.`,
+If metrics or requirements in the experiment's file have changed, all runs are
+first judged by the new ones, from the stored results. If the file is gone, the
+copy in the results is used.`,
 		ValidArgsFunction: completeExperiment,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -57,12 +57,12 @@ func (a *app) report(dir string) error {
 	return nil
 }
 
-// retabulate judges runs anew where the file says otherwise now by what, and makes
-// the tables again, unless they are somebody else's now.
+// retabulate makes the tables again, and judges the runs again if metrics or requirements have
+// changed; but not while another publish is running the experiment.
 func (a *app) retabulate(dir string, meta results.Meta) error {
 	exp, _, records, err := results.Reopen(dir)
 	if errors.Is(err, results.ErrInUse) {
-		a.say("publish: another publish is running this experiment, and keeps the tables: they are left as they are\n")
+		a.say("publish: another publish is running this experiment, and keeps the tables up to date: they are left alone\n")
 		return nil
 	}
 	if err != nil {
@@ -71,15 +71,15 @@ func (a *app) retabulate(dir string, meta results.Meta) error {
 	defer exp.Close()
 	file, now, err := a.judges(meta)
 	if err != nil {
-		a.say("publish: warning: the runs are not judged anew, as the experiment's file can't be read any more: %v\n", err)
+		a.say("publish: warning: the runs are not judged again, because the experiment's file can't be read any more: %v\n", err)
 		return nil
 	}
 	_, err = a.judgeAnew(exp, file, now, records)
 	return err
 }
 
-// judges gives the file by which runs are judged: the experiment's own as it is now,
-// or, where that is gone, broken, or another experiment, as it was run last.
+// judges returns the file by which runs are judged: the experiment's own as it is now or, if
+// that is gone, broken, or another experiment, as it was run last.
 func (a *app) judges(meta results.Meta) (*experiment.File, results.Meta, error) {
 	file, err := parseJudges(meta)
 	if now, changed := a.changed(meta, file); changed != nil {
@@ -91,8 +91,8 @@ func (a *app) judges(meta results.Meta) (*experiment.File, results.Meta, error) 
 	return file, meta, err
 }
 
-// changed gives the experiment's own file where that has changed since it was run
-// last; nil where it has not, or can't be taken for it.
+// changed returns the experiment's own file if that has changed since it was run last; nil if
+// it has not, or can't be used.
 func (a *app) changed(meta results.Meta, before *experiment.File) (results.Meta, *experiment.File) {
 	if meta.Path == "" {
 		return meta, nil
@@ -104,23 +104,23 @@ func (a *app) changed(meta results.Meta, before *experiment.File) (results.Meta,
 	file, err := parseJudges(now)
 	switch {
 	case err != nil:
-		a.say("publish: warning: %s has changed, and something is wrong with it, so the runs are judged by it as it was: %v\n", now.File, err)
+		a.say("publish: warning: %s has changed and has errors, so the runs are judged by the stored copy: %v\n", now.File, err)
 		return meta, nil
 	case file.Name != meta.Name, before != nil && unrelated(before, file):
-		a.say("publish: %s is another experiment now; the runs are judged by the one that these results are of\n", now.File)
+		a.say("publish: %s is another experiment now; the runs are judged by the stored copy\n", now.File)
 		return meta, nil
 	}
 	now.Version = version.String()
 	return now, file
 }
 
-// parseJudges parses what runs are judged by.
+// parseJudges parses the part of a file that runs are judged by.
 func parseJudges(meta results.Meta) (*experiment.File, error) {
 	return experiment.ParseJudges(originOf(meta), meta.Source)
 }
 
-// planned is how many datapoints the experiment's file has; 0 where that can't be
-// told: a report is worth having all the same.
+// planned is how many datapoints the experiment's file has; 0 if that is not known, in which
+// case a report is still useful.
 func planned(meta results.Meta) int {
 	file, err := parseStored(meta)
 	if err != nil {

@@ -8,19 +8,19 @@ import (
 	"downbeat/internal/report"
 )
 
-// settleTime is how long after a datapoint its report is made: not while the
-// processes of the next begin, where publisher and workers share a machine.
+// settleTime is how long after a datapoint its report is made. Where publisher and workers
+// share a machine, that must not happen while the processes of the next datapoint start.
 const settleTime = 500 * time.Millisecond
 
 // A reporter keeps an experiment's report up to date while the datapoints go on.
 type reporter struct {
 	report *report.Report
-	due    chan struct{} // has an element when something came that is not in it
+	due    chan struct{} // has an element when the report is out of date
 	leave  chan struct{}
 	ended  sync.WaitGroup
 }
 
-// newReporter begins the report of the experiment in dir.
+// newReporter starts the report of the experiment in dir.
 func newReporter(dir string, planned int) (*reporter, error) {
 	r, err := report.New(dir, report.Options{Planned: planned})
 	if err != nil {
@@ -31,7 +31,7 @@ func newReporter(dir string, planned int) (*reporter, error) {
 	return rep, nil
 }
 
-// update has the report made anew soon.
+// update has the report made again soon.
 func (r *reporter) update() {
 	select {
 	case r.due <- struct{}{}:
@@ -51,12 +51,11 @@ func (r *reporter) run() {
 		case <-r.leave:
 			return
 		}
-		_ = r.report.Write() // what keeps it from being made is told at the end
+		_ = r.report.Write() // an error is reported at the end
 	}
 }
 
-// close makes the report for the last time. That it can't be made takes nothing
-// from the results.
+// close makes the report for the last time. An error in that does not affect the results.
 func (r *reporter) close(a *app) {
 	close(r.leave)
 	r.ended.Wait()

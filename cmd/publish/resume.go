@@ -19,16 +19,16 @@ func (a *app) resumeCommand() *cobra.Command {
 	var from origin
 	cmd := &cobra.Command{
 		Use:   "resume DIR",
-		Short: "Go on with an experiment that was broken off: run what has not succeeded",
-		Long: `resume goes on with the experiment in DIR, such as results/NAME/latest. A
+		Short: "Continue an experiment that was interrupted: run what has not succeeded",
+		Long: `resume continues the experiment in DIR, such as results/NAME/latest. A
 datapoint is done if it has a complete run that succeeded, of exactly what the
-file says now; all others are run. Where metrics or requirements have changed,
-the runs that are there are judged by the new ones first, from what is stored.
+file says now; all others are run. If metrics or requirements have changed,
+the existing runs are first judged by the new ones, from the stored results.
 
 The file is read from where it was, whatever the current directory is: the
-results name it from the root on. If it can't be read any more, or came from
-standard input, resume goes on with it as it was run last, which the results
-keep. A file that is another experiment by now is refused.`,
+results have its absolute path. If it can't be read any more, or came from
+standard input, resume uses the copy in the results of the version that was run
+last. A file that has become another experiment is refused.`,
 		ValidArgsFunction: completeExperiment,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -41,8 +41,8 @@ keep. A file that is another experiment by now is refused.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.resume(cmd.Context(), args[0], from) },
 	}
-	cmd.Flags().StringVar(&from.file, "file", "", "`FILE` that the experiment's file is now, where it has moved")
-	cmd.Flags().BoolVar(&from.stored, "stored", false, "go on with the file as it was run last, even where it has changed since")
+	cmd.Flags().StringVar(&from.file, "file", "", "the experiment's `FILE`, if it has moved")
+	cmd.Flags().BoolVar(&from.stored, "stored", false, "use the stored copy of the file that was run last, even if the file has changed since")
 	return cmd
 }
 
@@ -83,8 +83,8 @@ func (a *app) resume(ctx context.Context, dir string, from origin) error {
 	})
 }
 
-// compare finds the points that are not done, counts those that are, and tells how
-// things stand.
+// compare finds the points that are not done, counts those that are, and prints how many there
+// are of each.
 func (a *app) compare(file *experiment.File, records []results.Record) (left []experiment.Point, before int, err error) {
 	points, err := a.only(file, file.Points())
 	if err != nil {
@@ -99,7 +99,7 @@ func (a *app) compare(file *experiment.File, records []results.Record) (left []e
 	return c.Left, len(c.Done), nil
 }
 
-// tellStale tells which runs have succeeded and don't count any more.
+// tellStale prints which runs have succeeded but don't count any more.
 func (a *app) tellStale(stale []campaign.Stale) {
 	for i, r := range stale {
 		if i == most {
@@ -114,8 +114,7 @@ func (a *app) tellStale(stale []campaign.Stale) {
 	}
 }
 
-// tellChanges says what in the file makes datapoints run again, or for the first
-// time.
+// tellChanges prints which changes of the file make datapoints run again, or for the first time.
 func (a *app) tellChanges(before *experiment.File, left []experiment.Point) error {
 	if before == nil {
 		return nil

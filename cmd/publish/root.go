@@ -22,30 +22,29 @@ import (
 	"downbeat/internal/version"
 )
 
-// flags are what all commands share. Each can also be given by an environment
-// variable; the flag wins.
+// flags are those that all commands share. Each can also be set by an environment variable; the
+// flag wins.
 type flags struct{ settings.Publish }
 
-// app is one invocation.
+// app is one invocation of the program.
 type app struct {
 	*outputs
 	flags flags
 	log   *slog.Logger
 	live  *terminal.Live
 	style terminal.Style
-	// place is that of the datapoint under way in the experiment; empty where
-	// there is one datapoint.
+	// place is that of the current datapoint in the experiment; empty if there is only one.
 	place string
-	// starting: the broker was still starting when it was connected to.
+	// starting says that the broker was still starting when we connected.
 	starting bool
 }
 
 // embedded is the queue URL of the embedded queue, the default.
 const embedded = "mem:"
 
-const longHelp = `publish FILE runs the experiment that FILE describes: every host of it gets its
+const longHelp = `publish FILE runs the experiment that FILE describes: every host gets its
 commands over the queue, all start at the same instant, and everything they
-write comes back here, tagged, and into the results directory.
+write is printed here, tagged, and stored in the results directory.
 
 Without --queue, the queue and a worker for each host are part of this program,
 and every host is this machine.
@@ -100,7 +99,7 @@ func oneFile(_ *cobra.Command, args []string) error {
 func (a *app) define(f *pflag.FlagSet) {
 	for _, v := range settings.Variables(&a.flags.Publish) {
 		about := v.About
-		if v.Arg != "" { // pflag takes what is in backquotes for the value's name
+		if v.Arg != "" { // pflag takes the text in backquotes as the value's name
 			about = strings.Replace(about, v.Arg, "`"+v.Arg+"`", 1)
 		}
 		switch p := v.Value.(type) {
@@ -124,7 +123,7 @@ func (a *app) define(f *pflag.FlagSet) {
 	}
 }
 
-// wrongValue says what a flag takes, where its own error is about how it was read.
+// wrongValue says which values a flag takes, where pflag's error is only about parsing.
 func wrongValue(flag *pflag.Flag, err error) string {
 	switch flag.Value.Type() {
 	case "bool":
@@ -137,8 +136,8 @@ func wrongValue(flag *pflag.Flag, err error) string {
 	return err.Error()
 }
 
-// prepare completes the flags from the environment, checks them, and makes what
-// everything else writes through.
+// prepare completes the flags from the environment, checks them, and sets up the live line,
+// standard error and the log.
 func (a *app) prepare(f *pflag.FlagSet) error {
 	if err := a.flags.readEnvironment(f, os.Getenv); err != nil {
 		return usage(err)
@@ -189,7 +188,7 @@ func (f *flags) readEnvironment(set *pflag.FlagSet, getenv func(key string) stri
 	return nil
 }
 
-// shortestLease keeps heartbeats, ten to a lease, from becoming a load.
+// shortestLease limits the rate of heartbeats, of which ten are sent in a lease.
 const shortestLease = time.Second
 
 func (f *flags) check() error {
@@ -219,8 +218,8 @@ func (f *flags) check() error {
 	return nil
 }
 
-// open makes a publisher on the broker, or, where that is nil, on a connection
-// of its own. What it returns last closes what it opened.
+// open makes a publisher on the broker or, if that is nil, on a connection of its own. The
+// function that it returns closes what it opened.
 func (a *app) open(ctx context.Context, broker queue.Broker) (*publisher.Publisher, func(), error) {
 	config := publisher.Config{
 		Broker: broker, Namespace: a.flags.Namespace, ReadyTimeout: a.flags.ReadyTimeout, Lease: a.flags.Lease, Log: a.log,
@@ -250,11 +249,11 @@ func (a *app) open(ctx context.Context, broker queue.Broker) (*publisher.Publish
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
 		defer cancel()
 		if err := errors.Join(p.Close(ctx), disconnect()); err != nil {
-			a.log.Warn("the queue could not be left in order", "error", err)
+			a.log.Warn("the queue could not be cleaned up", "error", err)
 		}
 	}, nil
 }
 
-// leaveWithin bounds what is done at the end to leave the queue in order: if it
-// is gone, what is left there expires by itself.
+// leaveWithin bounds the cleaning up of the queue at the end: whatever is left there expires by
+// itself.
 const leaveWithin = 2 * time.Second

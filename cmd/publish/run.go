@@ -34,7 +34,7 @@ func (a *app) settle(file *experiment.File) {
 	a.adapt(file)
 }
 
-// adapt fills in what depends on flags and queue.
+// adapt fills in what depends on the flags and the queue.
 func (a *app) adapt(file *experiment.File) {
 	if a.flags.Retries >= 0 {
 		file.Retries = a.flags.Retries
@@ -46,8 +46,8 @@ func (a *app) adapt(file *experiment.File) {
 
 func (a *app) embedded() bool { return strings.HasPrefix(a.flags.Queue, embedded) }
 
-// local reports whether all workers are on this machine, as the queue can be
-// reached from nowhere else.
+// local reports whether all workers are on this machine, because the queue can't be reached
+// from another one.
 func (a *app) local() bool {
 	loopback, err := dial.IsLoopback(a.flags.Queue)
 	return err == nil && loopback
@@ -72,7 +72,7 @@ func (a *app) run(ctx context.Context, path string) error {
 	return s.run(ctx, func() (*results.Experiment, error) { return a.create(file, here) })
 }
 
-// only picks the points that --only asks for.
+// only selects the points that --only asks for.
 func (a *app) only(file *experiment.File, points []experiment.Point) ([]experiment.Point, error) {
 	picked, err := file.Only(points, a.flags.Only)
 	if err != nil {
@@ -81,27 +81,28 @@ func (a *app) only(file *experiment.File, points []experiment.Point) ([]experime
 	return picked, nil
 }
 
-// queueFor makes the embedded queue, or leaves it to open to connect.
+// queueFor starts the embedded queue and workers. With another queue it returns no broker: open
+// connects to it.
 func (a *app) queueFor(ctx context.Context, file *experiment.File, directory string) (queue.Broker, func(), error) {
 	if !a.embedded() {
 		return nil, func() {}, nil
 	}
 	a.std.at.playing.Store(true)
-	lab, err := a.newLab(ctx, file, directory)
+	workers, err := a.startEmbedded(ctx, file, directory)
 	if errors.Is(err, trustedpath.ErrUntrusted) {
 		return nil, nil, usage(err)
 	}
 	if err != nil {
 		return nil, nil, &exitError{exitUnreachable, err}
 	}
-	return lab.broker, func() {
-		if err := lab.close(); err != nil {
-			a.log.Warn("the embedded workers could not be left in order", "error", err)
+	return workers.broker, func() {
+		if err := workers.close(); err != nil {
+			a.log.Warn("the embedded workers did not end properly", "error", err)
 		}
 	}, nil
 }
 
-// create makes the directory of a new experiment, which is run in that directory.
+// create makes the results directory of a new experiment; here is the directory it is run in.
 func (a *app) create(file *experiment.File, here string) (*results.Experiment, error) {
 	meta := results.Meta{
 		Name: file.Name, File: file.Path, Format: formatOf(file.Source), Source: file.Source, Version: version.String(), Directory: here,

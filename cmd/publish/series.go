@@ -11,10 +11,10 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// A series is the datapoints of an experiment that this program runs. The campaign
-// decides which is next; the series makes the runs and tells a person how it gets on.
-// It implements [campaign.Runner]. All fields but those of the app belong to the
-// goroutine that runs the campaign.
+// A series is the datapoints of an experiment that this program runs. The campaign decides
+// which is next; the series makes the runs and shows the user how it goes. It implements
+// [campaign.Runner]. All fields except those of the app belong to the goroutine that runs the
+// campaign.
 type series struct {
 	*app
 	publisher *publisher.Publisher
@@ -22,10 +22,10 @@ type series struct {
 	results   *results.Experiment
 	directory string             // where embedded workers look for programs
 	points    []experiment.Point // those to run
-	before    int                // datapoints that an earlier program has done already
+	before    int                // datapoints that were done before this program
 	reporter  *reporter
 	sought    []experiment.Metric // of the latest datapoint
-	opened    map[string]string   // directories of the runs that were opened, by run
+	opened    map[string]string   // directories of the runs that were opened, by run id
 }
 
 var _ campaign.Runner = (*series)(nil)
@@ -33,7 +33,7 @@ var _ campaign.Runner = (*series)(nil)
 // run runs the points. The results are opened once the queue has been reached.
 func (s *series) run(ctx context.Context, open func() (*results.Experiment, error)) error {
 	a := s.app
-	// What is wrong with the file by itself is found before anything is reached.
+	// Errors in the file are found before anything is sent.
 	for _, point := range s.points {
 		if _, err := point.Definition(); err != nil {
 			return usage(err)

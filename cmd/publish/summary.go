@@ -13,8 +13,8 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// summarize says in a few lines on standard error what a person wants to know
-// of a run that is over. Its stop rule waits for the groups waits.
+// summarize prints a few lines on standard error about a run that is over. waits are the groups
+// that its stop rule waits for.
 func (a *app) summarize(r results.Record, took time.Duration, dir string, waits []string) {
 	var b strings.Builder
 	word := strings.ReplaceAll(string(r.Outcome), "_", " ")
@@ -36,12 +36,12 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string, waits 
 	a.say("%s", b.String())
 }
 
-// say writes to standard error, above the live line. It doesn't wait for who reads it.
+// say writes to standard error, above the live line. It doesn't wait for the reader.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.err, format, args...)
 }
 
-// togetherness tells how close to each other the processes started and stopped.
+// togetherness prints how close to each other the processes started and stopped.
 func (a *app) togetherness(b *strings.Builder, r results.Record) {
 	started, lines, bytes := 0, uint64(0), uint64(0)
 	for _, p := range r.Processes {
@@ -75,9 +75,8 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 	}
 }
 
-// stopping says how close together the hosts sent TERM, and how long after the first
-// of them the last process was gone; a run of before that was measured lacks it. Of
-// one host alone there is nothing to compare.
+// stopping says how close together the hosts sent TERM, unless there was only one, and how long
+// after the first TERM the last process exited, which old records don't have.
 func stopping(r results.Record) string {
 	stopped := 0
 	for _, h := range r.Hosts {
@@ -100,7 +99,7 @@ func stopping(r results.Record) string {
 	return text + ")"
 }
 
-// collected counts the files that came home, and their bytes.
+// collected counts the collected files and their bytes.
 func collected(r results.Record) (files, size uint64) {
 	for _, h := range r.Hosts {
 		for _, f := range h.Collected {
@@ -111,7 +110,7 @@ func collected(r results.Record) (files, size uint64) {
 	return files, size
 }
 
-// bounded gives a figure of the clocks, or "< 290 µs" where it is below its bound.
+// bounded formats a skew, as "< 290 µs" if it is below the bound of its error.
 func bounded(us, bound int64) string {
 	return terminal.Bounded(time.Duration(us)*time.Microsecond, time.Duration(bound)*time.Microsecond)
 }
@@ -119,10 +118,9 @@ func bounded(us, bound int64) string {
 // most is how many failures are listed; all of them are in the results.
 const most = 10
 
-// failures lists the processes, and the commands of teardowns, that did not end as
-// they should have; dir holds what they wrote. Processes that ran out of time come
-// last, and of them those first for which the stop rule waits: the others would have
-// been stopped in any case.
+// failures lists the processes, and the commands of teardowns, that did not end as they should
+// have; dir holds their output. Processes that timed out come last, and of them first those
+// that the stop rule waits for: the others would have been stopped anyway.
 func failures(b *strings.Builder, r results.Record, dir string, waits []string) {
 	var lines []string
 	for _, p := range slices.SortedStableFunc(slices.Values(r.Processes), func(p, q results.ProcessRecord) int {
@@ -160,8 +158,8 @@ func lateness(p results.ProcessRecord, waits []string) int {
 	return 2
 }
 
-// failedTeardowns lists the commands of teardowns that did not succeed, which nothing
-// else tells of. What is wrong with a setup is the reason of the run.
+// failedTeardowns lists the commands of teardowns that did not succeed, which are mentioned
+// nowhere else. A failed setup is the reason of the run.
 func failedTeardowns(r results.Record, dir string) []string {
 	var lines []string
 	for _, h := range r.Hosts {
@@ -176,7 +174,7 @@ func failedTeardowns(r results.Record, dir string) []string {
 	return lines
 }
 
-// notes tells what is left of the run on its hosts, and what else they found odd.
+// notes prints what is left of the run on its hosts, and what else was unusual there.
 func notes(b *strings.Builder, r results.Record) {
 	for _, h := range r.Hosts {
 		if len(h.Left) > 0 || h.Unseen != "" {
@@ -216,7 +214,7 @@ func missing(b *strings.Builder, r results.Record) {
 	}
 }
 
-// printable gives a path that others chose as a terminal can take it.
+// printable makes a path that others chose safe for a terminal.
 func printable(path string) string {
 	if quoted := strconv.Quote(path); quoted != `"`+path+`"` {
 		return quoted
@@ -224,7 +222,7 @@ func printable(path string) string {
 	return path
 }
 
-// lastWords is what a process that failed wrote last to standard error.
+// lastWords is the end of what a failed process wrote to standard error.
 func lastWords(p results.ProcessRecord, dir string) string {
 	if p.Outcome != outcome.CommandFailed {
 		return ""
@@ -246,7 +244,7 @@ func wroteLast(dir, host, process string) string {
 	return fmt.Sprintf("\n    %q", line)
 }
 
-// shellWord gives a path as it can be put into a command line.
+// shellWord quotes a path for a command line, if necessary.
 func shellWord(path string) string {
 	plain := func(r rune) bool {
 		return r > 127 || strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=,+-:@%", r)

@@ -9,10 +9,10 @@ import (
 	"downbeat/internal/campaign"
 )
 
-// A view is what a datapoint's live line says besides how its processes do.
+// A view is what the live line says about a datapoint, apart from its processes.
 type view struct {
-	number   string   // of the datapoint and how many there are; empty where it is the only one
-	values   string   // its parameters, and which attempt that is
+	number   string   // of the datapoint, and how many there are; empty if it is the only one
+	values   string   // its parameters, and which attempt this is
 	failed   []string // the labels of the datapoints that did not succeed
 	expected time.Duration
 	until    time.Time // when all are likely to be over
@@ -36,8 +36,8 @@ func viewOf(p campaign.Progress) view {
 	return v
 }
 
-// place says which datapoint of how many that is, to be put behind the experiment's
-// name; empty where it is the only one.
+// place says which datapoint of how many this is, to follow the experiment's name; it is empty
+// if it is the only one.
 func (v view) place() string {
 	if v.number == "" {
 		return ""

@@ -20,9 +20,8 @@ import (
 // checkWithin bounds a check.
 const checkWithin = 2 * time.Minute
 
-// check makes sure that the worker can do its work, by doing for a moment what it
-// would do for good. A worker that runs already is left alone: it shows by itself
-// what a check would.
+// check makes sure that the worker can do its work, by doing all of it briefly. A worker that
+// is already running is left alone: it shows by itself that everything works.
 func (c *config) check(ctx context.Context, w io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkWithin)
 	defer cancel()
@@ -64,8 +63,8 @@ func (c *config) check(ctx context.Context, w io.Writer) (err error) {
 	return nil
 }
 
-// checkHostsServed checks each host, and returns those that a worker of this state
-// directory serves at the moment.
+// checkHostsServed checks each host, and returns those that a worker with this state directory
+// is serving.
 func (c *config) checkHostsServed(ctx context.Context, config worker.Config) ([]string, error) {
 	running := make([]bool, len(c.Host))
 	errs := make([]error, len(c.Host))
@@ -114,6 +113,6 @@ func (c *config) report(w io.Writer, running []string) {
 	fmt.Fprintf(w, "worker: all is well: %s can be used; jobs for %s, %s, are accepted in namespace %s; state is kept in %s\n",
 		dial.Redact(c.QueueURL), shown(c.Host), jobs, c.Namespace, c.StateDir)
 	if len(running) > 0 {
-		fmt.Fprintf(w, "worker: a worker with this state directory serves %s already; what it does was not tried again\n", shown(running))
+		fmt.Fprintf(w, "worker: a worker with this state directory is serving %s already, so that was not checked again\n", shown(running))
 	}
 }

@@ -18,8 +18,7 @@ import (
 	"downbeat/internal/worker"
 )
 
-// health serves /metrics, for Prometheus, and /healthz: 200 while the queue is
-// reached.
+// health serves /metrics, for Prometheus, and /healthz: 200 while the queue can be reached.
 type health struct {
 	broker  queue.Broker
 	workers []*worker.Worker
@@ -42,12 +41,11 @@ func (h *health) serve(ctx context.Context, addr string, log *slog.Logger) error
 	return nil
 }
 
-// answerWithin is how long, after ctx has ended, answers that are on their way are
-// waited for.
+// answerWithin is how long unfinished answers may take after ctx has ended.
 const answerWithin = time.Second
 
-// serveUntil serves until ctx ends. Whoever holds a connection without asking, or
-// without reading the answer, is hung up on then, and that is no error.
+// serveUntil serves until ctx ends. Clients that hold a connection without asking, or without
+// reading the answer, are then disconnected, which is not an error.
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
 	stopped := make(chan struct{})
@@ -67,8 +65,8 @@ func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler
 	return nil
 }
 
-// alive returns once every worker has shown that none of its locks is held for
-// good. Whether the queue is reached doesn't matter: a new start would not help.
+// alive returns once every worker has shown that none of its locks is stuck. It does not matter
+// whether the queue can be reached: a restart would not help.
 func (h *health) alive() {
 	for _, one := range h.workers {
 		one.Stats()

@@ -31,12 +31,12 @@ func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 4)
 	watched := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup would have it
+	if !signal.Ignored(syscall.SIGHUP) { // it is under nohup
 		watched = append(watched, syscall.SIGHUP)
 	}
 	signal.Notify(signals, watched...)
-	// A log whose reader has gone ends no run: writing gives EPIPE. Caught, not
-	// ignored: processes would inherit that.
+	// A run goes on when the reader of the log has exited: writing fails with EPIPE. SIGPIPE is
+	// caught and not ignored, because processes would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go obey(signals, cancel)
 	stdout := &outlet.Checked{W: os.Stdout}
@@ -48,10 +48,9 @@ func main() {
 	os.Exit(status)
 }
 
-// obey leaves in order at the first signal. The second, which is one that comes
-// later than a second after it (see [interrupt.Signals]), ends the program as
-// signals do, and the runner's guard what it has started; the next start then
-// reports the run as lost.
+// obey calls leave at the first signal, for a proper end. The second signal, if it comes more
+// than a second later (see [interrupt.Signals]), ends the program as it would by default, and
+// the runner's guard ends the processes; the next start then reports the run as lost.
 func obey(signals chan os.Signal, leave func()) {
 	var seen interrupt.Signals
 	for s := range signals {
@@ -66,7 +65,7 @@ func obey(signals chan os.Signal, leave func()) {
 	}
 }
 
-// lastWordsWithin bounds what is logged at the end to a reader that takes nothing.
+// lastWordsWithin bounds the wait at the end for a reader of the log that takes nothing.
 const lastWordsWithin = time.Second
 
 // Exit statuses.
@@ -74,17 +73,17 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2 // the configuration is wrong
-	exitQueue  = 3 // the queue can't be reached: with --check only, as the daemon goes on trying
+	exitQueue  = 3 // the queue can't be reached: with --check only, because the daemon keeps trying
 )
 
-// run carries out one command line and returns the exit status; exposed is why
-// others may read what this program knows.
+// run carries out one command line and returns the exit status; exposed is the error if other
+// programs can read this one's memory.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, exposed error) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { printHelp(stdout) }
-	check := flags.Bool("check", false, "check configuration and connection, and leave")
-	showVersion := flags.Bool("version", false, "print the version, and leave")
+	check := flags.Bool("check", false, "check configuration and connection, and exit")
+	showVersion := flags.Bool("version", false, "print the version, and exit")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return exitOK
 	} else if err != nil {
@@ -107,7 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, exposed e
 	if *check {
 		err = c.check(ctx, stdout)
 	} else {
-		// Whoever reads the log, and however fast: nothing the worker does waits for it.
+		// Nothing that the worker does waits for the reader of its log.
 		log := outlet.NewLog(stderr, c.dropped)
 		defer log.Close(lastWordsWithin)
 		stderr = log

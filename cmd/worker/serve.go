@@ -38,8 +38,8 @@ func (c *config) options(log *slog.Logger) queue.Options {
 	return queue.Options{Log: log, ClientName: "worker " + strings.ReplaceAll(shown(c.Host), ", ", ",")}
 }
 
-// makeStateDir makes the state directory, which nobody else may write to: whoever
-// can has a run reported, or a job forgotten, as they like.
+// makeStateDir makes the state directory. Others must not be able to write to it: they could
+// have a run reported, or a job forgotten, as they like.
 func (c *config) makeStateDir() error {
 	if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
 		return fmt.Errorf("make the state directory: %w (set DOWNBEAT_STATE_DIR)", err)
@@ -50,8 +50,8 @@ func (c *config) makeStateDir() error {
 	return nil
 }
 
-// serve runs the daemon until ctx ends. The order of ending: the workers first,
-// which still have to report, then the queue, then the runner.
+// serve runs the daemon until ctx ends. At the end the workers are closed first, because they
+// still have to report, then the queue, then the runner.
 func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	if err := c.makeStateDir(); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 		log.Warn("a variable is not read", "reason", text)
 	}
 	if c.open && len(c.trust.Keys) == 0 {
-		log.Warn("jobs are accepted without a signature: whoever can reach the queue can run commands here")
+		log.Warn("jobs are accepted without a signature: anyone who can reach the queue can run commands here")
 	}
 	manager := newSystemd(log)
 	var serving atomic.Pointer[health]
@@ -142,7 +142,7 @@ func (c *config) workers(broker queue.Broker, r *runner.Runner, log *slog.Logger
 
 // dropped logs that so many lines of the log were dropped.
 func (c *config) dropped(w io.Writer, lines int) {
-	c.logger(w).Warn("lines of the log were dropped: nobody took them", "lines", lines)
+	c.logger(w).Warn("lines of the log were dropped: nobody read them", "lines", lines)
 }
 
 func (c *config) logger(w io.Writer) *slog.Logger {
@@ -153,8 +153,8 @@ func (c *config) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// connect tries for ever: hosts and broker boot in any order, and the service
-// counts as started after the first try. What no waiting can mend ends it.
+// connect keeps trying: hosts and broker boot in any order, and the service counts as started
+// after the first try. It gives up only on errors that waiting can't fix.
 func (c *config) connect(ctx context.Context, log *slog.Logger, manager *systemd) (queue.Broker, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 250*time.Millisecond, 10*time.Second

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// A systemd is told how the daemon is doing, where systemd runs it as a service
-// of Type=notify: see sd_notify(3). Elsewhere its methods do nothing.
+// A systemd tells systemd how the daemon is doing, if it runs as a service of Type=notify: see
+// sd_notify(3). Otherwise its methods do nothing.
 type systemd struct {
-	socket string        // empty: nobody to tell
-	within time.Duration // the watchdog wants a word at least so often; 0: it doesn't
+	socket string        // empty: not run by systemd
+	within time.Duration // the watchdog's timeout; 0: there is no watchdog
 	log    *slog.Logger
 }
 
-// newSystemd takes what systemd has left in the environment for this process
-// out of there: an experiment's process is not to speak for the daemon.
+// newSystemd takes systemd's variables for this process out of the environment: a process of an
+// experiment must not speak for the daemon.
 func newSystemd(log *slog.Logger) *systemd {
 	s := &systemd{socket: os.Getenv("NOTIFY_SOCKET"), within: watchdog(), log: log}
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
@@ -28,8 +28,7 @@ func newSystemd(log *slog.Logger) *systemd {
 	return s
 }
 
-// watchdog is how often the watchdog wants a word; 0 if there is none, or it
-// watches another process.
+// watchdog is the watchdog's timeout; 0 if there is none, or it watches another process.
 func watchdog() time.Duration {
 	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return 0
@@ -47,9 +46,8 @@ func (s *systemd) ready(status string) { s.send("READY=1\nSTATUS=" + status) }
 
 func (s *systemd) stopping(status string) { s.send("STOPPING=1\nSTATUS=" + status) }
 
-// watch feeds the watchdog, each time after alive has returned, until the
-// function that it returns is called. So a daemon in which something hangs for
-// good is ended, and started again.
+// watch feeds the watchdog, each time after alive has returned, until the function that it
+// returns is called. So a daemon that hangs is killed and started again.
 func (s *systemd) watch(alive func()) (stop func()) {
 	if s.socket == "" || s.within == 0 {
 		return func() {}
@@ -75,7 +73,7 @@ func (s *systemd) watch(alive func()) (stop func()) {
 	}
 }
 
-// send is sd_notify(3). That it fails is no reason not to serve.
+// send is sd_notify(3). An error is logged, and otherwise ignored.
 func (s *systemd) send(state string) {
 	if s.socket == "" {
 		return

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// listen plays systemd: what it returns receives the next message.
+// listen plays systemd; the function that it returns receives the next message.
 func listen(t *testing.T) (next func() string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
@@ -141,7 +141,7 @@ func TestWatchdogOfAnotherProcess(t *testing.T) {
 	}
 }
 
-// TestWithoutSystemd: nobody to tell, nothing to do.
+// TestWithoutSystemd: without systemd nothing is sent.
 func TestWithoutSystemd(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	s := newSystemd(nil)

@@ -15,8 +15,8 @@ type stampSink struct {
 
 func (s *stampSink) Started(command, _ int, at time.Time) { s.at[command] = at }
 
-// BenchmarkSet prepares, releases and ends sets of /bin/true: the time of all,
-// and of its parts, and how far apart the processes were released.
+// BenchmarkSet prepares, releases and ends sets of /bin/true. It measures the total time, the
+// time of each part, and how far apart the processes were released.
 func BenchmarkSet(b *testing.B) {
 	for way, options := range ways {
 		for _, n := range []int{12, 48} {

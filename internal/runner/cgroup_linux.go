@@ -16,12 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A cgroup holds the processes of one set where cgroup v2 is delegated to us:
-// nothing that a process does takes it or its descendants out of there, unless
-// it is allowed to write to other cgroups. A nil cgroup is always empty.
+// A cgroup holds the processes of one set, if cgroup v2 is delegated to us. A process can't
+// leave it, nor can its descendants, unless it may write to other cgroups. A nil cgroup is
+// always empty.
 type cgroup struct {
 	path string
-	fd   int // of the directory, to start processes in it
+	fd   int // the directory's, to start processes in it
 }
 
 const cgroupPrefix = "downbeat-"
@@ -46,7 +46,7 @@ func cgroupBase() string {
 	return ""
 }
 
-// ownCgroup is this program's cgroup as /proc tells it.
+// ownCgroup is this program's cgroup, from /proc.
 func ownCgroup() (string, error) {
 	data, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -60,8 +60,8 @@ func ownCgroup() (string, error) {
 	return "", fs.ErrNotExist
 }
 
-// cgroupDir is where the cgroup own is found in a mount, which is a line of
-// mountinfo; empty if it isn't there, or that is no cgroup v2.
+// cgroupDir is the directory of the cgroup own in a mount, which is a line of mountinfo; empty
+// if it isn't there, or the mount is not cgroup v2.
 func cgroupDir(mount, own string) string {
 	before, after, _ := strings.Cut(mount, " - ")
 	fields := strings.Fields(before)
@@ -89,7 +89,7 @@ func unescapeMount(s string) string {
 	return s
 }
 
-// cgroups numbers the cgroups made by this process, of all runners.
+// cgroups numbers the cgroups that this process has made, for all runners.
 var cgroups atomic.Int64
 
 // newCgroup makes a cgroup that can be killed as a whole (Linux 5.14).
@@ -99,7 +99,7 @@ func newCgroup(base string) (*cgroup, error) {
 		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
 	if _, err := os.Stat(filepath.Join(path, "cgroup.kill")); err != nil {
-		os.Remove(path) //nolint:errcheck // empty, and the other error is the one that matters
+		os.Remove(path) //nolint:errcheck // it is empty, and the first error is what matters
 		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
 	fd, err := unix.Open(path, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -110,8 +110,8 @@ func newCgroup(base string) (*cgroup, error) {
 	return &cgroup{path: path, fd: fd}, nil
 }
 
-// populated reports whether any process is left in the cgroup or below. One that
-// is gone has none.
+// populated reports whether any process is left in the cgroup or below. A cgroup that is gone
+// has none.
 func (c *cgroup) populated(sys *system) (bool, error) {
 	if c == nil {
 		return false, nil
@@ -143,7 +143,7 @@ func (c *cgroup) pids(sys *system) ([]int, error) {
 	return pids, errors.Join(append(errs, err)...)
 }
 
-// isIn reports whether what /proc/PID/cgroup holds is the cgroup or below.
+// isIn reports whether data, the content of /proc/PID/cgroup, names the cgroup or one below it.
 func (c *cgroup) isIn(data []byte) bool {
 	for line := range strings.Lines(string(data)) {
 		if path, ok := strings.CutPrefix(line, "0::"); ok {
@@ -154,7 +154,7 @@ func (c *cgroup) isIn(data []byte) bool {
 	return false
 }
 
-// kill kills everything in the cgroup and below, whatever it forks meanwhile.
+// kill kills everything in the cgroup and below, even what is forked meanwhile.
 func (c *cgroup) kill(sys *system) error {
 	if c == nil {
 		return nil
@@ -167,7 +167,7 @@ func (c *cgroup) kill(sys *system) error {
 	return nil
 }
 
-// close removes the cgroup, which is empty. The kernel may take a moment to see that.
+// close removes the cgroup, which is empty; the kernel may take a moment to notice.
 func (c *cgroup) close() error {
 	unix.Close(c.fd) //nolint:errcheck // a directory has nothing to lose
 	return removeCgroup(c.path, 100)
@@ -183,17 +183,17 @@ func removeCgroup(path string, tries int) error {
 		if tries--; tries <= 0 {
 			return fmt.Errorf("remove cgroup %s: %w", path, err)
 		}
-		var below []string                                      // that a process made
+		var below []string                                      // cgroups that a process made
 		c.walk(func(dir string) { below = append(below, dir) }) //nolint:errcheck // it is tried again
-		for i := len(below) - 1; i > 0; i-- {                   // from the deepest up
-			unix.Rmdir(below[i]) //nolint:errcheck // that of the uppermost tells
+		for i := len(below) - 1; i > 0; i-- {                   // the deepest first
+			unix.Rmdir(below[i]) //nolint:errcheck // removing the top one will tell
 		}
 		<-time.After(pause)
 	}
 }
 
-// walk visits the cgroup and all below it, parents first. What is gone in between
-// is passed over.
+// walk visits the cgroup and all below it, parents first. Those that disappear meanwhile are
+// skipped.
 func (c *cgroup) walk(visit func(dir string)) error {
 	var errs []error
 	//nolint:errcheck // the function returns none
@@ -209,20 +209,20 @@ func (c *cgroup) walk(visit func(dir string)) error {
 	return errors.Join(errs...)
 }
 
-// removeStaleCgroups removes the empty cgroups of programs that are no more.
+// removeStaleCgroups removes the empty cgroups of programs that have ended.
 func removeStaleCgroups(base string) {
 	if base == "" {
 		return
 	}
 	dirs, err := filepath.Glob(filepath.Join(base, cgroupPrefix+"*"))
 	if err != nil {
-		return // the pattern is a good one
+		return // the pattern is valid, so this can't happen
 	}
 	for _, dir := range dirs {
 		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), cgroupPrefix), "-")
 		pid, err := strconv.Atoi(owner)
 		if err == nil && pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
-			removeCgroup(dir, 1) //nolint:errcheck // what is left in it is somebody's to sweep
+			removeCgroup(dir, 1) //nolint:errcheck // if processes are left in it, a sweep ends them
 		}
 	}
 }

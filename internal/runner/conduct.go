@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// conduct sees the set to its end: first the commands' own, then that of
-// everything they started, then that of the output.
+// conduct takes the set to its end: it waits for the commands, then ends everything that they
+// started, then waits for the rest of the output.
 func (s *Set) conduct() {
 	family := newFamily(s)
 	ended := make(chan struct{})
@@ -19,8 +19,8 @@ func (s *Set) conduct() {
 	s.finish(family.swept)
 }
 
-// account lets go of the processes, or, where some could not be ended, has the
-// runner go on trying. The error is why it isn't known whether there are more.
+// account lets go of the processes or, if some could not be ended, has the runner keep trying.
+// unseen is why it isn't known whether there are more.
 func (s *Set) account(f *family, left []proc, unseen error) {
 	abandoned := s.abandoned()
 	if len(left) == 0 && len(abandoned) == 0 && unseen == nil {
@@ -40,14 +40,14 @@ func (s *Set) account(f *family, left []proc, unseen error) {
 	}
 	s.runner.guard.narrow(s, groups)
 	s.reap()
-	s.runner.log.Error("something of a set is left; it is tried again every second", "mark", s.spec.Mark, "error", all)
+	s.runner.log.Error("processes of a set are left; trying again every second", "mark", s.spec.Mark, "error", all)
 	s.mu.Lock()
 	s.result.Left = all
 	s.mu.Unlock()
 	s.runner.pursue(&remnant{look: f.remaining, over: s.letGo, left: all, pids: startsOf(left)})
 }
 
-// letGo takes what was pursued out of everybody's care.
+// letGo takes the set's processes off all lists once none is left.
 func (s *Set) letGo() {
 	s.runner.guard.forget(s)
 	for _, p := range s.abandoned() {
@@ -66,8 +66,8 @@ func (s *Set) closeCgroup() {
 	}
 }
 
-// awaitCommands returns when every command has ended, was dropped, or could not
-// be ended; it sends KILL when that is due.
+// awaitCommands returns when every command has ended, was dropped, or was given up; it sends
+// KILL when that is due.
 func (s *Set) awaitCommands(family *family) {
 	termed := s.stopped
 	for waiting := len(s.procs); waiting > 0; {
@@ -86,7 +86,7 @@ func (s *Set) awaitCommands(family *family) {
 	}
 }
 
-// nextDeadline is a timer for what is due next, and what to do then.
+// nextDeadline returns a timer for the next deadline, and what to do then.
 func (s *Set) nextDeadline() (*time.Timer, func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,13 +112,12 @@ func (s *Set) abandon() {
 			p.abandon()
 		}
 	}
-	// Not again for a long while: whoever was given up reports its end now.
+	// Don't come back here soon: the commands that were given up now report their end.
 	s.killAt = s.killAt.Add(time.Hour)
 }
 
-// drain waits until all output has been handed on. Nothing of the set is left
-// to write any more; but a process that never belonged to it may have been
-// handed the pipe, and hold it.
+// drain waits until all output has been passed on. No process of the set is left to write; but
+// a process outside the set may have been given the pipe, and hold it open.
 func (s *Set) drain() {
 	drained := make(chan struct{})
 	go func() {
@@ -138,8 +137,7 @@ func (s *Set) drain() {
 	<-drained
 }
 
-// reap takes the zombies out of the process table: from here on, their pids
-// may belong to others.
+// reap takes the zombies out of the process table: from now on, their pids may be reused.
 func (s *Set) reap() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

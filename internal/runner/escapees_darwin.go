@@ -9,13 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How descendants are found
-//
-// There is neither cgroup nor sub-reaper here. What is in a command's process
-// group, or carries the set's marks in its environment, is the set's. (The
-// system hides the environment of its own programs: one of those that has left
-// its group is not found.) A process is looked at again right before it is
-// signalled, as there is no handle that would outlive its pid.
+// How descendants are found macOS has neither cgroups nor sub-reapers. A process belongs to the
+// set if it is in a command's process group, or has the set's marks in its environment. (The
+// system hides the environment of its own programs: one of those that has left its group is not
+// found.) A process is checked again right before it is signalled, because there are no pidfds.
 
 var selfPID = os.Getpid()
 
@@ -23,8 +20,7 @@ func adoptOrphans() error { return nil }
 
 func (r *Runner) orphans() []proc { return nil }
 
-// members are all processes that can be told to belong to the set, except for
-// the commands' own.
+// members are all processes that are known to belong to the set, except for the commands' own.
 func (f *family) members() ([]proc, error) {
 	f.enterGroups()
 	l := newLook(f.set.runner.sys)
@@ -34,8 +30,7 @@ func (f *family) members() ([]proc, error) {
 	return members, l.err
 }
 
-// A look is one search through the process table. What keeps it from seeing all
-// of it is in err.
+// A look is one search through the process table. err says why it did not see all of it.
 type look struct{ err error }
 
 func newLook(*system) *look { return new(look) }
@@ -66,8 +61,8 @@ func procOf(info unix.KinfoProc) proc {
 	}
 }
 
-// carries reports whether the environment that the process was started with has
-// every entry of mark. No mark is carried by nobody.
+// carries reports whether the environment that the process was started with has every entry of
+// mark. Without a mark it is false.
 func (*look) carries(pid int, mark []string) bool {
 	if len(mark) == 0 {
 		return false
@@ -99,7 +94,7 @@ func (*look) proc(pid int) (proc, bool) {
 	return procOf(*info), true
 }
 
-// carriers are the processes that carry mark, but for this one.
+// carriers are the processes that carry mark, except for this one.
 func (l *look) carriers(mark []string) []proc {
 	return slices.DeleteFunc(l.ownProcs(), func(d proc) bool {
 		return d.pid == selfPID || d.zombie || !l.carries(d.pid, mark)

@@ -7,16 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How descendants are found
-//
-// This program is the sub-reaper of all its descendants: whatever they do
-// (setsid, double fork), they stay in the tree below it, as children of their
-// parents or, orphaned, as its own. So the tree is walked from the top. What
-// hangs below a command's process is the set's. An orphan is the set's if it is
-// in the set's process groups or cgroup, or carries its marks in the
-// environment, or, in a program that starts nothing else (Options.Exclusive),
-// if no other set could have started it. What is found is signalled by pidfd
-// after a second look, so never a stranger that was given the pid meanwhile.
+// How descendants are found This program is the sub-reaper of all its descendants: whatever
+// they do (setsid, double fork), they stay in the tree below it, as children of their parents
+// or, orphaned, as its own. So the tree is walked from the top. Everything below a command's
+// process belongs to the set. An orphan belongs to the set if it is in the set's process groups
+// or cgroup, or carries its marks in the environment; or, in a program that starts nothing else
+// (Options.Exclusive), if no other set could have started it. A process is signalled by pidfd
+// after a second check, so an unrelated process that was given the pid meanwhile is never hit.
 
 var selfPID = os.Getpid()
 
@@ -28,13 +25,12 @@ func adoptOrphans() error {
 	return nil
 }
 
-// members are all descendants that can be told to belong to the set, except for
-// the commands' own processes. After an error there may be more of them.
+// members are all descendants that are known to belong to the set, except for the commands' own
+// processes. After an error there may be more of them.
 //
-// A process may be orphaned while the tree is walked: it is missed below its
-// parent, and becomes a child of this program that wasn't there before. Then
-// the tree is walked again. So when every process that was found is a zombie,
-// there is no other.
+// A process may be orphaned while the tree is walked: it is missed below its parent, and
+// becomes a new child of this program. In that case the tree is walked again. So when every
+// process that was found is a zombie, there is no other.
 func (f *family) members() ([]proc, error) {
 	f.enterGroups()
 	l := newLook(f.set.runner.sys)
@@ -98,8 +94,8 @@ func hasNew(after, before map[int]*child) bool {
 	return false
 }
 
-// owns reports whether the orphan d belongs to the set. What is known to be left
-// of another set does not, though nobody else may be active.
+// owns reports whether the orphan d belongs to the set. A process that is known to be left of
+// another set does not, even if no other set is active.
 func (f *family) owns(l *look, d proc) bool {
 	if f.known[d.pid] == d.start || f.groups[d.group] || l.carries(d.pid, f.set.spec.Mark) {
 		return true
@@ -108,8 +104,8 @@ func (f *family) owns(l *look, d proc) bool {
 	return r.options.Exclusive && r.alone(f.set) && !r.isLeft(d)
 }
 
-// A child is one of this program's children: started by the runner, for a set
-// or for itself, or an orphan.
+// A child is one of this program's children: an orphan, or a process that the runner started
+// for a set or for itself.
 type child struct {
 	started bool
 	set     *Set
@@ -130,7 +126,7 @@ func (r *Runner) directChildren(l *look) map[int]*child {
 // orphans are this program's children that the runner did not start.
 func (r *Runner) orphans() []proc {
 	var orphans []proc
-	l := newLook(r.sys) // it is looked again soon
+	l := newLook(r.sys) // errors don't matter: the next look comes soon
 	for pid, c := range r.directChildren(l) {
 		if d, ok := l.proc(pid); ok && !c.started && d.parent == selfPID {
 			orphans = append(orphans, d)

@@ -12,9 +12,9 @@ type family struct {
 	set     *Set
 	groups  map[int]bool   // the commands' process groups
 	known   map[int]uint64 // descendants that were seen
-	asked   map[int]uint64 // those that have had TERM
-	escaped map[int]uint64 // those outside the groups that have had a signal
-	swept   int            // how many these were
+	asked   map[int]uint64 // those that were sent TERM
+	escaped map[int]uint64 // those outside the groups that were sent a signal
+	swept   int            // how many escaped
 
 	cgroupWarned bool
 }
@@ -26,18 +26,19 @@ func newFamily(s *Set) *family {
 	}
 }
 
-// A proc is a process in the process table. Its start time, in whatever unit,
-// tells it from an earlier or later one of the same pid.
+// A proc is a process in the process table. Its start time, in the system's unit, tells it from
+// others that have had the same pid.
 type proc struct {
 	pid, parent, group int
 	zombie             bool
 	start              uint64
-	name               string // as the system has it: for people
+	name               string // the system's, for messages
 }
 
-// askEscapees sends TERM to the descendants that no group's TERM has reached.
+// askEscapees sends TERM to the descendants outside the groups, which the groups' TERM has not
+// reached.
 func (f *family) askEscapees() {
-	all, _ := f.alive() // who is missed now is asked, or killed, when the commands have ended
+	all, _ := f.alive() // those that are missed now are asked or killed when the commands have ended
 	for _, d := range all {
 		if !f.groups[d.group] {
 			f.send(d, syscall.SIGTERM)
@@ -46,9 +47,8 @@ func (f *family) askEscapees() {
 	}
 }
 
-// clear ends the descendants that are left when the commands have ended, and
-// returns those that it could not end. The error says why it isn't known whether
-// there are more.
+// clear ends the descendants that are left when the commands have ended, and returns those that
+// it could not end. The error says why there may be more.
 func (f *family) clear() ([]proc, error) {
 	s := f.set
 	var giveUp time.Time
@@ -56,8 +56,9 @@ func (f *family) clear() ([]proc, error) {
 	for pause := 500 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		left, err := f.alive()
 		if len(left) == 0 && err == nil {
-			// The kernel's lists may miss one while others end; so where others
-			// were, a second look is needed.
+			// The kernel's lists may miss a process while others end, so if there
+			// were others, a
+			// second look is needed.
 			if confirmed || len(f.known) == 0 && !doubted {
 				return nil, nil
 			}
@@ -75,7 +76,7 @@ func (f *family) clear() ([]proc, error) {
 			}
 			f.killAll(left)
 			if err == nil {
-				pause = min(pause, 2*time.Millisecond) // what forks must be outrun
+				pause = min(pause, 2*time.Millisecond) // be faster than processes that keep forking
 			}
 		}
 		if !giveUp.IsZero() && now.After(giveUp) {
@@ -88,8 +89,8 @@ func (f *family) clear() ([]proc, error) {
 	}
 }
 
-// giveUpAt is when descendants that have had KILL are given up: as long after the
-// KILL as commands are, or a little later, if that time was needed for these.
+// giveUpAt is when descendants that do not react to KILL are given up: as long after the KILL
+// as commands are, or a little later if the commands took all of that time.
 func (s *Set) giveUpAt(now time.Time) time.Time {
 	const little = time.Second
 	s.mu.Lock()
@@ -105,18 +106,18 @@ func (s *Set) giveUpAt(now time.Time) time.Time {
 	return at
 }
 
-// graceEnd is when those that are left get KILL; they have LeftoverGrace if no
-// stop has begun.
+// graceEnd is when the remaining descendants get KILL: after LeftoverGrace, if no stop has
+// begun.
 func (s *Set) graceEnd(now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == stateRunning {
-		s.killBy(now.Add(LeftoverGrace)) // counted from the first time that this is asked
+		s.killBy(now.Add(LeftoverGrace)) // counted from the first call
 	}
 	return s.killAt
 }
 
-// askAll sends TERM to those of left that have not had it.
+// askAll sends TERM to those of left that have not got it yet.
 func (f *family) askAll(left []proc) {
 	grouped := f.set.groupsAsked()
 	for _, d := range left {
@@ -128,7 +129,7 @@ func (f *family) askAll(left []proc) {
 	}
 }
 
-// groupsAsked reports whether the groups have had a TERM.
+// groupsAsked reports whether the groups have been sent TERM.
 func (s *Set) groupsAsked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,8 +148,8 @@ func (f *family) killAll(left []proc) {
 	}
 }
 
-// send signals a descendant, unless it isn't the same process any more. A
-// stopped one is continued so that it can act on a TERM.
+// send signals a descendant, unless its pid belongs to another process by now. A stopped
+// process is continued, so that it can act on TERM.
 func (f *family) send(d proc, sig syscall.Signal) {
 	if !f.groups[d.group] && f.escaped[d.pid] != d.start {
 		f.escaped[d.pid] = d.start
@@ -160,8 +161,8 @@ func (f *family) send(d proc, sig syscall.Signal) {
 	}
 }
 
-// alive are the descendants that still execute; those that have ended, and are
-// this program's to reap, are reaped. After an error there may be more.
+// alive are the descendants that are still running. Those that have ended are reaped, if that
+// is up to this program. After an error there may be more.
 func (f *family) alive() ([]proc, error) {
 	var left []proc
 	members, err := f.members()
@@ -176,8 +177,8 @@ func (f *family) alive() ([]proc, error) {
 	return slices.Clip(left), err
 }
 
-// remaining are the descendants and the commands that still execute, once the set
-// has been given up.
+// remaining are the descendants and the commands that are still running after the set has been
+// given up.
 func (f *family) remaining() ([]proc, error) {
 	left, err := f.alive()
 	l := newLook(f.set.runner.sys)
@@ -205,7 +206,7 @@ func (s *Set) abandoned() []*process {
 	return given
 }
 
-// enterGroups notes the process groups of the commands that were started by now.
+// enterGroups notes the process groups of the commands that have been started.
 func (f *family) enterGroups() {
 	f.set.mu.Lock()
 	defer f.set.mu.Unlock()

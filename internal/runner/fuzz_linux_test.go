@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// A process may call itself anything; who its parent is and when it began is read
-// behind that.
+// A process may have any name; its parent and start time come after the name.
 func FuzzStat(f *testing.F) {
 	f.Add("sleep", 1, 42)
 	f.Add("a) R 1 1", 7, 7)

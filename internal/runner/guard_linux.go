@@ -14,11 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A guard is a copy of this program that does nothing but wait for this one's
-// end: the end of a pipe tells it, whatever the cause. It then kills what is
-// left of the sets that were active. The kernel kills the commands themselves
-// at that moment (Pdeathsig), but not what they have started. A guard that is
-// killed itself is followed by another.
+// A guard is a copy of this program that only waits for this one to end: the end of a pipe
+// shows that, whatever the cause. It then kills what is left of the sets that were active. The
+// kernel kills the commands themselves at that moment (Pdeathsig), but not their descendants.
+// If the guard itself is killed, another one is started.
 //
 // All methods do nothing on a nil guard.
 type guard struct {
@@ -26,24 +25,24 @@ type guard struct {
 	ended  chan struct{} // closed when keep has returned
 
 	mu      sync.Mutex
-	pid     int      // 0: between two
-	pipe    *os.File // nil: between two
+	pid     int      // 0: there is no guard at the moment
+	pipe    *os.File // nil: there is no guard at the moment
 	entries map[*Set]guarded
 	next    int
 	closed  chan struct{}
 }
 
-// guardName is what the guard finds as the name it was started by.
+// guardName is the guard's argument 0.
 const guardName = "downbeat-guard"
 
-// How long to wait before a guard that was killed is followed by another: ever
-// longer, should something kill one after the other.
+// How long to wait before a guard that was killed is started again: longer and longer, in case
+// something kills every one.
 const (
 	guardPause    = 100 * time.Millisecond
 	maxGuardPause = 5 * time.Second
 )
 
-// guarded is what the guard is told of a set.
+// guarded is what the guard is told about a set.
 type guarded struct {
 	ID     int      `json:"id"`
 	Over   bool     `json:"over,omitempty"`
@@ -54,7 +53,7 @@ type guarded struct {
 
 func newGuard(r *Runner) (*guard, error) {
 	if !guardable.Load() {
-		// Its copy would do whatever the program does, and not guard.
+		// A copy of this program would do what the program does, and not guard.
 		return nil, errors.New("start the guard: this program's main does not begin with GuardMain")
 	}
 	g := &guard{runner: r, entries: map[*Set]guarded{}, closed: make(chan struct{}), ended: make(chan struct{})}
@@ -65,7 +64,7 @@ func newGuard(r *Runner) (*guard, error) {
 	return g, nil
 }
 
-// start starts the program, and tells it of the sets that are active.
+// start starts the guard, and tells it about the active sets.
 func (g *guard) start() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -85,7 +84,7 @@ func (g *guard) start() error {
 	return nil
 }
 
-// startGuard starts the program, and returns its pid and what it listens to.
+// startGuard starts the guard, and returns its pid and the pipe that it reads.
 func (r *Runner) startGuard() (int, *os.File, error) {
 	fds, err := pipe()
 	if err != nil {
@@ -99,8 +98,9 @@ func (r *Runner) startGuard() (int, *os.File, error) {
 	null := r.null.Fd()
 	r.forking.Lock()
 	defer r.forking.Unlock()
-	// A session of its own, so that no ^C reaches it; and no environment, so
-	// that it isn't taken for a process of a set by another Downbeat around us.
+	// It has a session of its own, so that no ^C reaches it, and no environment, so that
+	// another
+	// Downbeat that runs this one does not take it for a process of a set.
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{guardName}, &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   []string{"GOMAXPROCS=1"},
@@ -132,19 +132,19 @@ func (g *guard) keep() {
 			return
 		}
 		if err := g.start(); err != nil {
-			g.runner.log.Warn("no guard for the moment: should this program be killed, processes may be left", "error", err)
+			g.runner.log.Warn("no guard for the moment: if this program is killed, processes may be left", "error", err)
 		}
 	}
 }
 
-// await waits for the end of the guard, if there is one, and reports whether it
-// was meant.
+// await waits for the end of the guard, if there is one, and reports whether it was ended by
+// us.
 func (g *guard) await() (meant bool) {
 	g.mu.Lock()
 	pid := g.pid
 	g.mu.Unlock()
 	if pid != 0 {
-		pollEnd(pid, 0) //nolint:errcheck // our own child; it stays a zombie, so that its pid remains its own
+		pollEnd(pid, 0) //nolint:errcheck // our own child; it stays a zombie, so that its pid is not reused
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -187,8 +187,8 @@ func (g *guard) watch(s *Set) {
 	g.tell(entry)
 }
 
-// narrow tells the guard which of the set's groups are still its: the ids of the
-// others are about to be given free.
+// narrow tells the guard which groups the set still has: the ids of the others are about to be
+// released.
 func (g *guard) narrow(s *Set, groups []int) {
 	if g == nil {
 		return
@@ -201,7 +201,7 @@ func (g *guard) narrow(s *Set, groups []int) {
 	g.tell(entry)
 }
 
-// forget takes the set off the guard, before its pids are given free.
+// forget takes the set off the guard's list, before its pids are released.
 func (g *guard) forget(s *Set) {
 	if g == nil {
 		return
@@ -212,8 +212,7 @@ func (g *guard) forget(s *Set) {
 	delete(g.entries, s)
 }
 
-// tell writes to the guard; under its mutex. One that is gone is told by start
-// that there is another.
+// tell writes to the guard; under its mutex. If it is gone, start will tell the next one.
 func (g *guard) tell(entry guarded) {
 	line, err := json.Marshal(entry)
 	if err != nil || g.pipe == nil {
@@ -223,13 +222,13 @@ func (g *guard) tell(entry guarded) {
 	if _, err = g.pipe.Write(append(line, '\n')); err == nil || errors.Is(err, syscall.EPIPE) {
 		return
 	}
-	// It does not listen, or has heard half a line: what is said from now on is lost on it.
+	// It does not read, or has read half a line: it can't understand what comes next.
 	g.runner.log.Warn("the guard does not listen, and is ended; another one follows", "error", err)
 	unix.Kill(g.pid, unix.SIGKILL) //nolint:errcheck // our own child, not waited for: it's there
 }
 
-// close ends the guard. Where something could not be ended it is left to the guard,
-// which then ends by itself.
+// close ends the guard. If processes could not be ended, they are left to the guard, which then
+// ends by itself.
 func (g *guard) close() {
 	if g == nil {
 		return
@@ -249,7 +248,7 @@ func (g *guard) close() {
 	}
 }
 
-// guardable: GuardMain has been called, and has returned false.
+// guardable says that GuardMain has been called, and has returned false.
 var guardable atomic.Bool
 
 // GuardMain reports whether this process was started to be a guard (see
@@ -268,8 +267,8 @@ func GuardMain(args []string) bool {
 	return true
 }
 
-// readGuarded follows what it is told until the teller is gone, and returns the
-// sets that are active then.
+// readGuarded reads what the guarded program writes until that has ended, and returns the sets
+// that are active then.
 func readGuarded(pipe io.Reader) map[int]guarded {
 	active := map[int]guarded{}
 	for entries := json.NewDecoder(pipe); ; {
@@ -285,7 +284,7 @@ func readGuarded(pipe io.Reader) map[int]guarded {
 	}
 }
 
-// clear kills what is left of a set, again and again until nothing is, or it
+// clear kills what is left of a set, again and again until nothing is left, or what is left
 // can't be killed.
 func (g *guarded) clear(sys *system) {
 	since := bootTicks()
@@ -308,13 +307,13 @@ func (g *guarded) clear(sys *system) {
 		<-time.After(pause)
 	}
 	if dir != nil {
-		removeCgroup(dir.path, 100) //nolint:errcheck // nobody to tell
+		removeCgroup(dir.path, 100) //nolint:errcheck // there is no one to tell
 	}
 }
 
-// left are the processes of the set, and what hangs below them. The ids of the
-// groups were theirs alone until the teller's end; a process that is younger
-// than that may be a stranger's, that was given such an id since.
+// left are the processes of the set and their descendants. The ids of the groups were reserved
+// until the guarded program ended; a process that started after that may be an unrelated one
+// that has got such an id since.
 func (g *guarded) left(l *look, since uint64) []proc {
 	groups := map[int]bool{}
 	for _, id := range g.Groups {
@@ -333,8 +332,8 @@ func (g *guarded) left(l *look, since uint64) []proc {
 	return left
 }
 
-// bootTicks is the time since the machine was booted in the unit of start
-// times: 1/100 s for every program, whatever the kernel's own clock does.
+// bootTicks is the time since boot in the unit of start times, which is 1/100 s in /proc,
+// whatever the kernel uses internally.
 func bootTicks() uint64 {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {

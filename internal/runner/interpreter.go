@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// headSize is how much of a program is looked at; the kernel looks at 256 bytes.
+// headSize is how much of a program is read, as by the kernel.
 const headSize = 256
 
 // interpreterDepth is how many scripts may interpret one another, as in the kernel.
 const interpreterDepth = 5
 
-// head is the beginning of a file; nothing if it can't be read, as a program
-// need not be readable.
+// head is the beginning of a file; empty if it can't be read, since programs need not be
+// readable.
 func head(path string) []byte {
 	f, err := os.Open(path)
 	if err != nil {
@@ -33,7 +33,7 @@ func head(path string) []byte {
 	return buf[:n]
 }
 
-// interpreter is what the first line of a script names; empty if there is none.
+// interpreter is the interpreter that the first line of a script names; empty if there is none.
 func interpreter(head []byte) (path, arg string) {
 	line, ok := bytes.CutPrefix(head, []byte("#!"))
 	if !ok {
@@ -46,8 +46,8 @@ func interpreter(head []byte) (path, arg string) {
 	return path, strings.Trim(arg, " \t")
 }
 
-// checkInterpreter reports why the script at path, as findProgram returned it,
-// can't be interpreted. What is no script is let pass.
+// checkInterpreter reports why the script at path, as findProgram returned it, can't be
+// interpreted. Files that are not scripts pass.
 func checkInterpreter(c *Command, path string) error {
 	script := path
 	for range interpreterDepth {
@@ -92,9 +92,8 @@ func inDir(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// checkFormat reports a file that the kernel would refuse as no program. It is
-// asked only where the kernel isn't before the release, and lets pass
-// everything that isn't plain text.
+// checkFormat reports a file that the kernel would not execute. It is used only where programs
+// are not loaded before the release, and lets everything pass that isn't plain text.
 func checkFormat(path string) error {
 	h := head(path)
 	if h == nil || bytes.HasPrefix(h, []byte("#!")) || bytes.IndexByte(h, 0) >= 0 {
@@ -103,14 +102,14 @@ func checkFormat(path string) error {
 	return explainStart(path, syscall.ENOEXEC)
 }
 
-// explainStart says what an error of exec means; path is the program.
+// explainStart explains an error of exec; path is the program.
 func explainStart(path string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
 		return explain(errors.Join(fs.ErrPermission, err), "%q is not a program that this machine can execute (exec format error); "+
 			"a script's first line must name its interpreter, as in #!/bin/sh", path)
 	case errors.Is(err, syscall.E2BIG):
-		return explain(errors.Join(fs.ErrPermission, err), "%q can't be given so many or so long arguments and environment entries", path)
+		return explain(errors.Join(fs.ErrPermission, err), "%q has too many, or too long, arguments and environment entries", path)
 	case errors.Is(err, syscall.ETXTBSY):
 		return explain(errors.Join(fs.ErrPermission, err), "%q is being written to by another program", path)
 	case errors.Is(err, fs.ErrNotExist): // it was there a moment ago: an ELF file's own interpreter

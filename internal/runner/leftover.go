@@ -12,18 +12,19 @@ import (
 // A Leftover is a process that could not be ended.
 type Leftover struct {
 	PID     int
-	Command string // its name as the system has it; of a command of the set: all of it
+	Command string // the whole command, if it is one of the set's; otherwise its name in the process table
 }
 
-// String names the process for a person.
+// String describes the process for people.
 func (l Leftover) String() string { return fmt.Sprintf("%s (pid %d)", l.Command, l.PID) }
 
-// A LeftError says what is left of a set that is over, or of a program that
+// A LeftError says which processes are left of a set that is over, or of a program that
 // crashed.
 type LeftError struct {
 	Left []Leftover
-	// Unseen is why the system's processes could not be looked through; nil if
-	// they could, so that Left is all.
+	// Unseen is why not all processes of the system could be checked; nil if they were, so
+	// that
+	// Left is complete.
 	Unseen error
 }
 
@@ -34,15 +35,15 @@ func (e *LeftError) Error() string {
 		parts = append(parts, "these processes do not react to KILL: "+nameAll(e.Left))
 	}
 	if e.Unseen != nil {
-		parts = append(parts, "it can't be told whether a process is left: "+e.Unseen.Error())
+		parts = append(parts, "it is not known whether a process is left: "+e.Unseen.Error())
 	}
 	return strings.Join(parts, "; ")
 }
 
-// Unwrap gives what kept the search from being complete.
+// Unwrap returns why the search was not complete.
 func (e *LeftError) Unwrap() error { return e.Unseen }
 
-// nameAll lists a few, and how many more there are.
+// nameAll lists the first few, and says how many more there are.
 func nameAll(left []Leftover) string {
 	const most = 6
 	var names []string
@@ -55,7 +56,7 @@ func nameAll(left []Leftover) string {
 	return strings.Join(names, ", ")
 }
 
-// leftovers are processes as they are told of.
+// leftovers describes processes for results and messages.
 func leftovers(procs []proc) []Leftover {
 	var all []Leftover
 	for _, d := range procs {
@@ -65,22 +66,21 @@ func leftovers(procs []proc) []Leftover {
 	return all
 }
 
-// pursueEvery is the time between two tries to end what could not be ended.
+// pursueEvery is the time between two attempts to end what could not be ended.
 const pursueEvery = time.Second
 
-// A remnant is what could not be ended: of a set, when its time was over, or of
-// what a crashed program has left. The runner goes on trying.
+// A remnant is the processes of a set, or of a crashed program, that could not be ended in
+// time. The runner keeps trying.
 type remnant struct {
 	look func() ([]proc, error) // what is left of it; after an error there may be more
-	over func()                 // what is to be done when nothing is
+	over func()                 // called when nothing is left
 
 	// Guarded by the runner's mutex.
 	left *LeftError     // not nil
 	pids map[int]uint64 // with their start times
 }
 
-// pursue goes on trying to end what is left, and takes care of it until it has
-// ended, or the runner is closed.
+// pursue keeps trying to end what is left, until it has ended or the runner is closed.
 func (r *Runner) pursue(m *remnant) {
 	r.mu.Lock()
 	r.remnants[m] = true
@@ -108,7 +108,7 @@ func (r *Runner) pursued(m *remnant) bool {
 		r.mu.Lock()
 		delete(r.remnants, m)
 		r.mu.Unlock()
-		r.log.Info("what could not be ended has ended", "processes", nameAll(m.left.Left))
+		r.log.Info("processes that could not be ended have ended", "processes", nameAll(m.left.Left))
 		m.over()
 		return true
 	}
@@ -150,8 +150,8 @@ func (r *Runner) isLeft(d proc) bool {
 	return false
 }
 
-// Leftovers is what of sets that are over, and of sweeps, could not be ended up to
-// now; nil if nothing is left. The runner goes on trying to end it.
+// Leftovers are the processes of former sets, and of sweeps, that could not be ended yet; nil
+// if nothing is left. The runner keeps trying to end them.
 func (r *Runner) Leftovers() *LeftError {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -25,10 +25,10 @@ import (
 type shield struct {
 	mu   sync.Mutex
 	pids []int
-	sent int // signals that it kept off
+	sent int // signals that it blocked
 }
 
-// raise puts a shield between the runner and all processes that are named later.
+// raise puts a shield between the runner and the processes that are added to it later.
 func raise(r *Runner) *shield {
 	s := &shield{}
 	kill, send := r.sys.kill, r.sys.send
@@ -72,7 +72,7 @@ func (s *shield) over(pids ...int) {
 	s.pids = pids
 }
 
-// quick gives up after a moment what can't be ended.
+// quick makes the runner give up soon on processes that can't be ended.
 func quick(r *Runner) { r.killTimeout = 100 * time.Millisecond }
 
 // A command, or a descendant, that can't be ended is named in the result, in no
@@ -192,7 +192,7 @@ func TestResultSaysThatNothingCouldBeSeen(t *testing.T) {
 	tr.Stop(time.Now(), time.Millisecond)
 	<-tr.Done()
 	if left := tr.Result().Left; left == nil || !errors.Is(left, unix.EIO) {
-		t.Errorf("left: %v, want that it can't be told", left)
+		t.Errorf("left: %v, want that it is not known", left)
 	}
 	see(true)
 	testkit.WaitFor(t, "what was not seen is ended", func() bool { return r.Leftovers() == nil })
@@ -201,8 +201,7 @@ func TestResultSaysThatNothingCouldBeSeen(t *testing.T) {
 	}
 }
 
-// A program without a single free descriptor ends what its set has left all the
-// same.
+// A program without a single free descriptor still ends what its set has left.
 func TestEndsWithoutAFreeDescriptor(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"cgroup", "tree"} {
@@ -218,7 +217,7 @@ func TestEndsWithoutAFreeDescriptor(t *testing.T) {
 	}
 }
 
-// A sweep gives up what does not end, names it, and goes on trying.
+// A sweep gives up on what does not end, names it, and keeps trying.
 func TestSweepNamesWhatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	mark := markOf(t)
@@ -341,7 +340,7 @@ func starvedProgram(args []string) int {
 		panic(err)
 	}
 	said.wait(2)
-	// What is closed from now on makes no room: it is above the limit.
+	// Closing descriptors from now on does not make room: they are above the limit.
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		panic(err)

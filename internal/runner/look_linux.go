@@ -11,29 +11,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A look is one search through the process table.
-//
-// A process that can't be read is not one that is gone: there may be no
-// descriptor left, or no memory, for a moment. So whatever keeps a look from
-// seeing all that it was to see is in err, and then nothing follows from what it
-// did not find.
+// A look is one search through the process table. A process that can't be read is not
+// necessarily gone: there may be no descriptor or memory left for a moment. So if a look could
+// not see everything, err says why, and nothing can be concluded from what it did not find.
 type look struct {
 	sys *system
-	err error // the first; nil: what wasn't found isn't there
+	err error // the first; nil: what wasn't found does not exist
 }
 
 func newLook(sys *system) *look { return &look{sys: sys} }
 
-// missed notes why something was not read. What is gone, or another user's to
-// read, was not missed.
+// missed notes why something was not read. That a process is gone, or is another user's, does
+// not count.
 func (l *look) missed(err error) {
 	if l.err == nil && !isGone(err) && !errors.Is(err, fs.ErrPermission) {
 		l.err = err
 	}
 }
 
-// isGone reports whether an error of reading in /proc, or of a cgroup, means that
-// the process, or the cgroup, is gone.
+// isGone reports whether an error from /proc or a cgroup means that the process or the cgroup
+// is gone.
 func isGone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV)
 }
@@ -49,13 +46,13 @@ func (l *look) proc(pid int) (proc, bool) {
 	}
 	d, ok := parseStat(pid, data)
 	if !ok {
-		l.missed(fmt.Errorf("%s can't be understood: %.100q", statOf(pid), data))
+		l.missed(fmt.Errorf("%s has an unknown format: %.100q", statOf(pid), data))
 	}
 	return d, ok
 }
 
-// related looks up a process that is known to be a relative of ours. One that the
-// system hides from this user (hidepid) is there all the same.
+// related looks up a process that is known to be a relative of ours. It exists even if the
+// system hides it from this user (hidepid).
 func (l *look) related(pid, parent int) (proc, bool) {
 	d, ok := l.proc(pid)
 	if !ok && l.err == nil && errors.Is(l.sys.kill(pid, 0), unix.EPERM) {
@@ -64,9 +61,9 @@ func (l *look) related(pid, parent int) (proc, bool) {
 	return d, ok && d.parent == parent
 }
 
-// parseStat parses /proc/PID/stat, whose second field, the name in
-// parentheses, may contain anything. The state there is that of the first
-// thread; a process is a zombie when no other is left.
+// parseStat parses /proc/PID/stat, whose second field, the name in parentheses, may contain
+// anything. The state is that of the first thread; the process is a zombie only if no other
+// thread is left.
 func parseStat(pid int, data []byte) (proc, bool) {
 	end := bytes.LastIndexByte(data, ')')
 	fields := bytes.Fields(data[end+1:])
@@ -94,8 +91,8 @@ func (l *look) descendants(d proc) []proc {
 	return below
 }
 
-// childrenOf are the children of a process, zombies included. The second looks
-// are there because any pid may be given to a stranger between two looks.
+// childrenOf are the children of a process, zombies included. Everything is looked up twice,
+// because a pid may be given to another process between two looks.
 func (l *look) childrenOf(parent proc) []proc {
 	var children []proc
 	for _, pid := range l.childPIDs(parent.pid) {
@@ -122,7 +119,7 @@ func (l *look) childPIDs(pid int) []int {
 	for _, thread := range threads {
 		data, err := l.sys.read(fmt.Sprintf("/proc/%d/task/%s/children", pid, thread))
 		if errors.Is(err, fs.ErrNotExist) && !childrenListed() {
-			return l.allPIDs() // childrenOf picks
+			return l.allPIDs() // childrenOf selects from them
 		}
 		if err != nil {
 			l.missed(err)
@@ -157,8 +154,8 @@ func (l *look) allPIDs() []int {
 	return pids
 }
 
-// carries reports whether the environment that the process was started with has
-// every entry of mark. No mark is carried by nobody.
+// carries reports whether the environment that the process was started with has every entry of
+// mark. Without a mark it is false.
 func (l *look) carries(pid int, mark []string) bool {
 	if len(mark) == 0 {
 		return false
@@ -175,7 +172,7 @@ func (l *look) carries(pid int, mark []string) bool {
 	return len(missing) == 0
 }
 
-// carriers are the processes that carry mark, but for this one.
+// carriers are the processes that carry mark, except for this one.
 func (l *look) carriers(mark []string) []proc {
 	var found []proc
 	for _, pid := range l.allPIDs() {
@@ -185,7 +182,8 @@ func (l *look) carriers(mark []string) []proc {
 		d, ok := l.proc(pid)
 		switch {
 		case ok && d.zombie && d.parent == selfPID:
-			// Its environment is gone; if it was one of these it is not in the way.
+			// Its environment is gone; even if it was one of these, it does no
+			// harm.
 		case ok && l.carries(pid, mark):
 			found = append(found, d)
 		}
@@ -193,7 +191,7 @@ func (l *look) carriers(mark []string) []proc {
 	return found
 }
 
-// cgroup are the live processes in the cgroup and below; nil where it has none.
+// cgroup are the live processes in the cgroup and below; nil if there are none.
 func (l *look) cgroup(c *cgroup) []int {
 	if c == nil {
 		return nil

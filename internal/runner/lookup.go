@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookUp finds the program of a command, as what to pass to exec in the
-// command's directory. Its errors are those of [Problem].
+// lookUp finds the program of a command; the path is for exec in the command's directory. Its
+// errors are those of [Problem].
 func lookUp(c *Command) (string, error) {
 	if err := checkStrings(c); err != nil {
 		return "", err
@@ -32,7 +32,7 @@ func lookUp(c *Command) (string, error) {
 	return path, nil
 }
 
-// checkStrings reports what can't be handed to a program at all.
+// checkStrings reports arguments and entries that no program can be given.
 func checkStrings(c *Command) error {
 	if len(c.Argv) == 0 {
 		return errors.New("the command is empty: it needs at least the name of a program")
@@ -83,7 +83,7 @@ func findProgram(c *Command, name string) (string, error) {
 	}
 	err := checkProgram(filepath.Join(c.Dir, name), name)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return name, err // relative, so that a script finds the $0 it is used to
+		return name, err // relative, so that a script's $0 is what was written
 	}
 	places := []string{absolute(c.Dir)}
 	for _, dir := range c.Search {
@@ -96,11 +96,11 @@ func findProgram(c *Command, name string) (string, error) {
 	return "", explain(notFound, "program %q not found in %s", name, strings.Join(places, " or "))
 }
 
-// notFound is what a program that isn't there can be recognised by.
+// notFound is wrapped by the error of every program that doesn't exist.
 var notFound = errors.Join(exec.ErrNotFound, fs.ErrNotExist)
 
-// findInPath looks in the PATH of the command's own environment. Like a shell
-// it passes over what can't be executed, and speaks of it if nothing else is found.
+// findInPath looks in the PATH of the command's own environment. Like a shell, it skips files
+// that can't be executed, and reports them only if nothing else is found.
 func findInPath(c *Command, name string) (string, error) {
 	path, set := variable(c.Env, "PATH")
 	if !set || path == "" {
@@ -126,8 +126,7 @@ func findInPath(c *Command, name string) (string, error) {
 	return "", explain(notFound, "command %q not found in PATH (%s)", name, path)
 }
 
-// variable is the value of a variable in an environment; the last entry counts,
-// as os/exec has it.
+// variable is the value of a variable in an environment; the last entry wins, as in os/exec.
 func variable(env []string, name string) (value string, set bool) {
 	for _, entry := range env {
 		if v, ok := strings.CutPrefix(entry, name+"="); ok {
@@ -168,7 +167,7 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// absolute is path from the root where that can be told.
+// absolute makes the path absolute, if possible.
 func absolute(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -177,7 +176,7 @@ func absolute(path string) string {
 	return abs
 }
 
-// reason is the error without the operation and path that os puts before it.
+// reason strips the operation and path that package os puts before an error.
 func reason(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
@@ -185,7 +184,7 @@ func reason(err error) error {
 	return err
 }
 
-// explained is an error for people, and for errors.Is the one it wraps.
+// explained is an error with a text for people; errors.Is sees the error that it wraps.
 type explained struct {
 	text string
 	err  error

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 
 const childPrefix = "child:"
 
-// children are what the test binary can be instead of a test: a process of a set.
+// children are the roles that the test binary can play as a process of a set.
 func children() map[string]func(args []string) int {
 	return map[string]func(args []string) int{
 		// exit CODE: ends at once.
@@ -75,7 +75,7 @@ func children() map[string]func(args []string) int {
 		// stopped: SIGSTOPs itself once it has said that it's there.
 		"stopped": func([]string) int {
 			fmt.Println("ready", os.Getpid())
-			syscall.Kill(os.Getpid(), syscall.SIGSTOP) //nolint:errcheck // then the test sees that it isn't
+			syscall.Kill(os.Getpid(), syscall.SIGSTOP) //nolint:errcheck // the test would notice
 			return stay()
 		},
 		// spawn WHAT THEN: starts WHAT, and becomes THEN.

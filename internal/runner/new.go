@@ -12,8 +12,8 @@ import (
 // ErrClosed is what Prepare returns on a closed runner.
 var ErrClosed = errors.New("the runner is closed")
 
-// A Runner owns what sets share: the thread that starts and releases, the
-// guard. One per program. Its methods may be called concurrently.
+// A Runner owns what sets share: the thread that starts and releases, and the guard. A program
+// has one. Its methods may be called concurrently.
 type Runner struct {
 	options Options
 	log     *slog.Logger
@@ -21,18 +21,19 @@ type Runner struct {
 	sys     *system
 	null    *os.File
 	holds   bool   // programs can be held by ptrace
-	base    string // below which cgroups are made; empty: none
-	guard   *guard // nil: none
+	base    string // where cgroups are made; empty: none are
+	guard   *guard // nil: there is none
 
-	killTimeout time.Duration // as KillTimeout; tests have no time
+	killTimeout time.Duration // KillTimeout, or less in tests
 
-	// forking is held while a child is started and entered into children: who
-	// looks at this program's children must not take a new one for an orphan.
+	// forking is held while a child is started and entered into children, so that no new
+	// child
+	// is taken for an orphan.
 	forking  sync.Mutex
-	children map[int]*Set // every child that the runner started, by pid; nil: of no set
+	children map[int]*Set // every child that the runner started, by pid; nil: it is of no set
 
 	mu       sync.Mutex
-	sets     map[*Set]bool // not over
+	sets     map[*Set]bool // those that are not over
 	remnants map[*remnant]bool
 	closed   bool
 
@@ -40,8 +41,8 @@ type Runner struct {
 	tasks       sync.WaitGroup
 }
 
-// New makes a runner. It becomes the sub-reaper of this program's descendants,
-// and tries which ways of holding and finding processes are open to it.
+// New makes a runner. It makes this program the sub-reaper of its descendants, and finds out
+// which ways of holding and finding processes work here.
 func New(options Options) (*Runner, error) {
 	log := options.Log
 	if log == nil {
@@ -60,13 +61,13 @@ func New(options Options) (*Runner, error) {
 		stopReaping: make(chan struct{}),
 	}
 	if err := adoptOrphans(); err != nil {
-		log.Warn("descendants that leave their parents can't be found by tree", "error", err)
+		log.Warn("descendants that leave their parents can't be found in the process tree", "error", err)
 	}
 	r.findWays()
 	if options.Guard {
 		r.guard, err = newGuard(r)
 		if err != nil {
-			log.Warn("no guard: should this program be killed, processes may be left", "error", err)
+			log.Warn("no guard: if this program is killed, processes may be left", "error", err)
 		}
 	}
 	if options.Exclusive {
@@ -98,7 +99,7 @@ func (r *Runner) findWays() {
 		}
 	})
 	<-done
-	if dir == nil || !r.holds { // without holding it can't be tried whether cgroups work
+	if dir == nil || !r.holds { // cgroups can be tested only with a held process
 		r.base = ""
 	}
 	if dir != nil {
@@ -109,7 +110,7 @@ func (r *Runner) findWays() {
 	r.log.Debug("runner", "ptrace", r.holds, "cgroup", r.base)
 }
 
-// newCgroup makes a cgroup where that is possible, else nil.
+// newCgroup makes a cgroup; nil if that is not possible.
 func (r *Runner) newCgroup() *cgroup {
 	if r.base == "" {
 		return nil
@@ -134,15 +135,15 @@ func (r *Runner) start(p *process, held bool) error {
 	return err
 }
 
-// forget takes a child that has been reaped off the list.
+// forget removes a child that has been reaped from the list.
 func (r *Runner) forget(pid int) {
 	r.forking.Lock()
 	defer r.forking.Unlock()
 	delete(r.children, pid)
 }
 
-// reapOrphans takes the orphans that this program inherits, and that end by
-// themselves, out of the process table while sets go on.
+// reapOrphans reaps the orphans that this program inherits and that end by themselves while
+// sets go on.
 func (r *Runner) reapOrphans() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -160,8 +161,8 @@ func (r *Runner) reapOrphans() {
 	}
 }
 
-// alone reports whether no other set than s has begun to execute, so that an
-// orphan of unknown origin can only be one of s's.
+// alone reports whether no set but s has begun to execute, so that an orphan of unknown origin
+// must be one of s's.
 func (r *Runner) alone(s *Set) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

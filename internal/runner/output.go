@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readSize is how much is read from a pipe at a time: what it holds.
+// readSize is how much is read from a pipe at a time, which is its capacity.
 const readSize = 64 << 10
 
-// buffers are taken only while there is something to read and to hand on, so
-// memory follows the streams that are active, not the processes.
+// buffers are in use only while there is something to read and pass on, so memory depends on
+// the streams that are active, not on the number of processes.
 var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // An output is one stream of a process, from the pipe (or terminal) to the sink.
@@ -32,7 +32,7 @@ type output struct {
 	last         byte // the last byte read
 }
 
-// newOutput makes the pipe. The child's end stays blocking, as programs expect.
+// newOutput makes the pipe. The child's end is blocking, as programs expect.
 func newOutput(p *process, stream Stream) (*output, error) {
 	fds, err := pipe()
 	if err != nil {
@@ -41,8 +41,8 @@ func newOutput(p *process, stream Stream) (*output, error) {
 	return &output{process: p, stream: stream, read: os.NewFile(uintptr(fds[0]), "|0"), readFD: fds[0], write: fds[1]}, nil
 }
 
-// closeWrite closes the child's end in this program, once the child has it or
-// will never need it.
+// closeWrite closes the child's end in this program, when the child has it or will never need
+// it.
 func (o *output) closeWrite() {
 	if o.write >= 0 {
 		unix.Close(o.write) //nolint:errcheck // a pipe's end has nothing to lose
@@ -50,7 +50,7 @@ func (o *output) closeWrite() {
 	}
 }
 
-// pump hands everything on to the sink until nobody can write any more, or
+// pump passes everything on to the sink until the last writer has closed the pipe, or
 // [output.cutOff] was called.
 func (o *output) pump(sink Sink) {
 	defer o.read.Close()
@@ -71,7 +71,7 @@ func (o *output) pump(sink Sink) {
 	}
 }
 
-// close tells a sink that wants to know that there is no more to come.
+// close tells a [StreamSink] that the stream has ended.
 func (o *output) close(sink Sink) {
 	if s, ok := sink.(StreamSink); ok && o.process.failure == nil {
 		<-o.process.announced
@@ -79,8 +79,8 @@ func (o *output) close(sink Sink) {
 	}
 }
 
-// pass reads once, waiting by way of await until there is something, and hands
-// it on. The error is io.EOF at the end.
+// pass reads once, using await to wait until there is something to read, and passes it on. The
+// error is io.EOF at the end.
 func (o *output) pass(await func(func(fd uintptr) bool) error, sink Sink) error {
 	var (
 		buf     *[readSize]byte
@@ -114,8 +114,8 @@ func (o *output) pass(await func(func(fd uintptr) bool) error, sink Sink) error 
 	return nil
 }
 
-// hand counts data and gives it to the sink, not before the sink has heard that
-// the process started.
+// hand counts data and gives it to the sink, but not before the sink was told that the process
+// has started.
 func (o *output) hand(sink Sink, at time.Time, data []byte) {
 	o.lines += uint64(bytes.Count(data, []byte{'\n'}))
 	o.bytes += uint64(len(data))
@@ -124,8 +124,8 @@ func (o *output) hand(sink Sink, at time.Time, data []byte) {
 	sink.Output(o.process.index, o.stream, at, data)
 }
 
-// rest hands on what lies in the pipe at this moment. Whoever writes on is no
-// process of the set: those have all ended.
+// rest passes on what is in the pipe at this moment. The processes of the set have all ended,
+// so anything written later does not come from them.
 func (o *output) rest(sink Sink) {
 	there, err := unix.IoctlGetInt(o.readFD, readable)
 	if err != nil {
@@ -146,9 +146,9 @@ func (o *output) rest(sink Sink) {
 	}
 }
 
-// cutOff has pump hand on what is in the pipe, and end.
+// cutOff makes pump pass on what is in the pipe, and end.
 func (o *output) cutOff() {
-	o.read.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it is closed already: that's what is wanted
+	o.read.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it fails only if it is closed already
 }
 
 // totals are the lines and bytes read; valid once pump has returned.

@@ -123,8 +123,7 @@ func TestASlowSinkLosesNothing(t *testing.T) {
 	}
 }
 
-// slow is a sink that needs longer for a process's output than is waited for a
-// stranger's.
+// slow is a sink that needs more time for a process's output than DrainTimeout.
 type slow struct {
 	counter
 	gate    chan struct{}

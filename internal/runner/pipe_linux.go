@@ -10,5 +10,5 @@ func pipe() (fds [2]int, err error) {
 	return fds, unix.SetNonblock(fds[0], true)
 }
 
-// readable is the request that tells how many bytes lie in a pipe.
+// readable is the request for the number of bytes in a pipe.
 const readable = unix.TIOCINQ

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Prepare checks and loads every command, held before its first instruction. On
-// error nothing of it is left and nothing was executed; the error is a
-// [*PrepareError], naming all of them, when commands are at fault.
+// Prepare checks and loads every command, and holds it before its first instruction. After an
+// error nothing is left and nothing was executed; if commands are at fault, the error is a
+// [*PrepareError] that names all of them.
 func (r *Runner) Prepare(ctx context.Context, spec Spec) (*Set, error) {
 	s := newSet(r, spec)
 	if err := r.enter(s); err != nil {
@@ -52,7 +52,7 @@ func (r *Runner) enter(s *Set) error {
 	return nil
 }
 
-// lookUp finds the programs; the result is what is wrong.
+// lookUp finds the programs, and returns the problems.
 func (s *Set) lookUp() []Problem {
 	var problems []Problem
 	for _, p := range s.procs {
@@ -72,8 +72,8 @@ func (s *Set) lookUp() []Problem {
 	return problems
 }
 
-// load makes what the programs that were found need, and has those that are
-// held started on the thread; the channel is closed when it is through.
+// load makes the outputs of the processes, and has those that are held started on the thread;
+// the channel is closed when that is done.
 func (s *Set) load(ctx context.Context) (<-chan struct{}, error) {
 	loaded := make(chan struct{})
 	s.cgroup = s.runner.newCgroup()
@@ -102,8 +102,8 @@ func (s *Set) load(ctx context.Context) (<-chan struct{}, error) {
 	return loaded, nil
 }
 
-// loadProblems waits for the load and tells what went wrong. The error is one
-// that no command is to blame for.
+// loadProblems waits for the load and returns the problems. The error is one that is not a
+// command's fault.
 func (s *Set) loadProblems(ctx context.Context, loaded <-chan struct{}) ([]Problem, error) {
 	select {
 	case <-loaded:
@@ -125,8 +125,8 @@ func (s *Set) loadProblems(ctx context.Context, loaded <-chan struct{}) ([]Probl
 	return problems, nil
 }
 
-// explainFailure says why a program that had been found could not be loaded. It
-// is looked for again first, as its directory, or itself, may be gone by now.
+// explainFailure says why a program that had been found could not be loaded. It first looks for
+// it again, because the program or its directory may be gone by now.
 func (p *process) explainFailure() error {
 	if _, err := lookUp(p.command); err != nil {
 		return err
@@ -134,8 +134,8 @@ func (p *process) explainFailure() error {
 	return explainStart(p.path, p.failure)
 }
 
-// isCommands reports whether an error of a start is the command's fault, and
-// not one of this machine's limits.
+// isCommands reports whether an error of a start is the command's fault, and not due to this
+// machine's limits.
 func isCommands(err error) bool {
 	for _, errno := range []syscall.Errno{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE} {
 		if errors.Is(err, errno) {
@@ -160,9 +160,8 @@ func (p *process) makeOutputs() error {
 	return nil
 }
 
-// undo takes back whatever Prepare has done, which is all over when loaded is
-// closed. A start that hangs (a program on a file system that doesn't answer)
-// isn't waited for: it is undone when it is through.
+// undo takes back what Prepare has done, once loaded is closed. It does not wait for a start
+// that hangs (a program on a file system that doesn't answer): that is undone when it is done.
 func (s *Set) undo(loaded <-chan struct{}) {
 	undone := make(chan struct{})
 	go func() {
@@ -190,13 +189,12 @@ func (p *process) undo() {
 	if p.pid == 0 {
 		return
 	}
-	unix.Kill(p.pid, unix.SIGKILL) //nolint:errcheck // it's there until it is reaped
+	unix.Kill(p.pid, unix.SIGKILL) //nolint:errcheck // it exists until it is reaped
 	reap(p.pid)
 	p.set.runner.forget(p.pid)
 }
 
-// marked is the environment env with the entries of mark, which replace those
-// of the same name.
+// marked is env with the entries of mark, which replace those of the same name.
 func marked(env, mark []string) []string {
 	all := make([]string, 0, len(env)+len(mark))
 	for _, entry := range env {

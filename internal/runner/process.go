@@ -13,11 +13,11 @@ import (
 var (
 	// errGone: the process ended before it was held.
 	errGone = errors.New("the process is gone")
-	// ErrNotEnded is the error of a process that was given up.
+	// ErrNotEnded is the error of a process that was given up after KILL.
 	ErrNotEnded = errors.New("it does not react to KILL")
 )
 
-// phase is where a single process is in its life. It only ever rises.
+// phase is how far a single process is. It only ever increases.
 type phase uint8
 
 const (
@@ -26,8 +26,8 @@ const (
 	phaseDropped              // stopped before it could begin
 )
 
-// A process is a command on its way. Fields below mu are guarded by the set's
-// mutex; the others don't change once the goroutines that read them are started.
+// A process is a command of a set. The last group of fields is guarded by the set's mutex; the
+// others don't change once the goroutines that read them have started.
 type process struct {
 	set     *Set
 	index   int
@@ -38,21 +38,21 @@ type process struct {
 	outputs [2]*output
 
 	pid     int      // also of its group; 0 until started
-	pidFile *os.File // to wait for its end; nil where there is no such thing
-	floor   int64    // the system's figure for its memory is right above this
+	pidFile *os.File // to wait for its end; nil if there are no pidfds
+	floor   int64    // the system's figure for its memory is valid only above this
 	began   time.Time
 	failure error // why it couldn't be started at the release
 
 	announced chan struct{} // closed when the sink knows that it began
-	abandoned chan struct{} // closed when nobody waits for its end any more
+	abandoned chan struct{} // closed when its end is not waited for any more
 
 	// Guarded by the set's mutex.
 	phase  phase
 	ended  bool // a zombie until the set is over, or never started
-	reaped bool // its pid may belong to somebody else by now
+	reaped bool // its pid may belong to another process by now
 	left   bool // it could not be ended, and was given up
-	termed bool // it had TERM before it ended
-	killed bool // it had KILL before it ended
+	termed bool // it was sent TERM before it ended
+	killed bool // it was sent KILL before it ended
 	peak   int64
 }
 
@@ -81,7 +81,7 @@ func (p *process) begin() {
 	}
 }
 
-// signalGroup sends sig to the process and all that is left in its group.
+// signalGroup sends sig to all that is left of the process's group.
 func (p *process) signalGroup(sig syscall.Signal) {
 	if p.pid > 0 && !p.reaped {
 		p.set.runner.sys.kill(-p.pid, sig) //nolint:errcheck // it may have ended, and set-uid programs may refuse
@@ -98,7 +98,7 @@ func (p *process) closeOutputs() {
 	}
 }
 
-// awaitBlocking waits for the process by a call that blocks a thread.
+// awaitBlocking waits for the process with a call that blocks a thread.
 func (p *process) awaitBlocking(wait func() (ending, error)) (ending, error) {
 	type answer struct {
 		end ending
@@ -121,11 +121,11 @@ func (p *process) awaitBlocking(wait func() (ending, error)) (ending, error) {
 func (p *process) abandon() {
 	close(p.abandoned)
 	if p.pidFile != nil {
-		p.pidFile.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // closed: then nobody waits
+		p.pidFile.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it fails only if it is closed already
 	}
 }
 
-// exit is what the sink is told of the end; under the set's mutex.
+// exit is what the sink is told about the end; under the set's mutex.
 func (p *process) exit(end ending, err error, at time.Time) Exit {
 	e := Exit{
 		Code: end.code, Signal: end.signal,

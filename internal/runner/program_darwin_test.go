@@ -1,6 +1,6 @@
 package runner
 
-// programs are what else the test binary can be: programs that run sets.
+// programs are other roles of the test binary: programs that run sets.
 var programs map[string]func(args []string) int
 
 // tracer is not played here: its test is for Linux.

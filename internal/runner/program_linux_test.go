@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// programs are what else the test binary can be: programs that run sets.
+// programs are other roles of the test binary: programs that run sets.
 var programs = map[string]func(args []string) int{"exclusive": exclusiveProgram, "killed": killedProgram, "starved": starvedProgram, "unended": unendedProgram}
 
 // exclusiveProgram runs a set whose process leaves an orphan without mark, in a
@@ -81,7 +81,7 @@ func killedProgram(args []string) int {
 		loseGuard(r)
 	}
 	fmt.Print(strings.ReplaceAll(said.text(), "\n", " "))
-	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // then the test waits in vain
+	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // the test would notice
 	select {}
 }
 
@@ -93,7 +93,7 @@ func loseGuard(r *Runner) {
 		return r.guard.pid
 	}
 	first := pid()
-	syscall.Kill(first, syscall.SIGKILL) //nolint:errcheck // then there is no other, and the test fails
+	syscall.Kill(first, syscall.SIGKILL) //nolint:errcheck // the test would notice
 	for pid() == first || pid() == 0 {
 		<-time.After(time.Millisecond)
 	}
@@ -137,7 +137,7 @@ func (g *gatherer) wait(n int) {
 
 // tracer is a program that traces one of its own, as a debugger does.
 func tracer() int {
-	runtime.LockOSThread() // which is who traces
+	runtime.LockOSThread() // the thread is the tracer
 	pid, err := syscall.ForkExec(os.Args[0], []string{os.Args[0], childPrefix + "deaf"}, &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Ptrace: true, Setsid: true},
 	})

@@ -9,23 +9,20 @@ import (
 	"golang.org/x/term"
 )
 
-// A command with a terminal
+// A command with a terminal Programs whose standard output is a terminal write line by line,
+// where on a pipe they would buffer kilobytes. The terminal is raw, so that bytes come as they
+// were written, and it has no input.
 //
-// Programs that find a terminal as their standard output write line by line,
-// where on a pipe they would keep kilobytes to themselves. The terminal is raw,
-// so that bytes come as they were written, and nobody types on it.
-//
-// The process leads a session of its own, so it leads its group too, as others
-// do. But the terminal does not control that session. If it did, the kernel would
-// send HUP to the whole group when the leader ends: in a stop, whatever the
-// leader has started, and that is still cleaning up after TERM, would lose the
-// rest of its grace; and on macOS its terminal.
+// The process leads a session of its own, so like others it also leads its group. But the
+// terminal does not control that session. If it did, the kernel would send HUP to the whole
+// group when the leader ends: in a stop, children that are still cleaning up after TERM would
+// lose the rest of their grace period, and on macOS their terminal.
 
-// terminalSize is what a program finds if it asks.
+// terminalSize is the size that programs see.
 var terminalSize = pty.Winsize{Rows: 24, Cols: 80}
 
-// makeTerminal makes the terminal of a process. What is written to it comes as
-// standard output; standard error ends before it begins.
+// makeTerminal makes the terminal of a process. Everything written to it counts as standard
+// output; standard error is closed from the beginning.
 func (p *process) makeTerminal() error {
 	ours, theirs, err := openTerminal()
 	if err != nil {
@@ -66,7 +63,7 @@ func openTerminal() (ours, theirs int, err error) {
 	return ours, theirs, nil
 }
 
-// duplicate gives a descriptor of f that Go's runtime has no part in.
+// duplicate returns a descriptor of f that Go's runtime does not manage.
 func duplicate(f *os.File, nonblocking bool) (int, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -79,7 +76,7 @@ func duplicate(f *os.File, nonblocking bool) (int, error) {
 	return fd, nil
 }
 
-// files are what the child has as standard input, output and error output.
+// files are the child's standard input, output and error.
 func (p *process) files(null int) []uintptr {
 	out := uintptr(p.outputs[Stdout].write)
 	if p.command.Pty {

@@ -132,14 +132,15 @@ func TestWhatALeaderOfATerminalHasStartedKeepsItsGrace(t *testing.T) {
 	for name, options := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// A terminal that controlled the session would cost the child its life
-			// when the leader ends. What its shell says of its own sleep is not wanted.
+			// If the terminal controlled the session, the child would be killed when the leader
+			// ends. What
+			// its shell prints about the sleep is discarded.
 			until := filepath.Join(t.TempDir(), "on")
 			child := `exec 2>/dev/null; trap "until [ -e ` + until + ` ]; do sleep 0.01; done; echo saved; exit 0" TERM; echo there; while :; do sleep 0.01; done`
 			tr := prepare(t, newRunner(t, options), terminal(shell(t, `sh -c '`+child+`' & exec sleep 1000`)))
 			tr.release(t)
 			tr.await(t, "the child", func() bool { return tr.text(0, Stdout) == "there\n" })
-			tr.Stop(time.Now(), patience)
+			tr.Stop(time.Now(), waitLimit)
 			tr.await(t, "the leader's end", func() bool { _, ended := tr.exits[0]; return ended })
 			if err := os.WriteFile(until, nil, 0o600); err != nil {
 				t.Fatal(err)

@@ -2,8 +2,8 @@ package runner
 
 import "time"
 
-// sampleEvery is the time between two looks at the memory of processes; the
-// first ones come sooner.
+// sampleEvery is the time between two samples of the processes' memory; the first ones come
+// sooner.
 const sampleEvery = time.Second
 
 // samplePeaks notes the peak memory of the commands until stop is closed.
@@ -43,7 +43,7 @@ func (s *Set) begun() []int {
 	return pids
 }
 
-// notePeak notes what was found for a command; 0 is nothing found.
+// notePeak notes a sample of a command's memory; 0 means that there is none.
 func (s *Set) notePeak(pid int, peak int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *Set) notePeak(pid int, peak int64) {
 	}
 }
 
-// maxRSS is the peak memory, given what the system says; under the set's mutex.
+// maxRSS is the peak memory, given the system's figure; under the set's mutex.
 func (p *process) maxRSS(reported int64) int64 {
 	if reported > p.floor {
 		return reported

@@ -9,12 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How peak memory is known
-//
-// The kernel's own figure for a process begins with the peak of the program
-// that started it, as of the exec. So below what this program itself has used
-// it says nothing; then the last of the samples taken while the process lived
-// is reported, and nothing if it ended before the first.
+// How peak memory is known The kernel's figure for a process starts with the peak of the
+// program that started it, as of the exec. So a figure that is not above what this program
+// itself has used is meaningless; then the last of the samples taken while the process lived is
+// reported, or 0 if it ended before the first.
 
 // ownPeak is the peak resident memory of this program in bytes.
 func ownPeak() int64 {

@@ -1,16 +1,16 @@
-// Package runner runs sets of commands on this host: it prepares all of a set,
-// releases them together, watches them, stops them together, and leaves
-// nothing. It knows neither queue nor message.
+// Package runner runs sets of commands on this host: it prepares all of a set, releases them
+// together, watches them, stops them together, and leaves nothing behind. It knows neither
+// queues nor messages.
 //
-// On Linux [Runner.Prepare] starts every command and holds it by ptrace at its
-// exec: the program is found and loaded, and not one instruction of it has run.
-// [Set.Release] lets all of them go at one instant. Where that is refused, or
-// not Linux, commands are checked when prepared and started in a tight loop at
-// the release; [Set.Hold] tells which way was taken.
+// On Linux [Runner.Prepare] starts every command and holds it by ptrace at its exec: the
+// program is found and loaded, and not one instruction of it has run. [Set.Release] lets all of
+// them go at one instant. Where ptrace is not allowed, and on other systems, commands are
+// checked when prepared and started in a tight loop at the release; [Set.Hold] tells which way
+// was taken.
 //
-// What a command starts belongs to its set, also what left its process group:
-// see escapees_linux.go for how it is found, and guard.go for who sees to it
-// when this program is killed.
+// All descendants of a command belong to its set, even if they have left its process group: see
+// escapees_linux.go for how they are found, and guard_linux.go for what ends them when this
+// program is killed.
 package runner
 
 import (
@@ -23,67 +23,70 @@ import (
 type Options struct {
 	Log *slog.Logger // nil: no log
 
-	// Exclusive: this program starts no children but the runner's, so that any
-	// orphan it inherits (PR_SET_CHILD_SUBREAPER) is the runner's to reap and,
-	// when no set is active, to kill, whatever its environment says.
+	// Exclusive says that this program starts no children except through the runner. So the
+	// runner may reap any orphan that the program inherits (PR_SET_CHILD_SUBREAPER) and, when
+	// no set is active, kill it, whatever its environment says.
 	Exclusive bool
 
-	// Guard: start a copy of this program that outlives it, to kill what is
-	// left of active sets should this one be killed. Its main must begin with a
-	// call of [GuardMain]. Linux only; ignored elsewhere.
+	// Guard starts a copy of this program that outlives it, to kill what is left of active
+	// sets if
+	// this one is killed. The program's main must begin with a call of [GuardMain]. Linux only;
+	// ignored elsewhere.
 	Guard bool
 
 	// NoPtrace starts commands at the release even where they could be held.
 	NoPtrace bool
-	// NoCgroup finds descendants by tree and environment even where a cgroup
-	// could be had.
+	// NoCgroup finds descendants by process tree and environment even if cgroups could be
+	// used.
 	NoCgroup bool
 }
 
-// A Command is one process-to-be. It gets /dev/null as its standard input, if not
-// a terminal, and a process group of its own.
+// A Command describes one process. It gets a process group of its own, and /dev/null as its
+// standard input, or a terminal.
 type Command struct {
 	Name  string        // for errors; need not be unique
 	Argv  []string      // the program and its arguments
-	Dir   string        // where it begins; must exist. Empty: this program's own
+	Dir   string        // its working directory, which must exist. Empty: this program's own
 	Env   []string      // the whole environment, "KEY=value"; PATH in it is where the program is looked for
-	Delay time.Duration // how long after the release it is to begin
-	// Search: a program named by a relative path with a slash is looked for in
-	// Dir, then in each of these directories.
+	Delay time.Duration // how long after the release it starts
+	// Search lists the directories in which a program named by a relative path with a slash
+	// is
+	// looked up, after Dir.
 	Search []string
-	// Pty: standard input, output and error output are one terminal, on which
-	// nobody types. All that is written to it comes as standard output.
+	// Pty makes standard input, output and error one terminal, without input. Everything
+	// that is
+	// written to it counts as standard output.
 	Pty bool
 }
 
 // A Spec is a set of commands that belong together.
 type Spec struct {
 	Commands []Command
-	// Mark: environment entries ("DOWNBEAT_RUN=...", "DOWNBEAT_HOST=...") that
-	// replace those of the same name in every command's environment, by which
-	// descendants that left their process group are known. Different sets need
-	// different marks.
+	// Mark holds environment entries ("DOWNBEAT_RUN=...", "DOWNBEAT_HOST=...") that replace
+	// those
+	// of the same name in every command's environment. Descendants that have left their process
+	// group are recognised by them. Different sets need different marks.
 	Mark []string
-	Sink Sink // nil: nobody is told
+	Sink Sink // may be nil
 }
 
-// A Sink is told what happens. For one command Started comes first; Output
-// and Exited come in any order. Output is called concurrently for different
-// streams, in order for one; data is valid during the call only; a call that
-// blocks holds the process back (its pipe fills). Times carry monotonic
-// readings.
+// A Sink is told what happens. For each command Started comes first; Output and Exited come in
+// any order. Output is called concurrently for different streams, and in order for each; data
+// is valid only during the call; a call that blocks makes the process wait (its pipe fills).
+// Times have monotonic readings.
 type Sink interface {
-	// Started tells that the command began to execute at the time at.
+	// Started says that the command began to execute at the time at.
 	Started(command, pid int, at time.Time)
-	// Output hands over what one read returned: any bytes, at least one.
+	// Output passes on what one read returned: any bytes, at least one.
 	Output(command int, stream Stream, at time.Time, data []byte)
 	// Exited is called once for each command that began, and for one that
-	// could not be started after all (Exit.Err). A command that was stopped
-	// before it began is not heard of.
+	// could not be started after all (Exit.Err). It is not called for a command that was
+	// stopped
+	// before it began.
 	Exited(command int, exit Exit)
 }
 
-// A StreamSink is a Sink that wants to know when a stream has ended.
+// A StreamSink is a Sink that is also told when a stream has ended.
 type StreamSink interface {
 	Sink
 	// Closed comes after the last Output of the stream. It isn't called for a
@@ -107,9 +110,8 @@ func (s Stream) String() string {
 	return "stdout"
 }
 
-// Exit is the end of a process. It is reported as soon as the process itself
-// has ended; its output may go on (descendants may hold the pipe) until the set
-// is over.
+// Exit is the end of a process. It is reported as soon as the process itself has ended; more
+// output may come (descendants may hold the pipe) until the set is over.
 type Exit struct {
 	Code    int       // -1 if ended by Signal
 	Signal  string    // such as "SIGKILL"; empty if it exited
@@ -118,13 +120,13 @@ type Exit struct {
 	// User and System are the CPU time of the process and of those of its
 	// children that it waited for.
 	User, System time.Duration
-	// MaxRSS is the largest resident memory in bytes, of the process or of the
-	// largest child that it waited for. On Linux it may be a little low if it
-	// is below what this program uses, and then 0, for unknown, if the process
-	// lived for milliseconds only (see rss_linux.go).
+	// MaxRSS is the largest resident memory in bytes, of the process or of the largest
+	// child
+	// that it waited for. On Linux, a value below what this program uses may be a little too
+	// low, or 0, for unknown, if the process lived only for milliseconds (see rss_linux.go).
 	MaxRSS  int64
 	Stopped bool  // TERM was sent before it ended
-	Killed  bool  // still there when the grace was over
+	Killed  bool  // it was still running when the grace period was over
 	Err     error // could not be started after all; nothing else is set then
 }
 
@@ -142,9 +144,9 @@ type PrepareError struct {
 	Problems []Problem
 }
 
-// A Problem is what is wrong with one command. Err wraps fs.ErrNotExist and
-// [os/exec.ErrNotFound] for a program or directory that isn't there, and
-// fs.ErrPermission for a program that is, but can't be executed.
+// A Problem says what is wrong with one command. Err wraps fs.ErrNotExist and
+// [os/exec.ErrNotFound] for a program or directory that doesn't exist, and fs.ErrPermission for
+// a program that exists but can't be executed.
 type Problem struct {
 	Command int
 	Name    string
@@ -160,7 +162,7 @@ func (e *PrepareError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Unwrap gives errors.Is and errors.As each problem.
+// Unwrap returns the problems, for errors.Is and errors.As.
 func (e *PrepareError) Unwrap() []error {
 	errs := make([]error, len(e.Problems))
 	for i := range e.Problems {
@@ -177,27 +179,30 @@ func (p Problem) Error() string {
 	return p.Name + ": " + p.Err.Error()
 }
 
-// Result tells of a set that is over.
+// Result describes a set that is over.
 type Result struct {
 	Totals []Total // one for each command
-	Swept  int     // descendants outside their groups that had to be killed
-	// Left are the processes that could not be ended within [KillTimeout]: those
-	// that hang in the kernel, and set-uid programs of other users. It is nil if
-	// nothing is left. The runner goes on trying: see [Runner.Leftovers].
+	Swept  int     // how many descendants outside their groups had to be killed
+	// Left are the processes that could not be ended within [KillTimeout]: those that hang
+	// in the
+	// kernel, and set-uid programs of other users. It is nil if nothing is left. The runner
+	// keeps trying: see [Runner.Leftovers].
 	Left *LeftError
 }
 
 // Total is what a process wrote; a last line without newline counts as a line.
 type Total struct{ StdoutLines, StdoutBytes, StderrLines, StderrBytes uint64 }
 
-// Bounds of what the runner waits for by itself.
+// Timeouts of the runner's own.
 const (
-	// LeftoverGrace is what descendants have between TERM and KILL when the
-	// commands have ended by themselves.
+	// LeftoverGrace is the time that descendants have between TERM and KILL when the
+	// commands
+	// have ended by themselves.
 	LeftoverGrace = 2 * time.Second
-	// KillTimeout is how long what got KILL may take to disappear.
+	// KillTimeout is how long a process may take to disappear after KILL.
 	KillTimeout = 10 * time.Second
-	// DrainTimeout is how long, once nothing of the set is left, output is read
-	// from a pipe that a process outside the set holds open.
+	// DrainTimeout is how long output is read, once nothing of the set is left, from a pipe
+	// that
+	// a process outside the set holds open.
 	DrainTimeout = 2 * time.Second
 )

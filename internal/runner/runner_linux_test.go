@@ -76,7 +76,7 @@ func TestACommandDoesNotInheritWhatIsNotItsOwn(t *testing.T) {
 		cat /proc/$$/timerslack_ns`))
 	tr.release(t)
 	tr.end(t)
-	inherited := 0 // by this program, from who started it
+	inherited := 0 // by this program, from its parent
 	for fd := 3; fd < 1024; fd++ {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		target, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
@@ -91,8 +91,8 @@ func TestACommandDoesNotInheritWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
-// ignored are the signals that this program ignores: those that its parent has
-// it ignore, as nohup does, since the Go runtime ignores none by itself.
+// ignored are the signals that this program ignores because its parent did, like nohup; the Go
+// runtime ignores none by itself.
 func ignored(t *testing.T) string {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -10,22 +10,20 @@ import (
 // ErrReleased is what Release returns when it was called before.
 var ErrReleased = errors.New("the set has been released already")
 
-// A Set is a set of prepared, then running commands. Its methods may be called
-// concurrently.
-//
-// Who does what: the runner's thread begins and asks to stop (begin, terminate);
-// conduct, one goroutine, sees to the end; each process has a goroutine that
-// waits for it, and one for each of its streams; announce tells the sink of
-// starts. The sink is never called by who keeps time.
+// A Set is a set of prepared, then running commands. Its methods may be called concurrently.
+// The runner's thread starts the commands and sends TERM (begin, terminate). One goroutine,
+// conduct, takes the set to its end. Each process has a goroutine that waits for it, and one
+// for each of its streams. announce tells the sink about starts: the thread never calls the
+// sink, so that a slow sink can't delay it.
 type Set struct {
 	runner *Runner
 	spec   Spec
 	procs  []*process
 	cgroup *cgroup // nil: descendants are found by tree and environment
 
-	ended    chan *process // those that ended, failed or were dropped; room for all
-	changed  chan struct{} // a deadline was set or brought forward; room for one
-	released chan struct{} // closed when what is not delayed has begun, or won't
+	ended    chan *process // those that ended, failed or were dropped; has room for all
+	changed  chan struct{} // a deadline was set or brought forward; has room for one
+	released chan struct{} // closed when all that are not delayed have begun, or never will
 	stopped  chan struct{}
 	done     chan struct{}
 	tasks    sync.WaitGroup // goroutines of processes and streams
@@ -34,9 +32,9 @@ type Set struct {
 	state     state
 	stopping  bool      // Stop was called
 	termAt    time.Time // when TERM is due; if stopping
-	killAt    time.Time // when KILL is due; if stopping, or what is left has had TERM
+	killAt    time.Time // when KILL is due; if stopping, or if descendants were sent TERM
 	stoppedAt time.Time
-	killedAt  time.Time // when KILL was sent first
+	killedAt  time.Time // when KILL was first sent
 	result    Result
 }
 
@@ -59,8 +57,8 @@ func newSet(r *Runner, spec Spec) *Set {
 	return s
 }
 
-// Hold tells how the set waits for its release. It is HoldPtrace when all are
-// held but those that Unheld names.
+// Hold tells how the set waits for its release. It is HoldPtrace if all commands are held
+// except those that Unheld names.
 func (s *Set) Hold() Hold {
 	if s.runner.holds {
 		return HoldPtrace
@@ -68,8 +66,8 @@ func (s *Set) Hold() Hold {
 	return HoldNone
 }
 
-// Unheld names the commands that are started at the release though others are
-// held: tracing would take their privileges (set-uid, file capabilities).
+// Unheld names the commands that are started at the release although others are held, because
+// tracing would take their privileges away (set-uid, file capabilities).
 func (s *Set) Unheld() []string {
 	var names []string
 	for _, p := range s.procs {
@@ -80,10 +78,10 @@ func (s *Set) Unheld() []string {
 	return names
 }
 
-// Release lets all commands begin at the instant at (by its monotonic reading,
-// if it has one); one in the past means now. It returns once every command
-// without delay has begun; one that could not be started after all is reported
-// by its Exit. It may be called once. After Stop it does nothing.
+// Release starts all commands at the instant at (by its monotonic reading, if it has one), or
+// now if that is in the past. It returns once every command without delay has begun. A command
+// that could not be started after all is reported by its Exit. Release may be called once.
+// After Stop it does nothing.
 func (s *Set) Release(at time.Time) error {
 	s.mu.Lock()
 	moved := s.move(eventRelease)
@@ -104,15 +102,15 @@ func (s *Set) Release(at time.Time) error {
 	}
 }
 
-// begin releases everything without delay and has the rest released in time;
-// on the thread.
+// begin releases all commands without delay and plans the release of the others; on the thread.
 func (s *Set) begin(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.move(eventInstant) {
 		return
 	}
-	// Those that are held first: a detach takes microseconds, a start a thousand times as long.
+	// Held commands come first: a detach takes microseconds, a start a thousand times as
+	// long.
 	for _, p := range s.procs {
 		if p.holds && p.command.Delay <= 0 {
 			p.begin()
@@ -133,7 +131,7 @@ func (s *Set) begin(at time.Time) {
 	s.tasks.Go(func() { s.announce(first) })
 }
 
-// beginLate releases one that has a delay; on the thread.
+// beginLate releases a command that has a delay; on the thread.
 func (s *Set) beginLate(p *process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,8 +142,8 @@ func (s *Set) beginLate(p *process) {
 	s.tasks.Go(func() { s.announce([]*process{p}) })
 }
 
-// announce sets the watchers on processes that have begun and then tells the
-// sink, so that a slow sink doesn't make their ends look later than they were.
+// announce starts the watchers of processes that have begun, and then tells the sink. In this
+// order a slow sink doesn't make their ends look later than they were.
 func (s *Set) announce(procs []*process) {
 	for _, p := range procs {
 		for _, o := range p.outputs {
@@ -187,7 +185,7 @@ func (s *Set) watch(p *process) {
 	}
 }
 
-// active reports whether anything of the set may be executing.
+// active reports whether a process of the set may be executing.
 func (s *Set) active() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,15 +204,15 @@ func (s *Set) hasEnded(pid int) bool {
 	return false
 }
 
-// move makes the move that e means and reports whether it means one; under the mutex.
+// move changes the state as e asks for, and reports whether it did; under the mutex.
 func (s *Set) move(e event) bool {
 	next, ok := s.state.next(e)
 	s.state = next
 	return ok
 }
 
-// Done is closed when nothing is left: every process reaped, every descendant
-// ended, all output delivered.
+// Done is closed when the set is over: every process reaped, every descendant ended, all output
+// delivered.
 func (s *Set) Done() <-chan struct{} { return s.done }
 
 // Result is valid once Done is closed.

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// patience bounds every wait of the tests; it is never waited for in vain.
-const patience = 60 * time.Second
+// waitLimit bounds every wait of the tests; a test that passes never waits that long.
+const waitLimit = 60 * time.Second
 
 // A recorder is a sink that remembers.
 type recorder struct {
 	mu      sync.Mutex
-	changed chan struct{} // closed and made anew at every change
+	changed chan struct{} // closed and replaced at every change
 	started map[int]time.Time
 	pids    map[int]int
 	out     map[string]*bytes.Buffer // by "command/stream"
@@ -92,7 +92,7 @@ func (r *recorder) Exited(command int, exit Exit) {
 // await waits until the condition, called under the mutex, holds.
 func (r *recorder) await(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(waitLimit)
 	defer timeout.Stop()
 	for {
 		r.mu.Lock()
@@ -210,7 +210,7 @@ func (tr *trial) end(t *testing.T) Result {
 	t.Helper()
 	select {
 	case <-tr.Done():
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatal("the set does not end")
 	}
 	for _, wrong := range tr.wrong {

@@ -2,7 +2,7 @@ package runner
 
 import "time"
 
-// sleepPrecisely sleeps for d; the scheduler is as precise as it gets.
+// sleepPrecisely sleeps for d; nothing more precise than the scheduler is available.
 func sleepPrecisely(d time.Duration) {
 	<-time.After(d)
 }

@@ -7,10 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleepPrecisely sleeps for d, and not for the 50 µs more that the kernel may
-// add to a thread's sleep by default. It is a raw system call: the scheduler
-// doesn't take the processor away from the goroutine, which would have to wait
-// for one afterwards. So d must be short.
+// sleepPrecisely sleeps for d, without the 50 µs that the kernel may add to a thread's sleep by
+// default. It is a raw system call: Go's scheduler doesn't take the processor away from the
+// goroutine, which would have to wait for one afterwards. So d must be short.
 func sleepPrecisely(d time.Duration) {
 	var now unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) != nil {
@@ -18,7 +17,7 @@ func sleepPrecisely(d time.Duration) {
 	}
 	until := unix.NsecToTimespec(now.Nano() + int64(d))
 
-	// Not for longer than this sleep, as children inherit the slack.
+	// Only for this sleep, because children inherit the slack.
 	setTimerSlack(1)
 	defer setTimerSlack(0)
 	for {

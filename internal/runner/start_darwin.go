@@ -2,7 +2,8 @@ package runner
 
 import "syscall"
 
-// start starts p's program. Nothing can be held before its first instruction here.
+// start starts p's program. On this system processes can't be held before their first
+// instruction.
 func (p *process) start(null int, _ bool) error {
 	pid, err := syscall.ForkExec(p.path, p.command.Argv, &syscall.ProcAttr{
 		Dir:   p.command.Dir,
@@ -22,7 +23,7 @@ func canHold(int, *cgroup) bool { return false }
 
 func privileged(string) bool { return false }
 
-// A cgroup is what this system doesn't have.
+// This system has no cgroups.
 type cgroup struct{}
 
 func removeStaleCgroups(string)              {}

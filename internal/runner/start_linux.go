@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// start starts p's program. With held it is stopped at its exec when start
-// returns, traced by the calling thread, and dies with this program.
+// start starts p's program. If held is set, it is stopped at its exec when start returns,
+// traced by the calling thread, and dies with this program.
 func (p *process) start(null int, held bool) error {
 	pidfd := -1
 	attr := &syscall.ProcAttr{
@@ -19,7 +19,7 @@ func (p *process) start(null int, held bool) error {
 		Sys: &syscall.SysProcAttr{
 			Setpgid:   !p.command.Pty,
 			Setsid:    p.command.Pty,
-			Pdeathsig: syscall.SIGKILL, // allowed, as the thread lives as long as the runner
+			Pdeathsig: syscall.SIGKILL, // allowed, because the thread lives as long as the runner
 			Ptrace:    held,
 			PidFD:     &pidfd,
 		},
@@ -42,8 +42,8 @@ func (p *process) start(null int, held bool) error {
 	return err
 }
 
-// holdAtExec waits until the child has reached the stop after its exec. From
-// then on it dies with this program, which a detach ends again.
+// holdAtExec waits until the child has reached the stop after its exec. From then on, until it
+// is detached, it dies with this program.
 func holdAtExec(pid int) error {
 	var early []syscall.Signal
 	for {
@@ -60,7 +60,7 @@ func holdAtExec(pid int) error {
 		if status.StopSignal() == syscall.SIGTRAP {
 			break
 		}
-		// Somebody sent it a signal before it was there. It has to come after the exec's.
+		// Someone sent it a signal before the exec. It has to be delivered afterwards.
 		early = append(early, status.StopSignal())
 		if err := unix.PtraceCont(pid, 0); err != nil {
 			return fmt.Errorf("continue to its exec: %w", err)
@@ -75,15 +75,14 @@ func holdAtExec(pid int) error {
 	return nil
 }
 
-// letGo releases a held process. An error means that it is gone, which whoever
-// waits for it will see.
+// letGo releases a held process. An error means that it is gone, which its watcher will notice.
 func (p *process) letGo() {
 	unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(p.pid), 0, 0, 0, 0) //nolint:errcheck // see above
 }
 
-// canHold reports whether a program can be traced from its exec on, and
-// whether it can be started in a cgroup of its own. It tries with this very
-// program, which is killed before its first instruction.
+// canHold reports whether a program can be traced from its exec on, and whether it can be
+// started in a cgroup of its own. It tries that with a copy of this program, which is killed
+// before its first instruction.
 func canHold(null int, dir *cgroup) bool {
 	attr := &syscall.ProcAttr{
 		Files: []uintptr{uintptr(null), uintptr(null), uintptr(null)},
@@ -102,8 +101,8 @@ func canHold(null int, dir *cgroup) bool {
 	return held == nil
 }
 
-// privileged reports whether tracing would take privileges from the program at
-// path: its exec ignores set-uid bits and file capabilities.
+// privileged reports whether the program at path has set-uid bits or file capabilities, which
+// the exec of a traced process ignores.
 func privileged(path string) bool {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {

@@ -1,6 +1,6 @@
 package runner
 
-// state is where a set is in its life:
+// state is the state of a set:
 //
 //	held ──release──> armed ──instant──> running ──stop──> terminating ──grace──> killing
 //	  └───────stop──────┴──stop──> killing  └─────────────gone────┴──────────gone────┴──> over
@@ -10,7 +10,7 @@ type state uint8
 
 const (
 	stateHeld        state = iota // prepared; Release has not been called
-	stateArmed                    // Release has been called, its instant has not come
+	stateArmed                    // Release has been called, but its instant has not come
 	stateRunning                  // released
 	stateTerminating              // TERM has been sent; the grace runs
 	stateKilling                  // KILL has been sent
@@ -32,7 +32,7 @@ const (
 	eventGone                 // nothing is left, or what is left can't be ended
 )
 
-// next is the state that follows e in s; false where e means nothing in s.
+// next is the state that follows s after e; false if e does not change s.
 func (s state) next(e event) (state, bool) {
 	switch {
 	case e == eventRelease && s == stateHeld:
@@ -40,7 +40,7 @@ func (s state) next(e event) (state, bool) {
 	case e == eventInstant && s == stateArmed:
 		return stateRunning, true
 	case e == eventStop && (s == stateHeld || s == stateArmed):
-		return stateKilling, true // nothing has begun, so there is nothing to ask politely
+		return stateKilling, true // nothing has begun, so no process could act on TERM
 	case e == eventStop && s == stateRunning:
 		return stateTerminating, true
 	case e == eventGrace && (s == stateRunning || s == stateTerminating):

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// late is how long after the instant of a stop TERM is sent without the thread,
-// should a start hang there.
+// late is how long after the instant of a stop TERM is sent without the thread, in case a start
+// hangs there.
 const late = time.Second
 
-// Stop sends TERM to every process group (and what is known to have escaped) at
-// the instant at, and after grace KILL to all that is left. It returns at once.
+// Stop sends TERM to every process group (and to descendants known to have left them) at the
+// instant at, and KILL to all that is left after the grace. It returns at once.
 //
-// On a set whose Release was not called, or is to happen after at, what is held
-// is killed without having executed anything; in the first case at once. When
-// TERM is sent, what is still held for a delay is killed in the same way. On a
-// set that is over it does nothing. It may be called again: the earlier
-// deadline wins.
+// If Release was not called, or is to happen after at, held commands are killed without having
+// executed anything; in the first case at once. Commands that are still held for a delay when
+// TERM is sent are killed in the same way. On a set that is over Stop does nothing. It may be
+// called again: the earlier deadline wins.
 func (s *Set) Stop(at time.Time, grace time.Duration) {
 	s.mu.Lock()
 	now := time.Now()
@@ -28,12 +27,12 @@ func (s *Set) Stop(at time.Time, grace time.Duration) {
 	s.runner.thread.at(at, s.terminate)
 	select {
 	case s.changed <- struct{}{}:
-	default: // conduct has not looked yet since the last time
+	default: // conduct has not seen the last change yet
 	}
 }
 
-// deadlines sets when TERM and KILL are due, unless they are earlier already;
-// under the mutex.
+// deadlines sets when TERM and KILL are due, unless they are due earlier already; under the
+// mutex.
 func (s *Set) deadlines(term, kill time.Time) {
 	if !s.stopping || term.Before(s.termAt) {
 		s.termAt = term
@@ -42,16 +41,15 @@ func (s *Set) deadlines(term, kill time.Time) {
 	s.killBy(kill)
 }
 
-// killBy has KILL due at the latest at the time at; under the mutex.
+// killBy makes KILL due at the time at, or earlier if it already was; under the mutex.
 func (s *Set) killBy(at time.Time) {
 	if s.killAt.IsZero() || at.Before(s.killAt) {
 		s.killAt = at
 	}
 }
 
-// Stopped is closed when TERM has been sent for a Stop, or what was held has
-// been killed for it; StoppedAt tells when. It stays open if the set is over
-// before that.
+// Stopped is closed when a Stop has sent TERM, or has killed what was held; StoppedAt tells
+// when. It stays open if the set is over before that.
 func (s *Set) Stopped() <-chan struct{} { return s.stopped }
 
 // StoppedAt is when TERM was sent, or what was held was killed; zero until then.
@@ -61,8 +59,7 @@ func (s *Set) StoppedAt() time.Time {
 	return s.stoppedAt
 }
 
-// terminate carries out a Stop whose instant has come; on the thread if that
-// is not held up.
+// terminate carries out a Stop whose instant has come; on the thread, unless that hangs.
 func (s *Set) terminate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +79,8 @@ func (s *Set) terminate() {
 	close(s.stopped)
 }
 
-// ask sends TERM to every group that began, in as short a time as possible, and
-// then has those continue that are stopped, as they couldn't act on it.
+// ask sends TERM to every group that began, as fast as possible, and then continues stopped
+// processes, which otherwise couldn't act on it.
 func (s *Set) ask() {
 	for _, p := range s.procs {
 		p.signalGroup(syscall.SIGTERM)
@@ -94,7 +91,7 @@ func (s *Set) ask() {
 	}
 }
 
-// drop makes sure that a process that hasn't begun never will; under the mutex.
+// drop makes sure that a process that hasn't begun never does; under the mutex.
 func (p *process) drop() {
 	if p.phase != phaseWaiting {
 		return

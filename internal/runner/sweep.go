@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// Sweep kills every process of this user whose environment carries all entries
-// of mark, and waits until it's gone; it returns how many. It is for what a
-// crashed program left, and never touches this program itself. The error wraps a
-// [*LeftError] when something is left after [KillTimeout], or when ctx ended; in
-// the first case the runner goes on trying.
+// Sweep kills every process of this user whose environment has all entries of mark, waits until
+// they are gone, and returns how many there were. It is for what a crashed program has left,
+// and never touches this program itself. The error wraps a [*LeftError] if something is left
+// after [KillTimeout], or when ctx ended; in the first case the runner keeps trying.
 func (r *Runner) Sweep(ctx context.Context, mark []string) (int, error) {
 	if len(mark) == 0 {
 		return 0, errors.New("sweep: no mark given, which would mean every process")

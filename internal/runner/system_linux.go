@@ -10,21 +10,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A system is how a runner sees and signals processes. Tests put something else
-// in the place of its functions.
+// A system reads and signals processes for a runner. Tests replace its functions.
 type system struct {
 	open func(name string) (*os.File, error)
-	kill func(pid int, sig syscall.Signal) error // as kill(2): a group has its id negated
+	kill func(pid int, sig syscall.Signal) error // like kill(2): a group's id is negative
 	send func(pidfd int, sig syscall.Signal) error
 
-	// reserve holds descriptors that are given up for a moment when this program
-	// has no other left: the end of a run must not depend on one being free.
+	// reserve holds descriptors that are freed for a moment when this program has no other
+	// left:
+	// the end of a run must not depend on a free one.
 	mu      sync.Mutex
 	reserve []*os.File
 }
 
-// reserved is how many descriptors are held back: a process is signalled by one,
-// and looked at by another.
+// reserved is how many descriptors are held back: one to signal a process, and one to read its
+// state.
 const reserved = 2
 
 func newSystem() *system {
@@ -37,7 +37,7 @@ func newSystem() *system {
 	return s
 }
 
-// close gives the reserve back.
+// close closes the reserve.
 func (s *system) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,14 +55,14 @@ func (s *system) refill() {
 	for len(s.reserve) < reserved {
 		f, err := os.Open(os.DevNull)
 		if err != nil {
-			return // what is short now may not be at the next time
+			return // there may be enough next time
 		}
 		s.reserve = append(s.reserve, f)
 	}
 }
 
-// lend does what needs descriptors, and does it again with those held back if
-// there were none. It must not be called within itself.
+// lend calls do, which needs descriptors, and if there were none calls it again with the
+// reserve. It must not be called within itself.
 func (s *system) lend(do func() error) error {
 	err := do()
 	if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) {
@@ -110,7 +110,7 @@ func (s *system) list(name string) (names []string, err error) {
 
 // signal signals the process d, if that is still the one that has its pid.
 func (s *system) signal(d proc, sig syscall.Signal) {
-	//nolint:errcheck // gone, not ours to signal, or not to be told now: it is looked at again
+	//nolint:errcheck // it is gone, not ours to signal, or can't be checked now: it will be checked again
 	s.lend(func() error {
 		fd, err := unix.PidfdOpen(d.pid, 0)
 		if err != nil && !errors.Is(err, unix.ENOSYS) {
@@ -127,7 +127,7 @@ func (s *system) signal(d proc, sig syscall.Signal) {
 			return nil
 		}
 		if err != nil {
-			return s.kill(d.pid, sig) // before Linux 5.3 there is nothing better
+			return s.kill(d.pid, sig) // before Linux 5.3 there are no pidfds
 		}
 		return s.send(fd, sig)
 	})

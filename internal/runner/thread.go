@@ -7,30 +7,33 @@ import (
 )
 
 const (
-	// precise is how long before a moment the thread stops doing anything
-	// else: Go's timers are late by up to a millisecond.
+	// precise is how long before a moment the thread stops doing anything else, because
+	// Go's
+	// timers are late by up to a millisecond.
 	precise = 2 * time.Millisecond
-	// slice is how long the thread then sleeps at a time, between looks at
-	// what else has become due at the same moment.
+	// slice is how long the thread then sleeps at a time, before it checks whether more has
+	// become
+	// due at the same moment.
 	slice = 250 * time.Microsecond
 )
 
-// A thread is the one operating-system thread that does what has to be done on
-// time or by the same thread for ever: it starts all children (the kernel kills
-// a child with Pdeathsig when the thread that started it ends, and only the
-// tracer itself can detach), releases them, and sends the TERM of a stop.
+// A thread is the one operating-system thread for everything that has to happen on time, or
+// always on the same thread: it starts all children (the kernel kills a child with Pdeathsig
+// when the thread that started it ends, and only the tracer itself can detach), releases them,
+// and sends the TERM of a stop.
 //
-// It serves all sets of a program. So it never sleeps for long, and what is due
-// at the same instant for several sets is done in one go.
+// It serves all sets of a program. So it never sleeps for long, and does everything that is due
+// at the same instant for several sets at once.
 type thread struct {
-	plans   chan moment // quick to take at any time
-	jobs    chan func() // take up to some milliseconds: not begun shortly before a moment
+	plans   chan moment // may be received at any time
+	jobs    chan func() // may take some milliseconds, so none is started shortly before a moment
 	quit    chan struct{}
 	done    chan struct{}
-	moments []moment // what is to come, in order; only the thread looks at it
+	moments []moment // what is planned, in order; used by the thread alone
 }
 
-// A moment is what the thread has to do at a time. The function must not block.
+// A moment is something that the thread has to do at a certain time. The function must not
+// block.
 type moment struct {
 	at time.Time
 	do func()
@@ -47,14 +50,14 @@ func newThread() *thread {
 	return t
 }
 
-// close ends the thread; what was planned and is not due is forgotten.
+// close ends the thread; plans that are not due are dropped.
 func (t *thread) close() {
 	close(t.quit)
 	<-t.done
 }
 
-// at has the thread call do at the time at, or at once when that has passed.
-// It does nothing when the thread has been closed.
+// at makes the thread call do at the time at, or at once if that has passed. It does nothing if
+// the thread has been closed.
 func (t *thread) at(at time.Time, do func()) {
 	select {
 	case t.plans <- moment{at, do}:
@@ -62,9 +65,8 @@ func (t *thread) at(at time.Time, do func()) {
 	}
 }
 
-// do has the thread call job soon; it doesn't wait for its end. It returns
-// false if giveUp was closed before the thread could take it, or the thread
-// has been closed.
+// do makes the thread call job soon, and doesn't wait for its end. It returns false if giveUp
+// was closed before the thread could take the job, or if the thread has been closed.
 func (t *thread) do(giveUp <-chan struct{}, job func()) bool {
 	select {
 	case t.jobs <- job:
@@ -78,7 +80,7 @@ func (t *thread) do(giveUp <-chan struct{}, job func()) bool {
 
 func (t *thread) run() {
 	defer close(t.done)
-	runtime.LockOSThread() // never unlocked: the operating system's thread ends with this goroutine
+	runtime.LockOSThread() // never unlocked: the operating-system thread ends with this goroutine
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -108,7 +110,7 @@ func (t *thread) run() {
 	}
 }
 
-// plan files m behind what is due at the same time.
+// plan inserts m after moments that are due at the same time.
 func (t *thread) plan(m moment) {
 	i := len(t.moments)
 	for i > 0 && t.moments[i-1].at.After(m.at) {
@@ -125,7 +127,7 @@ func (t *thread) untilNext() time.Duration {
 	return time.Until(t.moments[0].at)
 }
 
-// next does what is due first.
+// next carries out the first moment.
 func (t *thread) next() {
 	do := t.moments[0].do
 	t.moments = slices.Delete(t.moments, 0, 1)

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// awaitEnd returns when the process has ended; ErrNotEnded once it was abandoned.
-// Here a process can't be waited for and its resource usage be known without
-// reaping it; from then on its pid is no more used to signal its group.
+// awaitEnd returns when the process has ended, or ErrNotEnded once it was abandoned. On this
+// system the resource usage of a process is known only by reaping it; after that, its pid is
+// not used any more to signal its group.
 func (p *process) awaitEnd() (ending, error) {
 	return p.awaitBlocking(func() (ending, error) {
 		var (

@@ -25,8 +25,8 @@ const (
 	childDumped = 3 // CLD_DUMPED
 )
 
-// watchEnd makes a pidfd something that the runtime can wait for without
-// spending a thread on each process; nil if there is no pidfd (before Linux 5.3).
+// watchEnd makes a file of a pidfd, for which the runtime can wait without a thread for each
+// process; nil if there are no pidfds (before Linux 5.3).
 func watchEnd(pidfd int) *os.File {
 	if pidfd < 0 {
 		return nil
@@ -38,11 +38,10 @@ func watchEnd(pidfd int) *os.File {
 	return os.NewFile(uintptr(pidfd), "pidfd")
 }
 
-// awaitEnd returns when the process has ended; ErrNotEnded once it was abandoned.
+// awaitEnd returns when the process has ended, or ErrNotEnded once it was abandoned.
 //
-// The process stays a zombie until the set is over: as long as it is one,
-// neither its pid nor its process group's id is given to another process, so
-// the group can be signalled without ever hitting a stranger.
+// The process stays a zombie until the set is over. Until then neither its pid nor its process
+// group's id is given to another process, so signals to the group never hit an unrelated one.
 func (p *process) awaitEnd() (ending, error) {
 	if p.pidFile == nil {
 		return p.awaitBlocking(func() (ending, error) {
@@ -68,8 +67,8 @@ func (p *process) awaitEnd() (ending, error) {
 	return end, waitErr
 }
 
-// pollEnd asks for the end of a child without reaping it; with WNOHANG in
-// options it doesn't wait for it either.
+// pollEnd waits for the end of a child without reaping it; with WNOHANG in options it only
+// asks.
 func pollEnd(pid, options int) (bool, ending, error) {
 	var (
 		info  siginfo
@@ -100,7 +99,7 @@ func pollEnd(pid, options int) (bool, ending, error) {
 	return true, end, nil
 }
 
-// reap takes a child that has ended, or will within no time, out of the process table.
+// reap takes a child that has ended, or is about to, out of the process table.
 func reap(pid int) {
 	for {
 		_, err := unix.Wait4(pid, nil, unix.WALL, nil)
@@ -110,7 +109,7 @@ func reap(pid int) {
 	}
 }
 
-// reapEnded does so if the child has ended already.
+// reapEnded reaps a child if it has ended already.
 func reapEnded(pid int) {
 	unix.Wait4(pid, nil, unix.WALL|unix.WNOHANG, nil) //nolint:errcheck // it is tried again
 }

@@ -23,15 +23,15 @@ type Rank int
 
 // What the line says, the most important first.
 const (
-	RankState   Rank = iota // how many processes run
-	RankTrouble             // how much has failed
-	RankLeft                // how long all is likely to take yet
-	RankElapsed             // how long this has taken
-	RankPlace               // which datapoint of how many
-	RankName                // of the experiment
-	RankDetail              // parameters, hosts
-	RankBar                 // how much of the expected time has passed
-	RankNames               // of what has failed
+	RankState    Rank = iota // how many processes run
+	RankFailures             // how much has failed
+	RankLeft                 // how long all is likely to take yet
+	RankElapsed              // how long this has taken
+	RankPlace                // which datapoint of how many
+	RankName                 // of the experiment
+	RankDetail               // parameters, hosts
+	RankBar                  // how much of the expected time has passed
+	RankNames                // of what has failed
 )
 
 // layout gives the parts in at most that many columns, in their order.
@@ -49,7 +49,7 @@ func layout(parts []Part, columns int) string {
 	l.each(RankState, RankElapsed, func(i int) { l.try(i, cmp.Or(parts[i].Short, parts[i].Text)) })
 	l.each(RankState, RankState, l.lengthen)
 	l.each(RankPlace, RankName, func(i int) { l.try(i, parts[i].Text) })
-	l.each(RankTrouble, RankElapsed, l.lengthen)
+	l.each(RankFailures, RankElapsed, l.lengthen)
 	l.each(RankPlace, RankNames, l.fill)
 	return l.String()
 }

@@ -1,8 +1,7 @@
-// Command testreport reads what `go test -json` writes from its standard input
-// and prints it the way plain go test does: a line for each package, and the
-// output of tests that failed. It also prints the tests that were skipped, and
-// exits 1 if there was one: in CI everything has to run. That a test failed is
-// for go test's own exit status to tell.
+// Command testreport reads what `go test -json` writes from its standard input and prints it
+// the way plain go test does: a line for each package, and the output of tests that failed. It
+// also prints the tests that were skipped, and exits with 1 if there are any: in CI everything
+// has to run. For failed tests, go test has an exit status of its own.
 package main
 
 import (
@@ -52,12 +51,12 @@ type test struct{ pkg, name string }
 
 type report struct {
 	out     *bufio.Writer
-	held    map[test][]byte // what a test printed, until it's known how it ends
+	held    map[test][]byte // the output of tests that have not ended
 	skipped []test
 }
 
-// read reports each line as it comes. Only reading and writing can fail: what
-// is no event, being of make or of what runs go test, is passed on.
+// read reports each line as it comes. Only reading and writing can fail: lines that are not
+// events, because make or a wrapper of go test wrote them, are passed on.
 func (r *report) read(in io.Reader) error {
 	lines := bufio.NewReader(in)
 	for {
@@ -113,7 +112,7 @@ func (r *report) release(t test) {
 	delete(r.held, t)
 }
 
-// releasePackage prints what is held of tests that never ended, for a panic ended the package.
+// releasePackage prints the output of tests that never ended because a panic ended the package.
 func (r *report) releasePackage(pkg string) {
 	byName := func(a, b test) int { return cmp.Compare(a.name, b.name) }
 	for _, t := range slices.SortedFunc(maps.Keys(r.held), byName) {
@@ -123,7 +122,7 @@ func (r *report) releasePackage(pkg string) {
 	}
 }
 
-// print leaves an error to Flush, which reports it again.
+// print ignores errors: Flush reports them.
 func (r *report) print(s string) {
 	_, _ = r.out.WriteString(s)
 }

@@ -65,7 +65,7 @@ func TestReport(t *testing.T) {
 			out: "FAIL\tx\t0.006s\npanic: boom\n",
 		},
 		{
-			name: "what doesn't compile, and what is no event, is passed on",
+			name: "compile errors and lines that are not events are passed on",
 			in: `make: Entering directory
 {"ImportPath":"x","Action":"build-output","Output":"x.go:3:27: undefined: y\n"}
 {"not": "an event"}
