@@ -67,6 +67,7 @@ type work struct {
 	job      *message.Job
 	numbers  []int
 	commands []command // of all hosts
+	left     int       // of its processes that have not ended
 	// setup and teardown are what has been run of them.
 	setup, teardown []Ran
 }
@@ -225,6 +226,7 @@ func commandEnds(r *Run, h *host, e told) string {
 		return ""
 	}
 	c.Outcome, c.Reason = outcome.Judge(c.Exit.Exit(), circumstances(&r.ending, h, c))
+	h.left--
 	r.rule.count(c.Command, -1)
 	r.out.put(Exited{Command: n, Ran: &c.Ran})
 	if c.Outcome == outcome.CommandFailed && r.rule.OnFailure {

@@ -23,6 +23,7 @@ var hostDeadlines = [...]deadline{
 	{"its first word", firstWordDue, inquire},
 	{"any word", wordDue, silent},
 	{"more of its files", filesDue, stalled},
+	{"more of its end", leavingDue, stuck},
 	{"its end after a stop", endDue, overdue},
 }
 
@@ -111,6 +112,14 @@ func filesDue(r *Run, h *host) time.Time {
 		return h.inbox.moved.Add(r.spec.CompleteWithin)
 	}
 	return time.Time{}
+}
+
+// leavingDue: a stop has its own time.
+func leavingDue(r *Run, h *host) time.Time {
+	if r.ending.stopped() || h.phase != Withdrawing && h.phase != TearingDown && (h.phase != Released || h.left > 0) {
+		return time.Time{}
+	}
+	return h.inbox.moved.Add(completeWithin(r, h))
 }
 
 func endDue(r *Run, h *host) time.Time {

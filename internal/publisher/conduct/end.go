@@ -137,13 +137,23 @@ func stalled(r *Run, h *host) {
 	r.lose(h, fmt.Sprintf("nothing has come of the files of %s for %s", h.name, r.spec.CompleteWithin))
 }
 
+// stuck gives up a host that has nothing left to run but its teardown, and doesn't come to
+// its end.
+func stuck(r *Run, h *host) {
+	what := "teardown"
+	if h.phase == Released {
+		what = "end"
+	}
+	r.lose(h, fmt.Sprintf("nothing has come of the %s of %s for %s", what, h.name, completeWithin(r, h)))
+}
+
 // overdue gives up a host that doesn't come to its end.
 func overdue(r *Run, h *host) {
 	r.lose(h, fmt.Sprintf("%s did not complete within %s after it was told to stop", h.name, completeWithin(r, h)))
 }
 
-// completeWithin is how long a host may take to complete after TERM and grace, with the
-// time that its teardown may take.
+// completeWithin is how long a host may take to complete, after TERM and grace where it is
+// stopped, with the time that its teardown may take.
 func completeWithin(r *Run, h *host) time.Duration {
 	return r.spec.CompleteWithin + h.limit(message.PhaseTeardown)
 }

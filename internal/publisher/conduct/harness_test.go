@@ -136,6 +136,11 @@ func (l *lab) check() {
 		if h.pending {
 			pending++
 		}
+		if left := len(slices.DeleteFunc(slices.Clone(h.numbers), func(n int) bool {
+			return l.run.commands[n].Phase != message.PhaseRun || l.run.commands[n].ended()
+		})); left != h.left {
+			l.t.Fatalf("%s has %d processes left, and it is noted that %d", h.name, left, h.left)
+		}
 		if has := h.inbox.has() && !h.over(); has != h.pending {
 			l.t.Fatalf("%s has its next event: %v, and it is noted that %v", h.name, has, h.pending)
 		}

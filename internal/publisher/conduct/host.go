@@ -44,7 +44,7 @@ func newHost(index int, spec *Spec, commands []command, now time.Time) host {
 		inbox:       inbox{next: 1, window: int(s.Job.WindowBytes), progress: now},
 		account:     newAccount(s.Job),
 		preparation: preparation{by: now.Add(spec.ReadyTimeout)},
-		work:        work{job: s.Job, numbers: s.Numbers, commands: commands},
+		work:        work{job: s.Job, numbers: s.Numbers, commands: commands, left: s.Job.Count(message.PhaseRun)},
 	}
 }
 

@@ -239,6 +239,49 @@ func TestHostThatDoesNotCompleteIsLost(t *testing.T) {
 	}
 }
 
+// A host that has nothing left to run comes to its end, or is given up: also where nobody
+// has stopped the run, and the host answers.
+func TestHostThatDoesNotComeToItsEndIsLost(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		come    func(alpha, bravo *worker)
+		running []int // on bravo
+		want    string
+	}{
+		"after its last process": {func(alpha, bravo *worker) {
+			release(alpha, bravo)
+			alpha.exit(0, 0)
+		}, []int{0}, "nothing has come of the end of alpha for 1m23s"},
+		"in its teardown": {func(alpha, bravo *worker) {
+			release(alpha, bravo)
+			alpha.exit(0, 0)
+			alpha.tearingDown()
+		}, []int{0}, "nothing has come of the teardown of alpha for 1m23s"},
+		"in a teardown before the release": {func(alpha, bravo *worker) {
+			offer(alpha, bravo)
+			alpha.tearingDown()
+		}, nil, "nothing has come of the teardown of alpha for 1m23s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			alpha, bravo := l.worker("alpha", proc("a", 0), step(message.PhaseTeardown, 0)), l.worker("bravo", proc("b", 0))
+			l.start()
+			test.come(alpha, bravo)
+			at := l.now
+			for l.run.Stage() != Stopping && l.now.Sub(at) < 10*time.Minute {
+				l.advance(time.Second)
+			}
+			if took := l.now.Sub(at); took != 83*time.Second {
+				t.Errorf("it is given up after %s, want 1m23s", took)
+			}
+			bravo.controls = nil // what it was asked before
+			bravo.obey(test.running...)
+			l.wants(l.end(), outcome.RunLost, test.want)
+		})
+	}
+}
+
 // As long as something of it comes, it is waited for.
 func TestHostThatGoesOnReportingAfterAStopIsWaitedFor(t *testing.T) {
 	t.Parallel()
