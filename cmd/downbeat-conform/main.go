@@ -38,6 +38,7 @@ const (
 func run(args []string, out, errs io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second one leaves at once
 	root := newRoot(out, errs)
 	root.SetArgs(args)
 	root.SetOut(out)

@@ -19,6 +19,10 @@ func handCases() []Case {
 		{Name: "job-twice", Shows: "A job that comes twice, or again when its run is over, is run once.", play: playJobTwice},
 		{Name: "early-stop", Shows: "A job whose stop came before it is not begun.", play: playEarlyStop},
 		{Name: "wounded", Shows: "An older run takes a host that is ready, and the younger one has it back afterwards.", play: playWounded},
+		{
+			Name: "setup-wounded", Shows: "An older run takes a host that is being set up: the setup is stopped, the teardown run, and all of it again later.",
+			Needs: []message.Feature{message.FeatureSetup, message.FeatureTeardown}, play: playSetupWounded,
+		},
 		{Name: "committed", Shows: "A committed run keeps the host, and lets go when the commit is taken back.", play: playCommitted},
 		{Name: "uncommit", Shows: "A commit is taken back, and given again.", play: playUncommit},
 		{Name: "used-serial", Shows: "A control whose serial was used is ignored.", play: playUsedSerial},

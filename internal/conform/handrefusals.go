@@ -22,9 +22,16 @@ func (p *handPublisher) refused(j *message.Job, how sealing, words ...string) er
 	if err != nil {
 		return err
 	}
-	e, err := p.await(r, message.Refused)
-	if err != nil {
+	var e *message.Event
+	err = p.until("refused", func() bool {
+		e = r.find(message.Refused)
+		return e != nil || r.has(message.Ready)
+	})
+	switch {
+	case err != nil:
 		return err
+	case e == nil:
+		return p.s.failed(RuleCase, "the job was taken, and should have been refused")
 	}
 	for _, word := range words {
 		if !strings.Contains(e.Refused.Reason, word) {

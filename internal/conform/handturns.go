@@ -53,6 +53,55 @@ func playWounded(s *stage) error {
 	return s.leave()
 }
 
+// playSetupWounded has a setup that takes for ever the first time.
+func playSetupWounded(s *stage) error {
+	p, err := s.serve()
+	if err != nil {
+		return err
+	}
+	steps := s.path("steps")
+	j := p.newJob("echo run >> " + steps)
+	j.Needs = []message.Feature{message.FeatureSetup, message.FeatureTeardown}
+	for phase, script := range map[message.Phase]string{
+		message.PhaseSetup:    "echo setup >> " + steps + "; test $(grep -c setup " + steps + ") -gt 1 || exec sleep 600",
+		message.PhaseTeardown: "echo teardown >> " + steps,
+	} {
+		j.Commands = append(j.Commands, message.Command{
+			Name: string(phase), Phase: phase, Argv: []string{"/bin/sh", "-c", script}, OKExit: []int{0}, TimeoutMS: time.Hour.Milliseconds(),
+		})
+	}
+	younger, err := p.send(j, sealing{})
+	if err != nil {
+		return err
+	}
+	if _, err := p.await(younger, message.Started); err != nil { // of the setup
+		return err
+	}
+	elder, err := p.send(older(p.newJob("true")), sealing{})
+	if err != nil {
+		return err
+	}
+	if _, err := p.await(younger, message.Waiting); err != nil {
+		return err
+	}
+	if err := p.startAll(elder); err != nil {
+		return err
+	}
+	if err := p.finish(elder, message.HostDone); err != nil {
+		return err
+	}
+	if err := p.startAll(younger); err != nil {
+		return err
+	}
+	if err := p.finish(younger, message.HostDone); err != nil {
+		return err
+	}
+	if err := checkLines("DIR/steps", "setup", "teardown", "setup", "run", "teardown")(s, nil); err != nil {
+		return err
+	}
+	return s.leave()
+}
+
 // exitOf is how the first process of a run ended.
 func (p *handPublisher) exitOf(r *handRun) (info *message.ExitedInfo) {
 	p.holds(func() bool {

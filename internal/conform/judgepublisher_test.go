@@ -3,6 +3,7 @@ package conform
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,16 +17,17 @@ func TestBrokenPublishersAreFound(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(talk) talk
 		rule   Rule
+		says   string // in the text, where a mistake breaks the rule twice
 	}{
 		"commit before all are ready": {func(c talk) talk {
 			bravo := c[3]
 			i := slices.Index(c, c.ordered(message.Commit, "bravo"))
 			return slices.Insert(c.without(bravo), i, bravo)
-		}, RuleTogether},
+		}, RuleTogether, "is not ready"},
 		"start before all are committed": {func(c talk) talk {
 			bravo := c[7]
 			return append(c.without(bravo), bravo)
-		}, RuleTogether},
+		}, RuleTogether, "is not committed"},
 		"start before a host has its job": {func(c talk) talk {
 			job := c[1]
 			var rest talk
@@ -35,71 +37,71 @@ func TestBrokenPublishersAreFound(t *testing.T) {
 				}
 			}
 			return append(rest, job)
-		}, RuleTogether},
+		}, RuleTogether, "not even sent its job"},
 		"instants that are apart": {func(c talk) talk {
 			c.ordered(message.Start, "bravo").control.At = testStart
 			return c
-		}, RuleTogether},
+		}, RuleTogether, ""},
 		"not signed": {func(c talk) talk {
 			c.ordered(message.Start, "alpha").key = nil
 			return c
-		}, RuleSignature},
+		}, RuleSignature, ""},
 		"signed by a stranger": {func(c talk) talk {
 			c[0].key = stranger
 			return c
-		}, RuleSignature},
+		}, RuleSignature, ""},
 		"changed after it was signed": {func(c talk) talk {
 			c.ordered(message.Start, "alpha").raw = func(body []byte) []byte { return bytes.Replace(body, []byte("start"), []byte("stort"), 1) }
 			return c
-		}, RuleSignature},
+		}, RuleSignature, ""},
 		"expired": {func(c talk) talk {
 			c[0].expires = -time.Second
 			return c
-		}, RuleExpiry},
+		}, RuleExpiry, ""},
 		"valid for too long": {func(c talk) talk {
 			c.ordered(message.Start, "alpha").expires = 72 * time.Hour
 			return c
-		}, RuleExpiry},
+		}, RuleExpiry, ""},
 		"a serial used again": {func(c talk) talk {
 			c.ordered(message.Start, "alpha").serial = 1
 			return c
-		}, RuleSerial},
+		}, RuleSerial, "was used before"},
 		"a serial that falls": {func(c talk) talk {
 			c.ordered(message.Start, "alpha").serial = 9
 			return c
-		}, RuleSerial},
+		}, RuleSerial, "comes after"},
 		"no serial": {func(c talk) talk {
 			c.ordered(message.Commit, "alpha").serial = 0
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 		"an ack of what was not sent": {func(c talk) talk {
 			c.ordered(message.Keepalive, "alpha").control.Ack = 6
 			return c
-		}, RuleAck},
+		}, RuleAck, "the newest that was sent is 3"},
 		"an ack that falls": {func(c talk) talk {
 			c[len(c)-2].control.Ack = 2
 			return c
-		}, RuleAck},
-		"the end is not acknowledged": {func(c talk) talk { return c[:len(c)-1] }, RuleAck},
+		}, RuleAck, "is acknowledged after"},
+		"the end is not acknowledged": {func(c talk) talk { return c[:len(c)-1] }, RuleAck, "was never acknowledged"},
 		"a job that hides what it needs": {func(c talk) talk {
 			c[0].job.Commands[0].Pty = true
 			return c
-		}, RuleJob},
+		}, RuleJob, ""},
 		"two jobs that differ": {func(c talk) talk {
 			c.hands(Subject, message.Job{Host: "alpha", Commands: []message.Command{command("other", message.PhaseRun)}})
 			return c
-		}, RuleJob},
+		}, RuleJob, ""},
 		"a job of another age": {func(c talk) talk {
 			c[0].job.Since = "01ZZZZZZZZ" + testPublisher + "AAAAAA"
 			return c
-		}, RuleJob},
-		"no job at all": {func(c talk) talk { return c[1:] }, RuleJob},
+		}, RuleJob, ""},
+		"no job at all": {func(c talk) talk { return c[1:] }, RuleJob, ""},
 		"start after stop": {func(c talk) talk {
 			stop := *c.ordered(message.Commit, "alpha")
 			stop.serial = 1
 			stop.control = &message.Control{Kind: message.Stop, Cause: message.StopAbort}
 			return slices.Insert(c, 2, &stop)
-		}, RuleStop},
+		}, RuleStop, ""},
 		"left without a stop": {func(c talk) talk {
 			var rest talk
 			for _, m := range c {
@@ -108,45 +110,45 @@ func TestBrokenPublishersAreFound(t *testing.T) {
 				}
 			}
 			return rest
-		}, RuleStop},
+		}, RuleStop, ""},
 		"a control in the queue of jobs": {func(c talk) talk {
 			c.ordered(message.Commit, "alpha").queue = message.JobsQueue(testNamespace, "alpha")
 			return c
-		}, RuleAddress},
+		}, RuleAddress, ""},
 		"another host's control": {func(c talk) talk {
 			c.ordered(message.Commit, "alpha").queue = message.ControlQueue(testNamespace, "bravo")
 			return c
-		}, RuleAddress},
+		}, RuleAddress, ""},
 		"another namespace": {func(c talk) talk {
 			c.ordered(message.Commit, "alpha").namespace = "other"
 			return c
-		}, RuleAddress},
+		}, RuleAddress, ""},
 		"answers to another queue": {func(c talk) talk {
 			c[0].job.ReplyTo = message.EventsQueue(testNamespace, "ELSEWHERE0")
 			return c
-		}, RuleAddress},
+		}, RuleAddress, ""},
 		"a chunk that nobody asked for": {func(c talk) talk {
 			chunk := &message.Chunk{Run: testRun, Host: "alpha", Data: []byte("x")}
 			return append(c, &item{from: Subject, queue: message.ControlQueue(testNamespace, "alpha"), chunk: chunk})
-		}, RuleChunk},
+		}, RuleChunk, ""},
 		"another version": {func(c talk) talk {
 			c[0].raw = func(body []byte) []byte {
 				return bytes.Replace(body, []byte(`"downbeat":2`), []byte(`"downbeat":3`), 1)
 			}
 			return c
-		}, RuleVersion},
+		}, RuleVersion, ""},
 		"an unknown control": {func(c talk) talk {
 			c.ordered(message.Commit, "alpha").control.Kind = "levitate"
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 		"junk": {func(c talk) talk {
 			c[0].raw = func([]byte) []byte { return []byte("{}") }
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 	} {
 		violations := judgeTwo(t, test.change(twoHosts()))
-		if !slices.ContainsFunc(violations, func(v Violation) bool { return v.Rule == test.rule }) {
-			t.Errorf("%s: found %+v, want rule %s", name, violations, test.rule)
+		if !slices.ContainsFunc(violations, func(v Violation) bool { return v.Rule == test.rule && strings.Contains(v.Text, test.says) }) {
+			t.Errorf("%s: found %+v, want rule %s, and %q", name, violations, test.rule, test.says)
 		}
 		found[test.rule] = true
 	}
@@ -164,8 +166,10 @@ func TestWhatCouldNotBeDeliveredIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	var c talk
 	c.hands(Subject, message.Job{Host: "alpha", Commands: []message.Command{command("a", message.PhaseRun)}})
-	c.orders(Subject, "alpha", 1, message.Control{Kind: message.Stop, Cause: message.StopFailure})
-	c.says(Peer, "alpha", 1, message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}}).unroutable = true
+	c.says(Peer, "alpha", 1, message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "none", Version: "1"}})
+	c.orders(Subject, "alpha", 1, keepalive(1, testStart))
+	c.orders(Subject, "alpha", 2, message.Control{Kind: message.Stop, Cause: message.StopFailure})
+	c.says(Peer, "alpha", 2, message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}}).unroutable = true
 	if found := judgeTwo(t, c); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}

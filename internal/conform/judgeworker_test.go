@@ -17,114 +17,115 @@ func TestBrokenWorkersAreFound(t *testing.T) {
 		good   func() talk
 		change func(talk) talk
 		rule   Rule
+		says   string // in the text, where a mistake breaks the rule twice
 	}{
-		"gap in the numbers": {plainWorker, func(c talk) talk { return c.without(c.find(message.Committed)) }, RuleNumber},
+		"gap in the numbers": {plainWorker, func(c talk) talk { return c.without(c.find(message.Committed)) }, RuleNumber, ""},
 		"logged without a number": {plainWorker, func(c talk) talk {
 			c.find(message.Committed).event.Seq = 0
 			return c
-		}, RuleNumber},
+		}, RuleNumber, ""},
 		"heartbeat with a number": {plainWorker, func(c talk) talk {
 			c.find(message.Heartbeat).event.Seq = 8
 			return c
-		}, RuleNumber},
+		}, RuleNumber, ""},
 		"refused without a number after events": {plainWorker, func(c talk) talk {
 			c.says(Subject, "alpha", 0, message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{Reason: "no"}})
 			return c
-		}, RuleNumber},
+		}, RuleNumber, ""},
 		"done without a number": {plainWorker, func(c talk) talk {
 			c.find(message.Done).event.Seq = 0
 			return c
-		}, RuleNumber},
+		}, RuleNumber, ""},
 		"other bytes when sent again": {plainWorker, func(c talk) talk {
 			again := *c.find(message.Exited).event
 			again.Time = again.Time.Add(time.Second)
 			again.Exited = &message.ExitedInfo{Command: 0, StartedAt: testStart, EndedAt: testStart.Add(2 * time.Second)}
 			c.says(Subject, "alpha", 5, again)
 			return c
-		}, RuleResend},
+		}, RuleResend, ""},
 		"an event after the last": {plainWorker, func(c talk) talk {
 			c.says(Subject, "alpha", 8, message.Event{Kind: message.Stopping, Stopping: &message.StoppingInfo{Cause: message.StopAbort}})
 			return c
-		}, RuleLast},
+		}, RuleLast, ""},
 		"committed before ready": {plainWorker, func(c talk) talk {
 			c.swap(c.find(message.Ready), c.find(message.Committed))
 			return c
-		}, RuleOrder},
+		}, RuleOrder, "committed comes where the run is taken"},
 		"ready after the start": {plainWorker, func(c talk) talk {
 			c.swap(c.find(message.Ready), c.find(message.Started))
 			return c
-		}, RuleOrder},
+		}, RuleOrder, ""},
 		"stopping, and nobody asked": {plainWorker, func(c talk) talk {
 			e := c.find(message.Exited).event
 			*e = message.Event{Kind: message.Stopping, Run: testRun, Host: "alpha", Seq: e.Seq, Time: testStart, Stopping: &message.StoppingInfo{Cause: message.StopRule}}
 			return c
-		}, RuleOrder},
+		}, RuleOrder, ""},
 		"ready before the setup is over": {fullWorker, func(c talk) talk {
 			c.swap(c.find(message.Ready), c.find(message.Exited))
 			return c
-		}, RuleOrder},
+		}, RuleOrder, ""},
 		"files before ended": {fullWorker, func(c talk) talk {
 			c.find(message.Ended).event.Kind = message.TearingDown
 			return c
-		}, RuleOrder},
-		"committed, and nobody asked": {plainWorker, func(c talk) talk { return c.without(c.ordered(message.Commit, "alpha")) }, RuleCommit},
-		"started, and nobody asked":   {plainWorker, func(c talk) talk { return c.without(c.ordered(message.Start, "alpha")) }, RuleRelease},
+		}, RuleOrder, "files come where"},
+		"committed, and nobody asked": {plainWorker, func(c talk) talk { return c.without(c.ordered(message.Commit, "alpha")) }, RuleCommit, ""},
+		"started, and nobody asked":   {plainWorker, func(c talk) talk { return c.without(c.ordered(message.Start, "alpha")) }, RuleRelease, ""},
 		"started too early": {plainWorker, func(c talk) talk {
 			c.ordered(message.Start, "alpha").control.At = testStart.Add(time.Second)
 			return c
-		}, RuleRelease},
+		}, RuleRelease, ""},
 		"started too early for its delay": {plainWorker, func(c talk) talk {
 			c[0].job.Commands[1].DelayMS = 300
 			return c
-		}, RuleRelease},
+		}, RuleRelease, "b started"},
 		"started twice": {plainWorker, func(c talk) talk {
 			c.find(message.Started).event.Started[1].Command = 0
 			return c
-		}, RuleAccount},
+		}, RuleAccount, "starts a second time"},
 		"ended, and never started": {plainWorker, func(c talk) talk {
 			e := c.find(message.Started).event
 			e.Started = e.Started[:1]
 			return c
-		}, RuleAccount},
+		}, RuleAccount, "and has not started"},
 		"ended twice": {plainWorker, func(c talk) talk {
 			c.find(message.Exited).event.Exited.Command = 1
 			return c
-		}, RuleAccount},
+		}, RuleAccount, "ends a second time"},
 		"not ended": {plainWorker, func(c talk) talk {
 			e := c.find(message.Exited).event
 			*e = message.Event{Kind: message.Committed, Run: testRun, Host: "alpha", Seq: e.Seq, Time: testStart}
 			return c
-		}, RuleAccount},
+		}, RuleAccount, "has not ended"},
 		"a command that there is not": {plainWorker, func(c talk) talk {
 			c.find(message.Exited).event.Exited.Command = 7
 			return c
-		}, RuleAccount},
+		}, RuleAccount, ""},
 		"an end before the start": {plainWorker, func(c talk) talk {
 			c.find(message.Exited).event.Exited.EndedAt = testStart.Add(-time.Second)
 			return c
-		}, RuleAccount},
+		}, RuleAccount, ""},
 		"killed without TERM": {plainWorker, func(c talk) talk {
 			e := c.find(message.Exited).event.Exited
 			e.ExitCode, e.Signal, e.Killed = -1, "SIGKILL", true
 			return c
-		}, RuleAccount},
+		}, RuleAccount, ""},
 		"output that goes on elsewhere": {plainWorker, func(c talk) talk {
 			c[8].output[0].Offset = 5
 			return c
-		}, RuleOutput},
+		}, RuleOutput, ""},
 		"output with other newlines before it": {plainWorker, func(c talk) talk {
 			c[8].output[0].Line = 1
 			return c
-		}, RuleOutput},
+		}, RuleOutput, ""},
 		"totals of too much": {plainWorker, func(c talk) talk {
 			c.find(message.Done).event.Done.Totals[0].StdoutLines = 1
 			return c
-		}, RuleTotals},
+		}, RuleTotals, ""},
 		"totals of too few commands": {plainWorker, func(c talk) talk {
 			d := c.find(message.Done).event.Done
 			d.Totals = d.Totals[:1]
 			return c
-		}, RuleTotals},
+		}, RuleTotals, ""},
 		"a file with another hash": {fullWorker, func(c talk) talk {
 			for _, m := range c {
 				if m.pieces != nil {
@@ -132,75 +133,75 @@ func TestBrokenWorkersAreFound(t *testing.T) {
 				}
 			}
 			return c
-		}, RuleFiles},
+		}, RuleFiles, ""},
 		"files of another number": {fullWorker, func(c talk) talk {
 			c.find(message.Done).event.Done.Files.Files = 2
 			return c
-		}, RuleFiles},
+		}, RuleFiles, ""},
 		"content that no file has": {plainWorker, func(c talk) talk {
 			c.says(Subject, "alpha", 0, message.Event{Kind: message.Want, Want: &message.WantInfo{SHA256: strings.Repeat("0", 64), Bytes: 5}})
 			return c
-		}, RuleFiles},
+		}, RuleFiles, ""},
 		"more under way than the window": {plainWorker, func(c talk) talk {
 			c[0].job.WindowBytes = 200
 			return c
-		}, RuleWindow},
+		}, RuleWindow, ""},
 		"a heartbeat that echoes what was not sent": {plainWorker, func(c talk) talk {
 			c.find(message.Heartbeat).event.Heartbeat.Ack = 1
 			return c
-		}, RuleHeartbeat},
+		}, RuleHeartbeat, "no keepalive had"},
 		"a log that was cut off": {plainWorker, func(c talk) talk {
 			c[len(c)-1].event.Heartbeat.Last = 3
 			return c
-		}, RuleHeartbeat},
+		}, RuleHeartbeat, "was acknowledged"},
 		"a heartbeat that names more than there is": {plainWorker, func(c talk) talk {
 			c[len(c)-1].event.Heartbeat.Last = 9
 			return c
-		}, RuleHeartbeat},
+		}, RuleHeartbeat, ""},
 		"another probe": {plainWorker, func(c talk) talk {
 			c.find(message.Heartbeat).event.Heartbeat.Probe.SentAt = testStart.Add(time.Hour)
 			return c
-		}, RuleHeartbeat},
+		}, RuleHeartbeat, ""},
 		"ready without what the job needs": {fullWorker, func(c talk) talk {
 			c.find(message.Ready).event.Ready.Features = []message.Feature{message.FeatureSetup}
 			return c
-		}, RuleFeatures},
+		}, RuleFeatures, ""},
 		"another host": {plainWorker, func(c talk) talk {
 			c.find(message.Committed).event.Host = "bravo"
 			return c
-		}, RuleAddress},
+		}, RuleAddress, ""},
 		"a run that nobody sent": {plainWorker, func(c talk) talk {
 			c.find(message.Committed).event.Run = "01M8G1SPM8AAAAAAAAAAAAAAAA"
 			return c
-		}, RuleAddress},
+		}, RuleAddress, ""},
 		"another version": {plainWorker, func(c talk) talk {
 			c.find(message.Committed).version = 3
 			return c
-		}, RuleVersion},
+		}, RuleVersion, ""},
 		"junk": {plainWorker, func(c talk) talk {
 			c.find(message.Committed).raw = func([]byte) []byte { return []byte("junk") }
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 		"a frame with a wrong checksum": {plainWorker, func(c talk) talk {
 			c[8].raw = func(body []byte) []byte { body[len(body)-1]++; return body }
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 		"no exit_code": {plainWorker, func(c talk) talk {
 			c.find(message.Exited).raw = lacking("exited", "exit_code")
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 		"no ack in a heartbeat": {plainWorker, func(c talk) talk {
 			c.find(message.Heartbeat).raw = lacking("heartbeat", "ack")
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 		"an outcome that there is not": {plainWorker, func(c talk) talk {
 			c.find(message.Done).event.Done.Outcome = "splendid"
 			return c
-		}, RuleForm},
+		}, RuleForm, ""},
 	} {
 		violations := judgeOne(t, test.change(test.good()))
-		if !slices.ContainsFunc(violations, func(v Violation) bool { return v.Rule == test.rule }) {
-			t.Errorf("%s: found %+v, want rule %s", name, violations, test.rule)
+		if !slices.ContainsFunc(violations, func(v Violation) bool { return v.Rule == test.rule && strings.Contains(v.Text, test.says) }) {
+			t.Errorf("%s: found %+v, want rule %s, and %q", name, violations, test.rule, test.says)
 		}
 		found[test.rule] = true
 	}

@@ -1,9 +1,18 @@
 package conform
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// faultyArg is the first argument of the test binary where it is a subject.
+const faultyArg = "be-faulty"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 3 && os.Args[1] == faultyArg {
+		os.Exit(beFaulty(os.Args[2], os.Args[3]))
+	}
+	goleak.VerifyTestMain(m)
+}

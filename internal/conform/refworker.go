@@ -56,7 +56,7 @@ type publication struct {
 	status int
 	// lines are what is to be printed to standard output, for each tag of HOST/PROCESS.
 	lines map[string][]string
-	// names have to occur in what is printed to standard error.
+	// names have to occur in one line of what is printed to standard error.
 	names []string
 	// stops is the cause for which each process that was started is to be stopped;
 	// empty: none is.
@@ -110,10 +110,8 @@ func (p publication) conclude(s *stage) error {
 			return err
 		}
 	}
-	for _, name := range p.names {
-		if !strings.Contains(s.subject.stderr.String(), name) {
-			return s.failed(RuleCase, "standard error says nothing of %q", name)
-		}
+	if !slices.ContainsFunc(strings.Split(s.subject.stderr.String(), "\n"), p.isNamed) {
+		return s.failed(RuleCase, "standard error has no line that names %s", strings.Join(p.names, ", "))
 	}
 	if err := s.eventsGone(); err != nil {
 		return err
@@ -127,6 +125,11 @@ func (p publication) conclude(s *stage) error {
 		return p.check(s)
 	}
 	return nil
+}
+
+// isNamed reports whether a line has all names in it.
+func (p publication) isNamed(line string) bool {
+	return !slices.ContainsFunc(p.names, func(name string) bool { return !strings.Contains(line, name) })
 }
 
 // compareLines compares standard output, process by process: the lines of different

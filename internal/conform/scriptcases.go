@@ -35,7 +35,11 @@ func scriptedCases() []Case {
 		},
 		{
 			Name: "version-1", Shows: "A worker that refuses because it is of version 1 is named with its reason, and nothing is waited for.",
-			play: playOldWorker,
+			play: playOldWorker(message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{Reason: oldReason, Version: "v0.9"}}, oldReason),
+		},
+		{
+			Name: "version-1-events", Shows: "A host whose events are of version 1 is refused by the publisher, which names it and both versions.",
+			play: playOldWorker(message.Event{Kind: message.Ready, Seq: 1, Ready: &message.ReadyInfo{Hold: "none"}}, "1", "2"),
 		},
 		{Name: "withdrawn", Shows: "When a host waits after all while others are committed, the commits are taken back, and given again later.", play: playWithdrawn},
 		{Name: "late-ready", Shows: "No host is committed before all are ready, and none is started before all are committed.", play: playLate},
@@ -111,24 +115,26 @@ func sayStopped(_ *stage, w *handWorker) error {
 	return nil
 }
 
-// playOldWorker has the worker's events be of version 1.
-func playOldWorker(s *stage) error {
-	w, err := s.newHandWorker("alpha")
-	if err != nil {
-		return err
+// oldReason is what a worker of version 1 says of a job.
+const oldReason = "other protocol version: the sender speaks 2, this build 1"
+
+// playOldWorker has the worker answer the job with an event of version 1.
+func playOldWorker(e message.Event, names ...string) func(*stage) error {
+	return func(s *stage) error {
+		w, err := s.newHandWorker("alpha")
+		if err != nil {
+			return err
+		}
+		if err := s.publish(`{"name": "old", "hosts": {"alpha": ["true"]}}`); err != nil {
+			return err
+		}
+		if err := w.awaitJob(); err != nil {
+			return err
+		}
+		w.foreign(e)
+		s.mayEnd = true
+		return publication{status: 1, names: append(names, "alpha")}.conclude(s)
 	}
-	if err := s.publish(`{"name": "old", "hosts": {"alpha": ["touch DIR/started"]}}`); err != nil {
-		return err
-	}
-	if err := w.awaitJob(); err != nil {
-		return err
-	}
-	w.foreign(message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{
-		Reason: "other protocol version: the sender speaks 2, this build 1", Version: "v0.9",
-	}})
-	s.mayEnd = true
-	p := publication{status: 1, names: []string{"alpha", "the sender speaks 2, this build 1"}}
-	return p.conclude(s)
 }
 
 // two starts workers that are played by hand on both hosts, and publishes.
