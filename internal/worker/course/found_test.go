@@ -84,6 +84,7 @@ func TestLogThatLostItsEndIsReported(t *testing.T) {
 		"finished":   found(t, Recovered{Ended: true}),
 		"collecting": found(t, Recovered{Resume: &message.DoneInfo{}}, collecting),
 		"clearing":   found(t, Recovered{Resume: &message.DoneInfo{}}, collecting).in(Collected{&message.FileTotals{}}),
+		"collected":  found(t, Recovered{Resume: &message.DoneInfo{Files: &message.FileTotals{}}}, collecting),
 	} {
 		s.skip().in(ahead).want(Over, "remark log end lost, reply done, end")
 		want := "alpha went down in mid-run, and the end of its run log with it"
@@ -92,9 +93,9 @@ func TestLogThatLostItsEndIsReported(t *testing.T) {
 		}
 	}
 	s := found(t, Recovered{Reason: died}, steps) // it is said when the host is free
-	s.in(ahead).want(Waiting, "ack 40, reply heartbeat")
+	s.in(ahead).want(Waiting, "reply heartbeat, ack 40")
 	s = newSite(t).reach(Finished) // of a run that was never left a wrong number is just wrong
-	s.in(ahead).want(Finished, "ack 40, reply heartbeat")
+	s.in(ahead).want(Finished, "reply heartbeat, ack 40")
 }
 
 func TestWhatWasFoundIsGivenUpWithTheLease(t *testing.T) {

@@ -22,6 +22,7 @@ type fakeHost struct {
 	clearing    bool
 	has, asked  bool // it has the host; it waits for it
 	owed        bool // a teardown
+	torn        bool // which has begun
 	down        int  // commands of the teardown still to come
 	held, alive bool // prepared; released and not ended
 	committed   bool // and nothing else since
@@ -60,7 +61,7 @@ func (h *fakeHost) carryOut(e Effect) {
 		h.must(h.working == nil && !h.held && !h.alive && !h.owed, "the host is left before it is free")
 		h.has, h.asked = false, false
 	case MakeDir:
-		h.owed = e.Owe
+		h.owed, h.torn = e.Owe, false
 		h.begin(func(well bool) Input {
 			if !well {
 				h.owed = false
@@ -106,9 +107,9 @@ func (h *fakeHost) carryOut(e Effect) {
 		h.must(h.alive, "nothing is there to stop")
 	case BeginTeardown:
 		h.must(h.owed && h.has, "no teardown is owed")
-		h.down = 2
+		h.down, h.torn = 2, true
 	case EndTeardown:
-		h.must(h.owed && h.down == 0 && h.working == nil, "the teardown is not over")
+		h.must(h.owed && h.torn && h.down == 0 && h.working == nil, "the teardown is not over")
 		h.owed = false
 	case KeepEnd:
 		h.must(!h.alive, "the end is known before it comes")
@@ -143,53 +144,91 @@ func (h *fakeHost) carryOut(e Effect) {
 func TestRunKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var change []func(*message.Job)
-		if rapid.Bool().Draw(t, "steps") {
-			change = append(change, steps)
-		}
-		if rapid.Bool().Draw(t, "collects") {
-			change = append(change, collecting)
-		}
-		if rapid.Bool().Draw(t, "ships") {
-			change = append(change, shipping)
-		}
-		j := job(change...)
+		j := job(drawChanges(t)...)
 		h := &fakeHost{t: t, job: j, now: epoch, run: New(testConfig(j), epoch), asked: true}
-		tell := func(c message.Control) func(*rapid.T) {
-			return func(*rapid.T) { h.feed(ControlTaken{Control: &c, Taken: h.now, Last: 5}) }
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"keepalive": tell(message.Control{Kind: message.Keepalive}),
-			"commit":    tell(message.Control{Kind: message.Commit}),
-			"uncommit":  tell(message.Control{Kind: message.Uncommit}),
-			"start":     tell(message.Control{Kind: message.Start, At: epoch}),
-			"stop":      tell(message.Control{Kind: message.Stop, Cause: message.StopRule}),
-			"on":        func(t *rapid.T) { h.goOn(rapid.IntRange(0, 9).Draw(t, "well") > 0) },
-			"further":   func(t *rapid.T) { h.goOn(true) },
-			"wound": func(*rapid.T) {
-				if h.has {
-					h.feed(Wounded{})
-				}
-			},
-			"pass":       func(t *rapid.T) { h.pass(time.Duration(rapid.IntRange(0, 12_000).Draw(t, "ms")) * time.Millisecond) },
-			"leave":      func(*rapid.T) { h.feed(Leaving{}) },
-			"gone":       func(*rapid.T) { h.feed(PublisherGone{}) },
-			"log fails":  func(*rapid.T) { h.feed(LogFailed{"no space"}) },
-			"unreadable": func(*rapid.T) { h.feed(LogUnreadable{"damaged"}) },
-			"unlogged": func(*rapid.T) {
-				if h.ended {
-					h.feed(LastFailed{"no space"})
-				}
-			},
-		})
-		for range 100 { // then the publisher is silent, and the host does its part
-			h.goOn(true)
-			h.pass(time.Second)
-		}
-		if !h.run.Over() || !h.over || h.has {
-			t.Fatalf("in the end the run is %s, and has the host: %t", h.run.State(), h.has)
-		}
+		h.live(t)
 	})
+}
+
+// So it does if it was found at the worker's start.
+func TestFoundRunKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		j := job(drawChanges(t)...)
+		h := &fakeHost{t: t, job: j, now: epoch, run: Recover(testConfig(j), epoch)}
+		var in Recovered
+		switch rapid.SampledFrom([]string{"lost", "ended", "collecting", "collected"}).Draw(t, "found") {
+		case "lost":
+			in.Reason, h.asked = "died", true
+			h.owed = j.Has(message.PhaseTeardown) && rapid.Bool().Draw(t, "owed")
+			in.Owed = h.owed
+		case "ended":
+			in.Ended, h.ended = true, true
+		case "collecting":
+			in.Resume = &message.DoneInfo{}
+		case "collected":
+			in.Resume = &message.DoneInfo{Files: &message.FileTotals{}}
+		}
+		if rapid.Bool().Draw(t, "leaves") {
+			h.feed(Leaving{})
+		}
+		h.feed(in)
+		h.live(t)
+	})
+}
+
+func drawChanges(t *rapid.T) []func(*message.Job) {
+	var change []func(*message.Job)
+	if rapid.Bool().Draw(t, "steps") {
+		change = append(change, steps)
+	}
+	if rapid.Bool().Draw(t, "collects") {
+		change = append(change, collecting)
+	}
+	if rapid.Bool().Draw(t, "ships") {
+		change = append(change, shipping)
+	}
+	return change
+}
+
+// live has anything happen to the run; then the publisher is silent, the host does its
+// part, and the run has to end.
+func (h *fakeHost) live(t *rapid.T) {
+	tell := func(c message.Control) func(*rapid.T) {
+		return func(*rapid.T) { h.feed(ControlTaken{Control: &c, Taken: h.now, Last: 5}) }
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"keepalive": tell(message.Control{Kind: message.Keepalive}),
+		"ahead":     tell(message.Control{Kind: message.Keepalive, Ack: 9}),
+		"commit":    tell(message.Control{Kind: message.Commit}),
+		"uncommit":  tell(message.Control{Kind: message.Uncommit}),
+		"start":     tell(message.Control{Kind: message.Start, At: epoch}),
+		"stop":      tell(message.Control{Kind: message.Stop, Cause: message.StopRule}),
+		"on":        func(t *rapid.T) { h.goOn(rapid.IntRange(0, 9).Draw(t, "well") > 0) },
+		"further":   func(t *rapid.T) { h.goOn(true) },
+		"wound": func(*rapid.T) {
+			if h.has {
+				h.feed(Wounded{})
+			}
+		},
+		"pass":       func(t *rapid.T) { h.pass(time.Duration(rapid.IntRange(0, 12_000).Draw(t, "ms")) * time.Millisecond) },
+		"leave":      func(*rapid.T) { h.feed(Leaving{}) },
+		"gone":       func(*rapid.T) { h.feed(PublisherGone{}) },
+		"log fails":  func(*rapid.T) { h.feed(LogFailed{"no space"}) },
+		"unreadable": func(*rapid.T) { h.feed(LogUnreadable{"damaged"}) },
+		"unlogged": func(*rapid.T) {
+			if h.ended {
+				h.feed(LastFailed{"no space"})
+			}
+		},
+	})
+	for range 100 {
+		h.goOn(true)
+		h.pass(time.Second)
+	}
+	if !h.run.Over() || !h.over || h.has {
+		t.Fatalf("in the end the run is %s, and has the host: %t", h.run.State(), h.has)
+	}
 }
 
 // goOn ends one thing that is under way.

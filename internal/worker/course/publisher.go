@@ -51,10 +51,11 @@ func (r *Run) keepalive(in ControlTaken) {
 	if r.recovered && in.Control.Ack > in.Last && r.fire(onAhead) {
 		return
 	}
-	r.emit(Ack{Seq: in.Control.Ack, Resend: in.Control.Resend})
 	r.reply(&message.Event{Kind: message.Heartbeat, Heartbeat: &message.HeartbeatInfo{
 		Last: in.Last, Ack: in.Control.Ack, Probe: r.answer(in.Control.Probe, in.Taken),
 	}})
+	// After the answer, whose time is taken: what is acknowledged is deleted, which may last.
+	r.emit(Ack{Seq: in.Control.Ack, Resend: in.Control.Resend})
 }
 
 // answer is a control's probe with the host's times, if it has one.

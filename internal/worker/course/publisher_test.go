@@ -99,13 +99,13 @@ func TestKeepaliveAtTheEndOfTheLeaseRenewsIt(t *testing.T) {
 	t.Parallel()
 	s := newSite(t).reach(Running)
 	s.now = s.now.Add(testLease + time.Second)
-	s.ask(message.Keepalive).want(Running, "ack 0, reply heartbeat")
+	s.ask(message.Keepalive).want(Running, "reply heartbeat, ack 0")
 }
 
 func TestWhatThePublisherDoesNotTakeIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newSite(t).reach(Finished)
-	s.pass(testLease-time.Millisecond).ask(message.Keepalive).want(Finished, "ack 0, reply heartbeat")
+	s.pass(testLease-time.Millisecond).ask(message.Keepalive).want(Finished, "reply heartbeat, ack 0")
 	s.pass(testLease-time.Millisecond).want(Finished, "")
 	s.pass(time.Millisecond).want(Over, "remark publisher silent, end")
 }
@@ -177,7 +177,7 @@ func TestPublisherThatIsGoneIsNotWaitedFor(t *testing.T) {
 func TestKeepaliveIsAnswered(t *testing.T) {
 	t.Parallel()
 	s := newSite(t).reach(Running)
-	s.in(ControlTaken{Control: &message.Control{Kind: message.Keepalive, Ack: 4, Resend: true}, Last: 9}).want(Running, "ack 4 and resend, reply heartbeat")
+	s.in(ControlTaken{Control: &message.Control{Kind: message.Keepalive, Ack: 4, Resend: true}, Last: 9}).want(Running, "reply heartbeat, ack 4 and resend")
 	if info := s.last(message.Heartbeat).Heartbeat; info.Last != 9 || info.Ack != 4 || info.Probe != nil {
 		t.Errorf("heartbeat: %+v", info)
 	}
