@@ -83,6 +83,10 @@ func (r *run) storePiece(n int, c *results.Collection, m *missing, p message.Pie
 		return c.Discard()
 	case message.FilesAnew:
 		*m = missing{}
+		r.came = slices.DeleteFunc(r.came, func(in conduct.Input) bool { // of what doesn't count any more
+			file, ok := in.(conduct.NotKept)
+			return ok && file.Host == n
+		})
 		return c.Anew()
 	}
 	return nil

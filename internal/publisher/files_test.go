@@ -80,6 +80,21 @@ func TestWorkerThatCollectsAnewReplacesWhatHadCome(t *testing.T) {
 	}
 }
 
+// Also a file that was not kept does not count any more then.
+func TestFileThatWasNotKeptIsForgottenWithTheOthers(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	alpha, run := collecting(l)
+	garbled := file("old", "x")
+	garbled[2].Sum[0] ^= 1
+	alpha.Files(slices.Concat(garbled, []message.Piece{{Kind: message.FilesAnew}}, file("new", "whole"))...)
+	alpha.DoneWithFiles(message.FileTotals{Files: 1, Bytes: 5})
+	got := run.wait()
+	if h := hostOf(t, got, "alpha"); got.Outcome != outcome.RunSucceeded || !slices.Equal(h.Files, []string{"new"}) || len(h.Missing) > 0 {
+		t.Errorf("outcome %s (%s), files %q, missing %+v; want new alone", got.Outcome, got.Reason, h.Files, h.Missing)
+	}
+}
+
 // Events are not signed: a worker's word is not to be trusted with paths.
 func TestFilesOfAWorkerThatLies(t *testing.T) {
 	t.Parallel()

@@ -97,8 +97,7 @@ type StopBegun struct {
 }
 
 // HostsFree says that no process of the run is left on any host, and another run can have
-// them.
-// Outcome is how this one ended as far as is known.
+// them. Outcome is how this one ended as far as is known.
 type HostsFree struct{ Outcome outcome.Run }
 
 // Warn is for the log.

@@ -44,7 +44,7 @@ func (f *files) count(p message.Piece) bool {
 	return true
 }
 
-// takeBack leaves the last file out.
+// takeBack leaves a file out that was counted.
 func (f *files) takeBack(size uint64) {
 	f.got.Files--
 	f.got.Bytes -= size

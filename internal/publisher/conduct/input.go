@@ -45,7 +45,8 @@ type NotShipped struct {
 	Why  string
 }
 
-// NotKept says that the last file of a host was sent to its end and is not what was announced.
+// NotKept says that a file of a host was sent to its end and is not what was announced. It
+// comes before the host's next message, and not if the host has begun anew since.
 type NotKept struct {
 	Host  int
 	Bytes uint64 // its size, as it was announced
