@@ -78,11 +78,22 @@ func (s *Set) Unheld() []string {
 	return names
 }
 
-// Release starts all commands at the instant at (by its monotonic reading, if it has one), or
-// now if that is in the past. It returns once every command without delay has begun. A command
-// that could not be started after all is reported by its Exit. Release may be called once.
-// After Stop it does nothing.
+// Release is Arm, and returns once every command without delay has begun, or a stop came first.
 func (s *Set) Release(at time.Time) error {
+	if err := s.Arm(at); err != nil {
+		return err
+	}
+	<-s.released
+	return nil
+}
+
+// Released is closed when every command without delay has begun, or a stop came first.
+func (s *Set) Released() <-chan struct{} { return s.released }
+
+// Arm starts all commands at the instant at (by its monotonic reading, if it has one), or now
+// if that is in the past. It returns at once. A command that could not be started after all is
+// reported by its Exit. Either Arm or Release may be called, once. After Stop they do nothing.
+func (s *Set) Arm(at time.Time) error {
 	s.mu.Lock()
 	moved := s.move(eventRelease)
 	state := s.state
@@ -93,7 +104,6 @@ func (s *Set) Release(at time.Time) error {
 			at = now
 		}
 		s.runner.thread.at(at, func() { s.begin(at) })
-		<-s.released
 		return nil
 	case state == stateArmed || state == stateRunning:
 		return ErrReleased

@@ -64,13 +64,14 @@ func (p *processes) discard() {
 	p.set = nil
 }
 
-// release lets the processes begin at that instant. The set itself waits for it, on a
-// goroutine of task.
+// release lets the processes begin at that instant, for which a goroutine of task waits.
+// The set knows of it at once: a stop that comes next must not find it still held.
 func (p *processes) release(at time.Time, task *task) {
 	p.phase = setReleased
 	set := p.set
+	_ = set.Arm(at) // it can only be armed once, which it is
 	task.begin(func(context.Context) course.Input {
-		_ = set.Release(at) // it can only be released once, which it is
+		<-set.Released()
 		return course.Released{}
 	})
 }

@@ -1,0 +1,31 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"downbeat/internal/runner"
+	"downbeat/internal/testkit"
+	"downbeat/internal/worker/course"
+)
+
+// A stop that comes right behind the start, as after the worker was suspended, ends what
+// has begun at its own instant: it does not kill what is not released yet.
+func TestStopBehindTheStartDoesNotOvertakeIt(t *testing.T) {
+	t.Parallel()
+	set, err := testRunner.Prepare(t.Context(), runner.Spec{Commands: []runner.Command{{Name: "p", Argv: []string{"/bin/sleep", "1000"}, Dir: t.TempDir()}}})
+	testkit.Check(t, err)
+	p := processes{runner: testRunner, set: set}
+	task := task{mail: newMailbox()}
+
+	p.release(time.Now(), &task)
+	p.set.Stop(time.Now().Add(time.Hour), 0)
+
+	testkit.Receive(t, task.mail.ready, "the processes are released")
+	if _, ok := task.mail.take()[0].(course.Released); !ok || p.set.StoppedAt() != (time.Time{}) {
+		t.Errorf("the processes were stopped at %s, an hour too early", p.set.StoppedAt())
+	}
+	p.set.Stop(time.Now(), 0)
+	testkit.Receive(t, p.set.Done(), "the processes have ended")
+	task.running.Wait()
+}
