@@ -150,9 +150,6 @@ func (r *Run) Over() bool { return r.stage == Over }
 // Stage is where the run stands.
 func (r *Run) Stage() Stage { return r.stage }
 
-// Phase is where a host stands.
-func (r *Run) Phase(host int) Phase { return r.hosts[host].phase }
-
 // take takes an input in.
 func (r *Run) take(in Input) {
 	switch in := in.(type) {

@@ -287,7 +287,7 @@ func TestWhateverAHostSaysTheRunEnds(t *testing.T) {
 
 // sayNext says what should come next of a host that has come so far.
 func sayNext(w *worker) {
-	switch w.l.run.Phase(w.index) {
+	switch w.l.run.hosts[w.index].phase {
 	case Asked, Waiting, Fetching:
 		w.settingUp()
 	case SettingUp:

@@ -238,8 +238,8 @@ func TestNothingButTheJobsFilesIsSent(t *testing.T) {
 	if len(alpha.shipped) != 1 || alpha.shipped[0].Offset != 3 || alpha.shipped[0].Bytes != 7 {
 		t.Errorf("sent %+v, want 7 bytes from 3 on", alpha.shipped)
 	}
-	if got, want := l.details["alpha"], "data (0 of 1 MB)"; got != want || l.run.Phase(0) != Fetching {
-		t.Errorf("it is told that alpha is %s %q, want %q", l.run.Phase(0), got, want)
+	if got, want := l.details["alpha"], "data (0 of 1 MB)"; got != want || l.run.hosts[0].phase != Fetching {
+		t.Errorf("it is told that alpha is %s %q, want %q", l.run.hosts[0].phase, got, want)
 	}
 }
 
@@ -270,8 +270,8 @@ func TestHostThatIsFetchingIsNotLate(t *testing.T) {
 		alpha.want("5ec2e7", 0, 7)
 	}
 	l.advance(20*time.Second - 1)
-	if l.run.Phase(0) != Fetching {
-		t.Fatalf("it is %s", l.run.Phase(0))
+	if l.run.hosts[0].phase != Fetching {
+		t.Fatalf("it is %s", l.run.hosts[0].phase)
 	}
 	l.advance(1)
 	l.wants(l.end(), outcome.RunRefused, "alpha was not ready within 20s: it was still being sent files")
@@ -291,9 +291,9 @@ func TestWantThatComesLateIsOfNoAccount(t *testing.T) {
 			late := message.Event{Kind: message.Want, Time: alpha.clock(), Want: &message.WantInfo{SHA256: "5ec2e7", Bytes: 7}}
 			l.advance(time.Second)
 			goOn(alpha)
-			before := l.run.Phase(0)
+			before := l.run.hosts[0].phase
 			alpha.unlogged(late)
-			if got := l.run.Phase(0); got != before || len(alpha.shipped) > 0 {
+			if got := l.run.hosts[0].phase; got != before || len(alpha.shipped) > 0 {
 				t.Errorf("alpha is %s, was %s; sent %+v", got, before, alpha.shipped)
 			}
 		})
@@ -308,7 +308,7 @@ func TestEventWithoutItsNumberIsIgnored(t *testing.T) {
 	l.start()
 	alpha.unlogged(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{}})
 	l.input(Received{Host: alpha.index, At: l.now, Content: segments()})
-	if l.run.Phase(0) != Asked || len(l.warned) != 2 || l.warned[0] != Unnumbered || l.warned[1] != Unnumbered {
-		t.Errorf("alpha is %s, warnings %v", l.run.Phase(0), l.warned)
+	if l.run.hosts[0].phase != Asked || len(l.warned) != 2 || l.warned[0] != Unnumbered || l.warned[1] != Unnumbered {
+		t.Errorf("alpha is %s, warnings %v", l.run.hosts[0].phase, l.warned)
 	}
 }

@@ -76,7 +76,7 @@ func TestSetupThatFailsRefusesTheRunEverywhere(t *testing.T) {
 	alpha.output(1, message.Stderr, "no disk\n")
 	alpha.exited(message.ExitedInfo{Command: 1, ExitCode: 3, StartedAt: alpha.clock(), EndedAt: alpha.clock()})
 	alpha.tearingDown()
-	if got := l.run.Phase(alpha.index); got != Withdrawing {
+	if got := l.run.hosts[alpha.index].phase; got != Withdrawing {
 		t.Errorf("alpha is %s", got)
 	}
 	alpha.begins(2)

@@ -59,7 +59,7 @@ func (r *Run) advance() {
 	if !r.freed && r.all(Ended) {
 		r.freed = true
 		word, _ := r.outcome()
-		r.out.put(HostsFree{Outcome: word})
+		r.out.hurry(HostsFree{Outcome: word})
 	}
 }
 

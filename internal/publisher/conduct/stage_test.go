@@ -343,6 +343,19 @@ func TestInterruptStopsTheRunInEveryStage(t *testing.T) {
 	}
 }
 
+// The next run need not wait until what the last host reported is on the disk.
+func TestFreeHostsAreUrgent(t *testing.T) {
+	t.Parallel()
+	l, alpha := alone(t)
+	alpha.output(0, message.Stdout, "bye\n")
+	alpha.exit(0, 0)
+	before := len(l.effects)
+	alpha.done(message.HostDone)
+	if e, ok := l.effects[before].(HostsFree); !ok || e.Outcome != outcome.RunSucceeded {
+		t.Errorf("the first effect of the end is %T %+v, want that the hosts are free", l.effects[before], l.effects[before])
+	}
+}
+
 func TestEndIsToldOnceWhenNoHostHasAProcessLeft(t *testing.T) {
 	t.Parallel()
 	l, alpha, bravo := pair(t, func(s *Spec) { s.Stop.OnFailure = false })
