@@ -33,7 +33,7 @@ const (
 
 // newOutputs puts a spool before each; failed is called when out can't be written any more.
 func newOutputs(out, errs io.Writer, failed func(error)) *outputs {
-	options := outlet.Options{Patience: paused, Disk: mostKept, Wait: true, Failed: failed}
+	options := outlet.Options{Timeout: paused, Disk: mostKept, Wait: true, Failed: failed}
 	o := &outputs{out: outlet.NewSpool(out, options)}
 	if o.errs = o.out; !same(out, errs) {
 		options.Failed = nil // an error can't be reported there

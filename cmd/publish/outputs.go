@@ -42,7 +42,7 @@ const behind = 20 * time.Millisecond
 // spoolErr puts a spool before standard error, whose lines are written above the live line. Its
 // files are made in dir, where the results are, if possible.
 func (o *outputs) spoolErr(live *terminal.Live, dir string) {
-	o.errSpool = outlet.NewSpool(live.Writer(o.std.err), outlet.Options{Patience: behind, Dirs: []string{dir}, Failed: o.errFailed})
+	o.errSpool = outlet.NewSpool(live.Writer(o.std.err), outlet.Options{Timeout: behind, Dirs: []string{dir}, Failed: o.errFailed})
 	o.err = o.errSpool
 }
 
@@ -53,7 +53,7 @@ func (o *outputs) spoolOut(live *terminal.Live, dir string) {
 	if sameFile(o.std.out, o.std.err) {
 		o.outSpool = o.errSpool
 	} else {
-		o.outSpool = outlet.NewSpool(live.Writer(o.std.out), outlet.Options{Patience: behind, Dirs: []string{dir}, Failed: o.outFailed})
+		o.outSpool = outlet.NewSpool(live.Writer(o.std.out), outlet.Options{Timeout: behind, Dirs: []string{dir}, Failed: o.outFailed})
 	}
 	o.out = o.outSpool
 }

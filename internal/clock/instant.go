@@ -2,13 +2,12 @@ package clock
 
 import "time"
 
-// An Instant is a time on our clock, translated from another's, and the bound
-// that held when it was: it is wrong by at most Error in either direction.
+// An Instant is a time on our clock that was translated from another clock. It is wrong by at
+// most Error in either direction, by what was known when it was translated.
 type Instant struct {
 	Time  time.Time
 	Error time.Duration
-	// Theirs is the time as the other clock showed it; zero where that is not
-	// known to be one of its.
+	// Theirs is the time on the other clock; zero if it is not known.
 	Theirs time.Time
 }
 
@@ -21,15 +20,14 @@ func (i Instant) Earliest() time.Time { return i.Time.Add(-i.Error) }
 // Latest is the latest time that it can have been.
 func (i Instant) Latest() time.Time { return i.Time.Add(i.Error) }
 
-// Between is the instant of which no more is known than that it was not before
-// from and not after to.
+// Between is an instant that is only known to be between from and to.
 func Between(from, to time.Time) Instant {
 	half := (to.Sub(from) + 1) / 2
 	return Instant{Time: from.Add(half), Error: half}
 }
 
-// ErrorUS is the bound in whole microseconds, rounded up: of an instant that was
-// reached never 0, as no time is known better than to the microsecond.
+// ErrorUS is the bound in whole microseconds, rounded up. It is never 0 for an instant that was
+// reached, since no time is known more precisely than to the microsecond.
 func (i Instant) ErrorUS() int64 {
 	if i.IsZero() {
 		return 0
@@ -37,8 +35,8 @@ func (i Instant) ErrorUS() int64 {
 	return Microseconds(i.Error)
 }
 
-// Microseconds gives a bound in whole microseconds, rounded up, and at least 1:
-// what is written down must not claim more than what was proved.
+// Microseconds converts a bound to whole microseconds, rounded up, and at least 1: a record
+// must not claim more than was proved.
 func Microseconds(bound time.Duration) int64 {
 	return max(int64((bound+time.Microsecond-1)/time.Microsecond), 1)
 }

@@ -18,18 +18,18 @@ const (
 	worstWander  = 8e3
 )
 
-// caution is how many times as much wander is allowed for as has shown.
+// caution is the factor by which more wander is allowed than was observed.
 const caution = 8
 
-// Evidence is what one exchange tells: the offset is below one point and above
-// another. Older evidence is thinned: of several exchanges the best of each.
+// Evidence is what one exchange proves: the offset is below one point and above another. Older
+// evidence is thinned: it combines the best of several exchanges.
 type evidence struct {
 	upper, lower point
 	since        float64 // of thinned evidence, when its first exchange was sent
 }
 
-// A memory is what is known of the offset: the newest exchanges as they came, and
-// what counts of the older ones, oldest first.
+// A memory is what is known about the offset: the newest exchanges, and thinned evidence of
+// older ones, the oldest first.
 type memory struct {
 	known []evidence
 	thin  int     // how many of known are thinned
@@ -88,8 +88,8 @@ func (m *memory) shift(by float64) {
 // newest is the instant at which the newest exchange was over.
 func (m *memory) newest() float64 { return m.known[len(m.known)-1].lower.at }
 
-// forgetContradictions forgets what contradicts the newest exchange, however much
-// the clocks may have drifted, with all that is older.
+// forgetContradictions forgets evidence that contradicts the newest exchange, whatever the
+// drift, and everything older.
 func (m *memory) forgetContradictions() {
 	known := m.known
 	n := sort.Search(len(known)-1, func(n int) bool {
@@ -100,7 +100,7 @@ func (m *memory) forgetContradictions() {
 	m.forget(n)
 }
 
-// possible reports whether all evidence can be true at once with that wander.
+// possible reports whether all evidence is consistent with that wander.
 func (m *memory) possible(wander float64) bool {
 	g := m.region(m.newest(), wander)
 	if g.has(m.slope) { // as it mostly is
@@ -110,10 +110,9 @@ func (m *memory) possible(wander float64) bool {
 	return ok
 }
 
-// wander is how fast the rate may change, for all that is known: a multiple of
-// what the evidence needs to be true at once, and at least what could have hidden
-// in it. That is most while there is little evidence. Not ok is evidence that not
-// even worstWander explains.
+// wander is how fast the rate may change, as far as is known: a multiple of what makes the
+// evidence consistent, and at least what could have gone unnoticed, which is most while there
+// is little evidence. ok is false if not even worstWander explains the evidence.
 func (m *memory) wander() (wander float64, ok bool) {
 	for wander = steadyWander; wander < worstWander; wander *= 2 {
 		if m.possible(wander / caution) {
@@ -143,9 +142,8 @@ func (m *memory) hidden() float64 {
 	return caution / 2 * 4 * width / apart
 }
 
-// region is what the evidence leaves possible of the offset and its rate at an
-// instant, if the rate changes by no more than wander. It is valid until the next
-// call.
+// region is the offsets and rates that are possible at an instant by the evidence, if the rate
+// changes by no more than wander. It is valid until the next call.
 func (m *memory) region(at, wander float64) region {
 	m.upper, m.lower = m.upper[:0], m.lower[:0]
 	for i := range m.known {
@@ -157,7 +155,7 @@ func (m *memory) region(at, wander float64) region {
 	return region{m.upper, m.lower}
 }
 
-// bend is by how much the offset can leave a straight line within that time.
+// bend is how far the offset can deviate from a straight line within that time.
 func bend(time, wander float64) float64 {
 	time = math.Abs(time)
 	return min(wander*time*time/2, 2*worstDrift*time)
@@ -176,7 +174,7 @@ func (m *memory) at(at, wander float64) interval {
 	return m.nearest(at)
 }
 
-// nearest is what the evidence that is nearest to an instant tells of it alone.
+// nearest is what the evidence nearest to an instant proves by itself.
 func (m *memory) nearest(at float64) interval {
 	e := slices.MinFunc(m.known, func(a, b evidence) int {
 		return cmp.Compare(math.Abs(a.since-at), math.Abs(b.since-at))
@@ -186,15 +184,15 @@ func (m *memory) nearest(at float64) interval {
 	return interval{low: min(low, high), high: max(low, high), slope: m.slope}
 }
 
-// A curve is what is known of the offset over time. It is worked out at both ends
-// of a piece, which serves for many times after: lines come by the thousand.
+// A curve is what is known about the offset over time. It is computed at both ends of a piece
+// and reused for the times between, since lines come by the thousand.
 type curve struct {
 	begin       float64
 	left, right interval
 	known       bool
 }
 
-// piece is how long one is, in seconds.
+// piece is the length of a piece in seconds.
 const piece = 0.25
 
 func (c *curve) at(at, wander float64, m *memory) interval {

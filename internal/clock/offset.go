@@ -12,30 +12,29 @@ type Sample struct {
 	Sent, Taken, Answered, Received time.Time
 }
 
-// RoundTrip is the time that the exchange spent on its way.
+// RoundTrip is the time that the exchange spent in transit.
 func (s Sample) RoundTrip() time.Duration {
 	return s.Received.Sub(s.Sent) - s.Answered.Sub(s.Taken)
 }
 
-// bounds are what the sample proves of the other clock minus ours: nothing is
-// taken before it was sent, so the offset was at most high when the message was
-// sent, and at least low when the answer was received.
+// bounds are what the sample proves about the other clock minus ours: nothing arrives before it
+// was sent, so the offset was at most high when the message was sent, and at least low when the
+// answer was received.
 func (s Sample) bounds() (low, high time.Duration) {
 	return s.Answered.Sub(s.Received), s.Taken.Sub(s.Sent)
 }
 
-// possible reports whether the sample can be believed: an answer that took longer
-// than the whole exchange can't, and of one that a Duration can't hold nothing is
-// known.
+// possible reports whether the sample is plausible: the answer must not have taken longer than
+// the whole exchange, and the offset must fit into a Duration.
 func (s Sample) possible() bool {
 	low, high := s.bounds()
 	return low <= high && low > math.MinInt64 && high < math.MaxInt64 && !s.Received.Before(s.Sent)
 }
 
-// An Offset estimates another machine's clock minus ours, with a bound of the
-// error that holds as long as the two clocks keep to what is assumed of them: see
-// [worstDrift] and [steadyWander]. It asks nothing of the network: delays may be
-// asymmetric, and change as they like. The zero value knows nothing.
+// An Offset estimates another machine's clock minus ours, with a bound of the error that holds
+// as long as the two clocks behave as assumed: see [worstDrift] and [steadyWander]. It assumes
+// nothing about the network: delays may be asymmetric, and may vary arbitrarily. The zero value
+// knows nothing.
 //
 // Each exchange confines the offset at two instants. The clocks drift meanwhile,
 // so an estimate for an instant consists of the offset and of the rate at which
@@ -50,9 +49,8 @@ type Offset struct {
 	curve   curve
 }
 
-// Add takes a sample in. One that contradicts itself is passed over, and one
-// that contradicts those before by more than drift explains makes them forgotten:
-// then a clock was stepped.
+// Add adds a sample. One that contradicts itself is ignored. If one contradicts the earlier
+// ones by more than drift explains, a clock was stepped, and those are forgotten.
 func (o *Offset) Add(s Sample) {
 	if !s.possible() {
 		return
@@ -69,8 +67,8 @@ func (o *Offset) Add(s Sample) {
 	o.settle()
 }
 
-// rebase moves the base to a new sample's offset, about which numbers are small,
-// so that no precision is lost however far the clocks are apart.
+// rebase moves the base to the offset of a new sample, so that the numbers stay small and no
+// precision is lost however far apart the clocks are.
 func (o *Offset) rebase(s Sample) {
 	low, _ := s.bounds()
 	o.memory.shift(apart(o.base, low))
@@ -94,12 +92,12 @@ func apart(a, b time.Duration) float64 {
 	return float64(a) - float64(b)
 }
 
-// rounding is added to either side, in ns: each of the times was rounded to one.
+// rounding, in ns, is added to both sides, because each time was rounded to 1 ns.
 const rounding = 1
 
 func (o *Offset) seconds(t time.Time) float64 { return t.Sub(o.origin).Seconds() }
 
-// settle forgets what contradicts the newest sample, and estimates anew.
+// settle forgets what contradicts the newest sample, and estimates again.
 func (o *Offset) settle() {
 	wander, ok := o.memory.wander()
 	if !ok {
@@ -117,15 +115,14 @@ func (o *Offset) settle() {
 	o.curve = curve{}
 }
 
-// Samples is how many of the newest samples the estimate rests on, as far as
-// they are counted.
+// Samples is how many samples the estimate is based on, up to the number that is kept.
 func (o *Offset) Samples() int { return len(o.samples) }
 
 // Value is the other clock minus ours when the newest sample was received.
 func (o *Offset) Value() time.Duration { return o.base + o.newest.middle() }
 
-// Error is by how much Value may be wrong in either direction. Where there was no
-// sample, nothing is known: it is the longest Duration then.
+// Error is by how much Value may be wrong in either direction. Without a sample nothing is
+// known, and it is the longest Duration.
 func (o *Offset) Error() time.Duration {
 	if len(o.samples) == 0 {
 		return math.MaxInt64
@@ -133,9 +130,9 @@ func (o *Offset) Error() time.Duration {
 	return o.newest.half()
 }
 
-// Instant translates a time on the other clock to ours, with the error bound for
-// that time: it may be long before the newest sample, or after it. Where there was
-// no sample the time is not known, and zero.
+// Instant translates a time on the other clock to ours, with the error bound for that time,
+// which may be long before the newest sample, or after it. Without a sample it is the zero
+// Instant.
 func (o *Offset) Instant(theirs time.Time) Instant {
 	if len(o.samples) == 0 {
 		return Instant{Theirs: theirs}
@@ -147,8 +144,8 @@ func (o *Offset) Instant(theirs time.Time) Instant {
 	return Instant{Time: theirs.Add(-o.base - i.middle()), Error: i.half(), Theirs: theirs}
 }
 
-// Ours translates a time on the other clock to ours, and leaves it as it is where
-// there was no sample.
+// Ours translates a time on the other clock to ours; without a sample it returns the time as it
+// is.
 func (o *Offset) Ours(theirs time.Time) time.Time {
 	if len(o.samples) == 0 {
 		return theirs
@@ -165,7 +162,7 @@ func (o *Offset) Theirs(ours time.Time) time.Time {
 	return ours.Add(o.base + i.middle())
 }
 
-// at is what is known of the offset at a time of ours.
+// at is what is known about the offset at a time on our clock.
 func (o *Offset) at(ours time.Time) interval {
 	at := o.seconds(ours)
 	i, plain := o.curve.at(at, o.wander, &o.memory), o.newest
@@ -176,8 +173,8 @@ func (o *Offset) at(ours time.Time) interval {
 	return i
 }
 
-// RoundTrip gives a quantile of the samples' round trips: 0 the shortest, 0.5
-// the median, 1 the longest; 0 where there are no samples.
+// RoundTrip is a quantile of the samples' round trips: 0 the shortest, 0.5 the median, 1 the
+// longest. Without samples it is 0.
 func (o *Offset) RoundTrip(quantile float64) time.Duration {
 	if len(o.samples) == 0 {
 		return 0

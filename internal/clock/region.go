@@ -40,11 +40,11 @@ func (i *interval) half() time.Duration {
 	return time.Duration(math.Ceil(max(i.high-middle, middle-i.low)))
 }
 
-// enough is how exactly a linear program is solved, in ns. What it leaves open is
-// added to the bound.
+// enough is the precision, in ns, to which a linear program is solved. It is added to the
+// bound.
 const enough = 0.01
 
-// iterations bounds how long that takes; a handful is the rule.
+// iterations bounds how long that takes; usually a handful is enough.
 const iterations = 100
 
 // offsets are the least and the greatest offset in the region, neither closer to
@@ -120,7 +120,7 @@ func (g region) rates() (left, right float64, ok bool) {
 			return 0, 0, false
 		}
 	}
-	return left, right, true // more than is in it, which is on the safe side
+	return left, right, true // more than the region, which is on the safe side
 }
 
 // gap is the tangent of the gap at a rate.

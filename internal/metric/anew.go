@@ -14,7 +14,7 @@ import (
 	"downbeat/internal/results"
 )
 
-// Anew judges runs that were made by what a file says now.
+// Anew judges existing runs by what a file says now.
 type Anew struct {
 	File *experiment.File
 	// Source is the hash of the file.
@@ -24,14 +24,13 @@ type Anew struct {
 
 // Due reports whether Judge would judge a run again.
 func (a *Anew) Due(rec *results.Record) bool {
-	metrics, require, _ := a.File.Judges(past(rec)) // what can't be made has a definition, too
+	metrics, require, _ := a.File.Judges(past(rec)) // even metrics with errors have a definition
 	return outdated(rec, definition(metrics, require))
 }
 
-// Judge judges the run in a directory again, from what is stored, if what it was
-// judged by is not what the file says now; it reports whether it was. A metric whose
-// definition is the same stays as it is. Of one that can't be taken any more nothing
-// is left, and the note says why.
+// Judge judges the run in a directory again, from the stored results, if it was judged by
+// something else than what the file says now; it reports whether it did. A metric with the same
+// definition is kept. One that can't be taken any more has no value, and a note that says why.
 func (a *Anew) Judge(dir string, rec *results.Record) bool {
 	metrics, require, err := a.File.Judges(past(rec))
 	if !outdated(rec, definition(metrics, require)) {
@@ -56,8 +55,8 @@ func (a *Anew) Judge(dir string, rec *results.Record) bool {
 	return true
 }
 
-// outdated reports whether a run was judged by another definition. A record of before
-// that was kept is, unless there is nothing to judge by, nor was.
+// outdated reports whether a run was judged by another definition. An old record without one
+// counts as outdated, unless there is nothing to judge by, now and then.
 func outdated(rec *results.Record, definition string) bool {
 	if rec.Judged == nil {
 		return len(rec.Metrics) > 0 || definition != nothing
@@ -65,11 +64,11 @@ func outdated(rec *results.Record, definition string) bool {
 	return rec.Judged.Definition != definition
 }
 
-// nothing is what a run is judged by where the file says nothing of it.
+// nothing is the definition of a file without metrics and requirements.
 var nothing = definition(nil, nil)
 
-// own is how a run ended but for how it was judged. In a record of before that was
-// kept, a run has failed by that alone if all of its hosts have succeeded.
+// own is how a run ended before it was judged. In an old record, without that, a run has failed
+// only by the judgement if all of its hosts have succeeded.
 func own(rec *results.Record) (outcome.Run, string) {
 	judged := rec.Judged != nil && len(rec.Judged.Unmet) > 0
 	if rec.Judged == nil && rec.Outcome == outcome.RunFailed {
@@ -93,8 +92,8 @@ func past(rec *results.Record) experiment.Past {
 	return p
 }
 
-// lost says what of a metric's sources is not there any more, or not whole, though
-// the run left it; empty if all is there.
+// lost says which of a metric's sources is gone or incomplete although the run had left it;
+// empty if all are there.
 func lost(run fs.FS, m *experiment.Metric, rec *results.Record) string {
 	for _, s := range m.Sources {
 		if s.File != "" {
@@ -136,7 +135,7 @@ func lostFile(run fs.FS, s experiment.Source, rec *results.Record) string {
 	return ""
 }
 
-// missing says that a file has not the size that it had; empty if it has.
+// missing says that a file is gone or too short; empty if it isn't.
 func missing(run fs.FS, name string, size uint64) string {
 	if size == 0 {
 		return ""
@@ -144,8 +143,8 @@ func missing(run fs.FS, name string, size uint64) string {
 	info, err := fs.Stat(run, name)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("can't be taken again: %s is not there any more", name)
-	case uint64(info.Size()) < size: //nolint:gosec // a file's size is not negative
+		return fmt.Sprintf("can't be taken again: %s is gone", name)
+	case uint64(info.Size()) < size: // a file's size is never negative
 		return fmt.Sprintf("can't be taken again: %s has %d of %d bytes", name, info.Size(), size)
 	}
 	return ""

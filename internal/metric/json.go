@@ -36,7 +36,7 @@ func (s *search) jsonLine(line []byte, into *reducer) {
 		return
 	}
 	if s.isOutput() && line[0] != '{' {
-		// Something else that the process had to say.
+		// Other output of the process.
 		s.note(noLine, "no line of %s is an object of JSON", s.place)
 		return
 	}
@@ -117,7 +117,7 @@ func lookUp(v gjson.Result, path string) gjson.Result {
 	return lookUp(first, rest)
 }
 
-// scalar gives a string, a number, true or false as text, and the rest as JSON.
+// scalar formats a string, a number, true or false as text, and everything else as JSON.
 func scalar(v gjson.Result) string {
 	if v.Type == gjson.String {
 		return v.Str

@@ -6,8 +6,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// texts takes the values of the texts of JSON in data: of the one that it is, or
-// of those that stand there among other lines. Such a text begins a line.
+// texts takes the values of the JSON texts in data: either data is one JSON text, or such texts
+// are among other lines, each starting at the beginning of a line.
 func (s *search) texts(data []byte, into *reducer) {
 	f := &finder{search: s, into: into, text: jsonText{data: data}, line: 1, broken: -1}
 	if whole, ok := oneText(data); ok {
@@ -27,8 +27,9 @@ type finder struct {
 
 	line    int // at counted
 	counted int
-	// broken is how far a text that broke off was indented: what is further in
-	// is a part of it. -1 where none is.
+	// broken is the indentation of a text that broke off: lines that are indented further
+	// belong to
+	// it. It is -1 if there is none.
 	broken int
 }
 
@@ -64,7 +65,7 @@ func (f *finder) next(i int) int {
 	return max(f.nextLine(begin), f.lineStart(end))
 }
 
-// noise is a line that is not JSON. Among a process's output there may be some.
+// noise notes a line that is not JSON, which the output of a process may have.
 func (f *finder) noise() {
 	if s := f.search; s.isOutput() {
 		s.note(noLine, "no line of %s is an object of JSON", s.place)

@@ -9,8 +9,8 @@ import (
 // maxDepth is how deep lists and objects of JSON may be nested.
 const maxDepth = 1000
 
-// A jsonText finds the end of a text of JSON, and what in there JSON does not
-// know though programs write it: NaN and the infinities.
+// A jsonText finds the end of a JSON text, and the values in it that are not JSON although
+// programs write them: NaN and the infinities.
 type jsonText struct {
 	data []byte
 	odd  []span // NaN and the like, in order
@@ -110,8 +110,9 @@ func (j *jsonText) word(i int) (end int, ok bool) {
 	return i, false
 }
 
-// notFinite reports whether a word is how a program writes what is not a number, or
-// no finite one: NaN, -nan, Infinity, inf, 1.#INF, -nan(ind).
+// notFinite reports whether a word is one of the forms of NaN or infinity that programs write:
+// NaN,
+// -nan, Infinity, inf, 1.#INF, -nan(ind).
 func notFinite(word string) bool {
 	word = strings.ToLower(strings.TrimLeft(word, "+-"))
 	switch word {
@@ -121,7 +122,7 @@ func notFinite(word string) bool {
 	return strings.HasPrefix(word, "nan(") && strings.HasSuffix(word, ")") || strings.HasPrefix(word, "1.#")
 }
 
-// strict gives the text from begin to end as JSON: what it does not know is a string.
+// strict returns the text from begin to end as JSON, with NaN and the infinities as strings.
 func (j *jsonText) strict(begin, end int) []byte {
 	if len(j.odd) == 0 {
 		return j.data[begin:end]

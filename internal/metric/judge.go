@@ -43,10 +43,10 @@ func judge(dir string, metrics []experiment.Metric, require []experiment.Require
 	}
 }
 
-// take enters the metrics into the record. One that is there by the same
-// definition stays as it is, and one that is no longer defined goes.
+// take enters the metrics into the record. One with the same definition is kept, and one that
+// is no longer defined is removed.
 func take(dir string, metrics []experiment.Metric, rec *results.Record, by taker) {
-	root, err := os.OpenRoot(dir) // a collected link leads nowhere else
+	root, err := os.OpenRoot(dir) // so that a collected link can't lead elsewhere
 	if err == nil {
 		defer func() { _ = root.Close() }() // only read
 	}
@@ -69,7 +69,7 @@ func take(dir string, metrics []experiment.Metric, rec *results.Record, by taker
 			return nil
 		})
 	}
-	_ = searches.Wait() // what goes wrong is in the notes
+	_ = searches.Wait() // errors are in the notes
 	for i := range metrics {
 		enter(rec, &metrics[i], found[i])
 	}
@@ -119,8 +119,8 @@ func definition(metrics []experiment.Metric, require []experiment.Requirement) s
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// lacking says which metrics a run proves nothing of: they have no value, or rest
-// on fewer than all. What is required besides says so itself where it has no value.
+// lacking says which metrics of a run are incomplete: they have no value, or are based on fewer
+// processes than there are. Requirements report missing values themselves.
 func lacking(metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record) []string {
 	var reasons []string
 	for i := range metrics {
@@ -150,7 +150,7 @@ func incomplete(m *experiment.Metric, of results.MetricBasis) string {
 	return fmt.Sprintf("%s is the %s of %d of %d %s (partial: true would let that pass): %s", m.Name, m.Processes, of.Values, of.Expected, what, why)
 }
 
-// unmet says which requirements a run does not meet, and by what.
+// unmet says which requirements a run does not meet, and with which value.
 func unmet(requirements []experiment.Requirement, rec *results.Record) []string {
 	var reasons []string
 	for i := range requirements {
@@ -169,9 +169,9 @@ func unmet(requirements []experiment.Requirement, rec *results.Record) []string 
 	return reasons
 }
 
-// noteUnproven says of the skews that meet a requirement as they were measured, and
-// might not by what the clocks leave open, that this is so. The figure is what the
-// file asks about, so it decides.
+// noteUnproven adds a note to skews that meet a requirement as measured, but might not within
+// the error of the clocks. The measured value decides, because that is what the file asks
+// about.
 func noteUnproven(require []experiment.Requirement, rec *results.Record) {
 	for i := range require {
 		r := &require[i]
@@ -182,7 +182,7 @@ func noteUnproven(require []experiment.Requirement, rec *results.Record) {
 		if rec.MetricNotes == nil {
 			rec.MetricNotes = make(map[string]string)
 		}
-		rec.MetricNotes[r.Name] = fmt.Sprintf("%s meets %s as measured, and is not proved to: the clocks were not known better", text, r.Text)
+		rec.MetricNotes[r.Name] = fmt.Sprintf("%s meets %s as measured, but this is not proved: the clocks were not known well enough", text, r.Text)
 	}
 }
 
@@ -207,7 +207,7 @@ func measured(name string, rec *results.Record) (v, bound float64, text string) 
 	return v, 0, strings.TrimSpace(strconv.FormatFloat(v, 'g', -1, 64) + " " + rec.Units[name])
 }
 
-// skew gives one with its bound; one that is below it can't be told from none.
+// skew returns a skew with its bound; one below its bound can't be told from 0.
 func skew(us, bound int64) (v, b float64, text string) {
 	text = micros(us) + " ± " + micros(bound)
 	switch {

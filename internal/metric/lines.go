@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// maxLine is the longest line that is looked at, in bytes; a longer one is
-// left out, so that memory stays bounded.
+// maxLine is the longest line that is read, in bytes; longer ones are left out, so that memory
+// is bounded.
 const maxLine = 1 << 20
 
 // lines reads a stream by lines. A line ends with \n, \r\n or a \r alone, with
@@ -21,7 +21,7 @@ type lines struct {
 	text    []byte // valid until the next one is asked for
 	number  int    // of the line, from 1, counting \n alone: as an editor has it
 	tooLong bool   // text is not the whole line
-	err     error  // that of the stream, but for its end
+	err     error  // of the stream; its end is not an error
 
 	long  []byte // of a line that did not fit into r
 	ended byte   // what the line ended with

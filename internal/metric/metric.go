@@ -1,10 +1,8 @@
-// Package metric takes numbers out of what a run left on the disk, and judges
-// the run by them: [Judge] fills in a record's metrics, and fails a run that
-// does not meet what the experiment requires.
-//
-// Files and outputs are read as streams, so that they may be of any size; only
-// medians and percentiles keep all values, of eight bytes each. What can't be
-// understood in them is left out, counted and told, and never an error.
+// Package metric takes numbers out of what a run left on the disk, and judges the run by them:
+// [Judge] fills in a record's metrics, and fails a run that does not meet what the experiment
+// requires. Files and outputs are read as streams, so they may be of any size; only medians and
+// percentiles keep all values, of eight bytes each. Malformed parts are left out, counted and
+// reported, and are never an error.
 package metric
 
 import (
@@ -39,25 +37,23 @@ func Take(run fs.FS, m *experiment.Metric, started func(host, process string) bo
 	return s.result()
 }
 
-// A Finding is what a metric comes to in a run.
+// A Finding is the value of a metric in a run.
 type Finding struct {
 	// Value is NaN if nothing was found.
 	Value float64
-	// Note says why nothing was found, and else what was left out, if anything was.
+	// Note says why nothing was found or, otherwise, what was left out, if anything.
 	Note string
-	// Values says how many processes, or files, the number rests on, and Expected
-	// how many there should be.
+	// Values says on how many processes, or files, the value is based, and Expected how
+	// many there
+	// should be.
 	Values, Expected int
 	// Lacking says which have no value, and why: a phrase for each of the first few.
 	Lacking []string
-	// Lost: what it was to be taken from is not in the results any more.
+	// Lost says that its sources are not in the results any more.
 	Lost bool
 }
 
-// Complete reports whether every process, or file, has a value.
-func (f *Finding) Complete() bool { return f.Values >= f.Expected }
-
-// result is what the values that were found come to.
+// result reduces the values that were found.
 func (s *search) result() Finding {
 	f := Finding{Value: math.NaN(), Values: s.values, Expected: s.expected, Lacking: s.lacking}
 	v, ok := s.over.result()
@@ -81,10 +77,10 @@ type search struct {
 	open    func(name string) (io.ReadCloser, error)
 	started func(host, process string) bool
 	metric  *experiment.Metric
-	over    reducer // of all values, or of what each source came to
+	over    reducer // of all values, or of the values of the sources
 	lines   reducer // of one source's values, where there are two steps
 
-	spared           []string // groups that owe no file
+	spared           []string // groups that need not have a file
 	values, expected int      // processes or files
 	lacking          []string
 
@@ -97,14 +93,14 @@ type search struct {
 	known bool   // it has what is looked for, though perhaps not in any row
 }
 
-// runs reports whether a process was started: else it owes nothing.
+// runs reports whether a process was started; if not, it need not have a value.
 func (s *search) runs(host, process string) bool { return s.started == nil || s.started(host, process) }
 
 // filesDir holds what was collected from a host, below the host's directory.
 const filesDir = "files"
 
-// spare finds the groups that owe no file: where nothing says whose files a metric is
-// about, those that have left none, if another has.
+// spare finds the groups that need not have a file: if the metric does not say which processes
+// its files belong to, those are the groups without one, if another group has one.
 func (s *search) spare() {
 	var left, none []string
 	for i := range s.metric.Sources {
@@ -136,7 +132,7 @@ func (s *search) owing(source *experiment.Source) int {
 		}
 	}
 	if !source.Wild() || len(source.Groups) > 0 {
-		return min(n, 1) // they share it, or it is not known whose it is
+		return min(n, 1) // they share it, or it is not known which one it belongs to
 	}
 	return n
 }
@@ -156,7 +152,7 @@ func (s *search) files(source *experiment.Source) {
 		if got || s.here.near != noField || !source.Wild() {
 			there++
 			s.count(got)
-		} // else it is a file of another kind
+		} // otherwise it is a file of another kind
 	}
 	if there >= named {
 		return
@@ -206,7 +202,7 @@ func (s *search) output(source experiment.Source) {
 	s.count(s.read(results.OutputPath(source.Host, source.Process, source.Stderr)))
 }
 
-// count takes in whether a process or file has a value.
+// count counts a process or file, with or without a value.
 func (s *search) count(got bool) {
 	s.expected++
 	if got {
@@ -216,7 +212,7 @@ func (s *search) count(got bool) {
 	}
 }
 
-// mostLacking is of how many processes or files it is told why they have no value.
+// mostLacking is for how many processes or files a reason is given why they have no value.
 const mostLacking = 3
 
 // lack notes why a process or file has no value.
@@ -237,7 +233,7 @@ func (s *search) read(name string) bool {
 	s.left.here = ""
 	switch err := s.scan(name, into); {
 	case errors.Is(err, fs.ErrNotExist):
-		// A stream to which nothing was written has no file.
+		// A stream without output has no file.
 		s.note(noLine, "%s is empty", name)
 	case err != nil:
 		s.left.note(name, 0, "can't be read: %v", bare(err))
@@ -261,8 +257,8 @@ func (s *search) read(name string) bool {
 	return got
 }
 
-// countable reports whether none is a number of values, too: a pattern's lines can
-// always be counted, rows where there are such rows, or might be.
+// countable reports whether 0 is a valid count of values: lines that match a pattern can always
+// be counted, rows only if there are, or might be, such rows.
 func (s *search) countable() bool {
 	return s.metric.Pattern != nil || s.known || s.row == 0 && s.metric.Format != experiment.CSV && s.metric.Format != experiment.TSV
 }
@@ -273,7 +269,7 @@ func (s *search) note(near int, format string, args ...any) {
 	s.miss.note(near, format, args...)
 }
 
-// bare gives an error without the path, which stands before it anyhow.
+// bare returns an error without the path, which is printed before it anyway.
 func bare(err error) error {
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Err

@@ -10,9 +10,9 @@ type Command string
 const (
 	CommandSucceeded  Command = "succeeded"
 	CommandFailed     Command = "failed"      // it exited outside ok_exit, or could not be started or ended
-	CommandStopped    Command = "stopped"     // it was stopped before its end, which is no failure of its own
-	CommandTimedOut   Command = "timed_out"   // it was still there when its time, or the run's, was over
-	CommandKilled     Command = "killed"      // it ignored TERM for the grace, in a stop of the run
+	CommandStopped    Command = "stopped"     // it was stopped before its end, which is not a failure of its own
+	CommandTimedOut   Command = "timed_out"   // it was still running when its time, or the run's, was over
+	CommandKilled     Command = "killed"      // it ignored TERM for the grace period, in a stop of the run
 	CommandLost       Command = "lost"        // its host went silent or its worker died
 	CommandNotStarted Command = "not_started" // it never executed an instruction
 )
@@ -25,11 +25,11 @@ const (
 	HostSucceeded Host = "succeeded"
 	HostFailed    Host = "failed"    // one of its processes failed
 	HostTimedOut  Host = "timed_out" // it still had processes when the run's time was over
-	HostAborted   Host = "aborted"   // stopped by the operator, a cancel, or its worker being told to leave
+	HostAborted   Host = "aborted"   // stopped by the operator, a cancel, or its worker being told to exit
 	HostLost      Host = "lost"      // it went silent or its worker died
 	HostRefused   Host = "refused"   // it would not or could not prepare
 	HostNotReady  Host = "not_ready" // no worker answered, or it was not ready in time
-	HostStopped   Host = "stopped"   // nothing wrong here: the run ended because of another host
+	HostStopped   Host = "stopped"   // nothing went wrong here: the run ended because of another host
 )
 
 // Run says in one word how a run ended.

@@ -2,8 +2,8 @@ package outcome
 
 import "slices"
 
-// signals are the signal names of Linux in the order of their numbers, from 1;
-// exits carry names, since numbers differ between systems.
+// signals are the signal names of Linux in the order of their numbers, from 1. Exits have
+// names, because numbers differ between systems.
 var signals = []string{
 	"SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1",
 	"SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP",

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// Checked is a writer that remembers why something could not be written, for
-// programs whose exit status says so at the end. Writes that follow fail alike.
+// Checked is a writer that remembers its first error, for programs whose exit status reports it
+// at the end. Later writes fail with the same error.
 type Checked struct {
 	W io.Writer
 
@@ -35,5 +35,5 @@ func (c *Checked) Err() error {
 	return c.err
 }
 
-// Gone reports whether err only means that the reader has gone, which it may.
+// Gone reports whether err only means that the reader has exited, which is not a failure.
 func Gone(err error) bool { return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) }

@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// fileSize is how much one file gets: its room is free again when all of it has
-// been read, however long there is more.
+// fileSize is the size of one file: its disk space is freed when all of it has been read, even
+// if more is waiting.
 const fileSize = 64 << 20
 
 // files keep what doesn't fit into memory; under the mutex of the spool.
@@ -20,10 +20,10 @@ type files struct {
 // A file is written at its end and read from its beginning.
 type file struct {
 	f          *os.File
-	begin, end int64 // of what has not been read
+	begin, end int64 // of the bytes that have not been read
 }
 
-// any reports whether what comes is to go behind files.
+// any reports whether there are files, behind which new bytes have to go.
 func (s *files) any() bool { return len(s.list) > 0 }
 
 // begin makes the next file.
@@ -36,7 +36,7 @@ func (s *files) begin() error {
 	return nil
 }
 
-// write appends data, and tells how much of it; there is a file.
+// write appends data to the last file, and returns how much of it was written.
 func (s *files) write(data []byte) (int, error) {
 	if s.most > 0 && s.size >= s.most {
 		return 0, fmt.Errorf("%d MB wait already", s.size/1e6)
@@ -54,7 +54,7 @@ func (s *files) write(data []byte) (int, error) {
 	return n, err
 }
 
-// first is what is to be read next; false: there is nothing in any file.
+// first is the piece to read next; false if nothing is in any file.
 func (s *files) first() (piece, bool) {
 	if s.size == 0 {
 		return piece{}, false
@@ -67,7 +67,7 @@ func (s *files) first() (piece, bool) {
 	return piece{f, f.begin, min(f.end-f.begin, blockSize)}, true
 }
 
-// A piece of a file is read without the mutex: what comes meanwhile comes behind it.
+// A piece of a file is read without the mutex: new bytes go behind it.
 type piece struct {
 	file     *file
 	at, size int64

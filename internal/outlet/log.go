@@ -10,10 +10,10 @@ import (
 // mostLogged is how many bytes of a log wait for their reader.
 const mostLogged = 1 << 20
 
-// A Log is a writer for a daemon's log, which is written by a goroutine. When its
-// reader takes nothing, what doesn't fit into memory is dropped, and counted: the
-// next that can be written says how many lines that were. Its methods may be
-// called concurrently; a Write is to be one line, or several.
+// A Log is a writer for a daemon's log, which a goroutine passes on. If its reader takes
+// nothing, lines that don't fit into memory are dropped and counted; when lines can be written
+// again, one says how many were dropped. Its methods may be called concurrently; each Write
+// must be one line, or several.
 type Log struct {
 	w    io.Writer
 	tell func(w io.Writer, lines int)
@@ -26,8 +26,8 @@ type Log struct {
 	closed  bool
 }
 
-// NewLog makes a log in front of w. tell writes, in the log's own form, that so
-// many lines were dropped. The log must be closed.
+// NewLog makes a log in front of w. tell writes, in the format of the log, that so many lines
+// were dropped. The log must be closed.
 func NewLog(w io.Writer, tell func(w io.Writer, lines int)) *Log {
 	l := &Log{w: w, tell: tell, work: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.run()
@@ -74,7 +74,7 @@ func (l *Log) run() {
 		lines, dropped, closed := l.take(spare)
 		switch {
 		case len(lines) > 0:
-			if _, err := l.w.Write(lines); err != nil { // there may be room, or a reader, later
+			if _, err := l.w.Write(lines); err != nil { // it may work again later
 				l.lost(bytes.Count(lines, []byte{'\n'}))
 			}
 		case dropped > 0:
@@ -88,7 +88,8 @@ func (l *Log) run() {
 	}
 }
 
-// take takes what waits, or else the count of what was dropped after it.
+// take takes the waiting lines or, if there are none, the count of those that were dropped
+// after them.
 func (l *Log) take(spare []byte) (lines []byte, dropped int, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,10 +1,8 @@
-// Package outlet stands between a program and whoever reads what it prints: a
-// pager that pauses, a terminal that was stopped, a pipe that nobody empties. No
-// decision of the program waits for them.
+// Package outlet stands between a program and the reader of its output, such as a pager that
+// pauses, a stopped terminal, or a pipe that is not read. The program never waits for them.
 //
-// A [Spool] loses nothing: what its reader has not taken is kept, in memory and then
-// in files. A [Log] is for a daemon's own words, of which it drops some rather than
-// wait.
+// A [Spool] loses nothing: what its reader has not taken is kept, in memory and then in files.
+// A [Log] is for the log of a daemon, and drops lines instead of waiting.
 package outlet
 
 import (
@@ -24,26 +22,30 @@ import (
 type Options struct {
 	// Memory is how many bytes are kept in memory before files are made; 0 means 4 MiB.
 	Memory int
-	// Disk is how many bytes are kept in files at most; 0: as many as there is room for.
+	// Disk is how many bytes may be kept in files; 0 means as many as there is room for.
 	Disk int64
-	// Patience is how long a write waits for a reader that takes nothing, once
-	// memory is full, before a file is made. A reader that takes something all the
-	// time is not behind, and costs no file.
-	Patience time.Duration
-	// Wait has writers wait for the reader when no more can be kept. Without it the
-	// spool fails then: what was kept is still written, and nothing after it.
+	// Timeout is how long a write waits for a reader that takes nothing, once memory is
+	// full,
+	// before a file is made. As long as a reader keeps taking something, no file is made.
+	Timeout time.Duration
+	// Wait makes writers wait for the reader when no more can be kept. Otherwise the spool
+	// fails
+	// then: what was kept is still written, and nothing after it.
 	Wait bool
-	// Dirs are where the files are made: in the first that takes them. They
-	// have no name there. Without any: the directory for temporary files.
+	// Dirs are the directories for the files: the first that works is used. The files have
+	// no
+	// names. Without any, it is the directory for temporary files.
 	Dirs []string
-	// Failed, if not nil, is called once, from a goroutine of the spool's, when
-	// something can't be written or kept.
+	// Failed, if not nil, is called once, from a goroutine of the spool, when something
+	// can't be
+	// written or kept.
 	Failed func(error)
 }
 
 const (
-	// blockSize is how much is written at a time, and so how finely it can be
-	// seen whether the reader takes anything.
+	// blockSize is how much is written at a time, and so the resolution at which the
+	// reader's
+	// progress is seen.
 	blockSize     = 256 << 10
 	defaultMemory = 4 << 20
 )
@@ -51,12 +53,12 @@ const (
 // ErrClosed is what a write to a closed spool returns.
 var ErrClosed = errors.New("the output is closed already")
 
-// A Spool is a writer in front of another that may be slow, or stand still. What
-// is written to it is written there by a goroutine, in order. Its methods may be
-// called concurrently; bytes of one Write stay together.
+// A Spool is a writer in front of another one that may be slow, or block. A goroutine writes
+// everything there, in order. Its methods may be called concurrently; the bytes of one Write
+// stay together.
 //
-// What waits is in head, then in the files, then in tail. As long as there are
-// files, what comes goes behind them.
+// Waiting bytes are in head, then in the files, then in tail. As long as there are files, new
+// bytes go behind them.
 type Spool struct {
 	w       io.Writer
 	options Options
@@ -69,8 +71,8 @@ type Spool struct {
 	files   files
 	tail    []byte
 	spare   [][]byte      // blocks to be used again
-	moved   chan struct{} // closed, and made anew, when the reader has taken something
-	waiting int           // writers that look at moved
+	moved   chan struct{} // closed and replaced when the reader has taken something
+	waiting int           // writers that wait for moved
 	taken   uint64
 	unbound bool
 	closed  bool
@@ -105,8 +107,8 @@ func (s *Spool) Write(p []byte) (int, error) {
 	return s.report(len(p), err)
 }
 
-// Put takes p at once, whatever is kept already: for a program's own few words,
-// which must not wait for anybody.
+// Put takes p at once, however much is kept already: for the program's own messages, which must
+// not wait.
 func (s *Spool) Put(p []byte) (int, error) {
 	s.mu.Lock()
 	err := s.failed
@@ -120,7 +122,7 @@ func (s *Spool) Put(p []byte) (int, error) {
 	return s.report(len(p), err)
 }
 
-// report completes a write that has come to that.
+// report completes a write, and calls Failed for the first error.
 func (s *Spool) report(n int, err error) (int, error) {
 	if lost, ok := errors.AsType[*keepError](err); ok && lost.first {
 		s.tell(err)
@@ -132,7 +134,7 @@ func (s *Spool) report(n int, err error) (int, error) {
 	return n, nil
 }
 
-// A keepError is why no more can be kept. The first to see it tells of it.
+// A keepError is why no more can be kept. The first writer to see it reports it.
 type keepError struct {
 	err   error
 	first bool
@@ -154,8 +156,8 @@ func (s *Spool) wake() {
 	}
 }
 
-// Unbind has writers never wait again, and everything be kept: for when all that
-// may still come is little.
+// Unbind lifts the bound of what is kept, so that writers never wait again: for the end, when
+// little more can come.
 func (s *Spool) Unbind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,21 +174,21 @@ func (s *Spool) Close() {
 	s.wake()
 }
 
-// Done is closed once, after Close, everything has been written, or can't be.
+// Done is closed when, after Close, everything has been written or can't be.
 func (s *Spool) Done() <-chan struct{} { return s.done }
 
-// Err is why something could not be written or kept, if so.
+// Err is why something could not be written or kept; nil if all was.
 func (s *Spool) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.failed, s.kept)
 }
 
-// Behind is how many bytes the reader has not taken yet, and how many it has.
+// Behind returns how many bytes the reader has not taken yet, and how many it has.
 func (s *Spool) Behind() (left, taken uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return uint64(s.held) + uint64(s.files.size) + uint64(len(s.tail)), s.taken //nolint:gosec // no size is negative
+	return uint64(s.held) + uint64(s.files.size) + uint64(len(s.tail)), s.taken // sizes are never negative
 }
 
 func (s *Spool) usable() error {
@@ -201,8 +203,8 @@ func (s *Spool) usable() error {
 	return nil
 }
 
-// admit waits until there is room, or it is time for a file; under the mutex,
-// which it gives back while it waits.
+// admit waits until there is room, or a file is due; under the mutex, which it releases while
+// it waits.
 func (s *Spool) admit() error {
 	for {
 		if err := s.usable(); err != nil {
@@ -221,9 +223,10 @@ func (s *Spool) admit() error {
 			s.await(time.Hour)
 		case s.held < s.options.Memory:
 			return nil
-		case !s.await(s.options.Patience):
-			// From now on what comes goes behind a file. If there can't be one, and
-			// writers are to wait, they do.
+		case !s.await(s.options.Timeout):
+			// From now on new bytes go behind a file. If that can't be made, writers
+			// wait, if they
+			// should.
 			if err := s.files.begin(); err == nil || !s.options.Wait {
 				return s.lose(err)
 			}
@@ -232,7 +235,7 @@ func (s *Spool) admit() error {
 	}
 }
 
-// await gives the reader so long to take something, and reports whether it has.
+// await waits for the reader to take something, and reports whether it did in that time.
 func (s *Spool) await(within time.Duration) bool {
 	moved := s.moved
 	s.waiting++
@@ -250,7 +253,7 @@ func (s *Spool) await(within time.Duration) bool {
 	return ok
 }
 
-// move lets those who wait look again; under the mutex.
+// move wakes the writers that wait; under the mutex.
 func (s *Spool) move() {
 	if s.waiting > 0 {
 		close(s.moved)
@@ -281,7 +284,7 @@ func (s *Spool) add(p []byte) error {
 	return nil
 }
 
-// block gives an empty one; under the mutex.
+// block returns an empty block; under the mutex.
 func (s *Spool) block() []byte {
 	if n := len(s.spare); n > 0 {
 		b := s.spare[n-1]
@@ -298,7 +301,7 @@ func (s *Spool) flush() error {
 	return err
 }
 
-// lose notes that no more can be kept; under the mutex. No error is none.
+// lose notes that no more can be kept, if err is not nil; under the mutex.
 func (s *Spool) lose(err error) error {
 	if err == nil {
 		return nil
@@ -364,8 +367,8 @@ func (s *Spool) next() (block []byte, piece piece, more bool) {
 	return nil, piece, !s.closed
 }
 
-// pass writes all of the block. Where somebody else has made the other side
-// non-blocking, that is waited for.
+// pass writes all of the block. If another program has made the descriptor non-blocking, it
+// waits.
 func (s *Spool) pass(block []byte) error {
 	for {
 		n, err := s.w.Write(block)
@@ -380,7 +383,7 @@ func (s *Spool) pass(block []byte) error {
 	}
 }
 
-// wrote takes note of what the reader has taken.
+// wrote notes what the reader has taken.
 func (s *Spool) wrote(block []byte, file *file) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -413,12 +416,12 @@ func (s *Spool) drop() {
 	s.head, s.tail, s.spare, s.held = nil, nil, nil, 0
 }
 
-// reserve is how much room files leave on a disk: what waits for its reader must
-// not take the place of what is worth more, such as the results themselves.
+// reserve is how much room files leave on a disk: waiting output must not take the space of
+// more important files, such as the results.
 const reserve = 256 << 20
 
-// create makes a file that has no name, in the first of the directories that takes
-// it, or else in that for temporary files.
+// create makes a file without a name in the first of the directories that works, or else in
+// that for temporary files.
 func create(dirs []string) (*os.File, error) {
 	var errs []error
 	for _, dir := range append(slices.Clip(dirs), os.TempDir()) {
@@ -427,7 +430,7 @@ func create(dirs []string) (*os.File, error) {
 			errs = append(errs, &os.PathError{Op: "statfs", Path: dir, Err: err})
 			continue
 		}
-		if free := disk.Bavail * uint64(disk.Bsize); free < reserve { //nolint:gosec // no size is negative
+		if free := disk.Bavail * uint64(disk.Bsize); free < reserve { // sizes are never negative
 			errs = append(errs, fmt.Errorf("only %d MB are left on the disk of %s: %w", free/1e6, dir, syscall.ENOSPC))
 			continue
 		}

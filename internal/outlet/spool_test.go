@@ -305,7 +305,7 @@ func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func BenchmarkSpool(b *testing.B) {
 	piece := bytes.Repeat(append(bytes.Repeat([]byte("x"), 99), '\n'), 640)
-	s := NewSpool(io.Discard, Options{Patience: 20 * time.Millisecond})
+	s := NewSpool(io.Discard, Options{Timeout: 20 * time.Millisecond})
 	b.SetBytes(int64(len(piece)))
 	for b.Loop() {
 		_, _ = s.Write(piece)

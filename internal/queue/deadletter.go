@@ -13,22 +13,23 @@ import (
 const (
 	HeaderReason = "reason" // why the message was not accepted
 	HeaderSource = "source" // the queue it came from
-	// HeaderSize is how many bytes the body had, where it had to be cut.
+	// HeaderSize is how many bytes the body had, if it had to be cut.
 	HeaderSize = "size"
 )
 
 const (
-	// maxReason bounds the reason: what it quotes may be as large as a message.
+	// maxReason bounds the reason, which may quote as much as a whole message.
 	maxReason = 4 << 10
-	// maxKept is what is kept of a body: enough to see what it is. What is
-	// refused is as a rule somebody else's, and as large as they like.
+	// maxKept is how much of a body is kept: enough to see what it is. Messages that are
+	// refused
+	// mostly come from others, and may be of any size.
 	maxKept = 64 << 10
 )
 
-// DeadLetter moves a delivery that can't be accepted to the queue named dead, with
-// headers that tell the reason and the source, and acknowledges it. The queue must
-// have been declared. A large body is cut, and headers of the message's own that
-// don't fit are dropped, so that no number of dead letters fills a broker.
+// DeadLetter moves a delivery that can't be accepted to the queue dead, with headers for the
+// reason and the source, and acknowledges it. The queue must have been declared. A large body
+// is cut, and headers of the message that don't fit are dropped, so that dead letters can't
+// fill a broker.
 func DeadLetter(ctx context.Context, b Broker, d *Delivery, source, dead, reason string) error {
 	m := d.Message
 	m.Persistent, m.TTL = true, 0
@@ -44,7 +45,7 @@ func DeadLetter(ctx context.Context, b Broker, d *Delivery, source, dead, reason
 	return d.Ack(ctx)
 }
 
-// fitting is what of a message's header leaves room for ours.
+// fitting is the part of a message's header that leaves room for ours.
 func fitting(header map[string]string) map[string]string {
 	kept := make(map[string]string)
 	room := maxReason
@@ -58,7 +59,7 @@ func fitting(header map[string]string) map[string]string {
 	return kept
 }
 
-// shorten makes a reason that every broker carries.
+// shorten cuts a reason so that every broker accepts it.
 func shorten(reason string) string {
 	if len(reason) > maxReason {
 		reason = reason[:maxReason] + " ..."

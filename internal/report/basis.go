@@ -7,10 +7,10 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// A foundation is what a metric rests on in several runs.
+// A foundation says on how many processes or files a metric is based in several runs.
 type foundation struct {
 	known         int // runs that say it
-	part          int // those in which it rests on fewer than there are
+	part          int // runs in which it is based on fewer than there are
 	fewest, most  int // processes or files, of those there are
 	expectedLeast int
 	expectedMost  int
@@ -42,9 +42,9 @@ func foundationCaption(metric string, runs []*run) []string {
 	if f.known == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("Each value rests on %s of %s processes or files", fromTo(f.fewest, f.most), fromTo(f.expectedLeast, f.expectedMost))
+	text := fmt.Sprintf("Each value is based on %s of %s processes or files", fromTo(f.fewest, f.most), fromTo(f.expectedLeast, f.expectedMost))
 	if f.part > 0 {
-		text += fmt.Sprintf("; in %s on fewer than there are", terminal.Count(uint64(f.part), "run")) //nolint:gosec // a count
+		text += fmt.Sprintf("; in %s on fewer than there are", terminal.Count(uint64(f.part), "run"))
 	}
 	return []string{text + "."}
 }

@@ -18,14 +18,14 @@ func TestPlotTellsWhatItsValuesRestOn(t *testing.T) {
 	for i, of := range []results.MetricBasis{{Values: 4, Expected: 4}, {Values: 4, Expected: 4}, {Values: 4, Expected: 4}} {
 		runs[i].record.MetricsOf = map[string]results.MetricBasis{"m": of}
 	}
-	if got, want := caption(), "Each value rests on 4 of 4 processes or files."; !strings.Contains(got, want) {
+	if got, want := caption(), "Each value is based on 4 of 4 processes or files."; !strings.Contains(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	runs[1].record.MetricsOf["m"] = results.MetricBasis{Values: 3, Expected: 8}
-	if got, want := caption(), "Each value rests on 3 to 4 of 4 to 8 processes or files; in 1 run on fewer than there are."; !strings.Contains(got, want) {
+	if got, want := caption(), "Each value is based on 3 to 4 of 4 to 8 processes or files; in 1 run on fewer than there are."; !strings.Contains(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := strings.Join(missingMetrics(runs), " "), "The metric m rests on fewer processes or files than there are in 1 of 3 runs that succeeded."; got != want {
+	if got, want := strings.Join(missingMetrics(runs), " "), "The metric m is based on fewer processes or files than there are in 1 of 3 runs that succeeded."; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/klauspost/compress/zlib"
 )
 
-// A blob is a JSON document as the page carries it until it is wanted: deflated,
-// in base 64. Nothing in it can end the element that it stands in.
+// A blob is a JSON document as it is in the page: deflated, in base 64. Nothing in it can end
+// the HTML element that contains it.
 type blob string
 
 func pack(v any) (blob, error) {

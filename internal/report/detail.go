@@ -10,8 +10,8 @@ import (
 	"downbeat/internal/results"
 )
 
-// ticksPerRun is how finely the timeline tells output apart: more ticks than a
-// screen has pixels would be one solid bar.
+// ticksPerRun is the resolution of output in the timeline: more ticks than a screen has pixels
+// would be one solid bar.
 const ticksPerRun = 1000
 
 // A detail is what the page draws a run's timeline from. Times are microseconds
@@ -119,8 +119,8 @@ func missing(h results.HostRecord) []string {
 	return list
 }
 
-// addSteps adds what was run on a host around the processes. A host that had to
-// give way to another run has had it more than once.
+// addSteps adds the setup and teardown of a host. A host that had to give way to another run
+// has run them more than once.
 func (d *detail) addSteps(host string, steps []results.StepRecord) {
 	for i, s := range steps {
 		if slices.ContainsFunc(steps[i+1:], func(later results.StepRecord) bool { return later.Name == s.Name }) {

@@ -26,8 +26,8 @@ type trace struct {
 	points []point
 }
 
-// figures gives all pictures of the runs: each metric over each parameter, and the
-// skew of the runs as they came.
+// figures makes all pictures of the runs: each metric over each parameter, and the skew in the
+// order of the runs.
 func figures(runs []*run) []*figure {
 	var all []*figure
 	good := counted(runs)
@@ -62,8 +62,7 @@ func withMetric(runs []*run, metric string) []*run {
 	return with
 }
 
-// axes are the parameters to plot over: those that are numbers, or, where there
-// is none, all.
+// axes are the parameters to plot over: those that are numbers or, if there is none, all.
 func axes(all []*parameter) []*parameter {
 	var numeric []*parameter
 	for _, p := range all {
@@ -148,8 +147,7 @@ func (g *cluster) values(metric string, p *parameter) map[string][]float64 {
 	return by
 }
 
-// group tells the runs apart by all parameters but one. Groups come in the order
-// of those parameters' values.
+// group groups the runs by all parameters but one, in the order of those parameters' values.
 func group(runs []*run, but *parameter, all []*parameter) []*cluster {
 	groups := []*cluster{{runs: runs}}
 	for _, p := range all {
@@ -199,8 +197,7 @@ func join(a, b string) string {
 	return a + ", " + b
 }
 
-// overOrder plots a metric over the runs as they came, where there is nothing
-// else to plot it over.
+// overOrder plots a metric in the order of the runs, if there is nothing else to plot it over.
 func overOrder(metric string, runs []*run, of int) *figure {
 	f := &figure{file: metric, title: metric + " in the order of the runs", x: orderAxis(len(runs)), y: metricAxis(metric, runs), plain: true}
 	var t trace
@@ -250,7 +247,7 @@ func skewPoint(n int, skew, err int64) point {
 	return point{x: float64(n), low: float64(max(skew-err, 0)), mid: float64(skew), high: float64(skew + err), n: 1}
 }
 
-// scaleSkew has the skew in milliseconds where it comes to that many microseconds.
+// scaleSkew shows the skew in milliseconds if it is that large.
 func (f *figure) scaleSkew(top float64) {
 	if top < 5000 {
 		return
@@ -264,7 +261,7 @@ func (f *figure) scaleSkew(top float64) {
 	}
 }
 
-// settle fits the axes to what is to be seen.
+// settle fits the axes to the values.
 func (f *figure) settle() {
 	var ys []float64
 	for _, t := range f.traces {

@@ -19,15 +19,15 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// svgMark is in every figure that Downbeat has drawn, so that one that is not
-// current any more can be told from a person's own files.
+// svgMark is in every figure that Downbeat has drawn, to tell outdated ones from the user's own
+// files.
 const svgMark = "<!-- drawn by Downbeat -->"
 
 // fontFamily: gonum measures text in Liberation Sans, and Arial and Helvetica are
 // as wide, so that nothing overlaps where that is missing.
 const fontFamily = "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"
 
-// fontStyle is how gonum writes a font, whatever it calls the absence of a variant.
+// fontStyle matches how gonum writes a font.
 var fontStyle = regexp.MustCompile(`font-family:Liberation Sans;(font-(variant|weight|style):[a-z]+;?)*`)
 
 // A drawing is a figure as it is written.
@@ -49,7 +49,7 @@ func (r *Report) draw() ([]drawing, error) {
 	return all, nil
 }
 
-// document gives what was drawn with a title and with fonts that are everywhere.
+// document adds a title and common fonts to the drawing.
 func (f *figure) document(canvas *vgsvg.Canvas) ([]byte, error) {
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
@@ -65,17 +65,17 @@ func (f *figure) document(canvas *vgsvg.Canvas) ([]byte, error) {
 
 var coloured = regexp.MustCompile(`#[0-9A-Fa-f]{6}\b`)
 
-// inline gives the picture as it stands in the page: without what makes it a
-// document, and with the page's colours, which are others in the dark.
+// inline returns the picture for the page: without the parts of a document, and with the page's
+// colours, which differ in dark mode.
 func (d drawing) inline() template.HTML {
 	text := string(d.svg)
 	text = text[strings.Index(text, "<svg"):]
 	text = coloured.ReplaceAllStringFunc(text, recolour)
-	//nolint:gosec // gonum and document have escaped what a file or a program chose
+	// gonum and document have escaped the texts that a file or a program chose.
 	return template.HTML(text)
 }
 
-// recolour names a colour of a plot as the page's style sheet does.
+// recolour replaces a colour of a plot by its name in the page's style sheet.
 func recolour(hex string) string {
 	switch strings.ToLower(hex) {
 	case hexOf(ink):
@@ -154,8 +154,8 @@ func ours(path string) bool {
 	return bytes.Contains(begin[:n], []byte(svgMark))
 }
 
-// replaceFile puts a file into dir as a whole: under its name there is the old one
-// or the new one at any moment. It need not survive a power failure: it can be made again.
+// replaceFile replaces a file in dir atomically. It need not survive a power failure, because
+// it can be made again.
 func replaceFile(dir, name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(dir, "."+name+".*.tmp")
 	if err != nil {
@@ -172,8 +172,8 @@ func replaceFile(dir, name string, write func(io.Writer) error) error {
 	return err
 }
 
-// nameFiles makes names of files of those of metrics and parameters, no two the
-// same, not even where upper and lower case are.
+// nameFiles makes file names from the names of metrics and parameters; no two are the same,
+// even if case is ignored.
 func nameFiles(all []*figure) {
 	taken := map[string]bool{}
 	for _, f := range all {

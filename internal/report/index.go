@@ -7,7 +7,7 @@ import (
 	"downbeat/internal/results"
 )
 
-// An index is what the page knows at once: a row for each run.
+// An index is the data that the page reads at once: a row for each run.
 type index struct {
 	Written    string   `json:"written"`
 	Parameters []string `json:"parameters"`
@@ -17,8 +17,8 @@ type index struct {
 	Rows  []row             `json:"rows"`
 }
 
-// A row is a run in the table of the page. What it lacks is left out, so that the
-// page can tell it from zero.
+// A row is a run in the table of the page. Missing values are left out, so that the page can
+// tell them from zero.
 type row struct {
 	N          int            `json:"n"`
 	Link       string         `json:"link"`
@@ -41,11 +41,12 @@ type row struct {
 	StartError int64              `json:"start_error_us,omitempty"`
 	StopError  int64              `json:"stop_error_us,omitempty"`
 	Metrics    map[string]float64 `json:"metrics,omitempty"`
-	// Basis says of metrics on how many processes, or files, they rest, and of how many.
+	// Basis says of each metric on how many processes, or files, it is based, out of how
+	// many.
 	Basis map[string][2]int `json:"basis,omitempty"`
-	// Notes say of metrics why they are not there, or what is not in them.
+	// Notes say why a metric is missing or incomplete.
 	Notes map[string]string `json:"notes,omitempty"`
-	// Judged says of a run that was judged anew when that was, and how it was judged before.
+	// Judged says when a run was judged again, if it was, and how it was judged before.
 	Judged string `json:"judged,omitempty"`
 	// Unmatched are patterns of collect that picked no file.
 	Unmatched []string `json:"unmatched,omitempty"`

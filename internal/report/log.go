@@ -12,12 +12,13 @@ import (
 // Output kept of each process, in bytes. It is lowered until the page is small enough.
 const (
 	mostOutput  = 64 << 10
-	leastOutput = 256 // below this it says nothing any more, and none is kept
+	leastOutput = 256 // less than this is useless, so none is kept
 	// outputOfAll bounds what is read for a report of many runs.
 	outputOfAll = 20 << 20
-	// troubleFactor is how much more is kept of a process that did not end well:
-	// its last words are what a person looks for.
-	troubleFactor = 4
+	// failedFactor is how much more is kept of a process that did not end well, whose last
+	// output
+	// people want to read.
+	failedFactor = 4
 )
 
 // settleLimit decides how much to keep of each process when the first runs come.
@@ -29,8 +30,8 @@ func (r *Report) settleLimit(runs, processes int) {
 	r.limit = min(max(share, 4*leastOutput), mostOutput)
 }
 
-// troubled reports whether a process did not end well.
-func troubled(o outcome.Command) bool {
+// endedBadly reports whether a process did not end well.
+func endedBadly(o outcome.Command) bool {
 	switch o {
 	case outcome.CommandFailed, outcome.CommandTimedOut, outcome.CommandKilled, outcome.CommandLost:
 		return true
@@ -40,20 +41,20 @@ func troubled(o outcome.Command) bool {
 }
 
 // factor is how many times the limit is kept of a process.
-func factor(trouble bool) int64 {
-	if trouble {
-		return troubleFactor
+func factor(failed bool) int64 {
+	if failed {
+		return failedFactor
 	}
 	return 1
 }
 
-// A runLog is what the processes of a run wrote, and then its steps, in the order
-// of its detail.
+// A runLog is the output of the processes of a run, and then of its setups and teardowns, in
+// the order of its detail.
 type runLog []processLog
 
 // A processLog is the beginning and the end of what a process wrote.
 type processLog struct {
-	// Text has each line with a newline behind it. What is no UTF-8 is replaced.
+	// Text has a newline after each line. Invalid UTF-8 is replaced.
 	Text string `json:"text"`
 	// Times are microseconds since the line before, the first since the run's
 	// base; empty where no line has a time.
@@ -64,12 +65,12 @@ type processLog struct {
 	// Skipped bytes were left out, after Head lines.
 	Skipped int64 `json:"skipped,omitempty"`
 	Head    int   `json:"head,omitempty"`
-	// Trouble: the process did not end well, and more is kept of it.
-	Trouble bool `json:"trouble,omitempty"`
+	// Failed says that the process did not end well, so more is kept of it.
+	Failed bool `json:"failed,omitempty"`
 }
 
-func newProcessLog(e results.Excerpt, base time.Time, trouble bool) processLog {
-	l := processLog{Skipped: e.SkippedBytes, Head: len(e.Head), Trouble: trouble}
+func newProcessLog(e results.Excerpt, base time.Time, failed bool) processLog {
+	l := processLog{Skipped: e.SkippedBytes, Head: len(e.Head), Failed: failed}
 	var text strings.Builder
 	last, lastStderr, timed := int64(0), 0, false
 	for n, line := range append(e.Head, e.Tail...) {
@@ -96,7 +97,7 @@ func newProcessLog(e results.Excerpt, base time.Time, trouble bool) processLog {
 func (l runLog) largest() int64 {
 	largest := int64(0)
 	for _, p := range l {
-		largest = max(largest, int64(len(p.Text))/factor(p.Trouble))
+		largest = max(largest, int64(len(p.Text))/factor(p.Failed))
 	}
 	return largest
 }
@@ -115,7 +116,7 @@ func (r *run) shorten(limit int64) error {
 		return err
 	}
 	for i := range logs {
-		logs[i].shorten(limit * factor(logs[i].Trouble))
+		logs[i].shorten(limit * factor(logs[i].Failed))
 	}
 	r.largest, r.cut = logs.largest(), logs.cut()
 	var err error
@@ -123,8 +124,8 @@ func (r *run) shorten(limit int64) error {
 	return err
 }
 
-// shorten leaves out whole lines around what was left out before, or around the
-// middle, until limit bytes are left; of a single longer line too, all of it.
+// shorten leaves out whole lines around the gap, or around the middle, until at most limit
+// bytes are left. A single line that is longer is left out completely.
 func (l *processLog) shorten(limit int64) {
 	if int64(len(l.Text)) <= limit {
 		return
@@ -169,7 +170,7 @@ func (l *processLog) cutTimes(head, tail int) {
 	l.Times = append(l.Times[:head:head], rest...)
 }
 
-// cutStderr leaves out the lines from head to tail, and moves those behind them.
+// cutStderr leaves out the lines from head to tail, and renumbers those after them.
 func (l *processLog) cutStderr(head, tail int) {
 	kept := []int{}
 	n, last := 0, 0

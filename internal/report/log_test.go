@@ -88,7 +88,7 @@ func TestShorten(t *testing.T) {
 	})
 }
 
-// Outputs are shortened until the page fits, those of processes in trouble last.
+// Outputs are shortened until the page fits, those of failed processes last.
 func TestFit(t *testing.T) {
 	t.Parallel()
 	long := results.Excerpt{}
@@ -113,7 +113,7 @@ func TestFit(t *testing.T) {
 		t.Errorf("%d bytes are kept, cut: %v", size, one.cut)
 	}
 	if a, b := len(got[0].Text), len(got[1].Text); a == 0 || int64(a) > r.limit || b <= 2*a {
-		t.Errorf("%d bytes of a process that ended well, %d of one in trouble; the limit is %d", a, b, r.limit)
+		t.Errorf("%d bytes of a process that ended well, %d of one that failed; the limit is %d", a, b, r.limit)
 	}
 	if err := r.fit(10, []*run{one}); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ var scripts = []string{
 	"dom.js", "format.js", "data.js", "state.js", "table.js", "timeline.js", "strips.js", "log.js", "run.js", "main.js",
 }
 
-// mostPage is what the whole page is kept below, in bytes.
+// mostPage is the limit of the size of the page, in bytes.
 const mostPage = 9_800_000
 
 var (
@@ -56,9 +56,9 @@ func hash(text string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// page is what the template is told.
+// page is the data of the template.
 type page struct {
-	glance
+	overview
 	Policy                 string
 	Style                  template.CSS
 	Name, File, Began, Dir string
@@ -102,11 +102,11 @@ func (r *Report) writePage(figures []drawing) error {
 	if err := r.fit(room, sorted); err != nil {
 		return err
 	}
-	p.glance = r.glance(sorted, superseded)
+	p.overview = r.overview(sorted, superseded)
 	return replaceFile(r.dir, PageFile, func(w io.Writer) error { return writePage(w, p, sorted) })
 }
 
-// fit lowers what is kept of the outputs, a quarter each time, until everything about the runs fits.
+// fit lowers how much is kept of the outputs, by a quarter each time, until all runs fit.
 func (r *Report) fit(room int, sorted []*run) error {
 	const perRun = 800 // its square and the elements around its blobs
 	for {
@@ -149,7 +149,7 @@ func writePage(w io.Writer, p page, sorted []*run) error {
 	return b.Flush()
 }
 
-// writeBlob writes an element that browsers keep and don't look into.
+// writeBlob writes an element that browsers keep without parsing its content.
 func writeBlob(w *bufio.Writer, kind string, n int, b blob) {
 	if b == "" {
 		return
@@ -157,8 +157,7 @@ func writeBlob(w *bufio.Writer, kind string, n int, b blob) {
 	fmt.Fprintf(w, "<script type=\"text/plain\" id=\"%s-%d\">%s</script>\n", kind, n, b)
 }
 
-// forPage gives a figure as the page has it: the picture, and its values for those
-// who can't see it, or want them.
+// forPage returns a figure for the page: the picture, and a table of its values.
 func (d drawing) forPage() pageFigure {
 	f := pageFigure{
 		Title: printable(d.title), Caption: printable(strings.Join(d.caption, " ")), File: FiguresDir + "/" + d.file + ".svg",
@@ -181,7 +180,7 @@ func (d drawing) forPage() pageFigure {
 	return f
 }
 
-// digits gives as many as a measurement has.
+// digits formats a number with the digits that a measurement has.
 func digits(v float64) string {
 	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
 	return number(v)

@@ -51,9 +51,9 @@ func small(t *testing.T) string {
 }
 
 // makeReport makes an experiment of the test's own, and its report.
-func makeReport(t testing.TB, lab reporttest.Lab) string {
+func makeReport(t testing.TB, spec reporttest.Experiment) string {
 	t.Helper()
-	dir, err := lab.Make(t.TempDir())
+	dir, err := spec.Make(t.TempDir())
 	if err == nil {
 		err = write(dir, report.Options{})
 	}
@@ -78,10 +78,10 @@ func TestPage(t *testing.T) {
 		}
 	}
 	// Three runs failed alike, each after another time.
-	if got := p.texts(".troubles li"); len(got) != 1 || !strings.Contains(got[0], "client.5 on lagoon exited with status 3 after 1") || !strings.Contains(got[0], "3 runs:") {
+	if got := p.texts(".failures li"); len(got) != 1 || !strings.Contains(got[0], "client.5 on lagoon exited with status 3 after 1") || !strings.Contains(got[0], "3 runs:") {
 		t.Errorf("what failed: %q", got)
 	}
-	if got := p.texts(".troubles .words"); !slices.Equal(got, []string{"lagoon/client.5: panic: lost the lock on /a/b while holding it"}) {
+	if got := p.texts(".failures .words"); !slices.Equal(got, []string{"lagoon/client.5: panic: lost the lock on /a/b while holding it"}) {
 		t.Errorf("its last words: %q", got)
 	}
 	// The hosts of each run were stopped, so each has a stop skew, in the table and of its own.
@@ -217,8 +217,8 @@ func TestLinksToRuns(t *testing.T) {
 	p := open(t, small(t), "")
 	p.do(click(`.squares li:nth-child(7) a`))
 	p.await(`document.getElementById("run-title").textContent.startsWith("Run 7:")`)
-	number := p.texts(".troubles a")[1]
-	p.do(click(`.troubles a:nth-of-type(2)`))
+	number := p.texts(".failures a")[1]
+	p.do(click(`.failures a:nth-of-type(2)`))
 	p.await(`document.getElementById("run-title").textContent.startsWith("Run ` + strings.Fields(number)[0] + `:")`)
 }
 
@@ -258,7 +258,7 @@ func TestReasonIsInView(t *testing.T) {
 // The timeline names one unit, that of its axis.
 func TestTimelineNamesItsUnitOnce(t *testing.T) {
 	t.Parallel()
-	dir := makeReport(t, reporttest.Lab{Name: "short", Hosts: 1, Processes: 2, Lines: 3, Length: 200 * time.Millisecond})
+	dir := makeReport(t, reporttest.Experiment{Name: "short", Hosts: 1, Processes: 2, Lines: 3, Length: 200 * time.Millisecond})
 	p := open(t, dir, "", size(1280, 800))
 	axis := p.texts("#timeline text.faint")
 	if got := axis[len(axis)-1]; !strings.Contains(got, "ms") {
@@ -330,7 +330,7 @@ func TestFigureFiles(t *testing.T) {
 // and among the facts of the run, which also say that it was judged anew.
 func TestPageTellsWhatNumbersRestOn(t *testing.T) {
 	t.Parallel()
-	p := open(t, makeReport(t, reporttest.Lab{Name: "rests", Clients: []int{1, 2}, Length: time.Second, Change: func(r *results.Record) {
+	p := open(t, makeReport(t, reporttest.Experiment{Name: "rests", Clients: []int{1, 2}, Length: time.Second, Change: func(r *results.Record) {
 		r.Metrics = results.Metrics{"rate": 300 * float64(r.Datapoint)}
 		r.MetricsOf = map[string]results.MetricBasis{"rate": {Values: 3, Expected: 4}}
 		r.MetricNotes = map[string]string{"rate": "left out: <b>a line"}
@@ -339,7 +339,7 @@ func TestPageTellsWhatNumbersRestOn(t *testing.T) {
 	if got := p.column("rate"); !slices.Equal(got, []string{"300 (3 of 4)", "600 (3 of 4)"}) {
 		t.Errorf("the table has %q", got)
 	}
-	if got := get[string](p, `document.querySelector("#table td[title]").title`); got != "rests on 3 of 4 processes or files; left out: <b>a line" {
+	if got := get[string](p, `document.querySelector("#table td[title]").title`); got != "based on 3 of 4 processes or files; left out: <b>a line" {
 		t.Errorf("the tooltip is %q", got)
 	}
 	facts := strings.Join(p.texts("#run-facts dd"), "\n")
@@ -348,7 +348,7 @@ func TestPageTellsWhatNumbersRestOn(t *testing.T) {
 			t.Errorf("%q is not among the facts:\n%s", want, facts)
 		}
 	}
-	if got := strings.Join(p.texts("figcaption"), " "); !strings.Contains(got, "Each value rests on 3 of 4 processes or files; in 2 runs on fewer than there are.") {
+	if got := strings.Join(p.texts("figcaption"), " "); !strings.Contains(got, "Each value is based on 3 of 4 processes or files; in 2 runs on fewer than there are.") {
 		t.Errorf("captions: %s", got)
 	}
 }

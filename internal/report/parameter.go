@@ -24,8 +24,8 @@ func (p *parameter) place(value any) float64 {
 	return float64(slices.IndexFunc(p.values, func(v any) bool { return show(v) == show(value) }))
 }
 
-// varying gives the parameters with more than one value among the runs, by name;
-// constant those with one, as text.
+// varying returns the parameters with more than one value among the runs, by name, and those
+// with only one, as text.
 func varying(runs []*run) (varying []*parameter, constant []string) {
 	for _, name := range names(runs, func(r *run) []string { return keys(r.record.Parameters) }) {
 		p := newParameter(name, runs)
@@ -65,7 +65,7 @@ func newParameter(name string, runs []*run) *parameter {
 	return p
 }
 
-// names are all that of gives of the runs, sorted.
+// names are all names that of returns for the runs, sorted.
 func names(runs []*run, of func(*run) []string) []string {
 	var all []string
 	for _, r := range runs {
@@ -83,7 +83,7 @@ func keys[V any](m map[string]V) []string {
 	return all
 }
 
-// show gives a parameter's value as the file has it.
+// show formats a parameter's value as in the file.
 func show(value any) string {
 	switch v := value.(type) {
 	case string:

@@ -42,7 +42,7 @@ var palette = []color.RGBA{
 	{0x5b, 0x5b, 0x5b, 0xff}, // grey
 }
 
-// marks tell series apart where colours can't, as in print.
+// marks tell series apart without colours, as in print.
 var marks = []draw.GlyphDrawer{
 	draw.CircleGlyph{},
 	draw.BoxGlyph{},
@@ -79,7 +79,7 @@ func (f *figure) svg() ([]byte, error) {
 
 func (f *figure) plot() *plot.Plot {
 	p := plot.New()
-	p.BackgroundColor = nil // the paper is there already; a transparent one is written as a colour that is none
+	p.BackgroundColor = nil // a transparent background would be written as an invalid colour
 	f.x.prepare(&p.X)
 	f.y.prepare(&p.Y)
 	const along, up = plotWidth - 60, plotHeight - 40
@@ -127,8 +127,8 @@ func (g grid) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// clean makes one short line of text that a file or a program chose. What can't be in
-// XML is gone.
+// clean makes one short line of a text that a file or a program chose. Characters that XML does
+// not allow are dropped.
 func clean(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {

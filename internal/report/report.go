@@ -1,13 +1,12 @@
-// Package report makes pictures and one page out of an experiment's results:
-// report.html, which needs nothing but itself, and the same plots as SVG files
-// under figures/. It reads the results directory alone.
+// Package report makes a page and pictures from an experiment's results: report.html, which is
+// self-contained, and the same plots as SVG files under figures/. It reads only the results
+// directory.
 //
-// [New] begins with nothing and costs nothing; [Report.Write] takes in whatever
-// complete runs have come since, and writes page and plots anew. So it can be
-// called after each datapoint while the experiment goes on: what is known of a
-// run is kept, compressed as it goes into the page, and never made twice.
+// [New] reads nothing yet; [Report.Write] reads the runs that have been completed since, and
+// rewrites page and plots. So it can be called after each datapoint while the experiment goes
+// on: each run is read only once, and kept compressed as it goes into the page.
 //
-// How the parts of the page work together is told in page/page.html.
+// page/page.html describes how the parts of the page work together.
 package report
 
 import (
@@ -25,23 +24,24 @@ import (
 	"downbeat/internal/results"
 )
 
-// What a report is on disk, in the directory of the experiment.
+// The files of a report, in the directory of the experiment.
 const (
 	PageFile   = "report.html"
 	FiguresDir = "figures"
 )
 
-// Options are what the results themselves don't tell; the zero value knows nothing.
+// Options are what the results don't say; the zero value is valid.
 type Options struct {
-	// Planned is how many datapoints the experiment has, repetitions
-	// included; 0 where that isn't known.
+	// Planned is how many datapoints the experiment has, including repetitions; 0 if that
+	// isn't
+	// known.
 	Planned int
 	// Now is the clock that says when the page was written; nil means [time.Now].
 	Now func() time.Time
 }
 
-// A Report is the report of one experiment. Its methods must not be called
-// concurrently. The experiment may go on meanwhile.
+// A Report is the report of one experiment, which may still go on. Its methods must not be
+// called concurrently.
 type Report struct {
 	dir     string
 	meta    results.Meta
@@ -52,8 +52,8 @@ type Report struct {
 	figures map[string]string // what was written last, by the name of the file
 }
 
-// New begins the report of the experiment in dir (its own directory, or the one
-// above experiments, which stands for the latest).
+// New starts the report of the experiment in dir, which is its own directory, or the one above
+// experiments, which stands for the latest.
 func New(dir string, options Options) (*Report, error) {
 	dir = results.Locate(dir)
 	meta, err := results.ReadMeta(dir)
@@ -69,8 +69,8 @@ func New(dir string, options Options) (*Report, error) {
 // Dir is the directory of the experiment.
 func (r *Report) Dir() string { return r.dir }
 
-// Add takes in the complete run in a directory of the experiment. It need not be
-// called, as Write does it; but who has the time before can spend it here.
+// Add reads the complete run in a directory of the experiment. Write does that too; Add is for
+// doing it earlier.
 func (r *Report) Add(runDir string) error {
 	name := filepath.Base(runDir)
 	if !r.wants(name) {
@@ -85,14 +85,14 @@ func (r *Report) Add(runDir string) error {
 	return err
 }
 
-// wants reports whether a run isn't known yet, or not as a complete one.
+// wants reports whether a run isn't known yet, or was not complete when it was read.
 func (r *Report) wants(name string) bool {
 	known := r.runs[name]
 	return known == nil || !known.complete
 }
 
-// Write writes page and plots anew from all runs in the experiment's directory.
-// Each file is replaced as a whole: who reads one meanwhile has the old or the new.
+// Write rewrites page and plots from all runs in the experiment's directory. Each file is
+// replaced atomically.
 func (r *Report) Write() error {
 	if err := r.gather(); err != nil {
 		return fmt.Errorf("make the report: %w", err)
@@ -110,7 +110,7 @@ func (r *Report) Write() error {
 	return nil
 }
 
-// gather takes in the runs that have come since.
+// gather reads the runs that are new.
 func (r *Report) gather() error {
 	reader, err := results.Open(r.dir)
 	if errors.Is(err, results.ErrNoRuns) {
@@ -144,8 +144,8 @@ func (r *Report) gather() error {
 	return nil
 }
 
-// read reads a run, be it complete or not. One that can't be read is a row that
-// says so: the others are worth a report all the same.
+// read reads a run, complete or not. One that can't be read becomes a row that says so, so that
+// the others still get a report.
 func (r *Report) read(name string) (*run, error) {
 	record, err := results.ReadRecord(filepath.Join(r.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -167,8 +167,8 @@ func (r *Report) processesOf(names []string) int {
 	return 1
 }
 
-// sorted gives the runs in the order in which they began; those that aren't
-// complete come last, by name.
+// sorted returns the runs in the order in which they started; incomplete ones come last, by
+// name.
 func (r *Report) sorted() []*run {
 	all := make([]*run, 0, len(r.runs))
 	for _, run := range r.runs {

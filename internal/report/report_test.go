@@ -44,8 +44,8 @@ func atNoon() time.Time { return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC) 
 // at once; runs that somebody else has added are in it too.
 func TestWriteAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	lab := reporttest.Lab{Name: "locks", Clients: []int{1, 2, 4}, Repeat: 2, Hosts: 2, Processes: 2, Lines: 10, Length: time.Second}
-	dir, err := lab.Make(t.TempDir())
+	spec := reporttest.Experiment{Name: "locks", Clients: []int{1, 2, 4}, Repeat: 2, Hosts: 2, Processes: 2, Lines: 10, Length: time.Second}
+	dir, err := spec.Make(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,8 +107,8 @@ func TestWriteAgainAndAgain(t *testing.T) {
 // Figures that are not current any more go, a person's own files stay.
 func TestStaleFigures(t *testing.T) {
 	t.Parallel()
-	lab := reporttest.Lab{Name: "locks", Clients: []int{1, 2}, Length: time.Second}
-	dir := makeReport(t, lab)
+	spec := reporttest.Experiment{Name: "locks", Clients: []int{1, 2}, Length: time.Second}
+	dir := makeReport(t, spec)
 	figures := filepath.Join(dir, report.FiguresDir)
 	stale := read(t, figures, "throughput-over-clients.svg")
 	for name, text := range map[string]string{"gone-over-clients.svg": stale, "mine.svg": "<svg/>", "paper.pdf": ""} {
@@ -135,7 +135,7 @@ func TestStaleFigures(t *testing.T) {
 // A run without a record, or with a damaged one, is a row; the others are as they were.
 func TestIncompleteRuns(t *testing.T) {
 	t.Parallel()
-	dir := makeReport(t, reporttest.Lab{Name: "locks", Clients: []int{1, 2, 4}, Length: time.Second})
+	dir := makeReport(t, reporttest.Experiment{Name: "locks", Clients: []int{1, 2, 4}, Length: time.Second})
 	reader, err := results.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestIncompleteRuns(t *testing.T) {
 func TestMissingMetrics(t *testing.T) {
 	t.Parallel()
 	n := 0
-	dir := makeReport(t, reporttest.Lab{
+	dir := makeReport(t, reporttest.Experiment{
 		Name: "locks", Clients: []int{1, 2, 4}, Repeat: 2, Length: time.Second,
 		Change: func(r *results.Record) {
 			if n++; n == 1 {
@@ -195,8 +195,8 @@ func TestNoExperiment(t *testing.T) {
 // output, and says where the whole is.
 func TestPageStaysSmall(t *testing.T) {
 	t.Parallel()
-	lab := reporttest.Lab{Name: "locks", Clients: []int{1, 2, 4, 8}, Repeat: 3, Hosts: 2, Processes: 8, Lines: 2000, Length: time.Second}
-	dir := makeReport(t, lab)
+	spec := reporttest.Experiment{Name: "locks", Clients: []int{1, 2, 4, 8}, Repeat: 3, Hosts: 2, Processes: 8, Lines: 2000, Length: time.Second}
+	dir := makeReport(t, spec)
 	info, err := os.Stat(filepath.Join(dir, report.PageFile))
 	if err != nil {
 		t.Fatal(err)

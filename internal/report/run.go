@@ -12,15 +12,15 @@ import (
 	"downbeat/internal/results"
 )
 
-// A run is what the report keeps of one: the record without its long lists, and
-// the two blobs that the page reads on demand.
+// A run is what the report keeps of a run: the record without its long lists, and the two blobs
+// that the page reads on demand.
 type run struct {
 	name     string // of its directory
 	complete bool
 	record   results.Record
 	metrics  map[string]float64 // those that found something
 	stopped  bool               // there is a stop skew: see [results.Record.Stopped]
-	words    string             // the last words of the process to which its failure is put down
+	words    string             // the last words of the process that made it fail
 
 	detail blob // hosts and processes, see detail
 	logs   blob // what the processes wrote, see runLog
@@ -44,13 +44,13 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 	for _, list := range [][]processDetail{d.Processes, d.Steps} {
 		for i := range list {
 			p := &list[i]
-			ticks, trouble := newTicker(d), troubled(outcome.Command(p.Outcome))
-			excerpt, err := results.ReadExcerpt(filepath.Join(dir, name), results.Process{Host: p.Host, Name: p.Process}, limit*factor(trouble), ticks.add)
+			ticks, failed := newTicker(d), endedBadly(outcome.Command(p.Outcome))
+			excerpt, err := results.ReadExcerpt(filepath.Join(dir, name), results.Process{Host: p.Host, Name: p.Process}, limit*factor(failed), ticks.add)
 			if err != nil {
 				return nil, err
 			}
 			p.Out, p.Err = ticks.deltas(false), ticks.deltas(true)
-			logs = append(logs, newProcessLog(excerpt, d.base, trouble))
+			logs = append(logs, newProcessLog(excerpt, d.base, failed))
 		}
 	}
 	r.largest, r.cut = logs.largest(), logs.cut()
@@ -65,14 +65,14 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 	return r, nil
 }
 
-// lastWords gives those of the process that the reason names or, where it names
-// none, of the one that failed first; empty if it wrote nothing.
+// lastWords are those of the process that the reason names or, if it names none, of the one
+// that failed first; empty if it wrote nothing.
 func lastWords(dir string, record results.Record) string {
 	var cause *results.ProcessRecord
 	first := len(record.Reason) // where the reason names it
 	for i := range record.Processes {
 		p := &record.Processes[i]
-		if !troubled(p.Outcome) {
+		if !endedBadly(p.Outcome) {
 			continue
 		}
 		switch at := named(record.Reason, p); {
@@ -119,7 +119,7 @@ func (r *run) outcome() string {
 	return string(r.record.Outcome)
 }
 
-// incomplete stands beside the outcomes of runs for one that has no record.
+// incomplete is the word, beside the outcomes, for a run without a record.
 const incomplete = "incomplete"
 
 // took is how long its processes ran, and 0 where nothing was started.
@@ -131,7 +131,7 @@ func (r *run) took() time.Duration {
 }
 
 // supersede finds the runs that a later one of the same datapoint has replaced; see
-// [results.Supersede]. Runs that aren't complete replace nothing and can't be told.
+// [results.Supersede]. Incomplete runs neither replace others nor are replaced.
 func supersede(sorted []*run) map[*run]bool {
 	var complete []*run
 	var records []results.Record
@@ -149,8 +149,8 @@ func supersede(sorted []*run) map[*run]bool {
 	return superseded
 }
 
-// counted gives the runs that statistics are made of: those that succeeded, and
-// that no later one (measured again after the file was changed) has replaced.
+// counted returns the runs for statistics: those that succeeded and were not replaced by a
+// later one (measured again after the file was changed).
 func counted(sorted []*run) []*run {
 	superseded := supersede(sorted)
 	return slices.DeleteFunc(slices.Clone(sorted), func(r *run) bool { return !r.succeeded() || superseded[r] })

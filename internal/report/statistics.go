@@ -9,7 +9,7 @@ import (
 // middle half. Of fewer, quartiles would be guesses; lowest and highest are facts.
 const manyRepetitions = 8
 
-// A point is what the repetitions at one place gave.
+// A point summarizes the repetitions at one place.
 type point struct {
 	x              float64 // or the number of a category
 	low, mid, high float64

@@ -23,14 +23,14 @@ var (
 )
 
 // largeNumbers is an experiment whose metrics need powers of ten.
-func largeNumbers() reporttest.Lab {
-	lab := reporttest.Small()
-	lab.Change = func(r *results.Record) {
+func largeNumbers() reporttest.Experiment {
+	spec := reporttest.Small()
+	spec.Change = func(r *results.Record) {
 		for name := range r.Metrics {
 			r.Metrics[name] *= 1e6
 		}
 	}
-	return lab
+	return spec
 }
 
 // A figure as it goes into a paper says nothing that only a browser overlooks: its

@@ -118,8 +118,8 @@ func powersOfTwo(values []float64) bool {
 	return len(values) > 0
 }
 
-// thin takes the labels away that would come too close to the one before, on an
-// axis of that length. Categories are never thinned: see slanted.
+// thin removes labels that would be too close to the previous one, on an axis of that length.
+// Categories are never thinned: see slanted.
 func (a *axis) thin(ticks []plot.Tick, style text.Style, length vg.Length) []plot.Tick {
 	if a.categories != nil {
 		return ticks
@@ -151,7 +151,7 @@ func (a *axis) slanted(style text.Style, length vg.Length) bool {
 	return len(a.categories) > 0 && widest+4 > length/vg.Length(len(a.categories))
 }
 
-// share is where on the axis a value lies, from 0 to 1.
+// share is the position of a value on the axis, from 0 to 1.
 func (a *axis) share(v float64) float64 {
 	if a.log {
 		return math.Log(v/a.min) / math.Log(a.max/a.min)

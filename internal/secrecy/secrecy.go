@@ -1,7 +1,7 @@
-// Package secrecy keeps what this program knows, the password of the broker above
-// all, from the programs that it runs as the same user.
+// Package secrecy hides this program's secrets, above all the broker's password, from the
+// programs that it runs as the same user.
 //
-// Root can read everything at any time, and so can whoever may trace any process.
+// Root, and users who may trace any process, can still read everything.
 package secrecy
 
 import (
@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// withheld begin the names of variables that a program under test has no business
-// with: our own configuration, and the credentials by which SQS is reached.
+// withheld are the prefixes of variables that a program under test must not see: our own
+// configuration, and the credentials for SQS.
 var withheld = []string{"DOWNBEAT_", "AWS_"}
 
-// Environ is what of an environment ("KEY=value") is passed on to programs: all
-// but our own configuration and AWS_*, and of these the variables named by pass.
+// Environ is the part of an environment ("KEY=value") that is passed on to programs: everything
+// except our own configuration and AWS_*, of which only the variables named in pass are kept.
 func Environ(environ, pass []string) []string {
 	var env []string
 	for _, entry := range environ {
@@ -30,14 +30,14 @@ func isWithheld(name string) bool {
 	return slices.ContainsFunc(withheld, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// isSecret reports whether the value of a variable is, or may hold, a secret. The
-// names of a run that this program may itself be part of are none, and are what
-// its processes are found by.
+// isSecret reports whether the value of a variable is, or may hold, a secret. The variables of
+// a run that this program may itself be part of are not secret: its processes are found by
+// them.
 func isSecret(name string) bool {
 	return strings.HasPrefix(name, "AWS_") || name == "DOWNBEAT_QUEUE" || name == "DOWNBEAT_QUEUE_URL"
 }
 
-// hidden is the block of an environment with a * for each byte of a secret.
+// hidden is the block of an environment with each byte of a secret replaced by a *.
 func hidden(block []byte) []byte {
 	block = slices.Clone(block)
 	for at := 0; at < len(block); {

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hide makes the environment and memory of this program unreadable for other
-// programs of the same user (PR_SET_DUMPABLE: /proc/PID/environ and /proc/PID/mem,
-// debuggers, core dumps), and overwrites the secrets in the environment that it
-// was started with, where even root sees them in passing. The variables as the
-// program itself reads them stay as they are. It is to be called first of all.
+// Hide makes the environment and memory of this program unreadable for other programs of the
+// same user (PR_SET_DUMPABLE: /proc/PID/environ and /proc/PID/mem, debuggers, core dumps), and
+// overwrites the secrets in the environment that it was started with, where root would
+// otherwise see them by accident. The variables that the program itself reads are not changed.
+// It must be called first of all.
 func Hide() error {
-	// The other way round this program could not write to itself.
+	// In the other order this program could not write to its own memory.
 	err := overwrite()
 	if prctl := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); prctl != nil {
 		err = errors.Join(err, fmt.Errorf("hide the memory from other programs: %w", prctl))
@@ -24,8 +24,7 @@ func Hide() error {
 	return err
 }
 
-// overwrite replaces secrets in the block that the kernel made of the environment.
-// Go has copied all of it.
+// overwrite replaces secrets in the kernel's block of the environment, of which Go has a copy.
 func overwrite() error {
 	block, err := os.ReadFile("/proc/self/environ")
 	if err != nil {
@@ -46,7 +45,7 @@ func overwrite() error {
 	defer mem.Close()
 	there := make([]byte, len(block))
 	if _, err := mem.ReadAt(there, start); err != nil || !bytes.Equal(there, block) {
-		return errors.Join(errors.New("hide the environment: it is not where the kernel says it is"), err)
+		return errors.Join(errors.New("hide the environment: it is not where the kernel says"), err)
 	}
 	if _, err := mem.WriteAt(masked, start); err != nil {
 		return fmt.Errorf("hide the environment: %w", err)

@@ -10,10 +10,10 @@ import (
 	"github.com/kelseyhightower/envconfig"
 )
 
-// Worker is what the worker is configured by. Its tags, and those of [Publish], are
-// the one source for the names of the variables, their defaults and the help: default
-// is what holds where a variable isn't set, unset says so in words, desc what it is
-// for. docs/configuration.md is checked against them.
+// Worker is the worker's configuration. Its tags, and those of [Publish], are the one source
+// for the names of the variables, their defaults and the help: default is the value if a
+// variable isn't set, unset says that in words, desc says what the variable is for.
+// docs/configuration.md is checked against them.
 type Worker struct {
 	QueueURL      string        `split_words:"true" unset:"required" desc:"amqp://USER:PASSWORD@HOST/VHOST, amqps://... or sqs://REGION: the queue"`
 	QueueURLFile  string        `split_words:"true" unset:"none" desc:"a file that holds that URL, and that only this user can read"`
@@ -29,9 +29,9 @@ type Worker struct {
 	LogFormat     string        `split_words:"true" default:"text" desc:"text or json"`
 }
 
-// Publish are the flags that all commands of publish share, and their variables: a
-// flag is called as its variable, in lower case with hyphens, and wins over it. also
-// is a second name of the variable; arg is the word in desc that stands for the value.
+// Publish are the flags that all commands of publish share, and their variables. A flag has the
+// name of its variable, in lower case with hyphens, and wins over it. also is a second name of
+// the variable; arg is the word in desc that stands for the value.
 type Publish struct {
 	Queue        string        `default:"mem:" also:"QUEUE_URL" arg:"URL" desc:"URL of the queue: amqp://..., amqps://..., sqs://REGION, or mem: for the embedded one (also $DOWNBEAT_QUEUE_URL)"`
 	QueueFile    string        `split_words:"true" unset:"none" also:"QUEUE_URL_FILE" arg:"FILE" desc:"FILE that holds the queue's URL, so that nobody else sees its password (also $DOWNBEAT_QUEUE_URL_FILE)"`
@@ -42,7 +42,7 @@ type Publish struct {
 	Lease        time.Duration `default:"30s" desc:"how long to wait for a silent host, and how long workers wait for a silent publisher"`
 	Retries      int           `default:"-1" unset:"the file's retries" arg:"N" desc:"try a datapoint that did not succeed again, up to N times (default: what the file says)"`
 	FailFast     bool          `split_words:"true" default:"false" desc:"stop the experiment at the first datapoint that does not succeed"`
-	KeepGoing    bool          `split_words:"true" default:"false" desc:"go on with the next datapoint whatever becomes of one (the default), even after the same refusal three times in a row"`
+	KeepGoing    bool          `split_words:"true" default:"false" desc:"go on with the next datapoint after a failure (the default), even after the same refusal three times in a row"`
 	MaxFailures  int           `split_words:"true" default:"0" unset:"0: never" arg:"N" desc:"stop the experiment after N datapoints that did not succeed (default: never)"`
 	Only         []string      `unset:"all" arg:"PARAMETER=VALUE" desc:"run only the datapoints with PARAMETER=VALUE; with several, those that have one of the values of each parameter"`
 	PassEnv      []string      `split_words:"true" unset:"none" arg:"NAMES" desc:"NAMES of variables that processes inherit, on the embedded queue, although they begin with AWS_ or DOWNBEAT_"`
@@ -52,21 +52,21 @@ type Publish struct {
 	LogLevel     string        `split_words:"true" default:"warn" arg:"LEVEL" desc:"LEVEL: debug, info, warn or error: how much to log on standard error"`
 }
 
-// A Variable is one environment variable, as the tags of its field have it.
+// A Variable is one environment variable, as described by the tags of its field.
 type Variable struct {
 	Name    string // without the prefix
-	Also    string // its second name; empty: it has none
-	Default string // as the variable would have it
-	Unset   string // what holds where it isn't set, for people
+	Also    string // its second name; empty if it has none
+	Default string // in the form of the variable's value
+	Unset   string // what happens if it isn't set, in words
 	Arg     string
 	About   string
 	Value   any // points to the field
 }
 
-// Flag is the name of the flag beside the variable.
+// Flag is the name of the variable's flag.
 func (v Variable) Flag() string { return strings.ToLower(strings.ReplaceAll(v.Name, "_", "-")) }
 
-// Keys are the names of the variable in the environment; the first that is set counts.
+// Keys are the names of the variable in the environment; the first that is set is used.
 func (v Variable) Keys() []string {
 	if v.Also == "" {
 		return []string{Prefix + v.Name}

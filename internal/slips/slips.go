@@ -1,4 +1,4 @@
-// Package slips counts slips of the keyboard, to find the name that was meant.
+// Package slips counts typing mistakes, to find the name that was meant.
 package slips
 
 // Distance counts the letters to insert, delete, replace or swap with their

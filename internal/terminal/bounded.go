@@ -2,9 +2,8 @@ package terminal
 
 import "time"
 
-// Bounded gives a duration that was measured, and is wrong by up to its bound. One
-// below the bound can't be told from none: it reads as "< 290 µs", and never as
-// "0 µs".
+// Bounded formats a measured duration with the bound of its error. One below the bound can't be
+// told from 0, so it reads "< 290 µs", and never "0 µs".
 func Bounded(d, bound time.Duration) string {
 	if d < bound {
 		return "< " + UpTo(bound)
@@ -12,10 +11,10 @@ func Bounded(d, bound time.Duration) string {
 	return Duration(d)
 }
 
-// UpTo gives a bound, rounded up: it doesn't claim more than what was proved.
+// UpTo formats a bound, rounded up, so that it doesn't claim more than was proved.
 func UpTo(bound time.Duration) string { return Duration(roundUp(bound)) }
 
-// roundUp gives a duration as [Duration] can show it, and never less.
+// roundUp rounds a duration up to the precision of [Duration].
 func roundUp(d time.Duration) time.Duration {
 	unit := 100 * time.Millisecond
 	switch {

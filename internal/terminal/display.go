@@ -8,24 +8,22 @@ import (
 	"golang.org/x/term"
 )
 
-// A Display makes what a program prints fit for a terminal that it shares with
-// others. Of one stream it takes pieces that may begin and end anywhere, and gives
-// lines, each of which leaves the terminal as it found it:
+// A Display makes the output of a program safe for a terminal that it shares with others. It
+// takes pieces of one stream, which may begin and end anywhere, and makes lines of them, each
+// of which leaves the terminal as it was:
 //
-//   - A carriage return that no newline follows ends a line as a newline does, so
-//     each state of a progress bar is a line of its own; one that shows nothing is
-//     left out.
-//   - Colours and the like (SGR) stay. They are switched off at the end of a
-//     line and on again at the beginning of the next, so that what stands between
-//     them, such as a tag, has none of them.
-//   - All other escape sequences and control characters are dropped, but for
-//     tabs: what moves the cursor, clears, hides, switches screens or character sets,
-//     sets the title or the clipboard, or asks the terminal for an answer.
-//   - What is not UTF-8 becomes U+FFFD.
+//   - A carriage return without a newline ends a line as a newline does, so each state of a
+//     progress bar is a line of its own; empty ones are left out.
+//   - Colours and the like (SGR) are kept. They are switched off at the end of a line and on again
+//     at the beginning of the next, so that a tag between them is not coloured.
+//   - All other escape sequences and control characters except tabs are dropped: those that move
+//     the cursor, clear, hide, switch screens or character sets, set the title or the clipboard, or
+//     ask the terminal for an answer.
+//   - Invalid UTF-8 becomes U+FFFD.
 //
 // The zero value is ready, and keeps colours.
 type Display struct {
-	// Plain has colours dropped too.
+	// Plain drops colours too.
 	Plain bool
 
 	state    displayState
@@ -59,7 +57,7 @@ const (
 	colourOff      = "\x1b[0m"
 )
 
-// Append appends to dst what of data is to be shown. Whole lines end in a newline.
+// Append appends the visible part of data to dst. Whole lines end in a newline.
 func (d *Display) Append(dst, data []byte) []byte {
 	for len(data) > 0 || utf8.FullRune(d.rune) {
 		if len(d.rune) == 0 && d.state == inText && !d.returned {
@@ -308,8 +306,8 @@ func Plain(text string) string {
 	return string(shown)
 }
 
-// DisplayOn is how to show on f what programs print; nil where f is no terminal, to
-// which bytes are to pass as they are. termName is the value of $TERM.
+// DisplayOn is how to show the output of programs on f; nil if f is not a terminal, so that
+// bytes pass unchanged. termName is the value of $TERM.
 func DisplayOn(f *os.File, termName string) *Display {
 	if f == nil || !term.IsTerminal(int(f.Fd())) {
 		return nil

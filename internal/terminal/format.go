@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Duration gives a duration as people say it, to two or three digits that
-// matter: "812 µs", "4.2 ms", "45 ms", "3.2 s", "1m05s", "2h03m".
+// Duration formats a duration for people, to two or three significant digits: "812 µs", "4.2
+// ms", "45 ms", "3.2 s", "1m05s", "2h03m".
 func Duration(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -22,8 +22,8 @@ func Duration(d time.Duration) string {
 	return Elapsed(d)
 }
 
-// Elapsed gives a duration that a person watches as it grows, so it doesn't
-// change its unit in the first minute: "0.4 s", "59.9 s", "1m05s", "2h03m".
+// Elapsed formats a growing duration, so it doesn't change its unit in the first minute: "0.4
+// s", "59.9 s", "1m05s", "2h03m".
 func Elapsed(d time.Duration) string {
 	d = max(d, 0)
 	switch {
@@ -37,7 +37,7 @@ func Elapsed(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", m/60, m%60)
 }
 
-// Size gives a number of bytes, in powers of 1000: "812 B", "9.4 kB", "180 MB".
+// Size formats a number of bytes, in powers of 1000: "812 B", "9.4 kB", "180 MB".
 func Size(bytes uint64) string {
 	if bytes < 1000 {
 		return fmt.Sprintf("%d B", bytes)
@@ -54,8 +54,7 @@ func Size(bytes uint64) string {
 	return fmt.Sprintf("%.0f %cB", value, units[unit])
 }
 
-// Count gives a number with its noun: "1 line", "2 lines"; the plural is the
-// noun with an s.
+// Count formats a number with its noun: "1 line", "2 lines"; the plural is the noun with an s.
 func Count(n uint64, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -16,15 +16,15 @@ const (
 	maxPartial = 1 << 20
 )
 
-// Lines writes the lines of many sources to two writers, such as standard
-// output and standard error, each line whole, as it comes.
+// Lines writes the lines of many sources to two writers, such as standard output and standard
+// error: each line whole, as soon as it is complete.
 type Lines struct {
 	mu       sync.Mutex // one for both, as they may end up on one terminal
 	out, err sink
 	buffers  sync.Pool
 }
 
-// A sink is a writer and what became of it; under the mutex of its Lines.
+// A sink is a writer and its error; under the mutex of its Lines.
 type sink struct {
 	w      io.Writer
 	failed error
@@ -38,9 +38,9 @@ func NewLines(out, err io.Writer) *Lines {
 	return l
 }
 
-// Shown says which of the writers are terminals, by how lines are to be shown
-// there (see [Display]); nil for one that is none, to which bytes pass unchanged.
-// It comes before the first Source.
+// Shown sets how lines are shown on those of the writers that are terminals (see [Display]);
+// nil is for a writer that isn't a terminal, to which bytes pass unchanged. It must be called
+// before the first Source.
 func (l *Lines) Shown(out, err *Display) { l.out.shown, l.err.shown = out, err }
 
 // Source adds a source whose lines go to the first or the second writer, each
@@ -56,8 +56,8 @@ func (l *Lines) Source(tag string, stderr bool) *Source {
 	return s
 }
 
-// A Source puts pieces together to lines. What is written to it may begin and
-// end anywhere. Of a very long unfinished line most waits in a temporary file.
+// A Source assembles lines from pieces, which may begin and end anywhere. Most of a very long
+// unfinished line waits in a temporary file.
 type Source struct {
 	lines   *Lines
 	to      *sink
@@ -225,7 +225,7 @@ func (s *Source) dropSpill() {
 	}
 }
 
-// write writes data, and remembers if that went wrong.
+// write writes data, and remembers the error.
 func (k *sink) write(data []byte) error {
 	if k.failed == nil && len(data) > 0 {
 		_, k.failed = k.w.Write(data)

@@ -20,12 +20,11 @@ const (
 	maxGathered = 64 << 10
 )
 
-// What the terminal is told. The cursor rests at the beginning of the live
-// line: when the window is made narrower and a terminal wraps what is on it, the
-// cursor stays with the line's first character, and erasing from there on
-// takes every piece of the line with it and nothing else. Wrapping is off
-// while the line is drawn, as the window may be narrower by now than it was when
-// the line was cut to its width.
+// Control sequences. The cursor rests at the beginning of the live line: when the window is
+// made narrower and the terminal wraps its lines, the cursor stays with the line's first
+// character, and erasing from there removes all pieces of the line and nothing else. Wrapping
+// is off while the line is drawn, because the window may be narrower by now than when the line
+// was cut to its width.
 const (
 	eraseBelow = "\x1b[J" // from the cursor to the end of the screen
 	wrapOff    = "\x1b[?7l"
@@ -35,8 +34,8 @@ const (
 
 // A Status is what the live line says.
 type Status struct {
-	// Parts are what it says, in this order; see [Rank] for what is left of them
-	// where the terminal is narrow.
+	// Parts are what it says, in this order; see [Rank] for which are left on a narrow
+	// terminal.
 	Parts []Part
 	// Text comes after them; it is cut where the terminal is too narrow for it.
 	Text string
@@ -45,14 +44,15 @@ type Status struct {
 	// Expected, if not zero, is how long it should take from Since on: a bar shows
 	// how much of that has passed.
 	Expected time.Duration
-	// Until, if not zero, is when all is likely to be over; how long that still is
-	// gives way where the terminal is narrow.
+	// Until, if not zero, is when everything will probably be over; the remaining time is
+	// dropped
+	// on a narrow terminal.
 	Until time.Time
 }
 
-// Live is one line at the bottom of a terminal that says what is going on, with
-// everything else written above it. Where there is no terminal it does nothing.
-// Its methods may be called concurrently; Set never waits for the terminal.
+// Live is one line at the bottom of a terminal that shows the progress; everything else is
+// written above it. Without a terminal it does nothing. Its methods may be called concurrently;
+// Set never waits for the terminal.
 type Live struct {
 	file   *os.File // nil: silent
 	status atomic.Pointer[Status]
@@ -86,12 +86,11 @@ func NewLive(stderr *os.File, enabled bool) *Live {
 	return l
 }
 
-// Set says what the line is to show from the next refresh on. An empty Text
-// takes the line away.
+// Set sets what the line shows from the next refresh on. An empty Status removes the line.
 func (l *Live) Set(s Status) { l.status.Store(&s) }
 
-// Close writes what is still to be written, takes the line away, and waits until
-// nothing of it is left. Its writers go on working. It is idempotent.
+// Close writes the waiting lines, removes the live line, and waits until its goroutine has
+// ended. Its writers go on working. It is idempotent.
 func (l *Live) Close() {
 	l.closer.Do(func() {
 		close(l.stop)
@@ -104,7 +103,7 @@ func (l *Live) Close() {
 	})
 }
 
-// run looks at the status again and again until Close.
+// run updates the line regularly until Close.
 func (l *Live) run() {
 	defer close(l.done)
 	ticker := time.NewTicker(refresh)
@@ -169,8 +168,8 @@ func (l *Live) draw() {
 
 func (l *Live) showable() bool { return l.line != "" && !l.partial }
 
-// width is the number of columns that may be used. The last one is left free,
-// as terminals differ in when they wrap.
+// width is the number of columns that may be used. The last one is left free, because terminals
+// differ in when they wrap.
 func (l *Live) width() int {
 	columns, _, err := term.GetSize(int(l.file.Fd()))
 	if err != nil || columns <= 0 {

@@ -1,10 +1,10 @@
-// Package trustedpath reads files whose content this program obeys or keeps
-// secret, and refuses those that somebody else could have written or read: keys,
-// and files with the queue's URL. It also checks directories that state is kept in.
+// Package trustedpath reads files that this program trusts or keeps secret, such as keys and
+// files with the queue's URL, and refuses those that others could have written or read. It also
+// checks directories for state.
 //
-// Trusted are root and the user that this program runs as. A path is only as good
-// as the directories above it, so these are looked at as well: a directory that
-// others can write to must be sticky, as /tmp is.
+// Only root and the user that this program runs as are trusted. A path is only as safe as the
+// directories above it, so these are checked as well: a directory that others can write to must
+// be sticky, as /tmp is.
 package trustedpath
 
 import (
@@ -24,23 +24,23 @@ var ErrUntrusted = errors.New("not trusted")
 // maxFile is the most that is read of a file, in bytes: keys and URLs are short.
 const maxFile = 1 << 20
 
-// groupOrOthers write, or have anything at all.
+// Permission bits of group and others: to write, and all of them.
 const (
 	groupOrOthersWrite = 0o022
 	groupOrOthers      = 0o077
 )
 
-// Read reads a file that must not be one that others can write. Others may read
-// it. The error of a file that is not there is an [fs.ErrNotExist].
+// Read reads a file that others must not be able to write. They may read it. If the file does
+// not exist, the error is an [fs.ErrNotExist].
 func Read(path string) ([]byte, error) { return read(path, checkWriters) }
 
-// ReadSecret reads a file that must be for this user's eyes: others must neither
-// write nor read it. A file of root may be readable by a group when this program
-// is not root, as secrets of container engines are.
+// ReadSecret reads a file that others must be able neither to write nor to read. If this
+// program is not root, a file of root may be readable by a group, as the secrets of container
+// engines are.
 func ReadSecret(path string) ([]byte, error) { return read(path, checkSecret) }
 
-// CheckDir checks a directory whose content this program relies on: nobody else
-// may create or remove anything in it. The error names the directory at fault.
+// CheckDir checks a directory whose content this program trusts: others must not be able to
+// create or remove anything in it. The error names the directory at fault.
 func CheckDir(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -52,8 +52,8 @@ func CheckDir(path string) error {
 	return checkAbove(path, false)
 }
 
-// read opens the file first and then judges what was opened, so that it can't be
-// replaced in between.
+// read opens the file first and then checks the open file, so that it can't be replaced in
+// between.
 func read(path string, check func(string, os.FileInfo) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -77,7 +77,7 @@ func read(path string, check func(string, os.FileInfo) error) ([]byte, error) {
 	return data, err
 }
 
-// checkWriters refuses what others can write.
+// checkWriters refuses a file that others can write.
 func checkWriters(path string, info os.FileInfo) error {
 	if err := checkOwner(path, info); err != nil {
 		return err
@@ -88,7 +88,7 @@ func checkWriters(path string, info os.FileInfo) error {
 	return nil
 }
 
-// checkSecret refuses what others can read or write.
+// checkSecret refuses a file that others can read or write.
 func checkSecret(path string, info os.FileInfo) error {
 	if err := checkOwner(path, info); err != nil {
 		return err
@@ -111,9 +111,8 @@ func checkOwner(path string, info os.FileInfo) error {
 	return nil
 }
 
-// checkAbove checks the directories above a path, both as it is written and as
-// it is when all links are followed. With strict the first of them is held to its
-// mode: see checkParent.
+// checkAbove checks the directories above a path, both as it is written and with all links
+// followed. strict applies to the first of them: see checkParent.
 func checkAbove(path string, strict bool) error {
 	written, err := filepath.Abs(path)
 	if err != nil {
@@ -137,8 +136,7 @@ func checkAbove(path string, strict bool) error {
 	return nil
 }
 
-// checkLink refuses a link that an untrusted user made: it leads where that user
-// wants at the next look.
+// checkLink refuses a link of an untrusted user, who could change where it leads at any time.
 func checkLink(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSymlink == 0 {
@@ -147,9 +145,9 @@ func checkLink(path string) error {
 	return checkOwner(path, info)
 }
 
-// checkParent refuses a directory in which others can replace what is there. Unless
-// strict, as right above a file, a group that has its user's number counts as that
-// user's own: many systems give each user one, and let it write.
+// checkParent refuses a directory in which others can replace files. Unless strict, which is
+// for the directory that holds the file, a group with its user's number counts as that user's
+// own: many systems give each user such a group, and let it write.
 func checkParent(dir string, strict bool) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -171,22 +169,22 @@ func checkParent(dir string, strict bool) error {
 
 func owner(info os.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
 
-// unmapped is the number that Linux shows for a user who has none in this user
-// namespace: root outside a container without root, for instance.
+// unmapped is the number that Linux shows for users who are not mapped in this user namespace,
+// such as the real root in a rootless container.
 const unmapped = 65534
 
 func trusted(uid int) bool {
 	return uid == 0 || uid == os.Geteuid() || uid == unmapped && inUserNamespace()
 }
 
-// inUserNamespace reports whether users have other numbers here than outside.
-// Then nobody in here can be, or become, the unmapped one.
+// inUserNamespace reports whether users have other numbers here than outside. Then no user in
+// here can be, or become, the unmapped one.
 func inUserNamespace() bool {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(data)), " ") != "0 0 4294967295"
 }
 
-// untrusted makes an error one of [ErrUntrusted] without another word.
+// untrusted makes an error an [ErrUntrusted] without adding text.
 type untrusted struct{}
 
 func (untrusted) Error() string { return "" }

@@ -1,12 +1,10 @@
-// Package amqp implements [queue.Broker] on RabbitMQ over AMQP 0-9-1.
-//
-// A [Broker] keeps two connections, because RabbitMQ stops reading from those
-// that publish when it runs short of memory or disk: one to publish, the other
-// to consume and to declare. Each is a link, whose goroutine makes the
-// connection again when it is lost; one life of a connection is a session, and
-// whatever hangs on it (channels, subscriptions, unanswered deliveries) dies
-// with it and is made anew on the next. So an acknowledgement can never reach a
-// connection other than that of its delivery.
+// Package amqp implements [queue.Broker] on RabbitMQ over AMQP 0-9-1. A [Broker] keeps two
+// connections, one to publish, the other to consume and to declare, because RabbitMQ stops
+// reading from publishing connections when it runs short of memory or disk. Each is a link,
+// whose goroutine makes the connection again when it is lost. One AMQP connection is a session;
+// everything that belongs to it (channels, subscriptions, unanswered deliveries) ends with it
+// and is made again on the next. So an acknowledgement can never reach a connection other than
+// that of its delivery.
 //
 // Queues are durable classic queues. A group is a durable fanout exchange of
 // the group's name, which RabbitMQ deletes with the group's last queue.
@@ -45,7 +43,7 @@ type Broker struct {
 
 	mu     sync.Mutex // guards the links' state and what follows
 	closed bool
-	down   int // links without connection
+	down   int // links without a connection
 	downAt time.Time
 	upAt   time.Time // when the newest connection was made
 }
@@ -55,18 +53,16 @@ type Broker struct {
 //
 //	amqps://USER:PASSWORD@HOST:PORT/VHOST?cacertfile=ca.pem&certfile=me.pem&keyfile=me.key
 //
-// Parameters are cacertfile (PEM; default: the system's), certfile and keyfile
-// (the client certificate), server_name_indication, auth_mechanism (plain,
-// amqplain, external), heartbeat (seconds, default 10), connection_timeout
-// (milliseconds, default 5000) and channel_max. User, password and vhost default
-// to guest, guest and /.
-//
-// A method returns within a tenth of a second of its context's end, even when
-// the broker has stopped reading in the middle of a message; the connection is
-// then given up. What the broker doesn't answer within 30 seconds is asked again.
+// Parameters are cacertfile (PEM; default: the system's), certfile and keyfile (the client
+// certificate), server_name_indication, auth_mechanism (plain, amqplain, external), heartbeat
+// (seconds, default 10), connection_timeout (milliseconds, default 5000) and channel_max. User,
+// password and vhost default to guest, guest and /. A method returns within a tenth of a second
+// after its context has ended, even if the broker has stopped reading in the middle of a
+// message; the connection is then given up. A request that the broker doesn't answer within 30
+// seconds is repeated.
 //
 // Open tries once: its error wraps [queue.ErrBadURL], [queue.ErrUnreachable] or
-// [queue.ErrDenied]. From then on a lost connection is made again for ever.
+// [queue.ErrDenied]. After that a lost connection is made again, without limit.
 func Open(ctx context.Context, url string, opts queue.Options) (queue.Broker, error) {
 	target, err := parseTarget(url)
 	if err != nil {
@@ -127,7 +123,7 @@ func (b *Broker) Limits() queue.Limits { return queue.Limits{MaxBody: maxBody} }
 // Close implements [queue.Broker].
 func (b *Broker) Close() error {
 	b.mu.Lock()
-	b.closed = true // no consumer begins from here on
+	b.closed = true // no consumer starts from now on
 	b.mu.Unlock()
 	b.stop(queue.ErrClosed)
 	b.tasks.Wait() // consumers and pipes end by themselves; then the connections
@@ -179,7 +175,7 @@ func (b *Broker) reportBack() {
 	}
 }
 
-// reportBlocking logs that the broker takes no messages, or takes them again.
+// reportBlocking logs that the broker accepts no messages, or accepts them again.
 func (b *Broker) reportBlocking(now amqp091.Blocking) {
 	if now.Active {
 		b.log.Warn("the broker takes no messages at the moment, publishing waits", "reason", now.Reason)

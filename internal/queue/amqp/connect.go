@@ -15,8 +15,9 @@ const (
 	dialTimeout = 5 * time.Second
 	// handshakeTimeout bounds what follows: TLS, login, opening.
 	handshakeTimeout = 10 * time.Second
-	// heartbeat is after how long without a sign of life a connection is
-	// suspected; half as much again, and it is given up.
+	// heartbeat is the interval of heartbeats; a connection that is silent for one and a
+	// half
+	// intervals is given up.
 	heartbeat = 10 * time.Second
 	// frameSize is RabbitMQ's own limit.
 	frameSize = 128 << 10
@@ -42,10 +43,11 @@ func (t *target) connect(ctx context.Context, name string, report func(amqp091.B
 		_ = sock.Close() // the library's goroutines end with it
 		return nil, err
 	}
-	// The library sets a deadline to the silence that it bears whenever it has
-	// read something, but may take away that of the handshake's last word.
+	// The library sets a read deadline whenever it has read something, but may remove the
+	// one set
+	// at the end of the handshake.
 	if silence := conn.Config.Heartbeat * 3 / 2; silence > 0 {
-		_ = sock.SetReadDeadline(time.Now().Add(silence)) // fails only if it is closed: then that is noticed
+		_ = sock.SetReadDeadline(time.Now().Add(silence)) // fails only if it is closed, which is noticed
 	}
 	s := newSession(conn, sock)
 	closes := conn.NotifyClose(make(chan *amqp091.Error, 1))
@@ -56,7 +58,7 @@ func (t *target) connect(ctx context.Context, name string, report func(amqp091.B
 
 // handshake makes an AMQP connection of the TCP connection.
 func (t *target) handshake(ctx context.Context, sock *socket, name string) (*amqp091.Connection, error) {
-	// The library takes the deadline away at the end of the handshake.
+	// The library removes the deadline at the end of the handshake.
 	if err := sock.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return nil, t.unreachable(err)
 	}
@@ -85,8 +87,8 @@ func (t *target) handshake(ctx context.Context, sock *socket, name string) (*amq
 	return conn, nil
 }
 
-// maxName is how long a connection's name gets. The first frames of a connection
-// may have 4,096 bytes, and RabbitMQ hangs up on what is longer.
+// maxName bounds the name of a connection. Its first frames may have 4,096 bytes, and RabbitMQ
+// hangs up on longer ones.
 const maxName = 256
 
 // bounded cuts a name that is too long.
@@ -98,10 +100,9 @@ func bounded(name string) string {
 	return strings.ToValidUTF8(name[:maxName-len(more)], "") + more
 }
 
-// explained has the broker give its reason when it doesn't let us in. It does so
-// only for clients with that capability, which the library doesn't know of: it
-// sets the capabilities, asks how to log in, and sends both; so they are added
-// to when it asks.
+// explained makes the broker give a reason when it refuses the login. It does that only for
+// clients with a capability that the library doesn't know. The library sets the capabilities,
+// asks how to log in, and sends both; so the capability is added when it asks.
 func explained(sasl []amqp091.Authentication, properties amqp091.Table) []amqp091.Authentication {
 	all := make([]amqp091.Authentication, len(sasl))
 	for i, one := range sasl {

@@ -15,20 +15,21 @@ import (
 	"downbeat/internal/queue/retry"
 )
 
-// A consumer takes deliveries from one queue over one subscription after the
-// other; it implements [queue.Consumer].
+// A consumer takes deliveries from one queue, over one subscription after the other. It
+// implements [queue.Consumer].
 type consumer struct {
 	broker   *Broker
 	name     string
 	prefetch int
-	alone    bool // nobody else may consume
+	alone    bool // no other consumer is allowed
 
 	ctx    context.Context // ends when the consumer or the broker is closed
 	cancel context.CancelFunc
 	done   chan struct{} // closed when run has ended
 
-	// deliveries has room for the whole prefetch, so that each is taken off
-	// the connection, and its time noted, at once.
+	// deliveries has room for the whole prefetch, so that each is taken off the connection,
+	// and
+	// its time noted, at once.
 	deliveries chan *arrival
 }
 
@@ -40,8 +41,8 @@ type arrival struct {
 	settled atomic.Bool
 }
 
-// A subscription is a consumer on one channel of one session. When it has ended,
-// what it delivered is back in the queue.
+// A subscription is a consumer on one channel of one session. When it ends, its unanswered
+// deliveries go back to the queue.
 type subscription struct {
 	session *session
 	channel *amqp091.Channel
@@ -61,8 +62,8 @@ func (b *Broker) Consume(ctx context.Context, name string, prefetch int) (queue.
 	return c, nil
 }
 
-// ConsumeAlone implements [queue.Broker], with RabbitMQ's exclusive consumers. The
-// broker doesn't tell who has the queue.
+// ConsumeAlone implements [queue.Broker], with RabbitMQ's exclusive consumers. The broker
+// doesn't say which consumer has the queue.
 func (b *Broker) ConsumeAlone(ctx context.Context, name string, prefetch int, _ queue.Claim) (queue.Consumer, error) {
 	c, err := b.newConsumer(ctx, name, prefetch, true)
 	if err != nil {
@@ -76,7 +77,7 @@ func (b *Broker) newConsumer(ctx context.Context, name string, prefetch int, alo
 		return nil, err
 	}
 	if prefetch < 1 || prefetch > queue.MaxPrefetch {
-		return nil, fmt.Errorf("prefetch is %d, possible are 1 to %d", prefetch, queue.MaxPrefetch)
+		return nil, fmt.Errorf("prefetch is %d, but must be 1 to %d", prefetch, queue.MaxPrefetch)
 	}
 	c := &consumer{
 		broker: b, name: name, prefetch: prefetch, alone: alone,
@@ -96,8 +97,8 @@ func (b *Broker) newConsumer(ctx context.Context, name string, prefetch int, alo
 	return c, nil
 }
 
-// first subscribes for the first time, through lost connections, but not
-// against a refusal.
+// first subscribes for the first time. It keeps trying if the connection is lost, but not after
+// a refusal.
 func (c *consumer) first(ctx context.Context) (*subscription, error) {
 	var last error
 	attempts := retry.New()
@@ -143,7 +144,7 @@ func (c *consumer) subscribe(ctx context.Context, s *session) (*subscription, er
 	return call(ctx, s, open, func(sub *subscription) { _ = sub.channel.Close() })
 }
 
-// run is the consumer's goroutine: it keeps it subscribed until it is closed.
+// run is the consumer's goroutine: it keeps the consumer subscribed until that is closed.
 func (c *consumer) run(sub *subscription) {
 	defer close(c.done)
 	attempts := retry.New()
@@ -159,7 +160,7 @@ func (c *consumer) run(sub *subscription) {
 	}
 }
 
-// pump hands out what comes over the subscription until that ends.
+// pump passes on the subscription's deliveries until that ends.
 func (c *consumer) pump(sub *subscription) {
 	for {
 		select {
@@ -179,8 +180,8 @@ func (c *consumer) pump(sub *subscription) {
 	}
 }
 
-// reportEnd logs why a subscription has ended, unless the whole connection has,
-// which its link tells.
+// reportEnd logs why a subscription has ended, unless the whole connection has, which its link
+// logs.
 func (c *consumer) reportEnd(sub *subscription) {
 	if !sub.session.alive() || c.ctx.Err() != nil {
 		return
@@ -196,10 +197,9 @@ func (c *consumer) reportEnd(sub *subscription) {
 	c.broker.log.Warn("the broker ended a subscription, subscribing again", "queue", c.name, "reason", reason)
 }
 
-// end marks the subscription's deliveries as void and closes its channel, which
-// puts them back. It waits for the broker's word, so that the acknowledgements
-// given before are not lost; unless ctx ends, when the connection is closed and
-// with it the channel.
+// end marks the subscription's deliveries as void and closes its channel, which puts them back.
+// It waits for the broker's answer, so that earlier acknowledgements are not lost, unless ctx
+// ends: then the connection, and with it the channel, is closed.
 func (sub *subscription) end(ctx context.Context) {
 	sub.over.Store(true)
 	if ctx.Err() != nil || !sub.session.alive() {
@@ -210,7 +210,7 @@ func (sub *subscription) end(ctx context.Context) {
 	_, _ = call(ctx, sub.session, func() (struct{}, error) { return struct{}{}, sub.channel.Close() }, nil)
 }
 
-// dropStale empties the channel: what is in it the broker has put back.
+// dropStale empties the Go channel of deliveries that the broker has put back.
 func (c *consumer) dropStale() {
 	for {
 		select {
@@ -221,9 +221,9 @@ func (c *consumer) dropStale() {
 	}
 }
 
-// resubscribe tries until it has a subscription; nil: the consumer is closed.
-// A queue that isn't there any more is declared again if it was declared here;
-// otherwise we wait for somebody to do it.
+// resubscribe tries until it has a subscription; it returns nil if the consumer is closed. A
+// queue that doesn't exist any more is declared again if it was declared here; otherwise it
+// waits until another program declares it.
 func (c *consumer) resubscribe(attempts *retry.Retry) *subscription {
 	held := occupied{name: c.name, log: c.broker.log}
 	for {
@@ -255,9 +255,9 @@ func (c *consumer) resubscribe(attempts *retry.Retry) *subscription {
 	}
 }
 
-// An occupied queue is one that its consumer can't have back, for now. The broker
-// may only have to notice that the last connection is gone, so that is told of
-// after a while, and then now and then.
+// An occupied queue is one that its consumer can't get back for now. That is logged only after
+// a while, because the broker may just not have noticed yet that the last connection is gone,
+// and then from time to time.
 type occupied struct {
 	name        string
 	log         *slog.Logger
@@ -265,10 +265,11 @@ type occupied struct {
 }
 
 const (
-	// ghostTime is how long RabbitMQ may keep a connection that is gone: twice
-	// its heartbeat, and some more.
+	// ghostTime is how long RabbitMQ may keep a dead connection: twice its heartbeat, and a
+	// little
+	// more.
 	ghostTime = 30 * time.Second
-	// remindEvery is how often a state that lasts is told of again.
+	// remindEvery is how often a lasting state is logged again.
 	remindEvery = 5 * time.Minute
 )
 

@@ -9,7 +9,7 @@ import (
 	"downbeat/internal/queue"
 )
 
-// delivery is the arrival as the interface has it.
+// delivery makes a [queue.Delivery] of the arrival.
 func (a *arrival) delivery() *queue.Delivery {
 	m := queue.Message{Body: a.content.Body, Persistent: a.content.DeliveryMode == amqp091.Persistent}
 	if len(a.content.Headers) > 0 {
@@ -31,9 +31,8 @@ func (a *arrival) delivery() *queue.Delivery {
 	}
 }
 
-// settle answers the delivery, once, over the subscription that it came over;
-// if that has ended there is nothing to answer any more. A second answer would
-// make RabbitMQ close the channel.
+// settle answers the delivery, once, over the subscription that it came over; if that has
+// ended, it does nothing. A second answer would make RabbitMQ close the channel.
 func (a *arrival) settle(ctx context.Context, what string, answer func(tag uint64) error) error {
 	if a.settled.Swap(true) || a.sub.over.Load() {
 		return nil

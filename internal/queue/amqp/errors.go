@@ -11,7 +11,7 @@ import (
 	"downbeat/internal/queue"
 )
 
-// errLost: the connection ended under an operation, which is tried again.
+// errLost: the connection ended during an operation, which is tried again.
 var errLost = errors.New("connection lost")
 
 // unreachable is the error of a TCP connection that could not be made.
@@ -19,7 +19,7 @@ func (t *target) unreachable(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("%w: broker at %s: %w", queue.ErrUnreachable, t.address(), err)
 	}
-	return fmt.Errorf("%w: broker at %s: %w; check that RabbitMQ runs there and that host and port are right",
+	return fmt.Errorf("%w: broker at %s: %w; check that RabbitMQ is running there and that host and port are right",
 		queue.ErrUnreachable, t.address(), err)
 }
 
@@ -34,29 +34,29 @@ func (t *target) refused(err error, conn *greeted) error {
 	if refusal, ok := errors.AsType[*amqp091.Error](err); ok && refusal.Server {
 		return t.notLetIn(refusal)
 	}
-	// Whatever happens after the login was sent, the library takes it for a wrong
-	// password or virtual host.
+	// The library reports anything that happens after the login was sent as a wrong
+	// password or
+	// virtual host.
 	if errors.Is(err, amqp091.ErrCredentials) || errors.Is(err, amqp091.ErrVhost) {
 		return t.leftAtLogin(conn)
 	}
 	check := "that this is RabbitMQ's AMQP port (usually 5672, with TLS 5671)"
-	if t.tls != nil { // only now does the other side say what it thinks of our certificate
+	if t.tls != nil { // the other side rejects a client certificate only now
 		check += " and that it accepts the client certificate (certfile and keyfile in the queue URL)"
 	}
 	if conn.hungUp() && !conn.spoke.Load() {
-		return fmt.Errorf("%w: %w: broker at %s closed the connection before it had said a word of AMQP 0-9-1: it may still be starting; if it goes on, check %s",
+		return fmt.Errorf("%w: %w: broker at %s closed the connection before it had sent any AMQP 0-9-1: it may still be starting; if this persists, check %s",
 			queue.ErrUnreachable, queue.ErrHungUp, t.address(), check)
 	}
-	return fmt.Errorf("%w: broker at %s takes the connection, but does not speak AMQP 0-9-1 on it: %w; check %s",
+	return fmt.Errorf("%w: broker at %s accepts the connection, but does not speak AMQP 0-9-1 on it: %w; check %s",
 		queue.ErrUnreachable, t.address(), err, check)
 }
 
-// leftAtLogin is the error of a broker that was told who we are and then gave
-// no answer.
+// leftAtLogin is the error of a broker that got our login and did not answer.
 func (t *target) leftAtLogin(conn *greeted) error {
 	if conn.hungUp() {
 		return fmt.Errorf("%w: %w: broker at %s closed the connection while user %q was logging in, without a reason: it may still be starting; "+
-			"if it goes on, check user name, password and virtual host in the queue URL, and see the broker's log",
+			"if this persists, check user name, password and virtual host in the queue URL, and see the broker's log",
 			queue.ErrUnreachable, queue.ErrHungUp, t.address(), t.uri.Username)
 	}
 	err := errors.New("no answer")
@@ -67,13 +67,13 @@ func (t *target) leftAtLogin(conn *greeted) error {
 		queue.ErrUnreachable, t.address(), t.uri.Username, err)
 }
 
-// notLetIn is the error of a broker that refuses us and says why.
+// notLetIn is the error of a broker that refuses the login and says why.
 func (t *target) notLetIn(refusal *amqp091.Error) error {
 	switch {
 	case refusal.Code == amqp091.AccessRefused:
 		return fmt.Errorf("%w: broker at %s refuses user %q: %s; check user name and password in the queue URL",
 			queue.ErrDenied, t.address(), t.uri.Username, refusal.Reason)
-	// The same code says that there are too many connections, which passes.
+		// The same code is used for too many connections, which is temporary.
 	case refusal.Code == amqp091.NotAllowed && !strings.Contains(refusal.Reason, "limit ("):
 		return fmt.Errorf("%w: broker at %s does not let user %q into virtual host %q: %s; check that it exists and what the user may do there",
 			queue.ErrDenied, t.address(), t.uri.Username, t.uri.Vhost, refusal.Reason)
@@ -82,8 +82,8 @@ func (t *target) notLetIn(refusal *amqp091.Error) error {
 		queue.ErrUnreachable, t.address(), t.uri.Username, t.uri.Vhost, refusal.Reason)
 }
 
-// mapped turns the broker's refusal of one operation into our errors; nil if
-// err is none.
+// mapped turns the broker's refusal of an operation into our errors; nil if err is not a
+// refusal.
 func mapped(err error) error {
 	var refusal *amqp091.Error
 	if !errors.As(err, &refusal) || !refusal.Server {
@@ -91,8 +91,9 @@ func mapped(err error) error {
 	}
 	switch refusal.Code {
 	case amqp091.AccessRefused:
-		// The same code for what the user may not do, and for a consumer where another
-		// one is that shares with nobody. Only the text tells them apart.
+		// The same code is used for missing permissions, and for a second consumer beside
+		// an exclusive
+		// one. Only the text tells them apart.
 		if strings.Contains(refusal.Reason, "in exclusive use") {
 			return &queue.HeldError{}
 		}
@@ -109,18 +110,17 @@ func mapped(err error) error {
 	return nil
 }
 
-// otherError is the broker's refusal to declare a queue that is there with other
-// properties.
+// otherError is the broker's refusal to declare a queue that exists with other properties.
 type otherError string
 
 func (e otherError) Error() string {
 	if !strings.Contains(string(e), "inequivalent arg") {
 		return string(e)
 	}
-	return "it was declared otherwise before: " + string(e) + "; delete it if nobody needs what is in it, or use another namespace"
+	return "it was declared differently before: " + string(e) + "; delete it if its messages are not needed, or use another namespace"
 }
 
-// isOther reports whether err is that, as the broker said it or as mapped.
+// isOther reports whether err is such a refusal, as it came from the broker or as mapped.
 func isOther(err error) bool {
 	if refusal, ok := errors.AsType[*amqp091.Error](err); ok {
 		return refusal.Server && refusal.Code == amqp091.PreconditionFailed
@@ -129,8 +129,7 @@ func isOther(err error) bool {
 	return ok
 }
 
-// ended is the error of a method whose context has ended, with what went wrong
-// last, if anything.
+// ended is the error of a method whose context has ended, with the last problem, if any.
 func ended(ctx context.Context, last error) error {
 	if errors.Is(context.Cause(ctx), queue.ErrClosed) {
 		return queue.ErrClosed

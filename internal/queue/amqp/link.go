@@ -16,8 +16,8 @@ type link struct {
 	broker *Broker
 
 	// The state; changed is closed and replaced whenever it changes.
-	current *session // nil while there is none
-	last    error    // why there is none
+	current *session // nil while there is no connection
+	last    error    // why there is no connection
 	changed chan struct{}
 }
 
@@ -36,7 +36,7 @@ func (l *link) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// session waits for a connection that is alive.
+// session waits for a working connection.
 func (l *link) session(ctx context.Context) (*session, error) {
 	for {
 		l.broker.mu.Lock()
@@ -81,7 +81,7 @@ func (l *link) keep(ctx context.Context, s *session) {
 		l.set(nil, err)
 		s.close()
 		l.broker.reportLost(l, err)
-		if time.Since(began) > retry.Longest { // else it may be flapping
+		if time.Since(began) > retry.Longest { // otherwise it may be flapping
 			attempts.Reset()
 		}
 		if s = l.reopen(ctx, attempts); s == nil {
@@ -105,7 +105,7 @@ func (l *link) reopen(ctx context.Context, attempts *retry.Retry) *session {
 		}
 		l.set(nil, err)
 		level := slog.LevelDebug
-		if errors.Is(err, queue.ErrDenied) && !denied { // somebody has to do something
+		if errors.Is(err, queue.ErrDenied) && !denied { // a person has to act
 			level, denied = slog.LevelWarn, true
 		}
 		l.broker.log.Log(ctx, level, "reconnecting failed", "connection", l.role, "error", err)

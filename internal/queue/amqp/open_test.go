@@ -22,7 +22,7 @@ import (
 // and keep the password to itself.
 func refusal(t *testing.T, rawURL string, want error, words ...string) {
 	t.Helper()
-	b, err := amqp.Open(within(t, patience), rawURL, queue.Options{})
+	b, err := amqp.Open(within(t, waitLimit), rawURL, queue.Options{})
 	if b != nil {
 		_ = b.Close()
 	}
@@ -169,7 +169,7 @@ func TestOpenHungUpOn(t *testing.T) {
 		after int64 // bytes from the broker
 		says  string
 	}{
-		"at once":              {0, "before it had said a word"},
+		"at once":              {0, "before it had sent any"},
 		"when it is logged in": {1, "while user \"guest\" was logging in"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -214,7 +214,7 @@ func hostOf(t *testing.T, rawURL string) string {
 func TestOpenLongName(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("host-with-a-long-name,", 1000)
-	b, err := amqp.Open(within(t, patience), rabbittest.URL(t), queue.Options{ClientName: name, Log: logger(t)})
+	b, err := amqp.Open(within(t, waitLimit), rabbittest.URL(t), queue.Options{ClientName: name, Log: logger(t)})
 	must(t, err)
 	must(t, b.Close())
 }

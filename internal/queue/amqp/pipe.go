@@ -9,28 +9,27 @@ import (
 	"downbeat/internal/queue"
 )
 
-// A pipe is a channel in confirm mode. RabbitMQ confirms a message that reached
-// no queue like any other, after it has sent it back; so each confirmation is
-// held against what came back before it.
+// A pipe is a channel in confirm mode. RabbitMQ returns a message that reached no queue, and
+// then confirms it like any other; so each confirmation is compared with the messages that were
+// returned before it.
 type pipe struct {
 	session *session
 	channel *amqp091.Channel
-	posted  uint64 // names the messages; used in turn
+	posted  uint64 // numbers the messages; used by one caller at a time
 
 	questions chan question
 	gone      chan struct{}       // closed when the channel is
-	returned  map[string]struct{} // ids that came back and nobody asked for yet; serve's until gone
+	returned  map[string]struct{} // ids of returned messages that were not asked about yet; serve's until gone
 	err       error               // why the channel was closed; valid after gone
 }
 
-// A question asks whether the message of that id has come back.
+// A question asks whether the message with that id was returned.
 type question struct {
 	id     string
 	answer chan<- bool
 }
 
-// returnBuffer lets the library's reader run ahead of us a little; serve empties
-// it at once.
+// returnBuffer lets the library's reader run a little ahead; serve empties it at once.
 const returnBuffer = 256
 
 func openPipe(ctx context.Context, s *session) (*pipe, error) {
@@ -58,8 +57,7 @@ func (p *pipe) close(ctx context.Context) {
 	_, _ = call(ctx, p.session, func() (struct{}, error) { return struct{}{}, p.channel.Close() }, nil)
 }
 
-// serve collects what comes back and answers questions, until the channel is
-// closed.
+// serve collects returned messages and answers questions, until the channel is closed.
 func (p *pipe) serve(returns <-chan amqp091.Return, closes <-chan *amqp091.Error) {
 	defer close(p.gone)
 	for returns != nil || closes != nil {
@@ -85,7 +83,7 @@ func (p *pipe) serve(returns <-chan amqp091.Return, closes <-chan *amqp091.Error
 	}
 }
 
-// drain takes what has come back already.
+// drain takes what has been returned already.
 func (p *pipe) drain(returns <-chan amqp091.Return) <-chan amqp091.Return {
 	for {
 		select {
@@ -100,7 +98,7 @@ func (p *pipe) drain(returns <-chan amqp091.Return) <-chan amqp091.Return {
 	}
 }
 
-// cameBack tells whether the confirmed message of that id had come back.
+// cameBack tells whether the confirmed message with that id was returned.
 func (p *pipe) cameBack(id string) bool {
 	answer := make(chan bool, 1)
 	select {
@@ -128,7 +126,7 @@ func (p *pipe) post(ctx context.Context, m *posting) (id string, c *amqp091.Defe
 	return id, c, nil
 }
 
-// await waits for the broker's word on a message that was written.
+// await waits for the broker's answer to a message that was written.
 func (p *pipe) await(ctx context.Context, m *posting, id string, c *amqp091.DeferredConfirmation) error {
 	select {
 	case <-c.Done():

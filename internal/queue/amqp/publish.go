@@ -22,14 +22,14 @@ type publisher struct {
 	// turn is held while writing to the pipe or replacing it.
 	turn chan struct{}
 	pipe *pipe
-	// alone is held by a message that has the pipe for itself; see finish.
+	// alone is held by a message that has the pipe to itself; see finish.
 	alone chan struct{}
 }
 
 // A posting is one message on its way to an exchange.
 type posting struct {
 	exchange, key string
-	// mandatory: it is an error if it reaches no queue.
+	// mandatory makes it an error if the message reaches no queue.
 	mandatory bool
 	content   amqp091.Publishing
 }
@@ -73,7 +73,7 @@ func (b *Broker) Broadcast(ctx context.Context, group string, m queue.Message) e
 	if err == nil {
 		err = b.publisher.begin(ctx, &posting{exchange: group, content: content(m)})()
 	}
-	if err != nil && !errors.Is(err, queue.ErrNoQueue) { // no exchange: the group has no queues
+	if err != nil && !errors.Is(err, queue.ErrNoQueue) { // without an exchange the group has no queues
 		return fmt.Errorf("broadcast to %s: %w", group, err)
 	}
 	return nil
@@ -97,8 +97,8 @@ func content(m queue.Message) amqp091.Publishing {
 	return p
 }
 
-// begin writes the message, where the connection lets it, and returns what
-// waits for the broker's word and tries again until there is one.
+// begin writes the message, if there is a connection, and returns a function that waits for the
+// broker's answer, and tries again until there is one.
 func (p *publisher) begin(ctx context.Context, m *posting) queue.Confirm {
 	ctx, cancel := p.broker.until(ctx)
 	first := p.write(ctx, m)
@@ -108,12 +108,10 @@ func (p *publisher) begin(ctx context.Context, m *posting) queue.Confirm {
 	}
 }
 
-// finish tries until the broker has taken or refused the message.
-//
-// RabbitMQ refuses by closing the channel, which fails whatever else is on its
-// way there and doesn't say whose fault it was. So every message that a refusal
-// hits is sent once more on a channel of its own; if that is refused too, it
-// was meant.
+// finish tries until the broker has taken or refused the message. RabbitMQ refuses a message by
+// closing the channel. That fails all other messages on it too, and doesn't say which one was
+// the cause. So every message that a refusal hits is sent once more on a channel of its own; if
+// it is refused there too, it was the cause.
 func (p *publisher) finish(ctx context.Context, m *posting, w written) error {
 	attempts := retry.New()
 	var last error
@@ -155,8 +153,8 @@ func refused(err error) error {
 	return mapped(err)
 }
 
-// A written message waits for the broker's word. Without session there was no
-// connection to write to, and there will be none; err says why.
+// A written message waits for the broker's answer. Without a session there was no connection to
+// write to, and there will be none; err says why.
 type written struct {
 	session      *session
 	pipe         *pipe
@@ -165,7 +163,7 @@ type written struct {
 	err          error
 }
 
-// await waits for the broker's word on the message.
+// await waits for the broker's answer to the message.
 func (w *written) await(ctx context.Context, m *posting) error {
 	if w.err != nil {
 		return w.err
@@ -173,10 +171,9 @@ func (w *written) await(ctx context.Context, m *posting) error {
 	return w.pipe.await(ctx, m, w.id, w.confirmation)
 }
 
-// write writes the message to the common pipe, which is made where there is
-// none that works.
+// write writes the message to the common pipe, and makes that if there is no working one.
 func (p *publisher) write(ctx context.Context, m *posting) (w written) {
-	if ctx.Err() != nil { // else a message that nobody waits for might be sent
+	if ctx.Err() != nil { // don't send a message that nothing waits for any more
 		return written{err: ended(ctx, nil)}
 	}
 	if w.session, w.err = p.broker.publish.session(ctx); w.err != nil {
@@ -218,8 +215,7 @@ func (p *publisher) takeTurn(ctx context.Context, s *session) error {
 	}
 }
 
-// isolate sends the message over a pipe that nobody else uses, one message at a
-// time.
+// isolate sends the message over a pipe that no other message is using.
 func (p *publisher) isolate(ctx context.Context, s *session, m *posting) error {
 	select {
 	case p.alone <- struct{}{}:

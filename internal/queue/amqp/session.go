@@ -14,9 +14,9 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
-// A socket is the transport under the library. It is closed as soon as reading
-// fails: the library waits for a write under way before it closes anything,
-// and a write to a peer that has gone silent would wait for ever.
+// A socket is the transport below the library. It is closed as soon as reading fails: the
+// library waits for a running write before it closes anything, and a write to a silent peer
+// would never end.
 type socket struct {
 	net.Conn
 }
@@ -29,10 +29,10 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A greeted connection knows what the other side did while hands were shaken.
+// A greeted connection knows what the other side did during the handshake.
 type greeted struct {
 	net.Conn
-	spoke   atomic.Bool           // something came
+	spoke   atomic.Bool           // something was received
 	readErr atomic.Pointer[error] // why reading ended
 }
 
@@ -47,16 +47,15 @@ func (g *greeted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hungUp tells whether reading ended because the other side closed the connection
-// without a reason, as RabbitMQ does with a first frame that is too large, or
-// while it starts.
+// hungUp tells whether reading ended because the other side closed the connection without a
+// reason, as RabbitMQ does when the first frame is too large, or while it starts.
 func (g *greeted) hungUp() bool {
 	err := g.readErr.Load()
 	return err != nil && (errors.Is(*err, io.EOF) || errors.Is(*err, io.ErrUnexpectedEOF) || errors.Is(*err, syscall.ECONNRESET))
 }
 
-// A session is one AMQP connection, from its making to its end. It is never
-// revived; what belongs to it ends with it.
+// A session is one AMQP connection, from its start to its end. It is never revived; everything
+// that belongs to it ends with it.
 type session struct {
 	conn *amqp091.Connection
 	sock *socket
@@ -67,16 +66,16 @@ type session struct {
 
 	mu      sync.Mutex
 	free    chan struct{}  // closed while the broker takes messages
-	blocked error          // why it doesn't
+	blocked error          // why the broker accepts no messages
 	closing bool           // no more calls
-	calls   sync.WaitGroup // those running, abandoned ones included
+	calls   sync.WaitGroup // running calls, including abandoned ones
 }
 
-// writeGrace is how long a write may go on after its context has ended, before
-// the connection is closed to free it. A sound connection needs less.
+// writeGrace is how long a write may go on after its context has ended, before the connection
+// is closed to end it. A working connection needs less.
 const writeGrace = 100 * time.Millisecond
 
-// closeGrace bounds the farewell to the broker, which makes sure that the last
+// closeGrace bounds the proper closing of the connection, which makes sure that the last
 // acknowledgements arrive.
 const closeGrace = time.Second
 
@@ -86,11 +85,10 @@ func newSession(conn *amqp091.Connection, sock *socket) *session {
 	return s
 }
 
-// alive is false from the moment at which the session can't be used any more;
-// done follows soon.
+// alive is false as soon as the session can't be used any more; done is closed soon after.
 func (s *session) alive() bool { return !s.severed.Load() && !s.conn.IsClosed() }
 
-// lostBecause tells why the session has ended.
+// lostBecause says why the session has ended.
 func (s *session) lostBecause() error {
 	switch {
 	case s.err != nil:
@@ -107,8 +105,7 @@ func (s *session) sever() {
 	_ = s.sock.Close()
 }
 
-// close takes leave of the broker and waits until nothing of the session is
-// left.
+// close closes the connection properly and waits until nothing of the session is left.
 func (s *session) close() {
 	force := time.AfterFunc(closeGrace, s.sever)
 	defer force.Stop()
@@ -124,8 +121,7 @@ func (s *session) close() {
 	s.calls.Wait()
 }
 
-// watch notes the session's end, and passes on that the broker blocks or
-// unblocks publishing.
+// watch notes the session's end, and whether the broker blocks publishing.
 func (s *session) watch(closes <-chan *amqp091.Error, blockings <-chan amqp091.Blocking, report func(amqp091.Blocking)) {
 	for closes != nil || blockings != nil {
 		select {
@@ -160,14 +156,14 @@ func (s *session) setBlocked(b amqp091.Blocking) {
 	}
 }
 
-// blockedBecause tells why the broker takes no messages; nil: it does.
+// blockedBecause says why the broker accepts no messages; nil if it does.
 func (s *session) blockedBecause() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.blocked
 }
 
-// awaitFree waits until the broker takes messages, or the session is over.
+// awaitFree waits until the broker accepts messages, or the session is over.
 func (s *session) awaitFree(ctx context.Context) error {
 	s.mu.Lock()
 	free, blocked := s.free, s.blocked
@@ -182,9 +178,9 @@ func (s *session) awaitFree(ctx context.Context) error {
 	}
 }
 
-// write runs a function that writes to the connection. A write to a peer that
-// doesn't read blocks regardless of any context; once ctx has ended, only
-// closing the connection frees it, so that is done.
+// write runs a function that writes to the connection. A write to a peer that doesn't read
+// ignores its context; once that has ended, write closes the connection, which is the only way
+// to end it.
 func (s *session) write(ctx context.Context, send func() error) error {
 	written := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -201,16 +197,16 @@ func (s *session) write(ctx context.Context, send func() error) error {
 	return send()
 }
 
-// exchangeTimeout is how long the broker may take to answer. It answers in
-// milliseconds, but for a queue that it is about to recover.
+// exchangeTimeout is how long the broker may take to answer. It answers within milliseconds,
+// except about a queue that it is still recovering.
 const exchangeTimeout = 30 * time.Second
 
-// errNoAnswer: an exchange was given up. It is tried again where it can be.
+// errNoAnswer: an exchange was given up. It is tried again if possible.
 var errNoAnswer = fmt.Errorf("no answer from the broker within %v", exchangeTimeout)
 
-// call runs an exchange with the broker, which the library can't be told to
-// give up. If ctx ends or no answer comes the exchange is abandoned; should it
-// succeed later, discard, if not nil, gets its result.
+// call runs an exchange with the broker, which can't be cancelled in the library. If ctx ends
+// or no answer comes, the exchange is abandoned; if it succeeds later, discard, if not nil,
+// gets its result.
 func call[T any](ctx context.Context, s *session, exchange func() (T, error), discard func(T)) (T, error) {
 	type result struct {
 		value T

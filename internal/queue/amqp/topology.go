@@ -16,8 +16,8 @@ import (
 	"downbeat/internal/queue/retry"
 )
 
-// A topology is the queues that were declared here: what has to be there
-// again after a reconnect, even if the broker has lost everything.
+// A topology is the queues that were declared here, which have to exist again after a
+// reconnect, even if the broker has lost everything.
 type topology struct {
 	mu       sync.Mutex
 	specs    map[string]queue.Spec
@@ -66,8 +66,8 @@ func (t *topology) next() <-chan struct{} {
 	return t.declared
 }
 
-// restore declares everything again on a new connection. A queue that the
-// broker refuses is logged and left: the others are no worse for it.
+// restore declares everything again on a new connection. If the broker refuses a queue, that is
+// logged; the others are still declared.
 func (t *topology) restore(ctx context.Context, s *session, log *slog.Logger) error {
 	t.mu.Lock()
 	specs := slices.Collect(maps.Values(t.specs))
@@ -87,8 +87,8 @@ func (t *topology) restore(ctx context.Context, s *session, log *slog.Logger) er
 	return nil
 }
 
-// onChannel runs an operation on a channel of its own: whatever the broker
-// refuses, it closes the channel.
+// onChannel runs an operation on a channel of its own, because the broker closes the channel
+// when it refuses an operation.
 func onChannel(ctx context.Context, s *session, op func(*amqp091.Channel) error) error {
 	_, err := call(ctx, s, func() (struct{}, error) {
 		ch, err := s.conn.Channel()
@@ -102,8 +102,8 @@ func onChannel(ctx context.Context, s *session, op func(*amqp091.Channel) error)
 	return err
 }
 
-// declare declares the queue and puts it into its group, which is a fanout
-// exchange that goes with its last queue.
+// declare declares the queue and puts it into its group, which is a fanout exchange that is
+// deleted with its last queue.
 func declare(ch *amqp091.Channel, spec queue.Spec) error {
 	if _, err := ch.QueueDeclare(spec.Name, true, false, false, false, arguments(spec)); err != nil {
 		return err
@@ -117,9 +117,9 @@ func declare(ch *amqp091.Channel, spec queue.Spec) error {
 	return ch.QueueBind(spec.Name, "", spec.Group, false, nil)
 }
 
-// declareAsItIs declares a queue that is bounded in bytes, or, where it is there
-// already without that bound, as it is: RabbitMQ changes no queue, and those who
-// made it may still use it.
+// declareAsItIs declares a queue that is bounded in bytes. If it already exists without that
+// bound, it is declared as it is: RabbitMQ can't change queues, and an older program may still
+// use it.
 func declareAsItIs(spec queue.Spec, declare func(queue.Spec) error) error {
 	err := declare(spec)
 	if spec.MaxBytes > 0 && isOther(err) {
@@ -129,8 +129,8 @@ func declareAsItIs(spec queue.Spec, declare func(queue.Spec) error) error {
 	return err
 }
 
-// arguments are the queue's properties in RabbitMQ's words. The type is said
-// because a virtual host can have another default.
+// arguments are the queue's properties for RabbitMQ. They include the type, because a virtual
+// host can have another default.
 func arguments(spec queue.Spec) amqp091.Table {
 	args := amqp091.Table{amqp091.QueueTypeArg: amqp091.QueueTypeClassic}
 	if spec.Expires > 0 {
@@ -150,8 +150,8 @@ func milliseconds(d time.Duration) int64 {
 	return int64((d + time.Millisecond - 1) / time.Millisecond)
 }
 
-// bindAttempts bounds the race of a declaration with the group's last queue,
-// which takes the exchange with it when it goes.
+// bindAttempts bounds the race of a declaration with the end of the group's last queue, with
+// which the exchange is deleted.
 const bindAttempts = 10
 
 // Declare implements [queue.Broker].
@@ -206,8 +206,8 @@ func (b *Broker) Inspect(ctx context.Context, name string) (queue.Info, error) {
 	return info, nil
 }
 
-// administer runs an operation on the consuming connection, which the broker
-// never blocks, again and again until the broker has answered.
+// administer runs an operation on the consuming connection, which the broker never blocks, and
+// repeats it until the broker has answered.
 func (b *Broker) administer(ctx context.Context, op func(*amqp091.Channel) error) error {
 	ctx, cancel := b.until(ctx)
 	defer cancel()
@@ -229,7 +229,7 @@ func (b *Broker) administer(ctx context.Context, op func(*amqp091.Channel) error
 			return refusal
 		}
 		last = err
-		if s.alive() { // neither refused nor lost: out of channels, for one
+		if s.alive() { // neither refused nor lost: for example, no channel was free
 			attempts.Wait(ctx, nil)
 		}
 	}

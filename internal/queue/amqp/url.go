@@ -27,7 +27,7 @@ type target struct {
 	dialTimeout time.Duration
 }
 
-// parameters are those that the URL can have behind its '?'.
+// parameters are those that the URL can have after its '?'.
 var parameters = []string{
 	"cacertfile", "certfile", "keyfile", "server_name_indication",
 	"auth_mechanism", "heartbeat", "connection_timeout", "channel_max",
@@ -44,8 +44,8 @@ func Host(rawURL string) (string, error) {
 	return strings.ToLower(uri.Host), nil
 }
 
-// parseURI reads the URL. What the parsers say of a URL that they can't read
-// may quote pieces of the password, so it is not passed on.
+// parseURI reads the URL. Errors of the parsers are not passed on, because they may quote parts
+// of the password.
 func parseURI(raw string) (amqp091.URI, url.Values, error) {
 	bad := func(format string, args ...any) (amqp091.URI, url.Values, error) {
 		return amqp091.URI{}, nil, fmt.Errorf("%w: %s", queue.ErrBadURL, fmt.Sprintf(format, args...))
@@ -59,12 +59,12 @@ func parseURI(raw string) (amqp091.URI, url.Values, error) {
 	}
 	for name := range u.Query() {
 		if !slices.Contains(parameters, name) {
-			return bad("unknown parameter %.40q; possible are %s", name, strings.Join(parameters, ", "))
+			return bad("unknown parameter %.40q; the parameters are %s", name, strings.Join(parameters, ", "))
 		}
 	}
 	uri, err := amqp091.ParseURI(raw)
 	if err != nil {
-		return bad("host, port or a parameter can't be understood; %s", urlForm)
+		return bad("host, port or a parameter is malformed; %s", urlForm)
 	}
 	if uri.Port < 1 || uri.Port > 65535 {
 		return bad("port %d is not within 1 to 65535", uri.Port)
@@ -97,7 +97,7 @@ func parseTarget(raw string) (*target, error) {
 	return t, nil
 }
 
-// setHeartbeat reads the URL's heartbeat, which the library keeps to itself.
+// setHeartbeat reads the URL's heartbeat, which the library does not export.
 func (t *target) setHeartbeat(parameters url.Values) error {
 	if !parameters.Has("heartbeat") {
 		return nil
@@ -126,7 +126,7 @@ func authentication(uri amqp091.URI) ([]amqp091.Authentication, error) {
 		case "external":
 			all = append(all, &amqp091.ExternalAuth{})
 		default:
-			return nil, fmt.Errorf("auth_mechanism is %.20q, possible are plain, amqplain and external", name)
+			return nil, fmt.Errorf("auth_mechanism is %.20q, but must be plain, amqplain or external", name)
 		}
 	}
 	return all, nil

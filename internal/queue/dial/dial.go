@@ -15,7 +15,7 @@ import (
 	"downbeat/internal/queue/sqs"
 )
 
-// known names the forms that this build speaks, for error messages.
+// known lists the supported forms, for error messages.
 const known = "amqp://USER:PASSWORD@HOST/VHOST, amqps://USER:PASSWORD@HOST/VHOST, sqs://REGION and mem:"
 
 // Open opens the broker that the URL names. Each `mem:` opened is a broker of
@@ -35,10 +35,10 @@ func Open(ctx context.Context, rawURL string, opts queue.Options) (queue.Broker,
 	return amqp.Open(ctx, rawURL, opts)
 }
 
-// IsLoopback tells whether the broker is on this machine's loopback: at
-// localhost, in 127.0.0.0/8, at ::1, or inside the process. Other names are
-// not, even if they resolve to it: who answers for them can change. With sqs://
-// the endpoint counts that the AWS SDK's own configuration names.
+// IsLoopback tells whether the broker is on this machine's loopback: at localhost, in
+// 127.0.0.0/8, at ::1, or inside the process. Other names don't count, even if they resolve to
+// it now, because that can change. With sqs:// it is about the endpoint in the AWS SDK's own
+// configuration.
 func IsLoopback(rawURL string) (bool, error) {
 	kind, err := scheme(rawURL)
 	if err != nil {
@@ -62,8 +62,8 @@ func IsLoopback(rawURL string) (bool, error) {
 	return err == nil && addr.Unmap().IsLoopback(), nil
 }
 
-// Redact returns the URL without its password, fit for logs and errors. Of a
-// URL from which the password can't be told for sure only the scheme is left.
+// Redact returns the URL without its password, for logs and errors. If it is not certain which
+// part is the password, only the scheme is left.
 func Redact(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	at := strings.Count(rawURL, "@")
@@ -81,7 +81,7 @@ func Redact(rawURL string) string {
 	return u.Redacted()
 }
 
-// RedactAll is [Redact] for those of the arguments that have the form of a URL.
+// RedactAll applies [Redact] to the arguments that look like a URL.
 func RedactAll(args []string) []string {
 	all := make([]string, len(args))
 	for i, arg := range args {
@@ -93,8 +93,7 @@ func RedactAll(args []string) []string {
 	return all
 }
 
-// HasPassword tells whether there is a password in the URL, or may be one as it
-// can't be understood.
+// HasPassword tells whether there is a password in the URL, or may be, because it is malformed.
 func HasPassword(rawURL string) bool {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.User == nil {
@@ -107,16 +106,16 @@ func HasPassword(rawURL string) bool {
 // scheme returns "amqp", "amqps", "sqs" or "mem".
 func scheme(rawURL string) (string, error) {
 	if rawURL == "" {
-		return "", fmt.Errorf("%w: it is empty; possible are %s", queue.ErrBadURL, known)
+		return "", fmt.Errorf("%w: it is empty; it must be one of %s", queue.ErrBadURL, known)
 	}
 	kind, rest, ok := strings.Cut(rawURL, ":")
 	if !ok {
-		return "", fmt.Errorf("%w: it has no scheme; possible are %s", queue.ErrBadURL, known)
+		return "", fmt.Errorf("%w: it has no scheme; it must be one of %s", queue.ErrBadURL, known)
 	}
 	switch kind = strings.ToLower(kind); kind {
 	case "amqp", "amqps", "sqs":
 		if !strings.HasPrefix(rest, "//") {
-			return "", fmt.Errorf("%w: %s: is not followed by //; possible are %s", queue.ErrBadURL, kind, known)
+			return "", fmt.Errorf("%w: %s: is not followed by //; it must be one of %s", queue.ErrBadURL, kind, known)
 		}
 		return kind, nil
 	case "mem":
@@ -125,5 +124,5 @@ func scheme(rawURL string) (string, error) {
 		}
 		return kind, nil
 	}
-	return "", fmt.Errorf("%w: unknown scheme %.20q; possible are %s", queue.ErrBadURL, kind, known)
+	return "", fmt.Errorf("%w: unknown scheme %.20q; it must be one of %s", queue.ErrBadURL, kind, known)
 }

@@ -56,7 +56,7 @@ func TestOpenBadURL(t *testing.T) {
 		"amqp://user:hid/den@host":       "USER:PASSWORD@HOST",
 		"amqp://user:12/hidden@host":     "'#', '/' or '?' before an '@'",
 		"amqp://user:12#hidden@host":     "'#', '/' or '?' before an '@'",
-		"amqp://localhost?cacert=x":      `unknown parameter "cacert"; possible are cacertfile`,
+		"amqp://localhost?cacert=x":      `unknown parameter "cacert"; the parameters are cacertfile`,
 		"amqp://user:hid%zzden@host":     "USER:PASSWORD@HOST",
 		"amqp://user:hidden@host:port/":  "USER:PASSWORD@HOST",
 		"amqp://user:hidden@host:99999/": "port 99999",

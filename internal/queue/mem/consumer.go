@@ -13,7 +13,7 @@ import (
 type consumer struct {
 	broker *Broker
 	name   string
-	alone  bool   // it has the queue for itself, or none
+	alone  bool   // it must be the only consumer of the queue
 	about  string // who it is
 	done   chan struct{}
 	once   sync.Once
@@ -21,8 +21,7 @@ type consumer struct {
 	// deliveries has room for the whole prefetch, so that handing one out
 	// never waits.
 	deliveries chan *handout
-	// unsettled is what was handed out and not answered; the store's lock
-	// guards it.
+	// unsettled are the deliveries that were not answered; guarded by the store's lock.
 	unsettled map[*handout]struct{}
 }
 

@@ -1,7 +1,6 @@
-// Package mem implements [queue.Broker] inside one process. It is what
-// `publish` runs on where no broker is given, and what tests run on. Nothing
-// outlives the process, and nothing of it runs by itself: what expires does so
-// when somebody looks.
+// Package mem implements [queue.Broker] inside one process, for `publish` without a broker, and
+// for tests. Nothing outlives the process. There is no goroutine: messages and queues expire
+// when they are next looked at.
 package mem
 
 import (
@@ -31,15 +30,14 @@ type Broker struct {
 	consumers map[*consumer]struct{}
 }
 
-// New makes an in-process broker without queues and returns the first
-// connection to it. Options have nothing to say here: no connection is ever
-// lost.
+// New makes an in-process broker without queues and returns the first connection to it. The
+// options are not used: no connection is ever lost.
 func New(queue.Options) *Broker {
 	return connect(newStore())
 }
 
-// Connect makes another connection to the same broker: it sees the same queues
-// and is closed for itself.
+// Connect makes another connection to the same broker: it has the same queues and is closed
+// separately.
 func (b *Broker) Connect() *Broker {
 	return connect(b.store)
 }

@@ -13,7 +13,7 @@ func (q *memQueue) push(it *item) {
 	q.sequence++
 	it.sequence = q.sequence
 	if !it.deadline.IsZero() {
-		q.mortal++
+		q.expiring++
 	}
 	q.ready = append(q.ready, it)
 	q.dispatch()
@@ -25,7 +25,7 @@ func (q *memQueue) putBack(items ...*item) {
 	for _, it := range items {
 		it.redelivered = true
 		if !it.deadline.IsZero() {
-			q.mortal++
+			q.expiring++
 		}
 	}
 	q.ready = append(q.ready, items...)
@@ -65,7 +65,7 @@ func (q *memQueue) take() *item {
 	q.ready[0] = nil // the array outlives the element
 	q.ready = q.ready[1:]
 	if !it.deadline.IsZero() {
-		q.mortal--
+		q.expiring--
 	}
 	return it
 }
@@ -89,14 +89,14 @@ func (q *memQueue) bound() {
 
 // expire drops the messages whose time has passed.
 func (q *memQueue) expire() {
-	if q.mortal == 0 {
+	if q.expiring == 0 {
 		return
 	}
 	now := time.Now()
 	q.ready = slices.DeleteFunc(q.ready, func(it *item) bool {
 		over := !it.deadline.IsZero() && now.After(it.deadline)
 		if over {
-			q.mortal--
+			q.expiring--
 		}
 		return over
 	})

@@ -11,8 +11,8 @@ import (
 	"downbeat/internal/queue"
 )
 
-// A store is the broker behind the connections. One lock guards it and all
-// that hangs on it: every operation is short, and none waits.
+// A store is the broker behind the connections. One lock guards it and everything below it:
+// every operation is short, and none waits.
 type store struct {
 	mu     sync.Mutex
 	queues map[string]*memQueue
@@ -24,11 +24,11 @@ type store struct {
 type memQueue struct {
 	spec      queue.Spec
 	ready     []*item // in the order of their sequence numbers
-	mortal    int     // how many of ready have a deadline
+	expiring  int     // how many of ready have a deadline
 	consumers []*consumer
 	next      int       // whose turn it is
 	sequence  uint64    // of the newest item
-	unusedAt  time.Time // since when there has been no consumer
+	unusedAt  time.Time // when the last consumer left
 }
 
 // An item is one message in one queue.

@@ -6,10 +6,10 @@ import (
 	"downbeat/internal/queue"
 )
 
-// claim is that of one of those who want a queue for themselves.
+// claim is the claim of one of several consumers.
 func claim(who string) queue.Claim { return queue.Claim{Holder: who, About: "consumer " + who} }
 
-// alone has one consume from a queue that nobody else has.
+// alone consumes from a queue that no other consumer has.
 func (s *subject) alone(b queue.Broker, name string) queue.Consumer {
 	s.Helper()
 	c, err := b.ConsumeAlone(s.context, name, 10, claim("one"))
@@ -17,8 +17,8 @@ func (s *subject) alone(b queue.Broker, name string) queue.Consumer {
 	return c
 }
 
-// refused makes sure that the queue can't be had, since the other one has it, who
-// is named where the broker knows.
+// refused makes sure that the queue is refused, because the other one has it, and that the
+// error names the other one if the broker knows it.
 func (s *subject) refused(b queue.Broker, name, who, other string) {
 	s.Helper()
 	c, err := b.ConsumeAlone(s.context, name, 10, claim(who))
@@ -34,7 +34,7 @@ func (s *subject) refused(b queue.Broker, name, who, other string) {
 	}
 }
 
-// inherit waits until the queue can be had, and takes it.
+// inherit waits until the queue is free, and takes it.
 func (s *subject) inherit(b queue.Broker, name, who string) (c queue.Consumer) {
 	s.Helper()
 	s.eventually(who+" has the queue", func() bool {
@@ -80,7 +80,7 @@ func aloneGoesOverWithBroker(s *subject) {
 	s.take(next, "for two")
 }
 
-// Of those who come at the same time one gets the queue.
+// Of consumers that come at the same time, one gets the queue.
 func aloneOneOfMany(s *subject) {
 	q := s.queue()
 	brokers := []queue.Broker{s.a, s.b, s.open(), s.open()}

@@ -24,7 +24,7 @@ func ttlDrops(s *subject) {
 
 func ttlKeeps(s *subject) {
 	q := s.queue()
-	s.must(s.a.Publish(s.context, q, queue.Message{Body: []byte("x"), TTL: 2 * patience}))
+	s.must(s.a.Publish(s.context, q, queue.Message{Body: []byte("x"), TTL: 2 * waitLimit}))
 	s.take(s.consume(q, 1), "x")
 }
 

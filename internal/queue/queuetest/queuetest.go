@@ -1,5 +1,5 @@
-// Package queuetest is the conformance suite for implementations of
-// [queue.Broker]: what they promise, one behaviour a test.
+// Package queuetest is the conformance suite for implementations of [queue.Broker]: a test for
+// each behaviour that they promise.
 package queuetest
 
 import (
@@ -14,32 +14,34 @@ import (
 	"downbeat/internal/queue"
 )
 
-// A Harness is what an implementation lends to the suite.
+// A Harness is what an implementation provides to the suite.
 type Harness struct {
 	// Open makes a new connection to the one broker of the suite, which
 	// closes it. It is also called while a test cleans up.
 	Open func(t *testing.T) queue.Broker
 
-	// Restart stops the broker and starts it again, with what it has on its
-	// disk; it returns when the broker takes connections. Nil: it can't be
-	// restarted, and the behaviours around that are left out.
+	// Restart stops the broker and starts it again, with what it has on its disk; it
+	// returns when
+	// the broker accepts connections. If it is nil, the broker can't be restarted, and the
+	// behaviours around that are left out.
 	Restart func(t *testing.T)
 
-	// Unordered: the broker keeps no order, and may deliver a message twice.
+	// Unordered says that the broker keeps no order, and may deliver a message twice.
 	Unordered bool
 
-	// Lazy: the broker drops what has waited for too long only on its way to
-	// a consumer, removes abandoned queues only when another one with a term
-	// is declared, and doesn't bound queues by number or size.
+	// Lazy says that the broker drops expired messages only on their way to a consumer,
+	// removes
+	// abandoned queues only when another expiring one is declared, and doesn't bound queues by
+	// number or size.
 	Lazy bool
 }
 
 // needsEager are the behaviours that a lazy broker can't have.
 var needsEager = map[string]bool{"beyond MaxMessages the oldest are dropped": true, "beyond MaxBytes the oldest are dropped": true}
 
-// patience bounds every wait of the suite for something that has to come. It
-// is long because machines are slow, and never used up by a broker that works.
-const patience = 60 * time.Second
+// waitLimit bounds every wait of the suite. It is long because machines are slow; with a
+// working broker it is never reached.
+const waitLimit = 60 * time.Second
 
 // Run runs the whole suite.
 func Run(t *testing.T, h Harness) {
@@ -92,20 +94,20 @@ var behaviours = map[string]func(*subject){
 	"beyond MaxMessages the oldest are dropped":                  maxMessages,
 	"beyond MaxBytes the oldest are dropped":                     maxBytes,
 	"a broadcast reaches each queue of the group and no other":   broadcastReaches,
-	"a broadcast to a group without queues is no error":          broadcastNobody,
+	"a broadcast to a group without queues is not an error":      broadcastNobody,
 	"a deleted queue has left its group":                         deletedLeavesGroup,
 	"declaring a queue again changes nothing":                    declareIdempotent,
 	"declaring a queue again with another spec is an error":      declareConflict,
 	"a spec that makes no sense is an error":                     declareNonsense,
-	"deleting a queue that is not there is no error":             deleteAbsent,
+	"deleting a queue that does not exist is not an error":       deleteAbsent,
 	"publishing to a deleted queue is ErrNoQueue":                deleteThenPublish,
 	"a deleted queue takes its messages with it":                 deleteDropsMessages,
 	"a consumer goes on when its queue is deleted and declared":  deleteUnderConsumer,
 	"consuming from a queue nobody declared is ErrNoQueue":       consumeNoQueue,
 	"a queue that one consumes alone is refused to others":       aloneRefusesOthers,
-	"who consumes alone makes room with its consumer":            aloneGoesOver,
-	"who consumes alone makes room with its connection":          aloneGoesOverWithBroker,
-	"of many who want a queue alone one gets it":                 aloneOneOfMany,
+	"an exclusive queue is free when its consumer is closed":     aloneGoesOver,
+	"an exclusive queue is free when its connection is closed":   aloneGoesOverWithBroker,
+	"one of many consumers that want a queue alone gets it":      aloneOneOfMany,
 	"consuming alone from a queue nobody declared is ErrNoQueue": aloneNoQueue,
 	"a queue can be consumed alone without a holder":             aloneWithoutHolder,
 	"inspecting a queue nobody declared is ErrNoQueue":           inspectNoQueue,
@@ -117,7 +119,7 @@ var behaviours = map[string]func(*subject){
 	"Close can be called again, and concurrently":                closeTwice,
 	"closing while publishing loses nothing that was confirmed":  closeWhilePublishing,
 	"thousands of messages published concurrently all arrive":    concurrentLosesNothing,
-	"a dead-lettered message keeps its body and tells its story": deadLetter,
+	"a dead-lettered message keeps its body and says why":        deadLetter,
 	"dead-lettering to a queue nobody declared keeps it":         deadLetterNoQueue,
 }
 
@@ -131,7 +133,7 @@ type subject struct {
 }
 
 func newSubject(t *testing.T, h Harness) *subject {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	t.Cleanup(cancel)
 	s := &subject{T: t, h: h, context: ctx}
 	s.a, s.b = s.open(), s.open()
@@ -174,7 +176,7 @@ func (s *subject) declare(spec queue.Spec) string {
 
 func (s *subject) deleteLater(name string) {
 	s.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 		defer cancel()
 		b := s.h.Open(s.T) // the test may have closed its own
 		if err := b.Delete(ctx, name); err != nil {
@@ -216,9 +218,9 @@ func (s *subject) receive(c queue.Consumer) *queue.Delivery {
 	return d
 }
 
-// state tells how the test's queues are, to explain a failure.
+// state describes the test's queues, to explain a failure.
 func (s *subject) state() string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.context), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.context), waitLimit)
 	defer cancel()
 	var all []string
 	for _, name := range s.queues {

@@ -11,9 +11,8 @@ import (
 	"downbeat/internal/queue"
 )
 
-// RunRestart runs the behaviours around a restart of the broker; h.Restart must
-// be set. All of them live through one and the same restart: each begins before
-// it and returns what is to be seen after it.
+// RunRestart tests the behaviours around a restart of the broker; h.Restart must be set. All of
+// them share one restart: each starts before it and returns a check to run after it.
 func RunRestart(t *testing.T, h Harness) {
 	after := make(map[string]func(*subject))
 	subjects := make(map[string]*subject)
@@ -26,7 +25,7 @@ func RunRestart(t *testing.T, h Harness) {
 	for name, see := range after {
 		t.Run(name, func(t *testing.T) {
 			s := subjects[name]
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 			defer cancel()
 			see(&subject{T: t, h: h, a: s.a, b: s.b, context: ctx, queues: s.queues})
 		})
@@ -39,7 +38,7 @@ var restartBehaviours = map[string]func(*subject) func(*subject){
 	"unacknowledged deliveries come again":                  restartRedelivers,
 	"an answer from before the restart does nothing":        restartLateAnswer,
 	"a consumer that waits goes on waiting":                 restartWaitingConsumer,
-	"who consumes alone has its queue back":                 restartKeepsAlone,
+	"an exclusive consumer gets its queue back":             restartKeepsAlone,
 	"a broadcast still reaches the group":                   restartBroadcast,
 	"a publish that has to wait keeps to its context's end": restartPublishContext,
 }

@@ -1,4 +1,4 @@
-// Package retry spaces the attempts of the transports at what has failed.
+// Package retry spaces out the attempts of the transports to repeat what has failed.
 package retry
 
 import (
@@ -15,8 +15,8 @@ const (
 	jitter  = 0.5 // of the interval, to either side
 )
 
-// A Retry spaces attempts out: 100 ms, doubling, but never more than [Longest],
-// each with jitter, so that the workers of many hosts don't come back in step.
+// A Retry spaces attempts out: 100 ms, doubling, but never more than [Longest], each with
+// jitter, so that the workers of many hosts don't come back at the same time.
 type Retry struct{ backoff.ExponentialBackOff }
 
 // New makes a Retry that begins with the shortest interval, as after Reset.
@@ -31,8 +31,7 @@ func New() *Retry {
 	return r
 }
 
-// Wait lets the next interval pass, cut short when early is ready; it is false
-// if ctx has ended.
+// Wait waits for the next interval, or until early is ready; it returns false if ctx has ended.
 func (r *Retry) Wait(ctx context.Context, early <-chan struct{}) bool {
 	timer := time.NewTimer(r.NextBackOff())
 	defer timer.Stop()

@@ -12,9 +12,9 @@ import (
 	"downbeat/internal/queue"
 )
 
-// setPatience is how long the pieces of a message are held while one is
-// missing. Then they go back: another consumer may have it.
-const setPatience = 2 * time.Minute
+// setTimeout is how long the pieces of a message are held while one is missing. Then they go
+// back: another consumer may have it.
+const setTimeout = 2 * time.Minute
 
 // A set is the pieces of a message that was cut.
 type set struct {
@@ -24,9 +24,9 @@ type set struct {
 	began  time.Time
 }
 
-// What is held of messages that were cut, in bytes: of one, which can't be more of
-// any that was sent here, and of all. Beyond that a set is dropped, and the oldest
-// is put back.
+// How many bytes of incomplete sets are held: of one set, which is enough for any message that
+// was sent by us, and of all. A larger set is dropped; if all are too large, the oldest is put
+// back.
 const (
 	maxSet  = (maxBody+2*queue.MaxHeader)/4*5 + 1<<10
 	maxSets = 4 * maxSet
@@ -42,13 +42,13 @@ func (s *set) receipts() []string {
 
 func wakeText(id string) string { return mark + encodingWake + " 0 0 0\n" + id }
 
-// accept sorts what a poll brought; woken: this consumer's own wake message was
+// accept sorts what a poll has received; woken says that this consumer's own wake message was
 // among it.
 func (c *consumer) accept(got received) (woken bool) {
 	for _, m := range got.messages {
 		p, err := parse(aws.ToString(m.Body))
 		switch {
-		case err != nil: // somebody else's; who receives it will refuse it, with a reason
+		case err != nil: // not ours; the receiver will refuse it, with a reason
 			c.deliver(got, m, queue.Message{Body: []byte(aws.ToString(m.Body))}, aws.ToString(m.ReceiptHandle))
 		case p.encoding == encodingWake:
 			woken = c.acceptWake(m, p) || woken
@@ -63,8 +63,8 @@ func (c *consumer) accept(got received) (woken bool) {
 	return woken
 }
 
-// age is how long the message has been in SQS, by SQS's clock; it may be up to a
-// second more.
+// age is how long the message has been in SQS, by SQS's clock; it may be up to a second too
+// short.
 func age(got received, m types.Message) time.Duration {
 	sent, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
 	if err != nil || got.server.IsZero() {
@@ -123,13 +123,13 @@ func (c *consumer) acceptPiece(got received, m types.Message, p piece) {
 		c.sets[p.set] = s
 	}
 	if old, ok := s.taken[p.index]; ok && aws.ToString(old.MessageId) != aws.ToString(m.MessageId) {
-		// Sent twice: SQS may have taken one whose sender heard nothing of it.
+		// It was sent twice: SQS may have accepted a message without its sender knowing.
 		c.settler.add(false, aws.ToString(old.ReceiptHandle))
 	}
 	s.size += len(p.content) - len(s.pieces[p.index].content)
 	s.pieces[p.index], s.taken[p.index] = p, m
 	if s.size > maxSet {
-		c.broker.log.Warn("a message in pieces is too large, and dropped", "queue", c.remote.name, "bytes", s.size)
+		c.broker.log.Warn("a message in pieces is too large, and was dropped", "queue", c.remote.name, "bytes", s.size)
 		c.settler.add(false, s.receipts()...)
 		delete(c.sets, p.set)
 		c.mu.Unlock()
@@ -150,8 +150,8 @@ func (c *consumer) acceptPiece(got received, m types.Message, p piece) {
 	c.acceptWhole(got, m, p, s.receipts()...)
 }
 
-// boundSets puts the oldest sets back as long as there is too much in all of them.
-// The consumer's mutex is held.
+// boundSets puts the oldest sets back until the rest is within the bound. The consumer's mutex
+// is held.
 func (c *consumer) boundSets() {
 	for {
 		size, oldest := 0, ""

@@ -17,16 +17,16 @@ import (
 	"downbeat/internal/queue/retry"
 )
 
-// SQS gives a queue's messages to whoever asks. So who has a queue for itself
-// says so in a tag of it, until when, and renews that in time; everybody looks
-// there first. Tags have no compare-and-set: who writes waits for as long as
-// another one's write may be on its way, and then looks whose word stands. What
-// two may get for a moment all the same is told by the renewal, and does no more
-// harm than what SQS delivers twice by itself.
+// SQS gives a queue's messages to any consumer. So a consumer that wants a queue to itself
+// claims it in a tag of the queue, with an end, and renews the claim in time; every consumer
+// reads the tag first. Tags have no compare-and-set: a consumer that writes the tag waits as
+// long as another one's write may take to become visible, and then reads it again. If two get
+// through nevertheless, the renewal detects it; meanwhile it does no more harm than SQS's own
+// duplicates.
 
-// tagHolder tells who has the queue for itself: a word for this one consumer, one
-// for its holder, until when (Unix seconds of SQS's clock), and what a person is
-// told. Its value is [nobody] where the last holder has left.
+// tagHolder is the tag of the claim: an id of this one consumer, an id of its holder, the end
+// (Unix seconds of SQS's clock), and a description for people. Its value is [nobody] when the
+// last holder has left.
 const (
 	tagHolder = "downbeat:holder"
 	nobody    = "-"
@@ -55,14 +55,16 @@ type claim struct {
 	holder string
 	about  string
 	terms  terms
-	// again: an earlier claim of the same holder may be replaced. It may not once
-	// ours was: there are two who call themselves the same.
+	// again allows replacing an earlier claim of the same holder. It is not allowed any
+	// more after
+	// our claim was replaced: then two consumers use the same name.
 	again   bool
 	until   time.Time // by this process's clock; zero: not held
 	renewAt time.Time
-	// unchecked: tags may not be read or written here, so nobody is kept away.
+	// unchecked says that tags may not be read or written here, so others are not kept
+	// away.
 	unchecked bool
-	told      bool // that another one has it
+	told      bool // it was logged that another one has the queue
 }
 
 func (b *Broker) newClaim(r *remote, c queue.Claim) *claim {
@@ -72,7 +74,7 @@ func (b *Broker) newClaim(r *remote, c queue.Claim) *claim {
 	}
 }
 
-// taggable leaves out what a tag's value can't have.
+// taggable drops characters that are not allowed in a tag's value.
 func taggable(text string) string {
 	const most = 100
 	text = strings.Map(func(r rune) rune {
@@ -84,7 +86,7 @@ func taggable(text string) string {
 	return strings.TrimSpace(text[:min(len(text), most)])
 }
 
-// A holding is what a tag says.
+// A holding is the content of the tag.
 type holding struct {
 	nonce, holder, about string
 	until                time.Time
@@ -106,7 +108,7 @@ func parseHolding(value string) (h holding, ok bool) {
 	return h, true
 }
 
-// take claims the queue once: a [queue.HeldError] where another one has it.
+// take tries to claim the queue once; it returns a [queue.HeldError] if another one has it.
 func (c *claim) take(ctx context.Context) error {
 	err := c.tryTake(ctx)
 	if errors.Is(err, queue.ErrDenied) {
@@ -144,7 +146,7 @@ func (c *claim) tryTake(ctx context.Context) error {
 	return nil
 }
 
-// look makes sure that nobody else has the queue.
+// look makes sure that no other consumer has the queue.
 func (c *claim) look(ctx context.Context) error {
 	current, err := c.read(ctx)
 	if err != nil {
@@ -161,7 +163,7 @@ func (c *claim) hold(since time.Time) {
 	c.until, c.renewAt = since.Add(c.terms.lease-slack), since.Add(c.terms.renew)
 }
 
-// read tells who has the queue; nobody is a holding whose time is over.
+// read returns which consumer has the queue; if none has, the holding has expired.
 func (c *claim) read(ctx context.Context) (holding, error) {
 	url, err := c.broker.address(ctx, c.remote)
 	if err != nil {
@@ -191,8 +193,8 @@ func (c *claim) tag(ctx context.Context, value string) error {
 	})
 }
 
-// keep makes sure, before a poll, that the queue is still ours, and renews the
-// claim when it is time. It returns when the queue is ours, or ctx has ended.
+// keep makes sure, before a poll, that the queue is still ours, and renews the claim when that
+// is due. It returns when the queue is ours, or ctx has ended.
 func (c *claim) keep(ctx context.Context, attempts *retry.Retry) {
 	for ctx.Err() == nil && !c.unchecked && time.Now().After(c.renewAt) {
 		if err := c.renew(ctx); err == nil {
@@ -212,8 +214,7 @@ func (c *claim) keep(ctx context.Context, attempts *retry.Retry) {
 	}
 }
 
-// renew makes the claim hold for another term, if the queue is still ours, or
-// takes it anew.
+// renew extends the claim, if the queue is still ours, or makes it again.
 func (c *claim) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -253,7 +254,7 @@ func (c *claim) report(err error) {
 	c.told = true
 }
 
-// release lets others have the queue at once.
+// release gives the queue up, so that others can have it at once.
 func (c *claim) release(ctx context.Context) {
 	if c.unchecked || c.until.IsZero() {
 		return

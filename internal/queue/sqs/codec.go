@@ -16,15 +16,15 @@ import (
 	"downbeat/internal/queue"
 )
 
-// A message's text is a line that tells what follows, and the content: the
-// header as JSON, if any, and the body, in one of three encodings.
+// A message's text is a line that describes the rest, and the content: the header as JSON, if
+// any, and the body, in one of three encodings.
 //
 //	downbeat 1 ENCODING TTL PERSISTENT HEADER [SET INDEX COUNT]
 //	CONTENT
 //
-// TTL is in milliseconds (0: none), PERSISTENT is 0 or 1, HEADER the number of
-// bytes of the JSON that the content begins with. What is too large for one
-// message of SQS travels as a set: the content's text cut in COUNT pieces.
+// TTL is in milliseconds (0: none), PERSISTENT is 0 or 1, HEADER the number of bytes of the
+// JSON that the content begins with. Content that is too large for one message of SQS travels
+// as a set: its text is cut into COUNT pieces.
 const (
 	mark = "downbeat 1 "
 
@@ -35,8 +35,9 @@ const (
 )
 
 const (
-	// plainMost is up to what size readable content stays readable. Compressing
-	// it would save nothing: SQS charges for each 64 KiB begun.
+	// plainMost is the size up to which readable content stays readable. Compressing it
+	// would save
+	// nothing: SQS charges for each started 64 KiB.
 	plainMost = 4 << 10
 	// maxHeader bounds the header's JSON, in which a byte takes six at most.
 	maxHeader = 8 * queue.MaxHeader
@@ -47,8 +48,7 @@ const (
 // errForeign: the text was not written by Downbeat.
 var errForeign = errors.New("not Downbeat's encoding")
 
-// A codec makes text of messages and messages of text. It may be used
-// concurrently.
+// A codec converts messages to text and back. It may be used concurrently.
 type codec struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
@@ -72,8 +72,7 @@ type parcel struct {
 	content string
 }
 
-// pack makes a parcel at the least cost that keeps small readable messages
-// readable.
+// pack makes a parcel as small as possible, but keeps small readable messages readable.
 func (c *codec) pack(m queue.Message) (parcel, error) {
 	var header []byte
 	if len(m.Header) > 0 {
@@ -110,9 +109,9 @@ func (c *codec) encode(raw []byte) (encoding, content string) {
 	return encodingA85, toA85(raw)
 }
 
-// permitted tells whether SQS takes the bytes as they are: UTF-8 without control
-// characters other than tab and newlines, and without what lies beyond the basic
-// plane, which not every implementation takes.
+// permitted tells whether SQS accepts the bytes as they are: UTF-8 without control characters
+// other than tab and newline, and without characters beyond the basic plane, which not every
+// implementation accepts.
 func permitted(raw []byte) bool {
 	for len(raw) > 0 {
 		r, size := utf8.DecodeRune(raw)
@@ -143,8 +142,8 @@ func fromA85(text string) ([]byte, error) {
 	return raw[:n], err
 }
 
-// cut makes the texts of SQS messages, none over limit bytes, of a parcel. set
-// names them where there are several.
+// cut splits a parcel into texts of SQS messages, none over limit bytes. If there are several,
+// they carry the name set.
 func (p parcel) cut(limit int, set string) ([]string, error) {
 	if len(p.line)+1+len(p.content) <= limit {
 		return []string{p.line + "\n" + p.content}, nil
@@ -180,7 +179,7 @@ type piece struct {
 	content    string
 }
 
-// maxPieces bounds what a first line can make a consumer wait for.
+// maxPieces bounds how many pieces a first line can make a consumer wait for.
 const maxPieces = 4096
 
 // parse understands the text of one SQS message.

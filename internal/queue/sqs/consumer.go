@@ -17,15 +17,13 @@ import (
 	"downbeat/internal/queue/retry"
 )
 
-// pollTime is how long SQS waits for a message before it answers that there is
-// none: the longest it can, because every answer costs.
+// pollTime is how long SQS waits for a message before it answers that there is none: the
+// maximum, because every answer costs money.
 const pollTime = 20 * time.Second
 
-// A consumer polls one queue; it implements [queue.Consumer].
-//
-// A poll that is given up can take a message along, which then stays hidden for
-// the visibility timeout. So polls are never given up: Close sends the queue a
-// message that ends the one under way, and waits for it.
+// A consumer polls one queue; it implements [queue.Consumer]. A poll that is abandoned can
+// still receive a message, which then stays hidden for the visibility timeout. So polls are
+// never abandoned: Close sends the queue a message that ends the current one, and waits for it.
 type consumer struct {
 	broker   *Broker
 	remote   *remote
@@ -48,7 +46,7 @@ type consumer struct {
 	mu      sync.Mutex
 	polling bool
 	waking  bool // a wake message was sent
-	over    bool // answers do nothing any more
+	over    bool // answers have no effect any more
 	held    map[*arrival]struct{}
 	sets    map[string]*set
 }
@@ -89,7 +87,7 @@ func (b *Broker) consume(ctx context.Context, name string, prefetch int, whose *
 		return nil, err
 	}
 	if prefetch < 1 || prefetch > queue.MaxPrefetch {
-		return nil, fmt.Errorf("prefetch is %d, possible are 1 to %d", prefetch, queue.MaxPrefetch)
+		return nil, fmt.Errorf("prefetch is %d, but must be 1 to %d", prefetch, queue.MaxPrefetch)
 	}
 	within, stop := b.until(ctx)
 	defer stop()
@@ -174,8 +172,8 @@ func (c *consumer) run() {
 	c.end()
 }
 
-// awaitRoom waits until there is room for more deliveries, and tells for how
-// many to ask; 0: the consumer is closed.
+// awaitRoom waits until there is room for more deliveries, and returns how many to ask for; 0
+// if the consumer is closed.
 func (c *consumer) awaitRoom() int {
 	for c.ctx.Err() == nil {
 		c.mu.Lock()
@@ -195,14 +193,14 @@ func (c *consumer) awaitRoom() int {
 	return 0
 }
 
-// A received is what one poll brought.
+// A received is the result of one poll.
 type received struct {
 	messages []types.Message
 	at       time.Time // when the answer came, by our clock
 	server   time.Time // when it was given, by SQS's, at most a second before
 }
 
-// poll asks SQS once. It is not given up when the consumer is closed.
+// poll asks SQS once. It is not abandoned when the consumer is closed.
 func (c *consumer) poll(n int) (received, error) {
 	c.mu.Lock()
 	if c.ctx.Err() != nil {
@@ -247,8 +245,8 @@ func (c *consumer) receive(ctx context.Context, n int, wait time.Duration) (rece
 	return r, nil
 }
 
-// recover deals with a poll that failed: a queue that was declared here is
-// declared again, otherwise we wait for somebody to do it.
+// recover deals with a poll that failed: a queue that was declared here is declared again;
+// otherwise it waits until another program declares it.
 func (c *consumer) recover(err error, attempts *retry.Retry) {
 	if c.ctx.Err() != nil {
 		return
@@ -287,8 +285,8 @@ func (c *consumer) Receive(ctx context.Context) (*queue.Delivery, error) {
 	}
 }
 
-// holds tells whether the message is still ours: it is not once it was too long
-// on the way to Receive, as when the process was suspended.
+// holds tells whether the message is still ours: it is not if it took too long to reach
+// Receive, for example because the process was suspended.
 func (c *consumer) holds(a *arrival) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -344,7 +342,7 @@ func (c *consumer) Close() error {
 	return nil
 }
 
-// wake ends the long poll under way, if there is one, by giving it something.
+// wake ends the current long poll, if there is one, by sending a message to the queue.
 func (c *consumer) wake() {
 	c.mu.Lock()
 	polling := c.polling
@@ -367,11 +365,11 @@ func (c *consumer) wake() {
 	c.waking = true
 }
 
-// wakeCollects bounds the polls for a wake message that came too late for the
-// poll that it was meant for. Where it isn't found, whoever gets it drops it.
+// wakeCollects bounds the polls for a wake message that came too late for the poll it was meant
+// for. If it isn't found, the consumer that gets it drops it.
 const wakeCollects = 3
 
-// collectWake takes away the wake message, if one was sent and has not come.
+// collectWake removes the wake message, if one was sent and has not been received.
 func (c *consumer) collectWake(woken bool) {
 	c.mu.Lock()
 	sent := c.waking
@@ -393,8 +391,7 @@ func (c *consumer) collectWake(woken bool) {
 	}
 }
 
-// end puts back what was not answered, and waits until SQS has been told
-// everything.
+// end puts back the messages that were not answered, and waits until SQS has got all answers.
 func (c *consumer) end() {
 	c.mu.Lock()
 	c.over = true

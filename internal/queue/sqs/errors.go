@@ -22,7 +22,7 @@ var (
 		"KMS.AccessDeniedException", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "NotAuthorized", "OptInRequired",
 		"SignatureDoesNotMatch", "UnauthorizedOperation", "UnrecognizedClientException",
 	}
-	// What passes by itself, though SQS calls it the sender's fault.
+	// Temporary errors that SQS classifies as the sender's fault.
 	codesTransient = []string{
 		"OverLimit", "QueueDeletedRecently", "RequestExpired", "RequestThrottled", "RequestThrottledException", "RequestTimeTooSkewed",
 		"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "KmsThrottled", "KMS.ThrottlingException",
@@ -39,8 +39,8 @@ func isCode(code string, codes []string) bool {
 	return slices.Contains(codes, code[dot+1:])
 }
 
-// mapped turns SQS's refusal of an operation into our errors. It is nil where
-// trying again can help: no connection, throttling, trouble on SQS's side.
+// mapped turns SQS's refusal of an operation into our errors. It is nil if trying again can
+// help: no connection, throttling, an internal error of SQS.
 func mapped(err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorFault() == smithy.FaultServer {
@@ -52,7 +52,7 @@ func mapped(err error) error {
 	return nil
 }
 
-// refusal is the error for a code of SQS's, nil where trying again can help.
+// refusal is the error for a code of SQS's, nil if trying again can help.
 func refusal(code, text string) error {
 	text = strings.TrimSpace(code + ": " + text)
 	switch {
@@ -70,19 +70,18 @@ func refusal(code, text string) error {
 	return errors.New(text)
 }
 
-// A refused is an error that SQS gave and that trying again doesn't change.
+// A refused is an error from SQS that trying again doesn't change.
 type refused struct{ error }
 
 func (r refused) Unwrap() error { return r.error }
 
-// isRefusal tells an answer of SQS from an accident on the way.
+// isRefusal tells an answer of SQS from a failed transmission.
 func isRefusal(err error) bool {
 	var r refused
 	return errors.As(err, &r)
 }
 
-// ended is the error of a method whose context has ended, with what went wrong
-// last, if anything.
+// ended is the error of a method whose context has ended, with the last problem, if any.
 func ended(ctx context.Context, last error) error {
 	if errors.Is(context.Cause(ctx), queue.ErrClosed) {
 		return queue.ErrClosed

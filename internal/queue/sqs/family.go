@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	// listPage is how many queues SQS tells of in one answer.
+	// listPage is how many queues SQS lists in one answer.
 	listPage = 1000
 	// width is how many requests are made at a time for many queues.
 	width = 16
-	// slack is how long after its term a queue is taken for abandoned: SQS's
-	// clock is known to a second, and the mark of use is set now and then.
+	// slack is how long after its expiry a queue counts as abandoned: SQS's clock is known
+	// to a
+	// second, and the mark of use is set only from time to time.
 	slack = 5 * time.Second
 )
 
@@ -101,7 +102,7 @@ func (b *Broker) members(ctx context.Context, group string) ([]string, error) {
 		asking.Go(func() error {
 			tags, err := b.tags(ctx, url)
 			if errors.Is(err, queue.ErrNoQueue) || errors.Is(err, queue.ErrDenied) {
-				return nil // gone since, or none of ours
+				return nil // it is gone by now, or not ours
 			}
 			if err == nil && tags[tagGroup] == group && tags[tagName] != "" {
 				mu.Lock()
@@ -114,8 +115,7 @@ func (b *Broker) members(ctx context.Context, group string) ([]string, error) {
 	return names, asking.Wait()
 }
 
-// sweep removes, beside whatever else goes on, the queues of the name's family
-// that have been abandoned.
+// sweep removes abandoned queues of the name's family, in the background.
 func (b *Broker) sweep(name string) {
 	b.mu.Lock()
 	busy := b.sweeping
@@ -134,7 +134,7 @@ func (b *Broker) sweep(name string) {
 			b.log.Debug("abandoned queues could not be looked for", "error", err)
 		}
 	})
-	_ = err // the broker is closed, and somebody else will
+	_ = err // the broker is closed, and another program will do it
 }
 
 func (b *Broker) sweepFamily(name string) error {
@@ -155,14 +155,14 @@ func (b *Broker) sweepFamily(name string) error {
 	return nil
 }
 
-// due tells whether the queue may be abandoned, as far as is known here.
+// due tells whether the queue may be abandoned, as far as this program knows.
 func (b *Broker) due(url string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.clock.now().Before(b.skip[url])
 }
 
-// sweepOne deletes the queue if it has a term that is over.
+// sweepOne deletes the queue if it has expired.
 func (b *Broker) sweepOne(ctx context.Context, url string) error {
 	tags, err := b.tags(ctx, url)
 	if err != nil {

@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// keepInterval is how often the visibility of what is held is extended, and
-// what is older is looked at.
+// keepInterval is how often held messages are kept hidden for longer.
 const keepInterval = visibility / 3
 
-// minTouch is how often a queue with a term is marked as used at most: SQS's
-// clock is known to a second.
+// minTouch is the shortest time between two marks that an expiring queue is in use: SQS's clock
+// is known to a second.
 const minTouch = time.Second
 
-// keep is the goroutine that keeps what the consumer holds from becoming visible
-// to others, and its queue from being taken for abandoned.
+// keep is the goroutine that keeps the consumer's messages hidden from others, and its queue
+// marked as used.
 func (c *consumer) keep() {
 	ticker := time.NewTicker(keepInterval)
 	defer ticker.Stop()
@@ -47,8 +46,8 @@ func (c *consumer) touch() {
 	}
 }
 
-// extend keeps hidden what has been held for some time, and gives back the
-// pieces of messages that don't become whole.
+// extend keeps messages hidden that have been held for some time, and puts back the pieces of
+// messages that don't become complete.
 func (c *consumer) extend() {
 	now := time.Now()
 	soon := now.Add(2 * keepInterval)
@@ -60,7 +59,7 @@ func (c *consumer) extend() {
 		}
 	}
 	for id, s := range c.sets {
-		if now.Sub(s.began) > setPatience {
+		if now.Sub(s.began) > setTimeout {
 			c.settler.add(true, s.receipts()...)
 			delete(c.sets, id)
 			continue
@@ -74,13 +73,14 @@ func (c *consumer) extend() {
 		lost, err := changeVisibility(ctx, c.broker, c.remote, chunk, visibility)
 		if err != nil {
 			c.broker.log.Debug("messages could not be kept hidden", "queue", c.remote.name, "error", err)
-			return // those whose time is over are dropped by Receive, and come again
+			return // messages that are not hidden any more are dropped by Receive, and delivered again
 		}
 		c.extended(chunk, lost, now.Add(visibility))
 	}
 }
 
-// extended notes what was extended. What SQS doesn't hide any more comes again.
+// extended notes which messages were extended. Those that SQS doesn't hide any more are
+// delivered again.
 func (c *consumer) extended(receipts, lost []string, until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

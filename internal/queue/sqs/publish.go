@@ -17,19 +17,21 @@ import (
 )
 
 const (
-	// bulkSize is from what size on a message that is neither persistent nor
-	// mortal, such as output, can wait a little for more of its kind.
+	// bulkSize is the size from which a message that is not persistent and has no TTL, such
+	// as
+	// output, may wait a little for more of its kind.
 	bulkSize = 16 << 10
-	// bulkEnough is how many bytes of those are worth a request: compressed,
-	// they fill it no more than half.
+	// bulkEnough is how many bytes of those are worth a request: compressed, they fill at
+	// most half
+	// of it.
 	bulkEnough = 3 << 19
-	// bulkLinger is how long they wait for that at most.
+	// bulkLinger is how long they wait for that.
 	bulkLinger = 100 * time.Millisecond
 )
 
-// An outbox sends the messages of one queue, one batch at a time: what comes
-// while a batch is on its way goes with the next. So a single message goes at
-// once, and many cost few requests.
+// An outbox sends the messages of one queue, one batch at a time: messages that come while a
+// batch is being sent go with the next. So a single message is sent at once, and many need few
+// requests.
 type outbox struct {
 	arrived chan struct{} // has an element when something came
 

@@ -23,7 +23,7 @@ const (
 	tagGroup   = "downbeat:group"   // Spec.Group
 	tagExpires = "downbeat:expires" // Spec.Expires in milliseconds
 	tagMax     = "downbeat:max"     // Spec.MaxMessages
-	tagUsed    = "downbeat:used"    // when a queue with Expires was last known to be used: Unix seconds of SQS's clock
+	tagUsed    = "downbeat:used"    // when an expiring queue was last known to be used: Unix seconds of SQS's clock
 )
 
 // Retentions are in seconds; 14 days is the longest.
@@ -33,20 +33,20 @@ const (
 	retentionTemporary = 24 * 3600
 )
 
-// visibility is for how long a message that was received is hidden from others.
-// Whoever holds it extends that; see keeper.go. It is short because that is how
-// late a message comes that the poll of a killed worker took along.
+// visibility is how long a received message is hidden from others. Its consumer extends that;
+// see keeper.go. It is short because a message that the poll of a killed worker has received
+// comes that much later.
 const visibility = 10 * time.Second
 
 // maxReceives is how often a message is delivered without being acknowledged
 // before SQS moves it to the dead-letter queue.
 const maxReceives = 20
 
-// unaskedLimit is what the smallest queue takes: below it nobody has to ask.
+// unaskedLimit is what every queue accepts: for smaller messages the limit need not be known.
 const unaskedLimit = 1 << 10
 
-// lowestLimit is assumed of a queue that may not be asked: that of queues made
-// before 2025.
+// lowestLimit is assumed for a queue whose limit may not be read: that of queues made before
+// August 2025.
 const lowestLimit = 256 << 10
 
 // A remote is what is known of a queue on SQS.
@@ -216,12 +216,11 @@ func (b *Broker) Delete(ctx context.Context, name string) error {
 	return wrap(err, "delete queue %s", name)
 }
 
-// Declare implements [queue.Broker]. A queue that is there already, made by hand
-// or by a template, is used as it is.
-//
-// Expires is kept by those who declare queues with a term: each removes what
-// others of the same family (all but the last part of the name is the same)
-// have abandoned. MaxMessages and MaxBytes are not kept: SQS drops what is 14 days old.
+// Declare implements [queue.Broker]. A queue that is there already, made by hand or by a
+// template, is used as it is. Expires is implemented by the programs that declare expiring
+// queues: each removes abandoned queues of the same family (all but the last part of the name
+// is the same). MaxMessages and MaxBytes are not implemented: SQS drops messages that are 14
+// days old.
 func (b *Broker) Declare(ctx context.Context, spec queue.Spec) error {
 	if err := spec.Check(); err != nil {
 		return fmt.Errorf("declare queue: %w", err)
@@ -263,7 +262,7 @@ func (b *Broker) declare(ctx context.Context, spec queue.Spec) error {
 	return nil
 }
 
-// adopt makes sure that a queue that is there is the one that is meant.
+// adopt makes sure that an existing queue has the right properties.
 func (b *Broker) adopt(ctx context.Context, url string, spec queue.Spec) error {
 	tags, err := b.tags(ctx, url)
 	if errors.Is(err, queue.ErrDenied) {
@@ -287,7 +286,7 @@ func (b *Broker) adopt(ctx context.Context, url string, spec queue.Spec) error {
 	return nil
 }
 
-// touch marks a queue with a term as used.
+// touch marks an expiring queue as used.
 func (b *Broker) touch(ctx context.Context, url string) error {
 	return b.try(ctx, func(ctx context.Context) error {
 		_, err := b.client.TagQueue(ctx, &sqs.TagQueueInput{QueueUrl: &url, Tags: map[string]string{tagUsed: b.unixNow()}})

@@ -15,12 +15,12 @@ import (
 	"downbeat/internal/queue"
 )
 
-// settleLinger is how long an acknowledgement waits for others to go with it.
-// Nobody is kept waiting by that.
+// settleLinger is how long an acknowledgement waits to be sent together with others. Nothing
+// waits for an acknowledgement.
 const settleLinger = 200 * time.Millisecond
 
-// A settler tells SQS which messages to forget and which to show again, in
-// batches. What it can't tell in time comes again by itself.
+// A settler tells SQS, in batches, which messages to delete and which to show again. Messages
+// that it can't settle in time are delivered again by themselves.
 type settler struct {
 	broker *Broker
 	remote *remote
@@ -106,8 +106,8 @@ func (s *settler) pause(wait time.Duration) {
 	}
 }
 
-// next takes a batch that is due, or tells how long until there is one; 0:
-// nothing is left, and the goroutine ends.
+// next returns a batch that is due, or how long until there is one; 0 means that nothing is
+// left, and the goroutine ends.
 func (s *settler) next() (forget, back []string, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,17 +129,17 @@ func (s *settler) next() (forget, back []string, wait time.Duration) {
 	return forget, nil, 0
 }
 
-// tellTimeout is for how long SQS is told what to do with a message. Later it
-// has been shown to others already.
+// tellTimeout is how long a settlement is tried. After that, others have seen the message
+// already.
 const tellTimeout = 30 * time.Second
 
-// tell makes one request of the settler's: again and again, but not for longer
-// than it makes sense, or, once the broker is closed, than one wants to wait.
+// tell makes one request of the settler, and repeats it until tellTimeout or, once the broker
+// is closed, until closeGrace.
 func (s *settler) tell(what string, request func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), tellTimeout)
 	defer cancel()
-	hurry := context.AfterFunc(s.broker.ctx, func() { time.AfterFunc(closeGrace, cancel) })
-	defer hurry()
+	release := context.AfterFunc(s.broker.ctx, func() { time.AfterFunc(closeGrace, cancel) })
+	defer release()
 	if err := request(ctx); err != nil && !errors.Is(err, queue.ErrNoQueue) {
 		s.broker.log.Debug("SQS could not be told what to do with messages, they come again", "wanted", what, "queue", s.remote.name, "error", err)
 	}
@@ -169,8 +169,8 @@ func deleteMessages(ctx context.Context, b *Broker, r *remote, receipts []string
 	})
 }
 
-// changeVisibility hides at most batchSize messages for so long from now, or,
-// with 0, shows them again. lost are those that were not hidden any more.
+// changeVisibility hides at most batchSize messages for so long from now or, with 0, shows them
+// again. lost are those that were no longer hidden.
 func changeVisibility(ctx context.Context, b *Broker, r *remote, receipts []string, hidden time.Duration) (lost []string, err error) {
 	url, err := b.address(ctx, r)
 	if err != nil {
@@ -203,8 +203,8 @@ func partly(left []string) error {
 	return nil
 }
 
-// unsettled sorts the failed entries: those to be asked for again, and those for
-// which SQS has said its last word.
+// unsettled sorts the failed entries: those to be tried again, and those for which SQS's answer
+// is final.
 func unsettled(receipts []string, failed []types.BatchResultErrorEntry) (again, gone []string) {
 	for _, f := range failed {
 		i, err := strconv.Atoi(aws.ToString(f.Id))

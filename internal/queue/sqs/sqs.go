@@ -1,13 +1,11 @@
-// Package sqs implements [queue.Broker] on Amazon SQS, with standard queues.
-//
-// SQS keeps less order than RabbitMQ and has no subscriptions, so a [Broker]
-// has no connection to lose: it makes requests, and again what went wrong.
-// Each consumer polls, 20 s at a time; each queue that is published to has an
-// outbox, which sends what has gathered while the last batch was on its way.
-// What SQS doesn't have is made of what it has: groups, terms and bounds are
-// tags of the queues; a message's header and time to live are in its first
-// line; bodies are compressed, written in characters that SQS takes, and cut
-// in pieces where they are too large for one message.
+// Package sqs implements [queue.Broker] on Amazon SQS, with standard queues. SQS keeps less
+// order than RabbitMQ and has no subscriptions, so a [Broker] has no connection to lose: it
+// makes requests, and repeats those that fail. Each consumer polls, 20 s at a time; each queue
+// that is published to has an outbox, which sends what has gathered while the last batch was
+// being sent. Features that SQS lacks are built from what it has: groups, expiry and bounds are
+// tags of the queues; a message's header and time to live are in its first line; bodies are
+// compressed, encoded in characters that SQS accepts, and cut into pieces if they are too large
+// for one message.
 package sqs
 
 import (
@@ -26,19 +24,18 @@ import (
 )
 
 const (
-	// maxBody is that of RabbitMQ, so that what works over one works over the
-	// other.
+	// maxBody is that of RabbitMQ, so that the same messages work over both.
 	maxBody = 16 << 20
 	// maxBatch is how many bytes SQS takes in one request.
 	maxBatch = 1 << 20
 	// batchSize is how many messages it takes or gives in one.
 	batchSize = 10
 
-	// callTimeout is after how long without an answer a request is made again.
+	// callTimeout is how long a request waits for an answer before it is repeated.
 	callTimeout = 30 * time.Second
-	// closeGrace bounds what is still to be told to SQS when something closes.
+	// closeGrace bounds the last requests when something is closed.
 	closeGrace = 5 * time.Second
-	// settleTime is how long a new queue can't be relied on.
+	// settleTime is how long a new queue may not work reliably.
 	settleTime = time.Second
 )
 
@@ -65,16 +62,15 @@ type Broker struct {
 	consumers map[*consumer]struct{}
 	sweeping  bool
 	skip      map[string]time.Time // queues that can't be abandoned before then, by URL
-	lostAt    time.Time            // since when SQS has not answered; zero: it does
+	lostAt    time.Time            // when SQS stopped answering; zero: it answers
 }
 
-// Open makes an access to SQS in the region of the URL, sqs://REGION, or, with
-// sqs:// alone, in that which the AWS SDK's own configuration names. Credentials
-// and, if it is not AWS's own, the endpoint come from that configuration:
-// environment (AWS_PROFILE, AWS_ENDPOINT_URL_SQS and others), files, roles.
-//
-// Open tries once: its error wraps [queue.ErrBadURL], [queue.ErrUnreachable] or
-// [queue.ErrDenied]. From then on what goes wrong is tried again for ever.
+// Open makes an access to SQS in the region of the URL, sqs://REGION, or, with sqs:// alone, in
+// that which the AWS SDK's own configuration names. Credentials and, if it is not AWS's own,
+// the endpoint come from that configuration: environment (AWS_PROFILE, AWS_ENDPOINT_URL_SQS and
+// others), files, roles. Open tries once: its error wraps [queue.ErrBadURL],
+// [queue.ErrUnreachable] or [queue.ErrDenied]. After that, failed requests are repeated without
+// limit.
 func Open(ctx context.Context, url string, opts queue.Options) (queue.Broker, error) {
 	cfg, err := load(ctx, url)
 	if err != nil {
@@ -124,11 +120,11 @@ func (b *Broker) ConnectedAt() time.Time { return b.since }
 // Limits implements [queue.Broker].
 func (b *Broker) Limits() queue.Limits { return queue.Limits{MaxBody: maxBody} }
 
-// Close implements [queue.Broker]. It waits for the consumers' long polls, which
-// it ends by a message to each, or 20 s at most where that is not possible.
+// Close implements [queue.Broker]. It ends the consumers' long polls with a message to each,
+// and waits for them; where it can't send one, that takes up to 20 s.
 func (b *Broker) Close() error {
 	b.mu.Lock()
-	b.closed = true // no task begins from here on
+	b.closed = true // no task starts from now on
 	consumers := make([]*consumer, 0, len(b.consumers))
 	for c := range b.consumers {
 		consumers = append(consumers, c)
@@ -194,8 +190,7 @@ func (b *Broker) once(ctx context.Context, request func(context.Context) error) 
 	return err
 }
 
-// report logs once that requests fail for a passing reason, and once that they
-// don't any more.
+// report logs once that requests fail for a temporary reason, and once that they work again.
 func (b *Broker) report(err error) {
 	failing := err != nil && mapped(err) == nil
 	b.mu.Lock()
@@ -209,14 +204,14 @@ func (b *Broker) report(err error) {
 	b.mu.Unlock()
 	switch {
 	case failing && since.IsZero():
-		b.log.Warn("SQS does not do what it is asked for, trying again", "error", err)
+		b.log.Warn("requests to SQS fail, trying again", "error", err)
 	case !failing && !since.IsZero():
 		b.log.Info("SQS answers again", "after", time.Since(since).Round(time.Millisecond))
 	}
 }
 
-// check reports why a method can't go on: closed, its context has ended, or the
-// name is none.
+// check reports why a method can't go on: the broker is closed, the context has ended, or the
+// name is invalid.
 func (b *Broker) check(ctx context.Context, name string) error {
 	if b.ctx.Err() != nil {
 		return queue.ErrClosed
@@ -227,7 +222,7 @@ func (b *Broker) check(ctx context.Context, name string) error {
 	return queue.CheckName(name)
 }
 
-// wrap puts what was done before an error.
+// wrap puts the operation before an error.
 func wrap(err error, format string, args ...any) error {
 	if err == nil {
 		return nil

@@ -89,18 +89,18 @@ async function showRun(row, now) {
   await showLog(row, detail, firstProcess(detail, now.get("process")));
 }
 
-// everybody stands in the address for the output of all processes: no process has
-// that name, and without any word there, a run in trouble shows the one that is.
+// everybody stands in the address for the output of all processes; no process has that name.
+// Without a process in the address, a run with a failed process shows that one.
 const everybody = "*";
 
-// firstProcess is the process that is asked for, or, of a run in which one is in
-// trouble, that one; else all.
+// firstProcess is the process in the address or, without one, the first that failed; otherwise
+// all.
 function firstProcess(detail, wanted) {
   const writers = writersOf(detail);
   if (wanted === everybody) return "";
   if (wanted !== null && writers.some((p) => processName(p) === wanted)) return wanted;
-  const trouble = writers.find((p) => ["failed", "killed", "timed_out", "lost"].includes(p.outcome));
-  return wanted === null && trouble ? processName(trouble) : "";
+  const failed = writers.find((p) => ["failed", "killed", "timed_out", "lost"].includes(p.outcome));
+  return wanted === null && failed ? processName(failed) : "";
 }
 
 function choose(process) {

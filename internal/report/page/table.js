@@ -133,11 +133,11 @@ function makeRow(row, chosen) {
   return tr;
 }
 
-// makeMetric is a number with what it rests on.
+// makeMetric is a number, with how many processes or files it is based on.
 function makeMetric(row, column, text) {
   const [values, expected] = row.basis?.[column.metric] ?? [];
   const note = row.notes?.[column.metric];
-  const title = [expected === undefined ? undefined : `rests on ${values} of ${processes(expected)} or files`, note && visible(note)].filter(Boolean).join("; ");
+  const title = [expected === undefined ? undefined : `based on ${values} of ${processes(expected)} or files`, note && visible(note)].filter(Boolean).join("; ");
   const basis = make("span", { class: "basis" }, basisText(row, column.metric));
   return make("td", { class: text === "" ? "missing" : undefined, title: title || undefined }, text === "" ? "–" : text, expected === undefined ? "" : basis);
 }

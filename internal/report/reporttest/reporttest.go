@@ -1,5 +1,5 @@
-// Package reporttest makes results of experiments that never took place, for tests
-// and benchmarks: [Lab.Make] writes a whole directory, the same one for the same [Lab].
+// Package reporttest makes up results of experiments, for tests and benchmarks:
+// [Experiment.Make] writes a whole directory, always the same one for the same [Experiment].
 package reporttest
 
 import (
@@ -12,62 +12,62 @@ import (
 	"downbeat/internal/results"
 )
 
-// Epoch is when the experiments took place.
+// Epoch is when the made-up experiments took place.
 var Epoch = time.Date(2026, 11, 23, 21, 30, 0, 0, time.UTC)
 
-// A Lab says what an experiment is like. Every combination of Clients and Modes is
-// run Repeat times. Its zero value gives one datapoint of one process.
-type Lab struct {
+// An Experiment describes an experiment. Every combination of Clients and Modes is run Repeat
+// times. The zero value has one datapoint of one process.
+type Experiment struct {
 	Name    string
 	Clients []int
 	Modes   []string
 	Repeat  int
 	Hosts   int
-	// Processes are so many on each host.
+	// Processes is how many each host has.
 	Processes int
-	// Lines of output of each process.
+	// Lines is how many each process prints.
 	Lines int
-	// Length of each run.
+	// Length is that of each run.
 	Length time.Duration
 	// FailEvery lets one datapoint in so many fail at first; a second attempt succeeds.
 	FailEvery int
-	// NoMetrics: nothing is measured but the times.
+	// NoMetrics leaves out all metrics; only times are measured.
 	NoMetrics bool
 	// Change may change a record before it is written.
 	Change func(*results.Record)
 }
 
 // Full is the experiment that figures are measured with: 200 datapoints of 48 processes.
-func Full() Lab {
-	return Lab{
+func Full() Experiment {
+	return Experiment{
 		Name: "locks", Clients: []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}, Modes: []string{"eventual", "linearizable", "sequential", "snapshot"},
 		Repeat: 5, Hosts: 4, Processes: 12, Lines: 40, Length: 60 * time.Second,
 	}
 }
 
-// Small has every kind of thing in it, and little of each.
-func Small() Lab {
-	return Lab{
+// Small has everything that an experiment can have, and little of each.
+func Small() Experiment {
+	return Experiment{
 		Name: "locks", Clients: []int{1, 2, 4, 8, 16}, Modes: []string{"linearizable", "sequential"},
 		Repeat: 3, Hosts: 3, Processes: 4, Lines: 30, Length: 45 * time.Second, FailEvery: 9,
 	}
 }
 
-// Make writes the experiment below root and gives its directory.
-func (l Lab) Make(root string) (string, error) {
-	e, err := results.Create(root, results.Meta{Name: l.Name, Time: Epoch, File: l.Name + ".yaml", Format: "yaml", Version: "test"})
+// Make writes the experiment below root and returns its directory.
+func (x Experiment) Make(root string) (string, error) {
+	e, err := results.Create(root, results.Meta{Name: x.Name, Time: Epoch, File: x.Name + ".yaml", Format: "yaml", Version: "test"})
 	if err != nil {
 		return "", err
 	}
 	defer e.Close()
 	at := Epoch
-	for n, p := range l.points() {
-		failed := l.FailEvery > 0 && n%l.FailEvery == l.FailEvery/2
-		if err := l.run(e, p, 1, failed, &at); err != nil {
+	for n, p := range x.points() {
+		failed := x.FailEvery > 0 && n%x.FailEvery == x.FailEvery/2
+		if err := x.run(e, p, 1, failed, &at); err != nil {
 			return "", err
 		}
 		if failed {
-			if err := l.run(e, p, 2, false, &at); err != nil {
+			if err := x.run(e, p, 2, false, &at); err != nil {
 				return "", err
 			}
 		}
@@ -82,8 +82,8 @@ type point struct {
 	mode               string
 }
 
-func (l Lab) points() []point {
-	clients, modes := l.Clients, l.Modes
+func (x Experiment) points() []point {
+	clients, modes := x.Clients, x.Modes
 	if len(clients) == 0 {
 		clients = []int{0}
 	}
@@ -91,7 +91,7 @@ func (l Lab) points() []point {
 		modes = []string{""}
 	}
 	var all []point
-	for repetition := range max(l.Repeat, 1) {
+	for repetition := range max(x.Repeat, 1) {
 		for _, c := range clients {
 			for _, m := range modes {
 				all = append(all, point{len(all) + 1, repetition + 1, c, m})
@@ -102,40 +102,40 @@ func (l Lab) points() []point {
 }
 
 // label names the point's directory, as the experiment's file would.
-func (l Lab) label(p point) string {
+func (x Experiment) label(p point) string {
 	label := fmt.Sprintf("%04d", p.number)
-	if len(l.Clients) > 0 {
+	if len(x.Clients) > 0 {
 		label += fmt.Sprintf("-clients=%d", p.clients)
 	}
-	if len(l.Modes) > 0 {
+	if len(x.Modes) > 0 {
 		label += ",mode=" + p.mode
 	}
 	return label
 }
 
-func (l Lab) parameters(p point) map[string]any {
+func (x Experiment) parameters(p point) map[string]any {
 	parameters := map[string]any{}
-	if len(l.Clients) > 0 {
+	if len(x.Clients) > 0 {
 		parameters["clients"] = p.clients
 	}
-	if len(l.Modes) > 0 {
+	if len(x.Modes) > 0 {
 		parameters["mode"] = p.mode
 	}
 	return parameters
 }
 
 // run writes one run, which begins at the time given and moves it on.
-func (l Lab) run(e *results.Experiment, p point, attempt int, failed bool, at *time.Time) error {
-	t := &take{Lab: l, point: p, failed: failed, random: rand.New(rand.NewPCG(uint64(p.number), uint64(attempt)))}
+func (x Experiment) run(e *results.Experiment, p point, attempt int, failed bool, at *time.Time) error {
+	t := &take{Experiment: x, point: p, failed: failed, random: rand.New(rand.NewPCG(uint64(p.number), uint64(attempt)))}
 	record := t.record(*at, attempt)
-	if l.Change != nil {
-		l.Change(&record)
+	if x.Change != nil {
+		x.Change(&record)
 	}
 	processes := make([]results.Process, len(record.Processes))
 	for i, process := range record.Processes {
 		processes[i] = results.Process{Host: process.Host, Name: process.Process}
 	}
-	run, err := e.NewRun(l.label(p), processes)
+	run, err := e.NewRun(x.label(p), processes)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (l Lab) run(e *results.Experiment, p point, attempt int, failed bool, at *t
 
 // A take is one run while it is made up.
 type take struct {
-	Lab
+	Experiment
 	point
 	failed bool
 	random *rand.Rand
@@ -238,7 +238,7 @@ func (t *take) process(host string, h, i int, base, stop time.Time) results.Proc
 	}
 }
 
-// fail lets the last process end early and the others be stopped for it.
+// fail makes the last process end early, and the others be stopped because of it.
 func (t *take) fail(r *results.Record) {
 	p := &r.Processes[len(r.Processes)-1]
 	p.EndedAt = p.StartedAt.Add(t.Length/3 + t.micros(2e6))

@@ -1,7 +1,6 @@
-// Package rabbittest runs private RabbitMQ nodes for tests: on loopback, on
-// ports of their own, with everything they write in a directory of their own,
-// and gone without a trace when stopped - or when the process that started
-// them dies, however that happens.
+// Package rabbittest runs private RabbitMQ nodes for tests: on loopback, on ports of their own,
+// with all their files in a directory of their own. They leave no trace when they are stopped,
+// or when the process that started them ends, for whatever reason.
 package rabbittest
 
 import (
@@ -20,7 +19,7 @@ import (
 	"downbeat/internal/queue/queuetest/daemon"
 )
 
-// startTimeout bounds a start; 7 to 25 s are usual, minutes on a machine with much else to do.
+// startTimeout bounds a start; it usually takes 7 to 25 s, but minutes on a busy machine.
 const startTimeout = 5 * time.Minute
 
 // stopTimeout is how long a node may take to stop before it is killed.
@@ -39,9 +38,9 @@ type Node struct {
 	guard *daemon.Guard
 }
 
-// Start runs a node that keeps everything in a new directory in dir, or in the
-// system's place for temporary files where dir is empty. Each of config is a
-// line for rabbitmq.conf. When Start returns, the node takes connections.
+// Start runs a node that keeps everything in a new directory in dir, or in the system's
+// temporary directory if dir is empty. Each of config is a line for rabbitmq.conf. When Start
+// returns, the node accepts connections.
 func Start(ctx context.Context, dir string, config ...string) (*Node, error) {
 	dir, err := os.MkdirTemp(dir, "rabbitmq-")
 	if err != nil {
@@ -58,9 +57,9 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.prepare(ctx); err != nil {
 		return err
 	}
-	// An epmd that we start ourselves is our child, to be ended by its pid; one
-	// that the node starts is a daemon that outlives it. All of them outlive
-	// ctx, which is only about the start.
+	// An epmd that we start ourselves is our child, and can be ended by its pid; one that
+	// the node
+	// starts is a daemon that outlives it. Both outlive ctx, which bounds only the start.
 	epmd, err := command(context.Background(), "epmd", "-port", fmt.Sprint(n.ports[2]), "-address", "127.0.0.1")
 	if err != nil {
 		return err
@@ -151,15 +150,16 @@ func (n *Node) environment() []string {
 		"RABBITMQ_MNESIA_BASE=" + in("mnesia"),
 		"RABBITMQ_LOG_BASE=" + in("log"),
 		"RABBITMQ_PID_FILE=" + in("pid"),
-		// Nobody waits busily, and few threads hand work to one another: a start takes a third less of the processor.
+		// Without busy waiting, and with few threads, a start takes a third less CPU
+		// time.
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +SDio 1",
 		// The script then becomes the node itself, instead of watching it.
 		"RUNNING_UNDER_SYSTEMD=true",
 	}
 }
 
-// await waits until something answers on the port: takes the connection and,
-// where greeting is given, says a word in return.
+// await waits until something on the port accepts a connection and, if greeting is given,
+// answers it.
 func (n *Node) await(ctx context.Context, p *daemon.Process, port int, greeting []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -210,7 +210,7 @@ func (n *Node) output() string {
 	return strings.TrimSpace(all.String())
 }
 
-// URL is where the node takes connections.
+// URL is where the node accepts connections.
 func (n *Node) URL() string { return fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", n.ports[0]) }
 
 // Ctl runs rabbitmqctl against the node.
@@ -237,8 +237,8 @@ func (n *Node) Kill() error {
 	return err
 }
 
-// Wipe removes everything that a node that is down has on its disk: queues,
-// messages and users. [Node.Restart] brings it back as it was when it was new.
+// Wipe removes everything that a stopped node has on its disk: queues, messages and users.
+// [Node.Restart] brings it back as a new node.
 func (n *Node) Wipe() error {
 	if n.beam != nil {
 		return errors.New("wipe RabbitMQ: it is up")
@@ -258,7 +258,7 @@ func (n *Node) Restart(ctx context.Context) error {
 	return nil
 }
 
-// halt ends the node in good order.
+// halt shuts the node down properly.
 func (n *Node) halt() error {
 	if n.beam == nil {
 		return nil
@@ -268,8 +268,8 @@ func (n *Node) halt() error {
 	return p.Stop(syscall.SIGTERM, stopTimeout)
 }
 
-// Stop ends the node and its epmd and removes their files. As nothing of them is
-// wanted any more, it doesn't wait for the node to put them in order.
+// Stop ends the node and its epmd and removes their files. It doesn't wait for a proper
+// shutdown, because the files are not needed any more.
 func (n *Node) Stop() error {
 	err := n.Kill()
 	if n.epmd != nil {

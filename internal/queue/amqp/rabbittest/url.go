@@ -8,8 +8,8 @@ import (
 // EnvURL names the variable that holds the URL of the broker for tests.
 const EnvURL = "DOWNBEAT_TEST_AMQP_URL"
 
-// URL is the shared broker for tests, which may do anything there that leaves
-// it running and clean. Without one the test is skipped.
+// URL is that of the shared broker for tests, which must leave it running and clean. Without
+// one the test is skipped.
 func URL(t testing.TB) string {
 	t.Helper()
 	url := os.Getenv(EnvURL)
@@ -23,7 +23,7 @@ func URL(t testing.TB) string {
 // more than a URL.
 func NeedServer(t testing.TB) {
 	t.Helper()
-	URL(t) // where no RabbitMQ is wanted, none is to be started
+	URL(t) // without a shared RabbitMQ, none should be started either
 	for _, name := range []string{"rabbitmq-server", "rabbitmqctl", "epmd"} {
 		if _, err := tool(os.Getenv(EnvRoot), name); err != nil {
 			t.Skipf("needs a RabbitMQ node of its own: %v", err)

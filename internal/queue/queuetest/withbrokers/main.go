@@ -3,11 +3,10 @@
 //
 //	withbrokers -- go test ./...
 //
-// The command finds the node's URL in DOWNBEAT_TEST_AMQP_URL and the emulator's
-// in DOWNBEAT_TEST_SQS_URL. What is set already is not started. Signals are
-// passed on to the command and what it has started; the exit status is the
-// command's, 128+n if a signal ended it, or 125 if a broker could not be started
-// or stopped.
+// The command finds the node's URL in DOWNBEAT_TEST_AMQP_URL and the emulator's in
+// DOWNBEAT_TEST_SQS_URL. If a variable is set already, its broker is not started. Signals are
+// passed on to the command and its descendants. The exit status is the command's, 128+n if a
+// signal ended it, or 125 if a broker could not be started or stopped.
 package main
 
 import (
@@ -24,7 +23,7 @@ import (
 	"downbeat/internal/queue/sqs/sqstest"
 )
 
-// statusBroken is the exit status for trouble with a broker, not the command.
+// statusBroken is the exit status for a failure of a broker, not of the command.
 const statusBroken = 125
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -60,7 +59,7 @@ var kinds = []kind{
 	{"fauxqs", sqstest.EnvURL, func(ctx context.Context) (broker, error) { return sqstest.Start(ctx, "") }},
 }
 
-// withBrokers runs the command beside what is missing of the kinds.
+// withBrokers starts the brokers that are missing, and runs the command beside them.
 func withBrokers(args []string, signals chan os.Signal) int {
 	var started []broker
 	stop := func() (status int) {

@@ -12,27 +12,27 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// A glance is what a person wants to know before anything else.
-type glance struct {
+// An overview is the first part of the page: how the experiment went.
+type overview struct {
 	Tiles        []tile
 	Squares      []square
 	Kinds        []link
-	Troubles     []trouble
-	MoreTroubles int
+	Failures     []failure
+	MoreFailures int
 	Notices      []string
 	GoesOn       bool
 }
 
 type tile struct{ Label, Value, Note, Kind string }
 
-// A square is one run in the row of all.
+// A square is one run in the row of all runs.
 type square struct {
 	Kind, Link, Title string
 	Superseded        bool
 }
 
-// A trouble is why runs failed that failed alike.
-type trouble struct {
+// A failure is the common reason of runs that failed in the same way.
+type failure struct {
 	Kind, Outcome, Reason, Count string
 	Words                        string // the last line of standard error of one of them
 	Runs                         []link
@@ -41,22 +41,22 @@ type trouble struct {
 
 type link struct{ Kind, Link, Text string }
 
-// Most that is listed; the rest is in the table.
+// How much is listed; the rest is in the table.
 const (
-	mostTroubles  = 12
-	mostOfTrouble = 20
+	mostFailures  = 12
+	mostOfFailure = 20
 )
 
-func (r *Report) glance(sorted []*run, superseded map[*run]bool) glance {
-	g := glance{Squares: squares(sorted, superseded), Kinds: kinds(sorted)}
+func (r *Report) overview(sorted []*run, superseded map[*run]bool) overview {
+	g := overview{Squares: squares(sorted, superseded), Kinds: kinds(sorted)}
 	done, open := progress(sorted)
 	g.GoesOn = r.options.Planned > done
 	g.Tiles = append(g.Tiles, r.successTile(sorted, done), timeTile(sorted))
 	g.Tiles = append(g.Tiles, skewTiles(sorted)...)
 	g.Tiles = append(g.Tiles, runsTile(sorted, superseded, open))
-	g.Troubles = troubles(sorted, superseded)
-	if more := len(g.Troubles) - mostTroubles; more > 0 {
-		g.Troubles, g.MoreTroubles = g.Troubles[:mostTroubles], more
+	g.Failures = failures(sorted, superseded)
+	if more := len(g.Failures) - mostFailures; more > 0 {
+		g.Failures, g.MoreFailures = g.Failures[:mostFailures], more
 	}
 	g.Notices = append(missingMetrics(sorted), r.logNotice(sorted)...)
 	return g
@@ -119,7 +119,7 @@ func timeTile(sorted []*run) tile {
 	return t
 }
 
-// skewTiles tell how well the runs began and ended together.
+// skewTiles say how closely together the processes of the runs started and stopped.
 func skewTiles(sorted []*run) []tile {
 	var start, stop skews
 	var clock []float64
@@ -143,8 +143,8 @@ func skewTiles(sorted []*run) []tile {
 	return tiles
 }
 
-// skews are some, each with the bound of its error. One below its bound can't be
-// told from none: it counts as the bound, which it is at most.
+// skews are skews with the bounds of their errors. A skew below its bound can't be told from 0;
+// it counts as the bound, which it does not exceed.
 type skews []skew
 
 type skew struct{ us, bound int64 }
@@ -206,9 +206,8 @@ func kinds(sorted []*run) []link {
 	return all
 }
 
-// What differs between two runs that failed alike: how long it took, what was
-// measured, the ids of runs, which process of its group on a host was the first,
-// and which failed after it.
+// What may differ between two runs that failed in the same way: durations, measured values, ids
+// of runs, which process of its group on a host was the first, and which failed after it.
 var (
 	members   = regexp.MustCompile(`\b([A-Za-z_][A-Za-z0-9_-]*)\.[0-9]+ on `)
 	followers = regexp.MustCompile(`; then [^;:]+ failed$`)
@@ -217,7 +216,7 @@ var (
 	runIDs    = regexp.MustCompile(`\b[0-9A-HJKMNP-TV-Z]{26}\b`)
 )
 
-// alike is the reason without what differs from run to run of the same failure.
+// alike is the reason without the parts that differ between runs with the same failure.
 func alike(reason string) string {
 	reason = followers.ReplaceAllString(reason, "")
 	reason = members.ReplaceAllString(reason, "$1.… on ")
@@ -226,13 +225,12 @@ func alike(reason string) string {
 	return measures.ReplaceAllString(reason, "$1 …")
 }
 
-// troubles groups the runs that did not succeed by outcome and reason, the most
-// frequent first.
-func troubles(sorted []*run, superseded map[*run]bool) []trouble {
+// failures groups the runs that did not succeed by outcome and reason, the most frequent first.
+func failures(sorted []*run, superseded map[*run]bool) []failure {
 	type kind struct{ outcome, reason string }
-	by := map[kind]*trouble{}
-	number := map[*trouble]int{}
-	var all []*trouble
+	by := map[kind]*failure{}
+	number := map[*failure]int{}
+	var all []*failure
 	for n, r := range sorted {
 		if !r.complete || r.succeeded() {
 			continue
@@ -240,13 +238,13 @@ func troubles(sorted []*run, superseded map[*run]bool) []trouble {
 		k := kind{r.outcome(), alike(r.record.Reason)}
 		t := by[k]
 		if t == nil {
-			t = &trouble{Kind: k.outcome, Outcome: strings.ReplaceAll(k.outcome, "_", " "), Reason: printable(r.record.Reason)}
+			t = &failure{Kind: k.outcome, Outcome: strings.ReplaceAll(k.outcome, "_", " "), Reason: printable(r.record.Reason)}
 			by[k] = t
 			all = append(all, t)
 		}
 		number[t]++
 		t.Words = cmp.Or(t.Words, printable(r.words))
-		if len(t.Runs) == mostOfTrouble {
+		if len(t.Runs) == mostOfFailure {
 			t.More++
 			continue
 		}
@@ -256,8 +254,8 @@ func troubles(sorted []*run, superseded map[*run]bool) []trouble {
 		}
 		t.Runs = append(t.Runs, link{Link: r.link(), Text: text})
 	}
-	slices.SortStableFunc(all, func(a, b *trouble) int { return cmp.Compare(number[b], number[a]) })
-	listed := make([]trouble, len(all))
+	slices.SortStableFunc(all, func(a, b *failure) int { return cmp.Compare(number[b], number[a]) })
+	listed := make([]failure, len(all))
 	for i, t := range all {
 		t.Count = terminal.Count(uint64(number[t]), "run")
 		listed[i] = *t
@@ -265,7 +263,7 @@ func troubles(sorted []*run, superseded map[*run]bool) []trouble {
 	return listed
 }
 
-// missingMetrics says of which metrics succeeded runs have nothing.
+// missingMetrics says which metrics are missing or incomplete in runs that succeeded.
 func missingMetrics(sorted []*run) []string {
 	good := counted(sorted)
 	var notices []string
@@ -278,7 +276,7 @@ func missingMetrics(sorted []*run) []string {
 			notices = append(notices, fmt.Sprintf("The metric %s was not found in %d of %s that succeeded.", printable(metric), missing, terminal.Count(uint64(len(good)), "run")))
 		}
 		if part := foundationOf(metric, withMetric(good, metric)).part; part > 0 {
-			notices = append(notices, fmt.Sprintf("The metric %s rests on fewer processes or files than there are in %d of %s that succeeded.", printable(metric), part, terminal.Count(uint64(len(good)), "run")))
+			notices = append(notices, fmt.Sprintf("The metric %s is based on fewer processes or files than there are in %d of %s that succeeded.", printable(metric), part, terminal.Count(uint64(len(good)), "run")))
 		}
 	}
 	return notices
@@ -293,8 +291,8 @@ func (r *Report) logNotice(sorted []*run) []string {
 		return []string{"There is more output than fits into this page, which has none of it. It is whole in the directory of each run, and publish logs prints it."}
 	}
 	return []string{fmt.Sprintf("Of the output of each process this page has at most %s, and %d times as much of one that did not end well: "+
-		"the beginning and the end. All of it is in the directory of each run.", terminal.Size(uint64(r.limit)), troubleFactor)}
+		"the beginning and the end. All of it is in the directory of each run.", terminal.Size(uint64(r.limit)), failedFactor)}
 }
 
-// printable is text as the page shows it, without what makes it look like something else.
+// printable is text that is safe to show on the page.
 func printable(s string) string { return clean(s, 2000) }
