@@ -48,7 +48,7 @@ func TestGuideStartsAWorkerThatNobodyWaitsFor(t *testing.T) {
 func startStandIn(t *testing.T, shell, line string) {
 	dir := t.TempDir()
 	gate := filepath.Join(dir, "gate")
-	if err := os.WriteFile(filepath.Join(dir, "worker"), []byte(standIn), 0o700); err != nil { //nolint:gosec // it is a program
+	if err := os.WriteFile(filepath.Join(dir, "worker"), []byte(standIn), 0o700); err != nil { // a program
 		t.Fatal(err)
 	}
 	if err := syscall.Mkfifo(gate, 0o600); err != nil {

@@ -84,6 +84,6 @@ var permissions = shape[uint32]{
 		if (v.kind != stringNode && v.kind != numberNode) || err != nil || mode > 0o777 || mode == 0 {
 			v.wrong(`such as "0755"`, "must be permissions in octal")
 		}
-		return uint32(mode) //nolint:gosec // at most 0777
+		return uint32(mode) // at most 0777
 	},
 }

@@ -20,7 +20,7 @@ func shippedBy(t *testing.T, files string) (*File, string, error) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(content), 0o700); err != nil { //nolint:gosec // it is a program
+		if err := os.WriteFile(path, []byte(content), 0o700); err != nil { // a program
 			t.Fatal(err)
 		}
 	}

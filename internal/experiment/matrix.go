@@ -36,7 +36,7 @@ const (
 )
 
 var seed = shape[uint64]{"whole number", schema{"type": "integer", "minimum": 0}, func(v value) uint64 {
-	return uint64(v.integer(0, math.MaxInt32)) //nolint:gosec // not negative
+	return uint64(v.integer(0, math.MaxInt32)) // never negative
 }}
 
 // checkPlan checks the fields that make the datapoints together.

@@ -37,7 +37,7 @@ func (f *File) Points() []Point {
 		}
 	}
 	if f.Random {
-		r := rand.New(rand.NewPCG(f.Seed, 0)) //nolint:gosec // an order that can be had again, no secret
+		r := rand.New(rand.NewPCG(f.Seed, 0)) // an order that can be reproduced
 		r.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 	}
 	return points

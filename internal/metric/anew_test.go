@@ -134,7 +134,7 @@ func TestJudgeAnewWithoutTheFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	anew(t, rate+"require: {rate: '> 0'}").Judge(dir, &rec)
-	if want := "rate was not found, required > 0: can't be taken again: alpha/g.0.out is not there any more"; rec.Outcome != outcome.RunFailed || rec.Reason != want {
+	if want := "rate was not found, required > 0: can't be taken again: alpha/g.0.out is gone"; rec.Outcome != outcome.RunFailed || rec.Reason != want {
 		t.Errorf("got %s, %q, want %q", rec.Outcome, rec.Reason, want)
 	}
 	if len(rec.Metrics) != 1 || len(rec.MetricsOf) != 1 {

@@ -28,8 +28,7 @@ type finder struct {
 	line    int // at counted
 	counted int
 	// broken is the indentation of a text that broke off: lines that are indented further
-	// belong to
-	// it. It is -1 if there is none.
+	// belong to it. It is -1 if there is none.
 	broken int
 }
 

@@ -98,8 +98,8 @@ func TestSkewThatIsNotProvedIsSaidNotToBe(t *testing.T) {
 		before, fails bool
 	}{
 		"proved":                {skew: 812, bound: 290, operator: "<"},
-		"met, but not proved":   {skew: 812, bound: 4500, operator: "<", note: "< 4.5ms meets < 5ms as measured, and is not proved to: the clocks were not known better"},
-		"nearly":                {skew: 4900, bound: 290, operator: "<", note: "4.9ms ± 290µs meets < 5ms as measured, and is not proved to: the clocks were not known better"},
+		"met, but not proved":   {skew: 812, bound: 4500, operator: "<", note: "< 4.5ms meets < 5ms as measured, but this is not proved: the clocks were not known well enough"},
+		"nearly":                {skew: 4900, bound: 290, operator: "<", note: "4.9ms ± 290µs meets < 5ms as measured, but this is not proved: the clocks were not known well enough"},
 		"not met":               {skew: 7213, bound: 290, operator: "<", fails: true, reason: "start_skew was 7.213ms ± 290µs, required < 5ms"},
 		"below the bound":       {skew: 0, bound: 290, operator: ">", fails: true, reason: "start_skew was < 290µs, required > 5ms"},
 		"of an earlier version": {skew: 812, bound: 310, operator: "<", before: true},

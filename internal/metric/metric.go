@@ -43,9 +43,8 @@ type Finding struct {
 	Value float64
 	// Note says why nothing was found or, otherwise, what was left out, if anything.
 	Note string
-	// Values says on how many processes, or files, the value is based, and Expected how
-	// many there
-	// should be.
+	// Values says on how many processes, or files, the value is based, and Expected how many
+	// there should be.
 	Values, Expected int
 	// Lacking says which have no value, and why: a phrase for each of the first few.
 	Lacking []string

@@ -24,27 +24,22 @@ type Options struct {
 	Memory int
 	// Disk is how many bytes may be kept in files; 0 means as many as there is room for.
 	Disk int64
-	// Timeout is how long a write waits for a reader that takes nothing, once memory is
-	// full,
+	// Timeout is how long a write waits for a reader that takes nothing, once memory is full,
 	// before a file is made. As long as a reader keeps taking something, no file is made.
 	Timeout time.Duration
 	// Wait makes writers wait for the reader when no more can be kept. Otherwise the spool
-	// fails
-	// then: what was kept is still written, and nothing after it.
+	// fails then: what was kept is still written, and nothing after it.
 	Wait bool
-	// Dirs are the directories for the files: the first that works is used. The files have
-	// no
+	// Dirs are the directories for the files: the first that works is used. The files have no
 	// names. Without any, it is the directory for temporary files.
 	Dirs []string
-	// Failed, if not nil, is called once, from a goroutine of the spool, when something
-	// can't be
-	// written or kept.
+	// Failed, if not nil, is called once, from a goroutine of the spool, when something can't
+	// be written or kept.
 	Failed func(error)
 }
 
 const (
-	// blockSize is how much is written at a time, and so the resolution at which the
-	// reader's
+	// blockSize is how much is written at a time, and so the resolution at which the reader's
 	// progress is seen.
 	blockSize     = 256 << 10
 	defaultMemory = 4 << 20
@@ -224,9 +219,8 @@ func (s *Spool) admit() error {
 		case s.held < s.options.Memory:
 			return nil
 		case !s.await(s.options.Timeout):
-			// From now on new bytes go behind a file. If that can't be made, writers
-			// wait, if they
-			// should.
+			// From now on new bytes go behind a file. If that can't be made, writers wait, if
+			// they should.
 			if err := s.files.begin(); err == nil || !s.options.Wait {
 				return s.lose(err)
 			}

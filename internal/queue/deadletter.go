@@ -21,8 +21,7 @@ const (
 	// maxReason bounds the reason, which may quote as much as a whole message.
 	maxReason = 4 << 10
 	// maxKept is how much of a body is kept: enough to see what it is. Messages that are
-	// refused
-	// mostly come from others, and may be of any size.
+	// refused mostly come from others, and may be of any size.
 	maxKept = 64 << 10
 )
 

@@ -22,10 +22,9 @@ var (
 	ErrBadURL = errors.New("bad queue URL")
 	// ErrUnreachable: no connection could be made.
 	ErrUnreachable = errors.New("queue unreachable")
-	// ErrHungUp, which comes with ErrUnreachable: the broker accepted the connection and
-	// closed it
-	// without a reason before it could be used. A broker that is still starting does that, so
-	// it is worth trying again for a while.
+	// ErrHungUp, which comes with ErrUnreachable: the broker accepted the connection and closed
+	// it without a reason before it could be used. A broker that is still starting does that,
+	// so it is worth trying again for a while.
 	ErrHungUp = errors.New("the broker hung up")
 	// ErrDenied: the broker was reached, but refuses these credentials or the operation.
 	ErrDenied = errors.New("access denied by the broker")
@@ -45,14 +44,12 @@ var (
 // context's error together with the last problem.
 type Broker interface {
 	// Declare makes sure that the queue exists. It is idempotent, and the implementation
-	// repeats
-	// it if a broker has lost the queue. Declaring a name again with a different Spec is an
-	// error; a broker may be unable to notice that another connection declared it with a
+	// repeats it if a broker has lost the queue. Declaring a name again with a different Spec
+	// is an error; a broker may be unable to notice that another connection declared it with a
 	// different Group.
 	Declare(ctx context.Context, spec Spec) error
 
-	// Delete removes a queue with its messages, also from its group. It is not an error if
-	// the
+	// Delete removes a queue with its messages, also from its group. It is not an error if the
 	// queue doesn't exist. Consumers of the queue stay, and go on if it is declared again.
 	Delete(ctx context.Context, name string) error
 
@@ -68,29 +65,26 @@ type Broker interface {
 	// caller's again when Publish has returned.
 	Publish(ctx context.Context, name string, m Message) error
 
-	// Enqueue is Publish in two steps, for a sender that has several unconfirmed messages
-	// and wants
-	// them to arrive in order. It returns as soon as the message is queued after those of
+	// Enqueue is Publish in two steps, for a sender that has several unconfirmed messages and
+	// wants them to arrive in order. It returns as soon as the message is queued after those of
 	// earlier calls. The Confirm that it returns waits for the broker, and returns what Publish
 	// would. Until then ctx must not end, and the message must not be changed. The order is
 	// kept if the broker keeps one, as long as no connection is lost.
 	Enqueue(ctx context.Context, name string, m Message) Confirm
 
-	// Broadcast publishes to every queue that was declared with the group.
-	// It is not an error if the group has no queues.
+	// Broadcast publishes to every queue that was declared with the group. It is not an error
+	// if the group has no queues.
 	Broadcast(ctx context.Context, group string, m Message) error
 
 	// Consume starts taking deliveries from a queue, at most prefetch (1 to MaxPrefetch) of
-	// them
-	// unacknowledged at a time. It goes on across reconnects. If there is no such queue, it
-	// returns ErrNoQueue at once. ctx bounds only the call itself.
+	// them unacknowledged at a time. It goes on across reconnects. If there is no such queue,
+	// it returns ErrNoQueue at once. ctx bounds only the call itself.
 	Consume(ctx context.Context, name string, prefetch int) (Consumer, error)
 
 	// ConsumeAlone is Consume for a queue that may have only one consumer at a time, on
-	// whatever
-	// connection. While another one has it, ConsumeAlone returns a [HeldError] at once. A
-	// broker may also return that for a while after the other's connection was lost, until it
-	// notices.
+	// whatever connection. While another one has it, ConsumeAlone returns a [HeldError] at
+	// once. A broker may also return that for a while after the other's connection was lost,
+	// until it notices.
 	//
 	// A consumer that has lost its connection gets the queue back as soon as the broker allows
 	// it; if another one has got it meanwhile, Receive waits until that one has gone. Consume
@@ -98,8 +92,7 @@ type Broker interface {
 	// or allow both.
 	ConsumeAlone(ctx context.Context, name string, prefetch int, claim Claim) (Consumer, error)
 
-	// ConnectedAt is when the current connection was made, or made again: since then the
-	// broker
+	// ConnectedAt is when the current connection was made, or made again: since then the broker
 	// may be a different one, or may have come back empty. Without lasting connections it is
 	// when the Broker was opened.
 	ConnectedAt() time.Time
@@ -107,8 +100,7 @@ type Broker interface {
 	// Limits tells how large messages can be.
 	Limits() Limits
 
-	// Close ends the connection and waits until none of its goroutines is left. Blocked
-	// methods
+	// Close ends the connection and waits until none of its goroutines is left. Blocked methods
 	// return ErrClosed. It is idempotent.
 	Close() error
 }
@@ -127,22 +119,20 @@ type Consumer interface {
 	// ErrClosed. It never returns an error because of a lost connection.
 	Receive(ctx context.Context) (*Delivery, error)
 
-	// Close stops the deliveries. Those that are neither acknowledged nor dead-lettered go
-	// back to
-	// the queue; acknowledging them later does nothing. It is idempotent.
+	// Close stops the deliveries. Those that are neither acknowledged nor dead-lettered go back
+	// to the queue; acknowledging them later does nothing. It is idempotent.
 	Close() error
 }
 
 // A Claim says who consumes a queue alone.
 type Claim struct {
 	// Holder identifies the consumer. If the broker keeps claims beyond the end of a
-	// connection, a
-	// claim replaces an earlier one with the same Holder: it is the same consumer, started
-	// again. If it is empty, the queue belongs to another queue that the consumer already has
-	// alone, and a broker that can't keep others away by itself need not do so here.
+	// connection, a claim replaces an earlier one with the same Holder: it is the same
+	// consumer, started again. If it is empty, the queue belongs to another queue that the
+	// consumer already has alone, and a broker that can't keep others away by itself need not
+	// do so here.
 	Holder string
-	// About describes the consumer for people. Bytes after the first 100, and characters
-	// other
+	// About describes the consumer for people. Bytes after the first 100, and characters other
 	// than letters, digits, spaces and _.:/=+-@, may be dropped.
 	About string
 }
@@ -170,24 +160,20 @@ type Spec struct {
 	// Group, if any, makes the queue a target of Broadcast.
 	Group string
 	// Expires, if not zero, lets the broker delete the queue once it has been without a
-	// consumer
-	// for this long; declaring it again counts as use, and so may Inspect. A broker that can't
-	// do that by itself does it when another expiring queue is declared that has all but the
-	// last part of the name in common. Zero: the queue is permanent.
+	// consumer for this long; declaring it again counts as use, and so may Inspect. A broker
+	// that can't do that by itself does it when another expiring queue is declared that has all
+	// but the last part of the name in common. Zero: the queue is permanent.
 	Expires time.Duration
 	// MaxMessages, if not zero, bounds how many messages wait in the queue: the oldest are
-	// dropped.
-	// A broker that can't count them bounds their age instead.
+	// dropped. A broker that can't count them bounds their age instead.
 	MaxMessages int
-	// MaxBytes, if not zero, bounds the total size of waiting bodies in the same way. It
-	// has no
+	// MaxBytes, if not zero, bounds the total size of waiting bodies in the same way. It has no
 	// effect on a broker that can't count, or on an existing queue without such a bound, which
 	// an older version has made.
 	MaxBytes int
 	// DeadLetter, if any, names a queue, declared before, to which a broker that counts
-	// deliveries
-	// moves messages that were delivered again and again without being acknowledged. Other
-	// brokers ignore it, even when they compare Specs.
+	// deliveries moves messages that were delivered again and again without being acknowledged.
+	// Other brokers ignore it, even when they compare Specs.
 	DeadLetter string
 }
 
@@ -229,10 +215,9 @@ type Message struct {
 	Body []byte
 	// Persistent messages survive a restart of the broker.
 	Persistent bool
-	// TTL, if not zero, lets the broker drop the message when it has waited for this long,
-	// at the
-	// latest on its way to a consumer. Brokers count in milliseconds, and may be a second late.
-	// It is not part of a Delivery.
+	// TTL, if not zero, lets the broker drop the message when it has waited for this long, at
+	// the latest on its way to a consumer. Brokers count in milliseconds, and may be a second
+	// late. It is not part of a Delivery.
 	TTL time.Duration
 	// Header, if any, travels beside the body; keys are lower-case words.
 	Header map[string]string

@@ -16,8 +16,7 @@ const (
 	// outputOfAll bounds what is read for a report of many runs.
 	outputOfAll = 20 << 20
 	// failedFactor is how much more is kept of a process that did not end well, whose last
-	// output
-	// people want to read.
+	// output people want to read.
 	failedFactor = 4
 )
 

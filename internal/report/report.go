@@ -32,8 +32,7 @@ const (
 
 // Options are what the results don't say; the zero value is valid.
 type Options struct {
-	// Planned is how many datapoints the experiment has, including repetitions; 0 if that
-	// isn't
+	// Planned is how many datapoints the experiment has, including repetitions; 0 if that isn't
 	// known.
 	Planned int
 	// Now is the clock that says when the page was written; nil means [time.Now].

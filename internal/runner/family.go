@@ -56,9 +56,8 @@ func (f *family) clear() ([]proc, error) {
 	for pause := 500 * time.Microsecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		left, err := f.alive()
 		if len(left) == 0 && err == nil {
-			// The kernel's lists may miss a process while others end, so if there
-			// were others, a
-			// second look is needed.
+			// The kernel's lists may miss a process while others end, so if there were others,
+			// a second look is needed.
 			if confirmed || len(f.known) == 0 && !doubted {
 				return nil, nil
 			}

@@ -99,8 +99,7 @@ func (r *Runner) startGuard() (int, *os.File, error) {
 	r.forking.Lock()
 	defer r.forking.Unlock()
 	// It has a session of its own, so that no ^C reaches it, and no environment, so that
-	// another
-	// Downbeat that runs this one does not take it for a process of a set.
+	// another Downbeat that runs this one does not take it for a process of a set.
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{guardName}, &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   []string{"GOMAXPROCS=1"},

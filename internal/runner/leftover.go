@@ -22,8 +22,7 @@ func (l Leftover) String() string { return fmt.Sprintf("%s (pid %d)", l.Command,
 // crashed.
 type LeftError struct {
 	Left []Leftover
-	// Unseen is why not all processes of the system could be checked; nil if they were, so
-	// that
+	// Unseen is why not all processes of the system could be checked; nil if they were, so that
 	// Left is complete.
 	Unseen error
 }

@@ -26,8 +26,7 @@ type Runner struct {
 
 	killTimeout time.Duration // KillTimeout, or less in tests
 
-	// forking is held while a child is started and entered into children, so that no new
-	// child
+	// forking is held while a child is started and entered into children, so that no new child
 	// is taken for an orphan.
 	forking  sync.Mutex
 	children map[int]*Set // every child that the runner started, by pid; nil: it is of no set

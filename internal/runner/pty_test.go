@@ -133,8 +133,7 @@ func TestWhatALeaderOfATerminalHasStartedKeepsItsGrace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			// If the terminal controlled the session, the child would be killed when the leader
-			// ends. What
-			// its shell prints about the sleep is discarded.
+			// ends. What its shell prints about the sleep is discarded.
 			until := filepath.Join(t.TempDir(), "on")
 			child := `exec 2>/dev/null; trap "until [ -e ` + until + ` ]; do sleep 0.01; done; echo saved; exit 0" TERM; echo there; while :; do sleep 0.01; done`
 			tr := prepare(t, newRunner(t, options), terminal(shell(t, `sh -c '`+child+`' & exec sleep 1000`)))

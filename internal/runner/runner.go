@@ -28,10 +28,9 @@ type Options struct {
 	// no set is active, kill it, whatever its environment says.
 	Exclusive bool
 
-	// Guard starts a copy of this program that outlives it, to kill what is left of active
-	// sets if
-	// this one is killed. The program's main must begin with a call of [GuardMain]. Linux only;
-	// ignored elsewhere.
+	// Guard starts a copy of this program that outlives it, to kill what is left of active sets
+	// if this one is killed. The program's main must begin with a call of [GuardMain]. Linux
+	// only; ignored elsewhere.
 	Guard bool
 
 	// NoPtrace starts commands at the release even where they could be held.
@@ -49,13 +48,11 @@ type Command struct {
 	Dir   string        // its working directory, which must exist. Empty: this program's own
 	Env   []string      // the whole environment, "KEY=value"; PATH in it is where the program is looked for
 	Delay time.Duration // how long after the release it starts
-	// Search lists the directories in which a program named by a relative path with a slash
-	// is
+	// Search lists the directories in which a program named by a relative path with a slash is
 	// looked up, after Dir.
 	Search []string
-	// Pty makes standard input, output and error one terminal, without input. Everything
-	// that is
-	// written to it counts as standard output.
+	// Pty makes standard input, output and error one terminal, without input. Everything that
+	// is written to it counts as standard output.
 	Pty bool
 }
 
@@ -63,9 +60,8 @@ type Command struct {
 type Spec struct {
 	Commands []Command
 	// Mark holds environment entries ("DOWNBEAT_RUN=...", "DOWNBEAT_HOST=...") that replace
-	// those
-	// of the same name in every command's environment. Descendants that have left their process
-	// group are recognised by them. Different sets need different marks.
+	// those of the same name in every command's environment. Descendants that have left their
+	// process group are recognised by them. Different sets need different marks.
 	Mark []string
 	Sink Sink // may be nil
 }
@@ -79,10 +75,8 @@ type Sink interface {
 	Started(command, pid int, at time.Time)
 	// Output passes on what one read returned: any bytes, at least one.
 	Output(command int, stream Stream, at time.Time, data []byte)
-	// Exited is called once for each command that began, and for one that
-	// could not be started after all (Exit.Err). It is not called for a command that was
-	// stopped
-	// before it began.
+	// Exited is called once for each command that began, and for one that could not be started
+	// after all (Exit.Err). It is not called for a command that was stopped before it began.
 	Exited(command int, exit Exit)
 }
 
@@ -120,8 +114,7 @@ type Exit struct {
 	// User and System are the CPU time of the process and of those of its
 	// children that it waited for.
 	User, System time.Duration
-	// MaxRSS is the largest resident memory in bytes, of the process or of the largest
-	// child
+	// MaxRSS is the largest resident memory in bytes, of the process or of the largest child
 	// that it waited for. On Linux, a value below what this program uses may be a little too
 	// low, or 0, for unknown, if the process lived only for milliseconds (see rss_linux.go).
 	MaxRSS  int64
@@ -183,9 +176,8 @@ func (p Problem) Error() string {
 type Result struct {
 	Totals []Total // one for each command
 	Swept  int     // how many descendants outside their groups had to be killed
-	// Left are the processes that could not be ended within [KillTimeout]: those that hang
-	// in the
-	// kernel, and set-uid programs of other users. It is nil if nothing is left. The runner
+	// Left are the processes that could not be ended within [KillTimeout]: those that hang in
+	// the kernel, and set-uid programs of other users. It is nil if nothing is left. The runner
 	// keeps trying: see [Runner.Leftovers].
 	Left *LeftError
 }
@@ -195,14 +187,12 @@ type Total struct{ StdoutLines, StdoutBytes, StderrLines, StderrBytes uint64 }
 
 // Timeouts of the runner's own.
 const (
-	// LeftoverGrace is the time that descendants have between TERM and KILL when the
-	// commands
+	// LeftoverGrace is the time that descendants have between TERM and KILL when the commands
 	// have ended by themselves.
 	LeftoverGrace = 2 * time.Second
 	// KillTimeout is how long a process may take to disappear after KILL.
 	KillTimeout = 10 * time.Second
 	// DrainTimeout is how long output is read, once nothing of the set is left, from a pipe
-	// that
-	// a process outside the set holds open.
+	// that a process outside the set holds open.
 	DrainTimeout = 2 * time.Second
 )

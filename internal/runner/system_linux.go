@@ -17,8 +17,7 @@ type system struct {
 	send func(pidfd int, sig syscall.Signal) error
 
 	// reserve holds descriptors that are freed for a moment when this program has no other
-	// left:
-	// the end of a run must not depend on a free one.
+	// left: the end of a run must not depend on a free one.
 	mu      sync.Mutex
 	reserve []*os.File
 }

@@ -7,13 +7,11 @@ import (
 )
 
 const (
-	// precise is how long before a moment the thread stops doing anything else, because
-	// Go's
+	// precise is how long before a moment the thread stops doing anything else, because Go's
 	// timers are late by up to a millisecond.
 	precise = 2 * time.Millisecond
 	// slice is how long the thread then sleeps at a time, before it checks whether more has
-	// become
-	// due at the same moment.
+	// become due at the same moment.
 	slice = 250 * time.Microsecond
 )
 

@@ -291,21 +291,6 @@ func (d *Display) end(dst []byte, newline bool) []byte {
 	return dst
 }
 
-// Plain gives text as one line that shows every character and obeys none: what
-// comes from elsewhere (a name, a reason) as it can stand in a message. Line ends
-// and tabs become spaces; other control characters and escape sequences are dropped.
-func Plain(text string) string {
-	d := Display{Plain: true}
-	shown := d.End(d.Append(nil, []byte(text)))
-	shown = bytes.TrimRight(shown, "\n")
-	for i, b := range shown {
-		if b == '\n' || b == '\t' {
-			shown[i] = ' '
-		}
-	}
-	return string(shown)
-}
-
 // DisplayOn is how to show the output of programs on f; nil if f is not a terminal, so that
 // bytes pass unchanged. termName is the value of $TERM.
 func DisplayOn(f *os.File, termName string) *Display {

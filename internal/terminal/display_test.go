@@ -74,18 +74,6 @@ func TestDisplayWithoutColours(t *testing.T) {
 	}
 }
 
-// What comes from elsewhere is one line without any control character.
-func TestPlain(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"alpha": "alpha", "a\nb\tc\r\n": "a b c", "\x1b[2J\x1b]0;x\x07evil": "evil", "a\u009b2Jb\xff": "ab\uFFFD", "": "",
-	} {
-		if got := Plain(in); got != want {
-			t.Errorf("%q: got %q, want %q", in, got, want)
-		}
-	}
-}
-
 // A terminal is, as far as it matters here, normal, or what a program made of it.
 type vt struct {
 	sgr    bool

@@ -45,8 +45,7 @@ type Status struct {
 	// how much of that has passed.
 	Expected time.Duration
 	// Until, if not zero, is when everything will probably be over; the remaining time is
-	// dropped
-	// on a narrow terminal.
+	// dropped on a narrow terminal.
 	Until time.Time
 }
 

@@ -12,7 +12,7 @@ import (
 const file = "docs/experiment.schema.json"
 
 func main() {
-	if err := os.WriteFile(file, experiment.Schema(), 0o644); err != nil { //nolint:gosec // it is for everybody to read
+	if err := os.WriteFile(file, experiment.Schema(), 0o644); err != nil { // everyone may read it
 		fmt.Fprintln(os.Stderr, "schemagen:", err)
 		os.Exit(1)
 	}

@@ -15,8 +15,7 @@ const (
 	dialTimeout = 5 * time.Second
 	// handshakeTimeout bounds what follows: TLS, login, opening.
 	handshakeTimeout = 10 * time.Second
-	// heartbeat is the interval of heartbeats; a connection that is silent for one and a
-	// half
+	// heartbeat is the interval of heartbeats; a connection that is silent for one and a half
 	// intervals is given up.
 	heartbeat = 10 * time.Second
 	// frameSize is RabbitMQ's own limit.
@@ -43,9 +42,8 @@ func (t *target) connect(ctx context.Context, name string, report func(amqp091.B
 		_ = sock.Close() // the library's goroutines end with it
 		return nil, err
 	}
-	// The library sets a read deadline whenever it has read something, but may remove the
-	// one set
-	// at the end of the handshake.
+	// The library sets a read deadline whenever it has read something, but may remove the one
+	// set at the end of the handshake.
 	if silence := conn.Config.Heartbeat * 3 / 2; silence > 0 {
 		_ = sock.SetReadDeadline(time.Now().Add(silence)) // fails only if it is closed, which is noticed
 	}

@@ -27,8 +27,7 @@ type consumer struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when run has ended
 
-	// deliveries has room for the whole prefetch, so that each is taken off the connection,
-	// and
+	// deliveries has room for the whole prefetch, so that each is taken off the connection, and
 	// its time noted, at once.
 	deliveries chan *arrival
 }
@@ -266,8 +265,7 @@ type occupied struct {
 
 const (
 	// ghostTime is how long RabbitMQ may keep a dead connection: twice its heartbeat, and a
-	// little
-	// more.
+	// little more.
 	ghostTime = 30 * time.Second
 	// remindEvery is how often a lasting state is logged again.
 	remindEvery = 5 * time.Minute

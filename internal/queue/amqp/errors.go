@@ -34,8 +34,7 @@ func (t *target) refused(err error, conn *greeted) error {
 	if refusal, ok := errors.AsType[*amqp091.Error](err); ok && refusal.Server {
 		return t.notLetIn(refusal)
 	}
-	// The library reports anything that happens after the login was sent as a wrong
-	// password or
+	// The library reports anything that happens after the login was sent as a wrong password or
 	// virtual host.
 	if errors.Is(err, amqp091.ErrCredentials) || errors.Is(err, amqp091.ErrVhost) {
 		return t.leftAtLogin(conn)
@@ -91,9 +90,8 @@ func mapped(err error) error {
 	}
 	switch refusal.Code {
 	case amqp091.AccessRefused:
-		// The same code is used for missing permissions, and for a second consumer beside
-		// an exclusive
-		// one. Only the text tells them apart.
+		// The same code is used for missing permissions, and for a second consumer beside an
+		// exclusive one. Only the text tells them apart.
 		if strings.Contains(refusal.Reason, "in exclusive use") {
 			return &queue.HeldError{}
 		}

@@ -20,17 +20,15 @@ type Harness struct {
 	// closes it. It is also called while a test cleans up.
 	Open func(t *testing.T) queue.Broker
 
-	// Restart stops the broker and starts it again, with what it has on its disk; it
-	// returns when
-	// the broker accepts connections. If it is nil, the broker can't be restarted, and the
+	// Restart stops the broker and starts it again, with what it has on its disk; it returns
+	// when the broker accepts connections. If it is nil, the broker can't be restarted, and the
 	// behaviours around that are left out.
 	Restart func(t *testing.T)
 
 	// Unordered says that the broker keeps no order, and may deliver a message twice.
 	Unordered bool
 
-	// Lazy says that the broker drops expired messages only on their way to a consumer,
-	// removes
+	// Lazy says that the broker drops expired messages only on their way to a consumer, removes
 	// abandoned queues only when another expiring one is declared, and doesn't bound queues by
 	// number or size.
 	Lazy bool

@@ -55,9 +55,8 @@ type claim struct {
 	holder string
 	about  string
 	terms  terms
-	// again allows replacing an earlier claim of the same holder. It is not allowed any
-	// more after
-	// our claim was replaced: then two consumers use the same name.
+	// again allows replacing an earlier claim of the same holder. It is not allowed any more
+	// after our claim was replaced: then two consumers use the same name.
 	again   bool
 	until   time.Time // by this process's clock; zero: not held
 	renewAt time.Time

@@ -35,9 +35,8 @@ const (
 )
 
 const (
-	// plainMost is the size up to which readable content stays readable. Compressing it
-	// would save
-	// nothing: SQS charges for each started 64 KiB.
+	// plainMost is the size up to which readable content stays readable. Compressing it would
+	// save nothing: SQS charges for each started 64 KiB.
 	plainMost = 4 << 10
 	// maxHeader bounds the header's JSON, in which a byte takes six at most.
 	maxHeader = 8 * queue.MaxHeader

@@ -21,8 +21,7 @@ const (
 	listPage = 1000
 	// width is how many requests are made at a time for many queues.
 	width = 16
-	// slack is how long after its expiry a queue counts as abandoned: SQS's clock is known
-	// to a
+	// slack is how long after its expiry a queue counts as abandoned: SQS's clock is known to a
 	// second, and the mark of use is set only from time to time.
 	slack = 5 * time.Second
 )

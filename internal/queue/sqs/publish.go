@@ -17,13 +17,11 @@ import (
 )
 
 const (
-	// bulkSize is the size from which a message that is not persistent and has no TTL, such
-	// as
+	// bulkSize is the size from which a message that is not persistent and has no TTL, such as
 	// output, may wait a little for more of its kind.
 	bulkSize = 16 << 10
-	// bulkEnough is how many bytes of those are worth a request: compressed, they fill at
-	// most half
-	// of it.
+	// bulkEnough is how many bytes of those are worth a request: compressed, they fill at most
+	// half of it.
 	bulkEnough = 3 << 19
 	// bulkLinger is how long they wait for that.
 	bulkLinger = 100 * time.Millisecond

@@ -57,9 +57,8 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.prepare(ctx); err != nil {
 		return err
 	}
-	// An epmd that we start ourselves is our child, and can be ended by its pid; one that
-	// the node
-	// starts is a daemon that outlives it. Both outlive ctx, which bounds only the start.
+	// An epmd that we start ourselves is our child, and can be ended by its pid; one that the
+	// node starts is a daemon that outlives it. Both outlive ctx, which bounds only the start.
 	epmd, err := command(context.Background(), "epmd", "-port", fmt.Sprint(n.ports[2]), "-address", "127.0.0.1")
 	if err != nil {
 		return err
