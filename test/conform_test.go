@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/conform"
 	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/testkit"
 )
 
 // examined is what the kit finds out about a command, and the kit's exit status. Its
@@ -85,6 +86,27 @@ func TestAProgramThatDoesNothingFails(t *testing.T) {
 				t.Errorf("%s: %s is %s, want %s", name, r.Name, r.Outcome, test.outcomes[r.Name])
 			}
 		}
+	}
+}
+
+// SIGINT ends the examination, and nothing is left of it.
+func TestAnExaminationIsInterrupted(t *testing.T) {
+	t.Parallel()
+	broker, scratch := rabbittest.URL(t), t.TempDir()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "downbeat-conform"), "worker", "--", filepath.Join(programs, "worker"))
+	cmd.Env = append(os.Environ(), "DOWNBEAT_QUEUE_URL="+broker, "TMPDIR="+scratch)
+	var out testkit.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	testkit.Check(t, cmd.Start())
+	testkit.WaitFor(t, "a case is over", func() bool { return out.Has(" ok\n") })
+	testkit.Check(t, cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait() // the status is looked at
+	if got := cmd.ProcessState.ExitCode(); got != 130 || out.Has("FAILED") {
+		t.Errorf("the exit status is %d, want 130, and no case that failed:\n%s", got, out.String())
+	}
+	left, err := os.ReadDir(scratch)
+	if err != nil || len(left) > 0 {
+		t.Errorf("%d entries were left in the directory for temporary files (%v)", len(left), err)
 	}
 }
 

@@ -101,6 +101,10 @@ func (j *publisherJudge) sent(s *seen) {
 		return
 	}
 	_, h := j.host(s, s.head.Run, s.head.Host)
+	if s.head.Version != message.Version {
+		h.over = true // it understands no stop
+		return
+	}
 	h.top = max(h.top, s.head.Seq)
 	if s.event == nil {
 		return

@@ -180,9 +180,6 @@ func (s *stage) eventsGone() error {
 		if m.job == nil {
 			continue
 		}
-		if !slices.Contains(s.queues, m.job.ReplyTo) {
-			s.queues = append(s.queues, m.job.ReplyTo)
-		}
 		if _, err := s.plain.Inspect(s.ctx, m.job.ReplyTo); !errors.Is(err, queue.ErrNoQueue) {
 			return s.failed(RuleLeft, "the publisher has not deleted its queue %s (%v)", m.job.ReplyTo, err)
 		}

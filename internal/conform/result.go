@@ -67,8 +67,12 @@ func (s *stage) result(c *Case, err error) Result {
 		found = append(found, Violation{RuleCase, err.Error(), -1})
 	}
 	found = append(s.judge(messages), found...)
-	for _, v := range found[:min(len(found), mostBroken)] {
-		r.Broken = append(r.Broken, Broken{v.Rule, message.Clean(v.Text), s.around(messages, v.At)})
+	for _, v := range found {
+		b := Broken{v.Rule, message.Clean(v.Text), s.around(messages, v.At)}
+		known := func(o Broken) bool { return o.Rule == b.Rule && o.Text == b.Text }
+		if len(r.Broken) < mostBroken && !slices.ContainsFunc(r.Broken, known) {
+			r.Broken = append(r.Broken, b)
+		}
 	}
 	if len(found) > 0 {
 		r.Outcome = Failed

@@ -82,8 +82,8 @@ func (s *stage) failed(rule Rule, format string, args ...any) error {
 var errSkip = errors.New("skipped")
 
 // playCase plays a case, judges it, and leaves nothing.
-func (k *Kit) playCase(ctx context.Context, c *Case) Result {
-	ctx, cancel := context.WithTimeout(ctx, caseTimeout)
+func (k *Kit) playCase(all context.Context, c *Case) Result {
+	ctx, cancel := context.WithTimeout(all, caseTimeout)
 	defer cancel()
 	s := &stage{
 		ctx: ctx, kit: k, seed: k.seedOf(c), net: c.net, began: time.Now(), host: "alpha", trace: &Trace{},
@@ -98,6 +98,9 @@ func (k *Kit) playCase(ctx context.Context, c *Case) Result {
 	}
 	if closeErr := s.close(); err == nil || closeErr != nil && errors.Is(err, errSkip) {
 		err = closeErr
+	}
+	if all.Err() != nil {
+		return Result{Name: c.Name, Shows: c.Shows, Outcome: Skipped, Reason: "interrupted"}
 	}
 	return s.result(c, err)
 }
@@ -120,6 +123,10 @@ func (s *stage) open() (err error) {
 	return err
 }
 
+// settleAfter is how long a broker has to carry out what a program sent before it was
+// killed, such as the declaration of a queue.
+const settleAfter = 300 * time.Millisecond
+
 // path is a path in the case's directory.
 func (s *stage) path(elements ...string) string {
 	return filepath.Join(append([]string{s.dir}, elements...)...)
@@ -138,9 +145,7 @@ func (s *stage) close() (err error) {
 			err = e
 		}
 	}
-	if s.subject != nil {
-		s.subject.kill()
-	}
+	killed := s.subject != nil && s.subject.end()
 	for _, c := range slices.Backward(s.closers) {
 		keep(c())
 	}
@@ -149,6 +154,12 @@ func (s *stage) close() (err error) {
 	}
 	if s.broker != nil {
 		keep(s.deleteQueues(ctx))
+		if killed {
+			// What it had sent to the broker just before, the broker may have carried out since.
+			time.Sleep(settleAfter) //nolint:forbidigo // nothing tells when the broker has read all of a connection
+			keep(s.deleteQueues(ctx))
+			keep(s.deleteGroup(ctx))
+		}
 		keep(s.broker.Close())
 	}
 	if s.dir != "" {
@@ -177,6 +188,11 @@ func (s *stage) sweep(ctx context.Context, runs ...string) error {
 // deleteQueues deletes all queues that the case can have made.
 func (s *stage) deleteQueues(ctx context.Context) error {
 	names := append([]string{message.DeadQueue(s.namespace)}, s.queues...)
+	for _, m := range s.received() { // of a publisher that could not do so itself
+		if m.job != nil && !slices.Contains(names, m.job.ReplyTo) {
+			names = append(names, m.job.ReplyTo)
+		}
+	}
 	for _, host := range hosts {
 		names = append(names, message.JobsQueue(s.namespace, host), message.ControlQueue(s.namespace, host))
 	}
@@ -185,6 +201,16 @@ func (s *stage) deleteQueues(ctx context.Context) error {
 		errs = append(errs, s.plain.Delete(ctx, name))
 	}
 	return errors.Join(errs...)
+}
+
+// deleteGroup removes the exchange of the namespace, which goes with its last queue,
+// even where the subject was killed before it had bound one to it.
+func (s *stage) deleteGroup(ctx context.Context) error {
+	name := message.JobsQueue(s.namespace, s.host)
+	if err := s.plain.Declare(ctx, queue.Spec{Name: name, Group: message.JobsGroup(s.namespace)}); err != nil {
+		return err
+	}
+	return s.plain.Delete(ctx, name)
 }
 
 // hosts are those that occur in cases.

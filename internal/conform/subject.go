@@ -45,10 +45,22 @@ func (s *subject) signal(sig syscall.Signal) {
 	}
 }
 
-// kill ends the program, and what is left of its process group.
-func (s *subject) kill() {
+// leaveWithin is how long a program has to end in good order when its case is over
+// before it should be.
+const leaveWithin = 2 * time.Second
+
+// end ends the program, and what is left of its process group, and reports whether it
+// had to be killed.
+func (s *subject) end() (killed bool) {
+	s.signal(syscall.SIGTERM)
+	select {
+	case <-s.ended:
+	case <-time.After(leaveWithin):
+		killed = true
+	}
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) // the group may be gone
 	<-s.ended
+	return killed
 }
 
 // wait waits until the program has ended, and gives its exit status as a shell does.
