@@ -7,9 +7,9 @@ import (
 )
 
 // An Effect is something that is to be done for a run. The effects of one
-// [Run.Step] are carried out in their order, before the next Step. Those that
-// block are begun only, and end with an input; where several of these are under
-// way, the last but Clear and Collect is what Interrupt means.
+// [Run.Step] are carried // [Run.Step] are carried out in their order, before the next Step. Those that block
+// are begun only, and end with an input. Beside Clear and Collect, one of them is under
+// way at a time: the one that Interrupt means.
 //
 //sumtype:decl
 type Effect interface{ effect() }

@@ -11,7 +11,7 @@ import (
 //sumtype:decl
 type Input interface{ input() }
 
-// What the other runs on the host make of it; see [Turns].
+// What [Turns] has to say about the host.
 type (
 	// Granted tells that the host is the run's.
 	Granted struct{}

@@ -146,9 +146,9 @@ func (r *Run) take(in Input) {
 	case Begun:
 		r.begun(in.Started)
 	case Released:
-		r.fire(onBegan)
+		r.fire(onReleased)
 	case Exited:
-		r.fire(onBegan) // it may be quicker than the news of its release
+		r.fire(onReleased) // it may be quicker than the news of its release
 		r.exited(in.Exit)
 	case TermSent:
 		r.termAt = in.At

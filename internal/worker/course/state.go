@@ -97,7 +97,7 @@ const (
 	onCommit                   // the publisher asks for it, as with the two that follow
 	onUncommit
 	onStart
-	onBegan     // processes have been released
+	onReleased  // processes have been released
 	onTermSent  // they were sent TERM
 	onStop      // the run has to end, for Run.asked
 	onAllEnded  // no process is left
@@ -113,7 +113,7 @@ const (
 )
 
 var triggerNames = [numTriggers]string{
-	"recovered", "granted", "queued", "wounded", "task done", "commit", "uncommit", "start", "began", "term sent", "stop", "all ended", "collected",
+	"recovered", "granted", "queued", "wounded", "task done", "commit", "uncommit", "start", "released", "term sent", "stop", "all ended", "collected",
 	"cleared", "silence", "mute", "ahead", "unlogged", "acked",
 }
 
@@ -177,7 +177,7 @@ var transitions = []transition{
 	{in(Ready, Committed), onStop, nil, act(noteStop, discard, endTeardown, finish), Clearing},
 
 	// Released.
-	{in(Armed), onBegan, nil, nil, Running},
+	{in(Armed), onReleased, nil, nil, Running},
 	{in(Armed, Running), onStop, nil, act(noteStop, stopProcesses), Stopping},
 	{in(Stopping), onStop, nil, act(stopProcesses), stay}, // the earlier deadlines count
 	{in(Armed, Running, Stopping), onTermSent, isStopped, act(reportStopping), stay},
