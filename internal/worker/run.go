@@ -105,6 +105,7 @@ func (r *run) loop(ctx context.Context) {
 			r.allEnded()
 		case <-r.timer.C:
 			r.timerUntil = time.Time{}
+			r.readMail() // a keepalive may be in it
 			r.feed(nil)
 		case <-leave:
 			leave = nil

@@ -14,7 +14,7 @@ type deadlines struct {
 }
 
 // Next is the instant at which Step must be called, with nil, if nothing happens
-// before; zero if there is none.
+// before; zero if there is none. After an input it may be over: then at once.
 func (r *Run) Next() time.Time {
 	if r.state == Over {
 		return never

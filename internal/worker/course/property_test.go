@@ -34,6 +34,11 @@ func (h *fakeHost) feed(in Input) {
 	for _, e := range h.run.Step(h.now, in) {
 		h.carryOut(e)
 	}
+	if in != nil {
+		for _, e := range h.run.Step(h.now, nil) {
+			h.carryOut(e)
+		}
+	}
 	if next := h.run.Next(); !next.IsZero() && !next.After(h.now) {
 		h.t.Fatalf("%s: it wants to be called again at once", h.run.State())
 	}

@@ -102,6 +102,16 @@ func TestKeepaliveAtTheEndOfTheLeaseRenewsIt(t *testing.T) {
 	s.ask(message.Keepalive).want(Running, "reply heartbeat, ack 0")
 }
 
+// Nor is one that has come in time, and is behind something else as the worker was held up,
+// by its disk for one.
+func TestKeepaliveThatWaitsBehindSomethingElseIsNotTooLate(t *testing.T) {
+	t.Parallel()
+	s := newSite(t).reach(Running)
+	s.now = s.now.Add(testLease + time.Second)
+	s.in(s.exit(0)).ask(message.Keepalive).pass(time.Second).want(Running, "log exited, reply heartbeat, ack 0")
+	s.in(s.exit(1)).pass(testLease).want(Stopping, "log exited, stop at 1m1s with 2s, remark stopping")
+}
+
 func TestWhatThePublisherDoesNotTakeIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := newSite(t).reach(Finished)

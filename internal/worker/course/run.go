@@ -97,8 +97,9 @@ func (r *Run) State() State { return r.state }
 func (r *Run) Over() bool { return r.state == Over }
 
 // Step takes an input, or, with nil, the time alone, and says what is to be done.
-// What it returns is valid until it is called again. A deadline that passes at the
-// time of an input passes after it.
+// What it returns is valid until it is called again. Deadlines pass with nil alone: all
+// that has come by then is to be fed before, so that a keepalive which waits behind
+// something else is not too late.
 func (r *Run) Step(now time.Time, in Input) []Effect {
 	r.now, r.effects = now, r.effects[:0]
 	if r.state == Over {
@@ -106,8 +107,9 @@ func (r *Run) Step(now time.Time, in Input) []Effect {
 	}
 	if in != nil {
 		r.take(in)
+	} else {
+		r.expire()
 	}
-	r.expire()
 	return r.effects
 }
 
