@@ -57,7 +57,7 @@ func missingDue(r *Run, h *host) time.Time {
 
 // doneDue: a stop has its own time.
 func doneDue(r *Run, h *host) time.Time {
-	if h.request.ask == askNothing || h.request.ask == askStop {
+	if !stillAsked(r, h) || h.request.ask == askStop {
 		return time.Time{}
 	}
 	return whileHeard(r, h, h.request.since.Add(r.spec.asking()))
@@ -72,11 +72,17 @@ func whileHeard(r *Run, h *host, at time.Time) time.Time {
 	return at
 }
 
-func repeatDue(_ *Run, h *host) time.Time {
-	if h.request.ask == askNothing {
+func repeatDue(r *Run, h *host) time.Time {
+	if !stillAsked(r, h) {
 		return time.Time{}
 	}
 	return h.request.repeatAt
+}
+
+// stillAsked reports whether a host has not yet done what it is being asked: it may have
+// shown it with this very Step, however late.
+func stillAsked(r *Run, h *host) bool {
+	return h.request.ask != askNothing && h.request.ask == askOf(r.stage, h)
 }
 
 func readyDue(_ *Run, h *host) time.Time {

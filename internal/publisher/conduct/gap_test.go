@@ -121,6 +121,42 @@ func TestHostThatAnswersAndDoesNothingIsLost(t *testing.T) {
 	}
 }
 
+// A publisher that was held up takes in what a host did at last before it blames the host.
+func TestWhatWasDoneAtTheLastMomentCounts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		come func(alpha, bravo *worker)
+		last func(alpha *worker)
+		want message.ControlKind // of alpha, next
+	}{
+		"a commit": {func(alpha, bravo *worker) { offer(alpha, bravo); bravo.committed() }, (*worker).committed, message.Start},
+		"a start": {func(alpha, bravo *worker) {
+			hold(alpha, bravo)
+			bravo.started(bravo.expect(message.Start).At)
+		}, func(w *worker) { w.started(w.clock()) }, ""},
+		"a way back": {func(alpha, bravo *worker) { offer(alpha, bravo); alpha.committed(); bravo.waiting(otherRun) }, (*worker).ready, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, alpha, bravo := pair(t, lease(8*time.Second))
+			test.come(alpha, bravo)
+			due := l.run.hosts[0].request.since.Add(8 * time.Second)
+			l.advance(due.Sub(l.now) - time.Millisecond)
+			alpha.controls, l.now = nil, due.Add(time.Millisecond)
+			before := len(l.effects)
+			test.last(alpha)
+			if h := &l.run.hosts[0]; h.over() {
+				t.Fatalf("alpha is given up: %s", h.reason)
+			}
+			for _, e := range l.effects[before:] {
+				if s, ok := e.(Send); ok && s.Host == 0 && s.Control.Kind != message.Keepalive && s.Control.Kind != test.want {
+					t.Errorf("alpha is asked again: %s", s.Control.Kind)
+				}
+			}
+		})
+	}
+}
+
 // A host that only has processes with a delay has nothing to start until then.
 func TestHostWhoseProcessesAllStartLaterIsWaitedFor(t *testing.T) {
 	t.Parallel()
