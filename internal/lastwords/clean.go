@@ -2,9 +2,9 @@ package lastwords
 
 import "bytes"
 
-// Clean gives a line as a person sees it: without the escape sequences that
-// colour it or move the cursor, without other control characters but tabs, and
-// with backspaces carried out. It may change line, and returns a part of it.
+// Clean returns a line as it looks on a terminal: without escape sequences that colour it or
+// move the cursor, without control characters other than tabs, and with backspaces carried out.
+// It may change line, and returns a part of it.
 func Clean(line []byte) []byte {
 	if bytes.IndexFunc(line, isControl) < 0 {
 		return line

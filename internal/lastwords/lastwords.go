@@ -1,7 +1,7 @@
-// Package lastwords finds, in what a program wrote before it ended, the line that
-// says why: the message of a panic or of an exception rather than the last line of
-// the stack below it. A [Finder] takes the text in pieces and keeps one line and a
-// candidate or two of it, however long it is.
+// Package lastwords finds, in the output of a program that has ended, the line that says why:
+// the message of a panic or an exception instead of the last line of its stack. A [Finder]
+// takes the text in pieces and keeps only one line and one or two candidates, however long the
+// text is.
 package lastwords
 
 import "bytes"
@@ -9,8 +9,8 @@ import "bytes"
 // MaxLine is how much of a line is kept, in bytes.
 const MaxLine = 4096
 
-// A Finder is an [io.Writer] that remembers what explains an end. The zero value
-// is ready.
+// A Finder is an [io.Writer] that remembers the line that explains the end. The zero value is
+// ready to use.
 type Finder struct {
 	line    []byte // being written, as a terminal shows it: what follows a lone \r replaces it
 	drawn   []byte // what the line was before the last \r

@@ -10,15 +10,15 @@ const (
 	traceback      // Python: its last line is to come
 	exception      // one line, then indented ones: Java, Node, Ruby, Python's last line
 	crash          // of a runtime that ends the process: Go, Rust, C++, glibc
-	sanitized      // a sanitizer's: all that follows is its
+	sanitized      // of a sanitizer, which includes everything that follows
 	usage          // the line before a text of usage
 )
 
-// mostStrays is how many lines a report of a crash may have that do not look like
-// its own: other threads write too, and so do the scripts around a program.
+// mostStrays is how many unrelated lines the report of a crash may contain: other threads write
+// too, and so do the scripts around a program.
 const mostStrays = 10
 
-// take holds a line against the finding; before is the last line before it.
+// take compares a line with the finding; before is the previous line.
 func (f *finding) take(line, before []byte) {
 	line = inner(line)
 	text := bytes.TrimSpace(line)
@@ -117,8 +117,8 @@ func isRegister(text []byte) bool {
 	return len(fields) == 2 && len(fields[0]) <= 6 && bytes.HasPrefix(fields[1], []byte("0x"))
 }
 
-// isTrailer reports whether a line says only that something has ended badly, as
-// the programs do that have started it.
+// isTrailer reports whether a line only says that a command has failed, as written by the
+// program that started it.
 func isTrailer(text []byte) bool {
 	switch {
 	case hasAnyPrefix(text, "exit status ", "signal: ", "make: *** ", "npm ERR! ", "npm error ", "error Command failed", "Node.js v", "compilation terminated.", "Aborted ("):
@@ -129,7 +129,7 @@ func isTrailer(text []byte) bool {
 	return bytes.Equal(text, []byte("Aborted"))
 }
 
-// inner takes the frame off that Python draws around the parts of a group of exceptions.
+// inner removes the frame that Python draws around the parts of a group of exceptions.
 func inner(line []byte) []byte {
 	if text := bytes.TrimLeft(line, " "); hasAnyPrefix(text, "| ") {
 		return text[2:]

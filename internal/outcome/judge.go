@@ -13,9 +13,9 @@ type Exit struct {
 	// StartedAt is when it began to execute; zero: it never did. EndedAt is when its
 	// end was noticed.
 	StartedAt, EndedAt time.Time
-	// Stopped: it was sent TERM before it ended, or was to be stopped before it began.
-	// Killed: it was still there when the grace was over. TimedOut: that was done because
-	// its own time was over.
+	// Stopped says that it was sent TERM before it ended, or was stopped before it began;
+	// Killed that it was still running when the grace period was over; TimedOut that it was
+	// stopped because its own time was over.
 	Stopped, Killed, TimedOut bool
 	// Reason says why it could not be started, or, with Left, why it can't be ended.
 	Reason string
@@ -29,14 +29,14 @@ func (e *Exit) Status() int { return Status(e.Code, e.Signal) }
 // told reports whether the command was made to end.
 func (e *Exit) told() bool { return e.Stopped || e.Killed || e.TimedOut }
 
-// Stop says which stop a command had been asked to make when it ended.
+// Stop says why a command had been asked to stop when it ended.
 type Stop uint8
 
 // The stops.
 const (
-	// NoStop: nobody had asked for one.
+	// NoStop: it had not been asked to stop.
 	NoStop Stop = iota
-	// StopRule: the file's own stop rule. To be stopped by it is no failure.
+	// StopRule: the file's own stop rule. Being stopped by it is not a failure.
 	StopRule
 	// StopTimeout: the run's time was over.
 	StopTimeout
@@ -44,34 +44,34 @@ const (
 	StopRun
 	// StopWorker: the worker stopped the run by itself.
 	StopWorker
-	// StopHost: the host gives the run up, for whatever reason: that is all that a command
-	// of a setup or teardown can be stopped by.
+	// StopHost: the host stops the run, for whatever reason. It is the only stop for commands
+	// of a setup or teardown.
 	StopHost
 )
 
-// Circumstances are what else has to be known to judge a command's end.
+// Circumstances are what is needed, besides its exit, to judge a command's end.
 type Circumstances struct {
-	// OKExit are the exit statuses that are no failure; see [Exit.Status].
+	// OKExit are the exit statuses that are not failures; see [Exit.Status].
 	OKExit []int
-	// Grace is the time between TERM and KILL. Timeout is the command's own time, which
-	// those of a setup and a teardown have; zero: none.
+	// Grace is the time between TERM and KILL. Timeout is the command's own time limit, which
+	// commands of a setup or teardown have; zero if it has none.
 	Grace, Timeout time.Duration
-	// Stop is the stop that was under way when the command ended, and StopReason why
-	// it was. A clock that is a little off may have the command end just before it.
+	// Stop is the stop that was under way when the command ended, and StopReason its reason. If
+	// a clock is slightly off, the command may seem to have ended just before it.
 	Stop       Stop
 	StopReason string
-	// AfterStop: it certainly did not end before the stop's instant. A command that ends
-	// by itself after that was stopped too: its peers made it leave.
+	// AfterStop says that it certainly did not end before the stop's instant. A command that
+	// exits by itself after that counts as stopped too, because its peers were stopped.
 	AfterStop bool
 }
 
-// Judge says how a command ended, and why. The reason continues a sentence that
-// begins with the command's name; it is empty where there is nothing to explain.
+// Judge says how a command ended, and why. The reason continues a sentence that begins with the
+// command's name; it is empty if there is nothing to explain.
 func Judge(e Exit, c Circumstances) (word Command, reason string) {
 	switch {
 	case e.Left:
 		return CommandFailed, "could not be ended: " + e.Reason
-	case e.Reason != "" && c.Timeout > 0: // nobody has heard before that it can't be prepared
+	case e.Reason != "" && c.Timeout > 0: // it could not be prepared, which was not reported before
 		return CommandFailed, "can't be run: " + e.Reason
 	case e.Reason != "":
 		return CommandFailed, "could not be started: " + e.Reason
@@ -92,7 +92,7 @@ func Judge(e Exit, c Circumstances) (word Command, reason string) {
 	return CommandFailed, fmt.Sprintf("exited with status %d after %s", e.Code, took)
 }
 
-// stopped judges a command that did not come to its own end.
+// stopped judges a command that was made to end.
 func (c *Circumstances) stopped(e *Exit) (word Command, reason string) {
 	switch c.Stop {
 	case NoStop:

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// attemptMark stands in the name of a run's directory before the number of the
-// attempt; the first has none.
+// attemptMark stands before the number of the attempt in the name of a run's directory; the
+// first attempt has none.
 const attemptMark = ".attempt"
 
 var (
@@ -17,7 +17,7 @@ var (
 	datapointPrefix = regexp.MustCompile(`^([0-9]+)(?:[-.]|$)`)
 )
 
-// attemptOf is the attempt that a run's directory is named for.
+// attemptOf is the attempt that the name of a run's directory says.
 func attemptOf(name string) int {
 	if m := attemptSuffix.FindStringSubmatch(name); m != nil {
 		n, _ := strconv.Atoi(m[1]) // nine digits fit
@@ -26,7 +26,7 @@ func attemptOf(name string) int {
 	return 1
 }
 
-// attemptName names the directory of an attempt at what label names.
+// attemptName names the directory of an attempt at the datapoint that label names.
 func attemptName(label string, attempt int) string {
 	if attempt == 1 {
 		return label
@@ -34,9 +34,9 @@ func attemptName(label string, attempt int) string {
 	return label + attemptMark + strconv.Itoa(attempt)
 }
 
-// sameDatapoint reports whether a directory is that of a run of the datapoint that
-// label names. Its number decides, also where the file has other values for it now:
-// (datapoint, attempt) names one run of an experiment.
+// sameDatapoint reports whether a directory is that of a run of the datapoint that label names.
+// Its number decides, even if the file has other values for it now: (datapoint, attempt)
+// identifies one run of an experiment.
 func sameDatapoint(directory, label string) bool {
 	if m := datapointPrefix.FindStringSubmatch(label); m != nil {
 		other := datapointPrefix.FindStringSubmatch(directory)
@@ -45,8 +45,8 @@ func sameDatapoint(directory, label string) bool {
 	return directory == label || strings.HasPrefix(directory, label+attemptMark)
 }
 
-// nextAttempt is the number of the next attempt at what label names. Runs that were
-// broken off count: they have their directories.
+// nextAttempt is the number of the next attempt at the datapoint that label names. Interrupted
+// runs count, because they have directories.
 func (e *Experiment) nextAttempt(label string) (int, error) {
 	entries, err := os.ReadDir(e.dir)
 	if err != nil {
@@ -61,7 +61,7 @@ func (e *Experiment) nextAttempt(label string) (int, error) {
 	return last + 1, nil
 }
 
-// reserve makes the directory of the next attempt at what label names.
+// reserve makes the directory of the next attempt at the datapoint that label names.
 func (e *Experiment) reserve(label string) (dir string, attempt int, err error) {
 	if attempt, err = e.nextAttempt(label); err != nil {
 		return "", 0, err

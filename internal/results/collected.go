@@ -21,21 +21,21 @@ const FilesDir = "files"
 
 // A FileRecord is one file that was collected from a host.
 type FileRecord struct {
-	// Path is below the host's files, with slashes. Where it is not UTF-8,
-	// PathBase64 has its bytes.
+	// Path is below the host's files, with slashes. If it is not UTF-8, PathBase64 has its
+	// bytes.
 	Path       string `json:"path"`
 	PathBase64 []byte `json:"path_base64,omitempty"`
 	Bytes      uint64 `json:"bytes"`
 	SHA256     string `json:"sha256"`
-	// Mode are its permissions on the host, such as "0644", and ModifiedAt is
-	// when it was last changed, on the clock of the host's own files.
+	// Mode is its permissions on the host, such as "0644", and ModifiedAt is when it was last
+	// changed, by the clock of the host's file system.
 	Mode       string    `json:"mode"`
 	ModifiedAt time.Time `json:"modified_at"`
 }
 
 // A MissingFile is one that should have been collected and was not.
 type MissingFile struct {
-	// Path is empty where the reason is about more than one file.
+	// Path is empty if the reason is about more than one file.
 	Path       string `json:"path"`
 	PathBase64 []byte `json:"path_base64,omitempty"`
 	Reason     string `json:"reason"`
@@ -48,7 +48,7 @@ func NewMissingFile(path, reason string) MissingFile {
 	return m
 }
 
-// recordPath gives a path as a record has it.
+// recordPath converts a path for a record.
 func recordPath(p string) (text string, raw []byte) {
 	if utf8.ValidString(p) {
 		return p, nil
@@ -60,9 +60,9 @@ func recordPath(p string) (text string, raw []byte) {
 // name. The run goes on without it.
 var ErrNoPlace = errors.New("can't be stored")
 
-// A Collection takes the files of one host, one after the other: Begin, Write
-// and End, or Discard. Like the run's methods, its methods must not be called
-// concurrently, and an error that is not [ErrNoPlace] is final for the run.
+// A Collection stores the files of one host, one after the other: Begin, Write and End, or
+// Discard. Like the run's methods, its methods must not be called concurrently, and an error
+// other than [ErrNoPlace] is final for the run.
 type Collection struct {
 	run   *Run
 	host  string
@@ -76,7 +76,7 @@ type Collection struct {
 	sum     hash.Hash
 }
 
-// Collection takes the files of a host that has processes in the run.
+// Collection returns the collection for a host that has processes in the run.
 func (r *Run) Collection(host string) *Collection {
 	if r.collected == nil {
 		r.collected = make(map[string]*Collection)
@@ -89,14 +89,14 @@ func (r *Run) Collection(host string) *Collection {
 	return c
 }
 
-// Begin makes the next file. Whatever the path is, nothing outside of the host's
-// files is touched.
+// Begin creates the next file. Whatever the path is, nothing outside the host's files is
+// touched.
 func (c *Collection) Begin(name string, mode fs.FileMode, modified time.Time) error {
 	if err := c.run.usable(); err != nil {
 		return err
 	}
 	if c.current != nil {
-		return c.fail(fmt.Errorf("%q is begun before %q has ended", name, c.path))
+		return c.fail(fmt.Errorf("%q was started before %q was finished", name, c.path))
 	}
 	if err := checkFilePath(name); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoPlace, err)
@@ -127,7 +127,7 @@ func (c *Collection) open() error {
 	return err
 }
 
-// create makes a file that is not there yet, and the directories above it.
+// create makes a new file, and the directories above it.
 func (c *Collection) create(name string, mode fs.FileMode) (*os.File, error) {
 	var f *os.File
 	var err error
@@ -136,7 +136,7 @@ func (c *Collection) create(name string, mode fs.FileMode) (*os.File, error) {
 		c.dir = dir
 	}
 	if err == nil {
-		// Who may execute it stays; it has to be readable, whatever it was.
+		// Execute permissions are kept; the file is readable, whatever it was on the host.
 		f, err = c.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666|mode&0o111)
 	}
 	switch {
@@ -153,7 +153,7 @@ func (c *Collection) create(name string, mode fs.FileMode) (*os.File, error) {
 	return nil, fmt.Errorf("%w: %w", ErrNoPlace, err)
 }
 
-// isBroken tells what is wrong with the disk from what is wrong with a name.
+// isBroken tells errors of the disk from those of a name.
 func isBroken(err error) bool {
 	for _, broken := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EMFILE, syscall.ENFILE} {
 		if errors.Is(err, broken) {
@@ -163,15 +163,15 @@ func isBroken(err error) bool {
 	return false
 }
 
-// checkFilePath refuses paths that don't stay below where they are seen from.
-// [os.Root] would too; this says what is wrong.
+// checkFilePath refuses paths that lead outside the directory they are relative to. [os.Root]
+// would too, but this explains the error.
 func checkFilePath(name string) error {
 	elements := strings.Split(name, "/")
 	switch {
 	case strings.ContainsRune(name, 0):
 		return errors.New("its path contains a NUL byte")
 	case slices.Contains(elements, ".."), slices.Contains(elements, "."), slices.Contains(elements, ""):
-		return errors.New("its path leads out of the run's directory, or is none")
+		return errors.New("its path leads out of the run's directory, or is not valid")
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (c *Collection) Write(data []byte) error {
 		return err
 	}
 	if c.current == nil {
-		return c.fail(errors.New("bytes of no file"))
+		return c.fail(errors.New("bytes without a file"))
 	}
 	if _, err := c.current.Write(data); err != nil {
 		return c.fail(err)
@@ -192,16 +192,16 @@ func (c *Collection) Write(data []byte) error {
 	return nil
 }
 
-// End closes the file, which has to be that large and hash to sum.
+// End closes the file, which must have that size and hash to sum.
 func (c *Collection) End(size uint64, sum [sha256.Size]byte) error {
 	if err := c.run.usable(); err != nil {
 		return err
 	}
 	if c.current == nil {
-		return c.fail(errors.New("the end of no file"))
+		return c.fail(errors.New("an end without a file"))
 	}
 	if got := [sha256.Size]byte(c.sum.Sum(nil)); c.record.Bytes != size || got != sum {
-		err := fmt.Errorf("%w: it has %d bytes with the hash %x, and was announced with %d and %x", ErrNoPlace, c.record.Bytes, got, size, sum)
+		err := fmt.Errorf("%w: it has %d bytes with the hash %x, but was announced with %d and %x", ErrNoPlace, c.record.Bytes, got, size, sum)
 		return errors.Join(err, c.Discard())
 	}
 	err := c.current.Close()
@@ -209,13 +209,13 @@ func (c *Collection) End(size uint64, sum [sha256.Size]byte) error {
 	if err != nil {
 		return c.fail(err)
 	}
-	_ = c.root.Chtimes(c.path, time.Now(), c.record.ModifiedAt) // it is in the record
+	_ = c.root.Chtimes(c.path, time.Now(), c.record.ModifiedAt) // the record has it anyway
 	c.record.SHA256 = hex.EncodeToString(sum[:])
 	c.files = append(c.files, c.record)
 	return nil
 }
 
-// Discard removes the file that was begun, if any.
+// Discard removes the unfinished file, if any.
 func (c *Collection) Discard() error {
 	if c.current == nil {
 		return nil
@@ -228,7 +228,7 @@ func (c *Collection) Discard() error {
 	return nil
 }
 
-// Anew removes all files of the host: they will come again.
+// Anew removes all files of the host, because they will be sent again.
 func (c *Collection) Anew() error {
 	if err := c.Discard(); err != nil {
 		return err
@@ -245,7 +245,7 @@ func (c *Collection) Anew() error {
 	return nil
 }
 
-// Open is the path of the file that was begun and has not ended, or empty.
+// Open is the path of the unfinished file; empty if there is none.
 func (c *Collection) Open() string {
 	if c.current == nil {
 		return ""
@@ -253,13 +253,13 @@ func (c *Collection) Open() string {
 	return c.path
 }
 
-// Files are those that have come, sorted by path.
+// Files are the finished files, sorted by path.
 func (c *Collection) Files() []FileRecord {
 	slices.SortFunc(c.files, func(a, b FileRecord) int { return strings.Compare(a.Path, b.Path) })
 	return c.files
 }
 
-// fail makes an error the run's last.
+// fail makes an error final for the run.
 func (c *Collection) fail(err error) error {
 	c.run.err = advise(fmt.Errorf("store the files of %s in %s: %w", c.host, c.run.dir, err))
 	return c.run.err

@@ -11,9 +11,9 @@ import (
 
 // An Excerpt is the beginning and the end of what a process wrote, or all of it.
 type Excerpt struct {
-	// Head and Tail are lines in the order in which they came. Where bytes were
-	// left out between them, the last of Head and the first of Tail may be
-	// parts of lines; otherwise there is no Tail.
+	// Head and Tail are lines in the order in which they came. If bytes were left out between
+	// them, the last of Head and the first of Tail may be parts of lines; otherwise there is no
+	// Tail.
 	Head, Tail []ExcerptLine
 	// SkippedBytes were left out between them.
 	SkippedBytes int64
@@ -22,18 +22,18 @@ type Excerpt struct {
 // An ExcerptLine is one line of an excerpt.
 type ExcerptLine struct {
 	Stderr bool
-	// Time is when the worker read the end of the line, on the publisher's
-	// clock; zero where that isn't known.
+	// Time is when the worker read the end of the line, on the publisher's clock; zero if that
+	// isn't known.
 	Time time.Time
 	// Text is without the newline.
 	Text []byte
 }
 
-// ReadExcerpt reads at most limit bytes of what a process of the run in dir
-// wrote, one half from the beginning and one from the end. Nothing else of the
-// output is read from the disk, but all of its times: tick is called for each
-// read of the worker, in the order in which they came. Damaged times end early
-// (see [Reader.Logs], which says so); what follows has the last time known.
+// ReadExcerpt reads at most limit bytes of what a process of the run in dir wrote, half from
+// the beginning and half from the end. Nothing else of the output is read from the disk, but
+// all of its times: tick is called for each read of the worker, in the order in which they
+// came. Damaged times end early (see [Reader.Logs], which says so); lines after that have the
+// last known time.
 func ReadExcerpt(dir string, p Process, limit int64, tick func(at time.Time, stderr bool)) (Excerpt, error) {
 	fail := func(err error) (Excerpt, error) {
 		return Excerpt{}, fmt.Errorf("read the output of %s/%s: %w", p.Host, p.Name, err)
@@ -60,7 +60,7 @@ func ReadExcerpt(dir string, p Process, limit int64, tick func(at time.Time, std
 	return e, nil
 }
 
-// sizeOf is the size of a file, and 0 where there is none.
+// sizeOf is the size of a file; 0 if it does not exist.
 func sizeOf(root *os.Root, path string) (int64, error) {
 	info, err := root.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -102,8 +102,8 @@ func (x *excerpter) path(stream int) string {
 	return outPath(x.process.Host, x.process.Name)
 }
 
-// scan finds the ends of the output. What is left of a stream when the times are
-// over is one more piece.
+// scan finds the ends of the output. The rest of a stream after the end of the times is one
+// more piece.
 func (x *excerpter) scan() {
 	last := x.scanTimes()
 	for stream := range x.sizes {
@@ -177,7 +177,7 @@ func (x *excerpter) lines(pieces []piece) ([]ExcerptLine, error) {
 	return lines, nil
 }
 
-// cutLines appends the lines that end in data; open is the one that doesn't yet.
+// cutLines appends the lines that end in data; open is the unfinished one.
 func cutLines(lines []ExcerptLine, open *ExcerptLine, p piece, data []byte) []ExcerptLine {
 	at := time.Time{}
 	if p.at != 0 {
@@ -257,7 +257,7 @@ func (e *ends) shorten() {
 		e.inTail -= drop
 		e.skipped += drop
 		if first.size == 0 {
-			e.tail = e.tail[1:] // append moves what is left once in a while
+			e.tail = e.tail[1:] // append reallocates the rest from time to time
 		}
 	}
 }

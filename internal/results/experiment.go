@@ -23,20 +23,20 @@ const ExperimentFile = "experiment.json"
 // LatestLink is the name of the link to the newest experiment of a name.
 const LatestLink = "latest"
 
-// timeLayout names the directory of an experiment. It has no colon, which rsync
-// and scp would take for the end of a host's name.
+// timeLayout names the directory of an experiment. It has no colon, which rsync and scp would
+// take as the end of a host name.
 const timeLayout = "2006-01-02T15-04-05Z"
 
-// Meta is what [Create] is told of an experiment.
+// Meta describes an experiment for [Create].
 type Meta struct {
 	Name    string
 	Time    time.Time // when it began; zero means now
-	File    string    // path of the file as the person gave it, "-" for standard input
+	File    string    // path of the file as it was given, "-" for standard input
 	Format  string    // "json" or "yaml"
 	Source  []byte    // the file as it was
 	Version string    // of this program
-	// Path is where the file is, from the root on; empty for standard input, and in
-	// an experiment of before it was kept. Directory is that in which publish ran.
+	// Path is the absolute path of the file; empty for standard input, and in experiments of
+	// older versions. Directory is where publish ran.
 	Path      string
 	Directory string
 }
@@ -46,17 +46,17 @@ type document struct {
 	Name      string    `json:"name"`
 	CreatedAt time.Time `json:"created_at"`
 	File      string    `json:"file"`
-	Path      string    `json:"path,omitempty"` // from the root on
+	Path      string    `json:"path,omitempty"` // absolute
 	Directory string    `json:"directory,omitempty"`
 	Format    string    `json:"format"`
 	SHA256    string    `json:"sha256"` // of the source, hexadecimal
 	Versions  versions  `json:"versions"`
-	// Source is the file as it was; SourceBase64 takes its place where it
-	// is not UTF-8, which JSON can't carry.
+	// Source is the file as it was; SourceBase64 replaces it if it is not UTF-8, which JSON
+	// can't hold.
 	Source       string `json:"source,omitempty"`
 	SourceBase64 string `json:"source_base64,omitempty"`
-	// Sources are all versions of the file that were run, the latest last. All else
-	// is of the first of them.
+	// Sources are all versions of the file that were run, the latest last. All other fields are
+	// about the first of them.
 	Sources []sourceEntry `json:"sources,omitempty"`
 }
 
@@ -78,10 +78,9 @@ type Experiment struct {
 	tabled []tabled // the runs in them
 }
 
-// Create makes the directory <root>/<name>/<time> with experiment.json in it
-// and moves the link <root>/<name>/latest there. The directory is always a new
-// one: a second experiment in the same second gets a number. On a file system
-// without links there is no latest.
+// Create makes the directory <root>/<name>/<time> with experiment.json in it, and points the
+// link <root>/<name>/latest to it. The directory is always new: a second experiment in the same
+// second gets a number. On a file system without links there is no latest.
 func Create(root string, meta Meta) (*Experiment, error) {
 	if meta.Time.IsZero() {
 		meta.Time = time.Now()
@@ -145,7 +144,7 @@ func versionsOf(downbeat string) versions {
 	return versions{Downbeat: downbeat, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 }
 
-// write puts experiment.json into the directory of its experiment.
+// write writes experiment.json into the directory of the experiment.
 func (d *document) write(dir string) error {
 	data, err := marshal(d, " ")
 	if err != nil {
@@ -157,8 +156,8 @@ func (d *document) write(dir string) error {
 	return nil
 }
 
-// mkdirUnique makes the directory name in parent, or, where that is taken,
-// name with separator and the first free number from 2 on.
+// mkdirUnique makes the directory name in parent or, if that exists, name with separator and
+// the first free number from 2 on.
 func mkdirUnique(parent, name, separator string) (string, error) {
 	dir := filepath.Join(parent, name)
 	for n := 2; ; n++ {
@@ -170,8 +169,8 @@ func mkdirUnique(parent, name, separator string) (string, error) {
 	}
 }
 
-// moveLatest makes the link latest in parent point to target. The link is made
-// beside its place and renamed into it, so that there is one at any moment.
+// moveLatest makes the link latest in parent point to target. It makes a new link and renames
+// it, so that there is a link at any moment.
 func moveLatest(parent, target string) error {
 	latest := filepath.Join(parent, LatestLink)
 	temp := filepath.Join(parent, "."+LatestLink+"."+target)
@@ -184,13 +183,13 @@ func moveLatest(parent, target string) error {
 	}
 	if err := os.Rename(temp, latest); err != nil {
 		_ = os.Remove(temp)
-		return fmt.Errorf("link %s to %s: %w; remove what is in its place", latest, target, err)
+		return fmt.Errorf("link %s to %s: %w; remove the file that is in its place", latest, target, err)
 	}
 	return nil
 }
 
-// marshal gives JSON for people and programs: with <, > and & as they are, which
-// commands are full of.
+// marshal makes JSON for people and programs: without escaping <, > and &, which are common in
+// commands.
 func marshal(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -200,8 +199,8 @@ func marshal(v any, indent string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// writeAtomically puts a file into dir that is either whole or not there, also
-// after a power failure.
+// writeAtomically writes a file into dir that is either whole or absent, even after a power
+// failure.
 func writeAtomically(dir, name string, data []byte) error {
 	temp := filepath.Join(dir, "."+name+".tmp")
 	f, err := os.Create(temp)
@@ -225,7 +224,7 @@ func writeAtomically(dir, name string, data []byte) error {
 	return syncDir(dir)
 }
 
-// syncDir makes a rename in dir last. Some file systems can't, and need not.
+// syncDir makes a rename in dir durable. Some file systems can't do that, and need not.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -11,21 +11,20 @@ import (
 )
 
 const (
-	// writeSize is from how many bytes on a buffer goes to its file.
+	// writeSize is how full a buffer gets before it is written to its file.
 	writeSize = 64 << 10
 	// maxBuffered bounds the memory of all buffers of a run, in bytes.
 	maxBuffered = 8 << 20
 	// keepBuffer is the largest buffer that an empty file keeps when memory is short.
 	keepBuffer = 4 << 10
-	// maxOpen bounds the files that a run holds open. Hundreds of processes
-	// have three files each, and opening one again costs microseconds; but
-	// opening one for each write would be slow on network file systems.
+	// maxOpen bounds the files that a run holds open. Hundreds of processes have three files
+	// each, and opening one again takes microseconds; but opening one for each write would be
+	// slow on network file systems.
 	maxOpen = 256
 )
 
-// files are the files that a run appends to, with their buffers. At most
-// maxOpen of them are open; the one that was not written to for longest is
-// closed first.
+// files are the files that a run appends to, with their buffers. At most maxOpen of them are
+// open; the least recently written one is closed first.
 type files struct {
 	open     func(path string) (io.WriteCloser, error)
 	dir      string
@@ -33,7 +32,7 @@ type files struct {
 	buffered int        // capacity of all buffers in bytes
 }
 
-// A file is one of them. It comes into being with its first bytes.
+// A file is one of them. It is created with its first bytes.
 type file struct {
 	path    string
 	buf     []byte
@@ -155,7 +154,7 @@ func (fs *files) close() error {
 	return first
 }
 
-// explain says which file it was and, for what a person can change, what to do.
+// explain says which file it was and, if the user can do something about the error, what.
 func (fs *files) explain(op string, f *file, err error) error {
 	if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 		err = pathErr.Err
@@ -163,7 +162,7 @@ func (fs *files) explain(op string, f *file, err error) error {
 	return advise(fmt.Errorf("%s %s: %w", op, filepath.Join(fs.dir, f.path), err))
 }
 
-// advise adds to an error what to do about it, where that is known.
+// advise adds to an error what to do about it, if that is known.
 func advise(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -12,13 +12,12 @@ import (
 	"strings"
 )
 
-// Logs gives the lines that the filter takes: run after run, and within a run in
-// the order of time, those of one stream in the order in which they were
-// written. Memory is bounded by the number of streams and the longest line.
+// Logs yields the lines that pass the filter: run after run, within a run in the order of time,
+// and those of one stream in the order in which they were written. Memory is bounded by the
+// number of streams and the longest line.
 //
-// An error doesn't end the sequence: it comes, with an empty Line, after all
-// lines of its run that could be read, and says what is missing, damaged, or
-// matched by nothing.
+// An error doesn't end the sequence: it comes, with an empty Line, after all readable lines of
+// its run, and says what is missing or damaged, or that nothing matched.
 func (r *Reader) Logs(f Filter) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		if err := f.check(); err != nil {
@@ -136,7 +135,7 @@ func (m *merge) open(f Filter) error {
 	return nil
 }
 
-// start takes a stream in if it has a line.
+// start adds a stream if it has a line.
 func (m *merge) start(s *stream) {
 	if s.next() {
 		m.streams = append(m.streams, s)
@@ -145,7 +144,7 @@ func (m *merge) start(s *stream) {
 	}
 }
 
-// blame notes what was wrong, once: both streams of a process share its times.
+// blame notes a problem, but only once: both streams of a process share its times.
 func (m *merge) blame(err error) {
 	if !slices.ContainsFunc(m.problems, func(p error) bool { return p.Error() == err.Error() }) {
 		m.problems = append(m.problems, err)
@@ -175,8 +174,8 @@ func (m *merge) compare(sources []source, f Filter) {
 	}
 }
 
-// stepSizes are the bytes that setups and teardowns wrote, by path. One that was
-// run again has gone on writing to the same files.
+// stepSizes are the bytes that setups and teardowns wrote, by path. A command that was run
+// again has appended to the same files.
 func stepSizes(rec Record, f Filter) map[string]uint64 {
 	all := map[string]uint64{}
 	for _, h := range rec.Hosts {
@@ -197,7 +196,7 @@ func (m *merge) compareSize(path string, sizes map[string]int64, recorded uint64
 	}
 }
 
-// each yields every line, then what was wrong; false if that is to be all.
+// each yields every line, and then the problems; it returns false if the caller wants no more.
 func (m *merge) each(yield func(Line, error) bool) bool {
 	for len(m.streams) > 0 {
 		s := m.streams[0]
@@ -222,7 +221,7 @@ func (m *merge) each(yield func(Line, error) bool) bool {
 	return yield(Line{}, fmt.Errorf("read logs of %s: %w", m.run, errors.Join(m.problems...)))
 }
 
-// RunName is the name of a run's directory, also where the path is ".".
+// RunName is the name of a run's directory, even if the path is ".".
 func RunName(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -247,7 +246,7 @@ func (m *merge) Less(i, j int) bool {
 	a, b := m.streams[i], m.streams[j]
 	switch {
 	case a.timed != b.timed:
-		return b.timed // what has no time comes first
+		return b.timed // streams without times come first
 	case a.at != b.at:
 		return a.at < b.at
 	case a.rank != b.rank:

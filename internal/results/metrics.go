@@ -9,7 +9,7 @@ import (
 // as NaN, which is null in run.json and an empty cell in the tables.
 type Metrics map[string]float64
 
-// MarshalJSON gives null for what no number of JSON's can stand for.
+// MarshalJSON writes null for values that JSON numbers can't represent.
 func (m Metrics) MarshalJSON() ([]byte, error) {
 	if m == nil {
 		return []byte("null"), nil
@@ -41,7 +41,7 @@ func (m *Metrics) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// metricCell gives a metric as run.json does, and nothing for one that was not found.
+// metricCell formats a metric as in run.json; it is empty for one that was not found.
 func metricCell(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return ""

@@ -8,16 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// Longest parts of paths in bytes: file systems allow 255, and room is left for
-// what is put behind a name.
+// Longest parts of paths in bytes: file systems allow 255, and some room is left for suffixes.
 const (
 	maxName  = 100
 	maxLabel = 200
 )
 
-// sanitize makes one path element out of text that a person chose: what could
-// trouble a file system, a shell or a terminal becomes '_'. Names that differ
-// may come out the same.
+// sanitize makes one path element of a text that a person chose: characters that could cause
+// problems in a file system, a shell or a terminal become '_'. Different names may become the
+// same.
 func sanitize(text, fallback string, limit int) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
@@ -40,9 +39,9 @@ func sanitize(text, fallback string, limit int) string {
 	return clean
 }
 
-// checkElement reports whether name, the name of a host or a process, can be
-// used as it is in a path. Such names were checked long before; this is the
-// last line of defence against writing outside the run's directory.
+// checkElement reports whether name, the name of a host or a process, can be used as it is in a
+// path. Such names were checked before; this is the last line of defence against writing
+// outside the run's directory.
 func checkElement(what, name string) error {
 	if name == "" || name == "." || name == ".." || len(name) > maxLabel || !utf8.ValidString(name) ||
 		strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\\x00") {
@@ -51,13 +50,13 @@ func checkElement(what, name string) error {
 	return nil
 }
 
-// files are the paths of one process, seen from the run's directory.
+// The paths of one process's files, relative to the run's directory.
 func outPath(host, process string) string   { return path.Join(host, process+".out") }
 func errPath(host, process string) string   { return path.Join(host, process+".err") }
 func timesPath(host, process string) string { return path.Join(host, process+".times") }
 
-// OutputPath is where the bytes that a process wrote to a stream lie, seen from
-// the run's directory.
+// OutputPath is the file with the bytes that a process wrote to a stream, relative to the run's
+// directory.
 func OutputPath(host, process string, stderr bool) string {
 	if stderr {
 		return errPath(host, process)

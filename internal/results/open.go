@@ -17,8 +17,8 @@ type Reader struct {
 	runs []string // directories, in order
 }
 
-// A Filter picks lines. Host and Process are patterns as in [path.Match]
-// ("server.*"); an empty one takes all.
+// A Filter selects lines. Host and Process are patterns as in [path.Match] ("server.*"); an
+// empty one matches everything.
 type Filter struct {
 	Host    string
 	Process string
@@ -30,16 +30,16 @@ type Line struct {
 	Host    string
 	Process string
 	Stderr  bool
-	// Time is when the worker read the end of the line, on the publisher's
-	// clock. It is zero for what an interrupted run left without a time.
+	// Time is when the worker read the end of the line, on the publisher's clock. It is zero
+	// for lines of an interrupted run without a known time.
 	Time time.Time
 	// Text is without the newline, and valid until the next line is asked for.
 	Text []byte
-	// NoNewline: the stream ended without one.
+	// NoNewline says that the stream ended without a newline.
 	NoNewline bool
 }
 
-// ErrNoRuns is what Open fails with in a directory that has none.
+// ErrNoRuns is the error of Open for a directory without runs.
 var ErrNoRuns = errors.New("no runs")
 
 // Open opens the directory of an experiment, of one of its runs, or the one
@@ -87,8 +87,8 @@ func findRuns(dir string) ([]string, error) {
 	return runs, nil
 }
 
-// isRun reports whether dir looks like a run's: it has a record, or, where the
-// run was interrupted, a host with output.
+// isRun reports whether dir looks like a run's: it has a record or, if the run was interrupted,
+// a host with output.
 func isRun(dir string) bool {
 	if exists(filepath.Join(dir, RecordFile)) {
 		return true

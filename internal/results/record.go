@@ -24,27 +24,26 @@ type Record struct {
 	Datapoint  int    `json:"datapoint"`  // from 1
 	Repetition int    `json:"repetition"` // from 1
 	Attempt    int    `json:"attempt"`    // from 1
-	// Definition is a hash of all that a run of the datapoint does; two with the
-	// same one measure the same.
+	// Definition is a hash of everything that a run of the datapoint does; runs with the same
+	// one measure the same.
 	Definition string `json:"definition"`
-	// Source is the SHA-256 of the experiment's file as it was for this run, by which
-	// it is kept under [SourcesDir]. Empty in a record of before that was done.
+	// Source is the SHA-256 of the experiment's file as it was for this run, by which it is
+	// kept under [SourcesDir]. It is empty in records of older versions.
 	Source string `json:"source,omitempty"`
 	// Parameters are the datapoint's values out of the matrix.
 	Parameters map[string]any `json:"parameters"`
 	Outcome    outcome.Run    `json:"outcome"`
-	// Reason is for people; empty where the run succeeded.
+	// Reason is for people; empty if the run succeeded.
 	Reason     string    `json:"reason"`
 	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
 	ReleasedAt time.Time `json:"released_at,omitzero"`
 	EndedAt    time.Time `json:"ended_at,omitzero"`
-	// StartSkewUS is the time between the first and the last start of a
-	// process in microseconds, StopSkewUS that between the first and the
-	// last host's TERM. StopExitUS is the time between the first host's TERM and
-	// the last exit after it. StartErrorUS, StopErrorUS and StopExitErrorUS bound
-	// how wrong these can be, by what was known of the clocks at those times: 0
-	// where there was no start, stop or exit. ClockErrorUS is the largest of the
-	// hosts'.
+	// StartSkewUS is the time between the first and the last start of a process in
+	// microseconds, StopSkewUS that between the first and the last host's TERM. StopExitUS is
+	// the time between the first host's TERM and the last exit after it. StartErrorUS,
+	// StopErrorUS and StopExitErrorUS are the bounds of their errors, by what was known about
+	// the clocks at those times: 0 if there was no start, stop or exit. ClockErrorUS is the
+	// largest of the hosts'.
 	StartSkewUS     int64   `json:"start_skew_us"`
 	StartErrorUS    int64   `json:"start_error_us"`
 	StopSkewUS      int64   `json:"stop_skew_us"`
@@ -57,25 +56,25 @@ type Record struct {
 	// people, why a metric found nothing or what it had to leave out.
 	Units       map[string]string `json:"units,omitempty"`
 	MetricNotes map[string]string `json:"metric_notes,omitempty"`
-	// MetricsOf says of each metric what its value rests on.
+	// MetricsOf says what the value of each metric is based on.
 	MetricsOf map[string]MetricBasis `json:"metrics_of,omitempty"`
-	// Judged says by what the metrics were taken and the run was judged.
+	// Judged says by which definitions the run was judged.
 	Judged *Judgement `json:"judged,omitempty"`
-	// Unmatched are the patterns of collect that picked no file on any host for
-	// which they were given; of a run that was released.
+	// Unmatched are the patterns of collect that matched no file on any of their hosts, if the
+	// run was released.
 	Unmatched []string        `json:"unmatched,omitempty"`
 	Hosts     []HostRecord    `json:"hosts"`
 	Processes []ProcessRecord `json:"processes"`
 }
 
-// A MetricBasis is what the value of a metric rests on.
+// A MetricBasis says what the value of a metric is based on.
 type MetricBasis struct {
 	// Values are the processes, or files, that have a value, of those Expected.
 	Values   int `json:"values"`
 	Expected int `json:"expected"`
 	// Lacking says why the first few of the others have none.
 	Lacking []string `json:"lacking,omitempty"`
-	// Lost: what it was to be taken from is not in the results any more.
+	// Lost says that its sources are not in the results any more.
 	Lost bool `json:"lost,omitempty"`
 	// Definition is a hash of what the file said of the metric when it was taken.
 	Definition string `json:"definition"`
@@ -85,14 +84,14 @@ type MetricBasis struct {
 type Judgement struct {
 	// Definition is a hash of all of them.
 	Definition string `json:"definition"`
-	// Unmet are the reasons for which a run that ended well has failed all the same.
+	// Unmet are the reasons why a run that ended well has failed nevertheless.
 	Unmet []string `json:"unmet,omitempty"`
-	// AnewAt is when the run was judged again, from what is stored, since the
-	// definition had changed. Zero: it is as it was judged when it ended.
+	// AnewAt is when the run was judged again, from the stored results, because the definition
+	// had changed. It is zero if the judgement is that of the end of the run.
 	AnewAt time.Time `json:"anew_at,omitzero"`
-	// Source is the file by which that was done, as in a [Record].
+	// Source is the version of the file for that, as in a [Record].
 	Source string `json:"source,omitempty"`
-	// Before is how the run had been judged, where it was otherwise.
+	// Before is the previous judgement, if it was different.
 	Before *Verdict `json:"before,omitempty"`
 }
 
@@ -102,18 +101,18 @@ type Verdict struct {
 	Reason  string      `json:"reason"`
 }
 
-// StartBoundUS is by how much StartSkewUS may be wrong, in microseconds. Records of
-// an earlier version know the error of the clocks alone.
+// StartBoundUS is by how much StartSkewUS may be wrong, in microseconds. Records of older
+// versions have only the error of the clocks.
 func (r *Record) StartBoundUS() int64 { return cmp.Or(r.StartErrorUS, r.ClockErrorUS) }
 
-// StopBoundUS is the same of StopSkewUS.
+// StopBoundUS is the same for StopSkewUS.
 func (r *Record) StopBoundUS() int64 { return cmp.Or(r.StopErrorUS, r.ClockErrorUS) }
 
-// StopExitBoundUS is the same of StopExitUS.
+// StopExitBoundUS is the same for StopExitUS.
 func (r *Record) StopExitBoundUS() int64 { return cmp.Or(r.StopExitErrorUS, r.ClockErrorUS) }
 
-// Stopped reports whether any host was told to stop what still ran: else there
-// was no stop that StopSkewUS and StopExitUS could be of.
+// Stopped reports whether any host was told to stop its processes. Otherwise StopSkewUS and
+// StopExitUS mean nothing.
 func (r *Record) Stopped() bool {
 	return slices.ContainsFunc(r.Hosts, func(h HostRecord) bool { return !h.StoppedAt.IsZero() })
 }
@@ -123,8 +122,8 @@ type HostRecord struct {
 	Host    string       `json:"host"`
 	Outcome outcome.Host `json:"outcome"`
 	Reason  string       `json:"reason"`
-	// Hold says how the processes were held until the release: "ptrace",
-	// "none", or empty where it never came to that.
+	// Hold says how the processes were held until the release: "ptrace", "none", or empty if
+	// nothing was prepared.
 	Hold string `json:"hold"`
 	// ClockOffsetUS is the host's clock minus the publisher's when the run
 	// ended, and ClockErrorUS its error bound, both in microseconds.
@@ -142,9 +141,9 @@ type HostRecord struct {
 	// Swept counts the descendants that had to be killed outside their
 	// process groups.
 	Swept int `json:"swept"`
-	// Left are the processes of the run that could not be ended, and Unseen is why it
-	// isn't known whether there are any. Notes say what else is left on the host,
-	// such as a directory that can't be removed, or was odd.
+	// Left are the processes of the run that could not be ended, and Unseen is why it isn't
+	// known whether there are any. Notes say what else is left on the host, such as a directory
+	// that can't be removed, or was unusual.
 	Left   []LeftProcess `json:"left,omitempty"`
 	Unseen string        `json:"unseen,omitempty"`
 	Notes  []string      `json:"notes,omitempty"`
@@ -153,18 +152,18 @@ type HostRecord struct {
 	// had its setup and teardown more than once.
 	Setup    []StepRecord `json:"setup"`
 	Teardown []StepRecord `json:"teardown"`
-	// Shipped are the files that were put into the run's directory before, the
-	// first [MaxShipped] of them.
+	// Shipped are the files that were put into the run's directory beforehand, the first
+	// [MaxShipped] of them.
 	Shipped []ShippedFile `json:"shipped"`
-	// Files are the paths of what was collected, below <host>/files; Collected
-	// says more of each, and Missing what should have been.
+	// Files are the paths of the collected files, below <host>/files; Collected describes each
+	// of them, and Missing those that should have been collected.
 	Files     []string      `json:"files"`
 	Collected []FileRecord  `json:"collected"`
 	Missing   []MissingFile `json:"missing"`
 }
 
-// A LeftProcess is one that could not be ended: it hangs in the kernel, say, or is
-// another user's.
+// A LeftProcess is one that could not be ended, for example because it hangs in the kernel or
+// belongs to another user.
 type LeftProcess struct {
 	PID     int    `json:"pid"`
 	Command string `json:"command"`
@@ -177,8 +176,8 @@ type LineError struct {
 	ErrorUS int64     `json:"error_us"`
 }
 
-// LineErrorUS is by how much the time of one of the host's lines may be wrong, in
-// microseconds; 0 where that is not known.
+// LineErrorUS is by how much the time of one of the host's lines may be wrong, in microseconds;
+// 0 if that is not known.
 func (h *HostRecord) LineErrorUS(at time.Time) int64 {
 	for _, e := range slices.Backward(h.LineErrors) {
 		if !at.Before(e.From) {
@@ -198,19 +197,19 @@ type ShippedFile struct {
 	SHA256 string `json:"sha256"` // hexadecimal
 }
 
-// A CommandRecord is what a command did when it was run once, whatever phase of the
-// run it belongs to.
+// A CommandRecord describes one execution of a command, whatever phase of the run it belongs
+// to.
 type CommandRecord struct {
 	Argv    []string        `json:"argv"`
 	Outcome outcome.Command `json:"outcome"`
 	Reason  string          `json:"reason"`
-	// ExitCode is -1 where there is none: ended by Signal, lost, not started.
+	// ExitCode is -1 if there is none: ended by Signal, lost, not started.
 	ExitCode  int       `json:"exit_code"`
 	Signal    string    `json:"signal"` // such as "SIGKILL", or empty
 	StartedAt time.Time `json:"started_at,omitzero"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
-	// StartedErrorUS and EndedErrorUS are the error bounds of these times, as
-	// they held when each was reported.
+	// StartedErrorUS and EndedErrorUS are the error bounds of these times, by what was known
+	// when each was reported.
 	StartedErrorUS int64 `json:"started_error_us,omitzero"`
 	EndedErrorUS   int64 `json:"ended_error_us,omitzero"`
 	// UserUS and SystemUS are CPU time in microseconds.
@@ -256,14 +255,14 @@ func ReadRecord(dir string) (Record, error) {
 	if err := json.Unmarshal(data, &rec); err != nil {
 		return Record{}, fmt.Errorf("read record: %s: %w", path, err)
 	}
-	if rec.Source == "" { // when attempts were counted anew by each resume
+	if rec.Source == "" { // of a version in which each resume counted attempts from 1
 		rec.Attempt = max(rec.Attempt, attemptOf(filepath.Base(dir)))
 	}
 	return rec, nil
 }
 
-// Normal gives the record as it goes into the file: lists and maps that are
-// empty rather than null, so that scripts can walk them, and times in UTC.
+// Normal returns the record as it goes into the file: with empty lists and maps instead of
+// null, so that scripts can iterate over them, and times in UTC.
 func (r Record) Normal() Record {
 	if r.Parameters == nil {
 		r.Parameters = map[string]any{}
@@ -308,8 +307,8 @@ func (c CommandRecord) normal() CommandRecord {
 	return c
 }
 
-// utc is the time as JSON can hold it: one that is out of its range, as only a
-// broken clock shows it, is left out like one that was never reached.
+// utc is the time for JSON: one out of its range, which only a broken clock shows, is left out
+// like one that was never reached.
 func utc(t time.Time) time.Time {
 	if t = t.UTC(); t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
 		return time.Time{}

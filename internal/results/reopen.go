@@ -13,10 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reopen opens the directory of an experiment to add runs to it, and gives what
-// [Create] was told of it and the records of its complete runs, in the order in
-// which they ended. A run that was broken off stays beside them as it is. The
-// tables are written anew from the records.
+// Reopen opens the directory of an experiment to add runs to it. It returns the experiment's
+// Meta and the records of its complete runs, in the order in which they ended. Interrupted runs
+// stay as they are. The tables are rewritten from the records.
 func Reopen(dir string) (*Experiment, Meta, []Record, error) {
 	dir = Locate(dir)
 	meta, err := ReadMeta(dir)
@@ -35,8 +34,8 @@ func Reopen(dir string) (*Experiment, Meta, []Record, error) {
 	return e, meta, records, nil
 }
 
-// Locate is the directory of an experiment that dir stands for: dir itself, or the
-// latest one below it, without links on the way: latest may move on meanwhile.
+// Locate is the directory of the experiment that dir stands for: dir itself, or the latest one
+// below it. Links are resolved, because latest may change meanwhile.
 func Locate(dir string) string {
 	if exists(filepath.Join(dir, LatestLink, ExperimentFile)) {
 		dir = filepath.Join(dir, LatestLink)
@@ -47,8 +46,8 @@ func Locate(dir string) string {
 	return dir
 }
 
-// ReadMeta gives what [Create] was told of the experiment in dir; of its file, what
-// [Experiment.Use] was told last.
+// ReadMeta returns the Meta of the experiment in dir; about its file, what [Experiment.Use] was
+// told last.
 func ReadMeta(dir string) (Meta, error) {
 	d, err := readDocument(dir)
 	if err != nil {
@@ -85,7 +84,7 @@ func readDocument(dir string) (*document, error) {
 	return &d, nil
 }
 
-// meta is what the document says of the first version of the file.
+// meta is what the document says about the first version of the file.
 func (d *document) meta() (Meta, error) {
 	source := []byte(d.Source)
 	if d.SourceBase64 != "" {
@@ -100,8 +99,8 @@ func (d *document) meta() (Meta, error) {
 	}, nil
 }
 
-// retabulate makes the tables anew: a program that was killed between a run's
-// rows and its record has left rows that belong to no run.
+// retabulate rewrites the tables: a program that was killed between writing a run's rows and
+// its record has left rows without a run.
 func (e *Experiment) retabulate() ([]Record, error) {
 	runs, err := findRuns(e.dir)
 	if err != nil {
@@ -129,23 +128,23 @@ func (e *Experiment) retabulate() ([]Record, error) {
 	}
 	for _, name := range []string{DatapointsFile, ProcessesFile} {
 		if err := os.Remove(filepath.Join(e.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("write the tables anew: %w", err)
+			return nil, fmt.Errorf("rewrite the tables: %w", err)
 		}
 	}
 	for i, superseded := range Supersede(records) {
 		err := e.enter(tabled{brief(records[i]), place{all[i].directory, superseded}}, records[i])
 		if err != nil {
-			return nil, advise(fmt.Errorf("write the tables anew: %w", err))
+			return nil, advise(fmt.Errorf("rewrite the tables: %w", err))
 		}
 	}
 	return records, nil
 }
 
-// ErrInUse is what Reopen fails with while another program adds to the experiment.
+// ErrInUse is the error of Reopen while another program adds to the experiment.
 var ErrInUse = errors.New("another publish is running this experiment")
 
-// acquire keeps other programs from adding runs until Close, or the end of this
-// program. Some network file systems have no locks; there it is not kept.
+// acquire keeps other programs from adding runs until Close, or the end of this program. On
+// network file systems without locks it has no effect.
 func (e *Experiment) acquire() error {
 	d, err := os.Open(e.dir)
 	if err != nil {

@@ -6,11 +6,10 @@ import (
 	"io/fs"
 )
 
-// Revise has change look at the record of each complete run, in the order of their
-// directories' names, and writes those anew that it reports to have changed: each
-// whole or not at all. Then it makes the tables anew, and gives the records as
-// [Reopen] does. What an error or the end of the program leaves undone can be done by
-// another Revise.
+// Revise calls change for the record of each complete run, in the order of their directories'
+// names, and rewrites the records that it reports as changed, each atomically. Then it rewrites
+// the tables, and returns the records as [Reopen] does. If an error or the end of the program
+// interrupts it, another Revise completes the work.
 func (e *Experiment) Revise(change func(dir string, rec *Record) (bool, error)) ([]Record, error) {
 	runs, err := findRuns(e.dir)
 	if err != nil {
@@ -30,7 +29,7 @@ func (e *Experiment) Revise(change func(dir string, rec *Record) (bool, error)) 
 func revise(dir string, change func(dir string, rec *Record) (bool, error)) error {
 	rec, err := ReadRecord(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it was broken off
+		return nil // it was interrupted
 	}
 	if err != nil {
 		return err
@@ -41,10 +40,10 @@ func revise(dir string, change func(dir string, rec *Record) (bool, error)) erro
 	}
 	data, err := marshal(rec.Normal(), " ")
 	if err != nil {
-		return fmt.Errorf("write the record of %s anew: %w", dir, err)
+		return fmt.Errorf("rewrite the record of %s: %w", dir, err)
 	}
 	if err := writeAtomically(dir, RecordFile, data); err != nil {
-		return advise(fmt.Errorf("write the record of %s anew: %w", dir, err))
+		return advise(fmt.Errorf("rewrite the record of %s: %w", dir, err))
 	}
 	return nil
 }

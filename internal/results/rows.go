@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The fields of run.json that are columns: those that name the run begin each
-// row of both tables.
+// The fields of run.json that are columns. Those that identify the run come first in both
+// tables.
 var (
 	runFields       = []string{"run", "experiment", "datapoint", "repetition", "attempt"}
 	datapointFields = []string{
@@ -23,20 +23,20 @@ var (
 // supersededField is the one column that may change after its row was written.
 const supersededField = "superseded"
 
-// A place is what a row says of a run that its record doesn't.
+// A place is what a row says about a run that is not in its record.
 type place struct {
 	directory  string // of the run, in the experiment's
 	superseded bool
 }
 
-// set gives the cells of fields, in the order of names.
+// set sets the cells of fields, in the order of names.
 func (r row) set(names []string, values ...string) {
 	for i, name := range names {
 		r[column{fieldColumn, name}] = values[i]
 	}
 }
 
-// runRow begins a row with what names the run.
+// runRow starts a row with the fields that identify the run.
 func runRow(rec Record) row {
 	r := row{}
 	r.set(runFields, rec.Run, rec.Experiment,
@@ -86,14 +86,14 @@ func processRows(rec Record, at place) []row {
 	return rows
 }
 
-// secondsCell gives a duration in seconds, to the microsecond.
+// secondsCell formats a duration in seconds, to the microsecond.
 func secondsCell(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 
 func intCell(n int64) string    { return strconv.FormatInt(n, 10) }
 func countCell(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// boundCell gives an error bound, and nothing where there was nothing to bound or,
-// in results of an earlier version, the bound is not known.
+// boundCell formats an error bound; it is empty if there was nothing to bound or, in results of
+// older versions, the bound is not known.
 func boundCell(us int64) string {
 	if us == 0 {
 		return ""
@@ -101,7 +101,7 @@ func boundCell(us int64) string {
 	return intCell(us)
 }
 
-// timeCell gives a time as run.json does, and nothing for one that never came.
+// timeCell formats a time as in run.json; it is empty for one that was never reached.
 func timeCell(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -14,11 +14,9 @@ type Process struct {
 	Name string
 }
 
-// A Run is the directory of one run while it is being written. Its methods must
-// not be called concurrently; different runs are independent.
-//
-// The first error of a file is final: every later Output and Flush, and Finish,
-// return it again, so that a run with a gap never becomes complete.
+// A Run is the directory of one run while it is being written. Its methods must not be called
+// concurrently; different runs are independent. The first error of a file is final: every later
+// Output, Flush and Finish returns it again, so that a run with a gap never becomes complete.
 type Run struct {
 	experiment *Experiment
 	dir        string
@@ -55,10 +53,10 @@ func (e *Experiment) NewRun(label string, processes []Process) (*Run, error) {
 	return r, nil
 }
 
-// ReserveRun makes the directory of one run: label (such as "0001" or
-// "0001-clients=4") or, where there is a run of that datapoint already,
-// "0001.attempt2" and so on: see [Run.Attempt]. It has no files yet: making them takes its time on a
-// file system far away, in which a run can already be on its way.
+// ReserveRun makes the directory of one run: label (such as "0001" or "0001-clients=4") or,
+// where there is a run of that datapoint already, "0001.attempt2" and so on: see [Run.Attempt].
+// It has no files yet: creating them takes time on a remote file system, during which the run
+// can already be prepared.
 func (e *Experiment) ReserveRun(label string, processes []Process) (*Run, error) {
 	if err := checkProcesses(processes); err != nil {
 		return nil, fmt.Errorf("create run in %s: %w", e.dir, err)
@@ -82,10 +80,9 @@ func (e *Experiment) ReserveRun(label string, processes []Process) (*Run, error)
 	return r, nil
 }
 
-// CreateFiles makes an empty .out for each process, so that a script finds the
-// file even if nothing is ever printed; .err and .times are made by the first
-// byte. It comes before the first Output; when they are there already, it does
-// nothing.
+// CreateFiles makes an empty .out for each process, so that scripts find the file even if
+// nothing is printed; .err and .times are created with their first byte. It must be called
+// before the first Output; a second call does nothing.
 func (r *Run) CreateFiles() error {
 	if r.created || r.err != nil {
 		return r.err
@@ -112,7 +109,7 @@ func checkProcesses(processes []Process) error {
 			return err
 		}
 		if p.Host == RecordFile {
-			return fmt.Errorf("%q can't be the name of a host: a file of the results has it", p.Host)
+			return fmt.Errorf("%q can't be the name of a host: a file of the results has that name", p.Host)
 		}
 		if seen[p] {
 			return fmt.Errorf("process %s occurs twice on host %s", p.Name, p.Host)
@@ -134,7 +131,7 @@ func (r *Run) createOutputs() error {
 		out := r.processes[i].out.path
 		f, err := r.root.OpenFile(out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("%s is there already: this file system takes names that differ only in case for the same", out)
+			return fmt.Errorf("%s exists already: this file system ignores case", out)
 		}
 		if err != nil {
 			return err
@@ -146,11 +143,11 @@ func (r *Run) createOutputs() error {
 	return nil
 }
 
-// Output appends what was read at once from a stream of a process (an index into
-// the processes given to [Experiment.NewRun]). at is the time of that read on the
-// publisher's clock; it becomes the time of all lines that end in data, which is
-// not kept after the call. Bytes are buffered, in bounded memory, until Flush or
-// until there are enough of them; so an error may concern an earlier call.
+// Output appends the data of one read from a stream of a process (an index into the processes
+// given to [Experiment.NewRun]). at is the time of the read on the publisher's clock, and
+// becomes the time of all lines that end in data. data is not kept after the call. Bytes are
+// buffered, in bounded memory, until Flush or until there are enough of them; so an error may
+// be about an earlier call.
 func (r *Run) Output(process int, stderr bool, at time.Time, data []byte) error {
 	if err := r.usable(); err != nil {
 		return err
@@ -170,8 +167,8 @@ func (r *Run) Output(process int, stderr bool, at time.Time, data []byte) error 
 	return r.err
 }
 
-// write hands bytes and their time to the buffers. A file's times must never
-// be on disk before its bytes, so bytes that fill the times' buffer go first.
+// write puts bytes and their time into the buffers. A file's times must never be on disk before
+// its bytes, so when the times' buffer is full, the bytes are written first.
 func (r *Run) write(p *processFiles, f *file, at time.Time, stderr bool, data []byte) error {
 	if err := r.files.append(f, data); err != nil {
 		return err
@@ -186,8 +183,8 @@ func (r *Run) write(p *processFiles, f *file, at time.Time, stderr bool, data []
 	return nil
 }
 
-// Flush returns once everything given to Output is in the files: it survives
-// the end of this process from then on.
+// Flush returns once everything given to Output is in the files, where it survives the end of
+// this process.
 func (r *Run) Flush() error {
 	if err := r.usable(); err != nil {
 		return err
@@ -214,9 +211,8 @@ func (r *Run) flushProcess(p *processFiles) error {
 	return nil
 }
 
-// Finish flushes and closes the files, adds the run to the experiment's tables,
-// and then writes run.json, whole or not at all. After an error the run is
-// closed and stays incomplete.
+// Finish flushes and closes the files, adds the run to the experiment's tables, and then writes
+// run.json atomically. After an error the run is closed and stays incomplete.
 func (r *Run) Finish(rec Record) error {
 	err := r.usable()
 	if err == nil {
@@ -242,8 +238,8 @@ func (r *Run) Finish(rec Record) error {
 	return nil
 }
 
-// Abandon flushes and closes the files of a run that is not to be completed. It
-// does nothing after Finish, so it can be deferred.
+// Abandon flushes and closes the files of a run that will not be completed. After Finish it
+// does nothing, so it can be deferred.
 func (r *Run) Abandon() error {
 	if r.closed {
 		return nil
@@ -261,8 +257,7 @@ func (r *Run) Abandon() error {
 	return nil
 }
 
-// Discard closes the files of a run that was never to be, and removes its
-// directory.
+// Discard closes the files of a run that did not take place, and removes its directory.
 func (r *Run) Discard() error {
 	err := r.close()
 	if rerr := os.RemoveAll(r.dir); err == nil {

@@ -14,12 +14,12 @@ import (
 // each version that was run: <SHA-256>.json or <SHA-256>.yaml.
 const SourcesDir = "sources"
 
-// A sourceEntry is a version of the experiment's file in experiment.json, from the
-// time on from which it was run.
+// A sourceEntry is a version of the experiment's file in experiment.json, with the time from
+// which it was run.
 type sourceEntry struct {
 	Since  time.Time `json:"since"`
 	SHA256 string    `json:"sha256"`
-	// Kept is where it is kept, seen from the experiment's directory.
+	// Kept is where it is kept, relative to the experiment's directory.
 	Kept string `json:"kept"`
 	// File and Format are as in [Meta], Path and Directory too.
 	File      string   `json:"file"`
@@ -47,7 +47,7 @@ func newSourceEntry(meta Meta) sourceEntry {
 	}
 }
 
-// keep puts a source where its entry says.
+// keep writes a source to the place in its entry.
 func (s sourceEntry) keep(dir string, source []byte) error {
 	if err := os.Mkdir(filepath.Join(dir, SourcesDir), 0o777); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -55,7 +55,7 @@ func (s sourceEntry) keep(dir string, source []byte) error {
 	return writeAtomically(filepath.Join(dir, SourcesDir), filepath.Base(s.Kept), source)
 }
 
-// read gives the source that an entry is of.
+// read reads the source of an entry.
 func (s sourceEntry) read(dir string) ([]byte, error) {
 	path := filepath.Join(dir, SourcesDir, filepath.Base(s.Kept))
 	data, err := os.ReadFile(path)
@@ -68,8 +68,8 @@ func (s sourceEntry) read(dir string) ([]byte, error) {
 	return data, nil
 }
 
-// Use notes that the next runs are made of this version of the file, and keeps it.
-// The time of meta is when that begins; zero means now.
+// Use notes that the next runs use this version of the file, and keeps it. The time in meta is
+// when that starts; zero means now.
 func (e *Experiment) Use(meta Meta) error {
 	if meta.Time.IsZero() {
 		meta.Time = time.Now()
@@ -101,7 +101,7 @@ func (s sourceEntry) same(other sourceEntry) bool {
 	return s == other
 }
 
-// adopt keeps the only source that there was, as [Create] does now.
+// adopt keeps the only source of an old experiment, as [Create] does now.
 func (d *document) adopt(dir string) error {
 	first, err := d.meta()
 	if err != nil {

@@ -17,9 +17,8 @@ const (
 	timesSize  = 2 << 10
 )
 
-// A stream walks the lines of a source together with their times. It holds no
-// file open between reads: a run may have more streams than a program may
-// have files.
+// A stream iterates over the lines of a source and their times. It holds no file open between
+// reads: a run may have more streams than a program may have open files.
 type stream struct {
 	source
 	root  *os.Root
@@ -39,7 +38,7 @@ type stream struct {
 	timed bool  // there was a segment
 	over  bool  // no more segments
 
-	problem error // the first thing that was wrong; lines may follow all the same
+	problem error // the first problem; more lines may follow
 }
 
 func newStream(root *os.Root, s source, whole bool, long *[]byte) *stream {
@@ -56,7 +55,7 @@ func (s *stream) next() bool {
 	}
 	newline, err := s.findEnd()
 	if err != nil {
-		// What can't be read has no more lines; the others go on.
+		// This stream has no more lines; the others go on.
 		s.blame(err)
 		return false
 	}
@@ -115,10 +114,10 @@ func (s *stream) unreadable(offset int64, err error) error {
 	return fmt.Errorf("%s: read at offset %d: %w", s.full(s.path), offset, err)
 }
 
-// full is a path as a person can use it.
+// full is the whole path, for messages.
 func (s *stream) full(path string) string { return filepath.Join(s.root.Name(), path) }
 
-// line gives the line that next moved to.
+// line returns the line that next moved to.
 func (s *stream) line(run string) (Line, error) {
 	text, err := s.text()
 	l := Line{
@@ -172,8 +171,8 @@ func (s *stream) advance(upTo int64) {
 	}
 }
 
-// judgeTimes says what the end of the times means. In a run that was
-// interrupted they may end anywhere.
+// judgeTimes decides whether the end of the times is a problem. In an interrupted run they may
+// end anywhere.
 func (s *stream) judgeTimes(err error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):

@@ -15,7 +15,7 @@ type tabled struct {
 	place
 }
 
-// brief is what of a record decides which runs it supersedes.
+// brief is the part of a record that decides which runs it supersedes.
 func brief(rec Record) Record {
 	return Record{
 		Run: rec.Run, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
@@ -23,10 +23,9 @@ func brief(rec Record) Record {
 	}
 }
 
-// Supersede tells of runs, in the order in which they were made, which of them a
-// later one of the same datapoint has superseded. What is left has one run at most
-// for each datapoint that counts, unless nothing of it ever succeeded: then it is
-// the last.
+// Supersede says which of the runs, in the order in which they were made, a later one of the
+// same datapoint has superseded. The others include at most one run for each datapoint: one
+// that succeeded or, if none did, the last.
 func Supersede(runs []Record) []bool {
 	superseded := make([]bool, len(runs))
 	last := make(map[string][]int) // runs that are not superseded yet, by datapoint
@@ -40,10 +39,10 @@ func Supersede(runs []Record) []bool {
 	return superseded
 }
 
-// supersedes reports whether a run takes the place of an earlier one. Whatever comes
-// after a run that did not succeed does. A success gives way to another one, and to
-// a run of something else that was really measured; but not to one that was
-// interrupted or refused, as the file may have been put back since.
+// supersedes reports whether a run replaces an earlier one. Any run replaces one that did not
+// succeed. A success is replaced by another success, and by a run of another definition that
+// really ran; but not by one that was interrupted or refused, because the file may have been
+// restored since.
 func supersedes(later, earlier Record) bool {
 	switch {
 	case later.DatapointKey() != earlier.DatapointKey():
@@ -56,8 +55,8 @@ func supersedes(later, earlier Record) bool {
 	return later.Outcome != outcome.RunAborted && later.Outcome != outcome.RunRefused
 }
 
-// DatapointKey is the same for all runs of a datapoint. That is told by its values
-// and which repetition it is: its number is another one once the file was edited.
+// DatapointKey is the same for all runs of a datapoint. It consists of the values and the
+// repetition, because the number may change when the file is edited.
 func (r *Record) DatapointKey() string {
 	var b strings.Builder
 	b.WriteString(strconv.Itoa(r.Repetition))

@@ -19,7 +19,7 @@ const (
 	ProcessesFile  = "processes.csv"
 )
 
-// A column is told by what it is and its name there; its header is made from both.
+// A column is identified by its kind and its name; its header is made from both.
 type column struct {
 	kind columnKind
 	name string
@@ -31,19 +31,19 @@ const (
 	fieldColumn     columnKind = "field" // of run.json, with its name there
 	parameterColumn columnKind = "parameter"
 	metricColumn    columnKind = "metric"
-	// On how many processes a metric rests, and of how many.
+	// On how many processes a metric is based, and out of how many.
 	valuesColumn   columnKind = "values"
 	expectedColumn columnKind = "expected"
 )
 
-// A row is one line of a table; what it lacks stays empty.
+// A row is one line of a table; missing cells are empty.
 type row map[column]string
 
-// A table is a CSV file that grows by rows and, where a later run has
-// parameters or metrics that no earlier one had, by columns.
+// A table is a CSV file that grows by rows and, if a later run has new parameters or metrics,
+// by columns.
 type table struct {
 	path       string
-	fields     []string // after those that name the run
+	fields     []string // after those that identify the run
 	parameters []string // sorted
 	metrics    []string // sorted
 	begun      bool
@@ -62,8 +62,8 @@ func newTables(dir string) *tables {
 	}
 }
 
-// tabulate adds the run in a directory to the tables, and marks the rows of those
-// that it supersedes.
+// tabulate adds the run in a directory to the tables, and marks the rows of runs that it
+// supersedes.
 func (e *Experiment) tabulate(rec Record, directory string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -93,7 +93,7 @@ func (e *Experiment) enter(t tabled, rec Record) error {
 	return nil
 }
 
-// mark has the rows of these runs say that another run has taken their place.
+// mark marks the rows of these runs as superseded.
 func (t *tables) mark(runs map[string]bool) error {
 	if len(runs) == 0 {
 		return nil
@@ -115,8 +115,8 @@ func (t *tables) mark(runs map[string]bool) error {
 	return nil
 }
 
-// add appends rows. One write does it, so that a program that reads the table
-// meanwhile sees whole rows.
+// add appends rows with one write, so that a program that reads the table meanwhile sees whole
+// rows.
 func (t *table) add(parameters, metrics []string, rows []row) error {
 	before := t.columns()
 	t.parameters = union(t.parameters, parameters)
@@ -145,8 +145,8 @@ func (t *table) add(parameters, metrics []string, rows []row) error {
 	return nil
 }
 
-// rewrite writes the table again, each row after change has had it. Columns that
-// were not there before are empty in the rows so far.
+// rewrite writes the table again, with change applied to each row. New columns are empty in the
+// existing rows.
 func (t *table) rewrite(before, after []column, change func(row)) error {
 	data, err := os.ReadFile(t.path)
 	if err != nil {
@@ -159,7 +159,7 @@ func (t *table) rewrite(before, after []column, change func(row)) error {
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w; somebody has changed the file", t.path, err)
+		return fmt.Errorf("%s: %w; another program has changed the file", t.path, err)
 	}
 	lines := [][]string{t.header()}
 	for _, line := range old[1:] {
@@ -176,8 +176,8 @@ func (t *table) rewrite(before, after []column, change func(row)) error {
 	return writeAtomically(filepath.Dir(t.path), filepath.Base(t.path), data)
 }
 
-// columns are those that name the run, the parameters, the other fields, what the
-// metrics rest on, the metrics.
+// columns are those that identify the run, the parameters, the other fields, the bases of the
+// metrics, and the metrics.
 func (t *table) columns() []column {
 	var columns []column
 	for kind, names := range t.sections() {
@@ -201,10 +201,10 @@ func (t *table) sections() func(yield func(columnKind, []string) bool) {
 	}
 }
 
-// header names the columns. A parameter or metric is named as in the file,
-// unless that is the name of a column already, or looks like what is done then:
-// it gets "parameter." or "metric." in front. What a metric rests on is named after
-// it, with "_n" and "_expected", or else with "values." or "expected." in front.
+// header names the columns. A parameter or metric has its name in the file, unless another
+// column has that name or it begins with one of these prefixes: then it is prefixed with
+// "parameter." or "metric.". The basis of a metric is named after it, with the suffixes "_n"
+// and "_expected" or, if those are taken, the prefixes "values." and "expected.".
 func (t *table) header() []string {
 	var header []string
 	for _, c := range t.columns() {
@@ -217,7 +217,7 @@ func (t *table) header() []string {
 	return header
 }
 
-// plain is a column's name where nothing else has it.
+// plain is a column's name if no other column has it.
 func (t *table) plain(c column) string {
 	switch c.kind {
 	case valuesColumn:
@@ -273,8 +273,8 @@ func appendFile(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// jsonCell gives a parameter or list as a cell: a plain string as it is,
-// everything else as JSON.
+// jsonCell formats a parameter or list for a cell: a plain string as it is, everything else as
+// JSON.
 func jsonCell(v any) string {
 	if s, ok := v.(string); ok {
 		return s

@@ -11,10 +11,9 @@ import (
 // timesHeader begins every .times file: what it is, and the version of its format.
 const timesHeader = "downbeat times 1\n"
 
-// A segment is what one read of the worker brought: size bytes of a stream at a
-// time (nanoseconds since 1970, on the publisher's clock). After the header, a
-// .times file holds one entry for each segment of a process, in the order in
-// which they came:
+// A segment is the result of one read of the worker: size bytes of a stream at a time
+// (nanoseconds since 1970, on the publisher's clock). After the header, a .times file has one
+// entry for each segment of a process, in the order in which they came:
 //
 //	uvarint  2*size, plus 1 for standard error
 //	varint   nanoseconds since the entry before; the first: since 1970
@@ -47,8 +46,7 @@ func (e *timesEncoder) append(b []byte, s segment) []byte {
 	return b
 }
 
-// errTimesCut: the file ends within an entry or within its header, as it does
-// when its writer was ended in mid-write.
+// errTimesCut: the file ends within an entry or its header, because its writer was interrupted.
 var errTimesCut = errors.New("ends in the middle of an entry")
 
 // A timesDecoder reads a .times file entry by entry.
@@ -95,7 +93,7 @@ func (d *timesDecoder) readHeader() error {
 	var header [len(timesHeader)]byte
 	n, err := io.ReadFull(d.r, header[:])
 	if string(header[:n]) != timesHeader[:n] {
-		return fmt.Errorf("doesn't begin with %q: not a times file, or one of another version", timesHeader)
+		return fmt.Errorf("doesn't begin with %q: it is not a times file, or one of another version", timesHeader)
 	}
 	if err != nil {
 		if n == 0 && errors.Is(err, io.EOF) {

@@ -16,16 +16,16 @@ type Part struct {
 	Sep string
 }
 
-// A Rank says how soon a part gives way where the terminal is narrow: the higher,
-// the sooner. Parts up to RankElapsed are whole, short, or not there at all; the
-// others have the room that these leave, and are cut where it ends.
+// A Rank says how soon a part is dropped on a narrow terminal: the higher, the sooner. Parts up
+// to RankElapsed are whole, short, or absent; the others get the remaining room, and are cut to
+// it.
 type Rank int
 
-// What the line says, the most important first.
+// The ranks, the most important first.
 const (
 	RankState    Rank = iota // how many processes run
 	RankFailures             // how much has failed
-	RankLeft                 // how long all is likely to take yet
+	RankLeft                 // how long everything will probably still take
 	RankElapsed              // how long this has taken
 	RankPlace                // which datapoint of how many
 	RankName                 // of the experiment
@@ -34,7 +34,7 @@ const (
 	RankNames                // of what has failed
 )
 
-// layout gives the parts in at most that many columns, in their order.
+// layout puts the parts into at most that many columns, in their order.
 func layout(parts []Part, columns int) string {
 	parts = slices.Clone(parts)
 	for i := range parts {

@@ -12,8 +12,8 @@ import (
 // cutMark stands where text was cut.
 const cutMark = "..."
 
-// render gives the line for a terminal of that many columns: the parts, the bar, the
-// time, and what is left, as far as there is room. The line must never wrap.
+// render makes the line for a terminal of that many columns: the parts, the bar, the time, and
+// the remaining time, as far as there is room. The line must never wrap.
 func (s *Status) render(now time.Time, columns int) string {
 	parts := slices.Clone(s.Parts)
 	if s.Text != "" {
@@ -37,7 +37,7 @@ func (s *Status) render(now time.Time, columns int) string {
 	return layout(parts, columns)
 }
 
-// roughly gives a duration that nobody knows to a tenth of a second.
+// roughly formats an estimated duration, without tenths of a second.
 func roughly(d time.Duration) string {
 	if d = d.Round(time.Second); d < time.Minute {
 		return fmt.Sprintf("%d s", max(d, 0)/time.Second)
@@ -54,7 +54,7 @@ func bar(elapsed, expected time.Duration) string {
 	return "[" + strings.Repeat("=", full) + strings.Repeat(" ", barColumns-full) + "]"
 }
 
-// printable drops what could move the cursor or change its colours.
+// printable drops characters that could move the cursor or change colours.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -64,7 +64,7 @@ func printable(text string) string {
 	}, text)
 }
 
-// cutTo gives text in at most that many columns.
+// cutTo cuts text to at most that many columns.
 func cutTo(text string, columns int) string {
 	if columnsOf(text) <= columns {
 		return text
@@ -88,9 +88,9 @@ func columnsOf(text string) int {
 	return n
 }
 
-// runeColumns is how many columns a character takes at most. The wide ones begin
-// with Hangul; to count one more than there are costs a column of a name and
-// no more, while one too few would wrap the line.
+// runeColumns is how many columns a character takes at most. Wide characters start with Hangul.
+// Counting one column too many only shortens a name by one, while one too few would wrap the
+// line.
 func runeColumns(r rune) int {
 	if r < 0x1100 {
 		return 1

@@ -1,8 +1,8 @@
-// Package terminal is what a person sees while a run goes on: the processes'
-// lines, tagged; below them one line that says what is going on ([Live]); and
-// numbers and words in a form for people ([Duration], [Size], [Style]).
+// Package terminal shows a run to its user: the processes' lines, tagged; below them one line
+// with the progress ([Live]); and numbers and words formatted for people ([Duration], [Size],
+// [Style]).
 //
-// It reads no environment. Who calls it hands in $TERM and $NO_COLOR.
+// It does not read the environment: the caller passes $TERM and $NO_COLOR.
 package terminal
 
 import (

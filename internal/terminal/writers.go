@@ -8,13 +8,12 @@ import (
 	"golang.org/x/term"
 )
 
-// Writer gives a writer through which to write to w, such as standard output,
-// while the live line is there. Where that is the live line's own terminal,
-// whole lines appear above it, perhaps a moment later, and the error of one
-// write may be returned by the next; while a line is unfinished the live line
-// stays away. Before a write to anything else (a pipe, say, into a program
-// that prints to the same terminal) the line is taken away, and comes back when
-// it has been quiet for a moment. A file on disk is returned as it is.
+// Writer returns a writer for w, such as standard output, that does not disturb the live line.
+// If w is the live line's own terminal, whole lines appear above it, perhaps a moment later,
+// and the error of one write may be returned by the next; while a line is unfinished, the live
+// line is hidden. Before a write to anything else (such as a pipe to a program that prints to
+// the same terminal) the live line is hidden until nothing was written for a moment. A file on
+// disk is returned as it is.
 func (l *Live) Writer(w io.Writer) io.Writer {
 	if l.file == nil {
 		return w
@@ -33,7 +32,7 @@ func (l *Live) Writer(w io.Writer) io.Writer {
 	return &beside{live: l, w: w}
 }
 
-// isNull reports a place where nothing is ever read, as far as one can tell.
+// isNull reports whether the file is one that discards everything, such as /dev/null.
 func isNull(info os.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return err == nil && os.SameFile(info, null)
@@ -84,8 +83,7 @@ func (b *beside) Write(p []byte) (int, error) {
 	return b.w.Write(p)
 }
 
-// begin takes the live line away. The lock is not held during the write, which
-// may take as long as its reader likes.
+// begin hides the live line. The lock is not held during the write, whose reader may be slow.
 func (b *beside) begin() {
 	l := b.live
 	l.mu.Lock()

@@ -1,4 +1,4 @@
-// What the page knows: the index at once, details and logs when they are wanted.
+// The data of the page: the index, read at once, and details and logs, read on demand.
 
 const index = JSON.parse(byId("index").textContent);
 const rows = index.rows;
@@ -12,7 +12,7 @@ function withUnit(metric) {
   return unit ? `${metric} (${unit})` : metric;
 }
 
-// basisText says on how many processes a metric rests, and of how many.
+// basisText says on how many processes a metric is based, and out of how many.
 function basisText(row, metric) {
   const basis = row.basis?.[metric];
   return basis ? ` (${basis[0]} of ${basis[1]})` : "";

@@ -47,8 +47,8 @@ function boundText(us) {
   return durationText(Math.ceil(us / size) * size);
 }
 
-// skewText gives a skew with the bound of its error. One below it can't be told from
-// none: it reads as the bound.
+// skewText formats a skew with the bound of its error. One below its bound can't be told from
+// 0, and reads as "less than" the bound.
 function skewText(us, bound) {
   return us < bound ? `< ${boundText(bound)}` : `${durationText(us)} ± ${boundText(bound)}`;
 }
@@ -63,8 +63,8 @@ function sizeText(bytes) {
   return bytes.toFixed(bytes < 9.95 ? 1 : 0) + " " + "kMGTPE"[unit] + "B";
 }
 
-// visible shows control characters as pictures of themselves. Colours of
-// terminals are left out: they are no text.
+// visible shows control characters as symbols. Terminal colours are left out, because they are
+// not text.
 function visible(text) {
   return text
     .replace(/\x1b\[[0-9;]*m/g, "")

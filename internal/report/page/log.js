@@ -119,7 +119,7 @@ function lineElement(line, now) {
   );
 }
 
-// marked sets off what is searched for.
+// marked highlights the matches of the search.
 function marked(text) {
   let rest = text.length > longestLine ? text.slice(0, longestLine) + `… ${count(text.length - longestLine, "more character")}` : text;
   if (!log.text) return [rest];

@@ -1,4 +1,5 @@
-// Brings the parts to life. What is drawn of a single run waits until the rest can be seen.
+// Starts the parts of the page. The drawings of a single run come after everything else is
+// visible.
 
 beginTable();
 beginLog();
