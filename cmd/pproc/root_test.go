@@ -26,7 +26,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 			rows[name] = cells[1]
 		}
 	}
-	// What holds in words, where that is not a value.
+	// The defaults in words, for flags without a default value.
 	words := map[string]string{"tag": "off", "pty": "off", "names": "numbers", "timeout": "never", "file": "none"}
 	newRoot(nil, io.Discard, io.Discard).Flags().VisitAll(func(f *pflag.Flag) {
 		want := words[f.Name]

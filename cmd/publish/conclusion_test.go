@@ -41,7 +41,7 @@ func TestExitAfterACampaign(t *testing.T) {
 	}
 }
 
-// What stopped an experiment is told with the flag that asked for it.
+// The reason why an experiment was stopped names the flag that asked for it.
 func TestWhyAnExperimentWasStopped(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

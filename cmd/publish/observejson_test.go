@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What a terminal may obey is escaped, and means the same.
+// Characters that a terminal may obey are escaped, and mean the same.
 func TestControlCharactersAreEscapedInJSON(t *testing.T) {
 	t.Parallel()
 	const text = "a\u009b2J\x7fé\u0085漢\x1b[2J"

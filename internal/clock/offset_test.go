@@ -69,7 +69,7 @@ func TestImpossibleSamplesArePassedOver(t *testing.T) {
 	}
 }
 
-// Whatever is fed to it, in whatever order, the bound is positive.
+// With any samples, in any order, the bound is positive.
 func TestBoundIsNeverNegative(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

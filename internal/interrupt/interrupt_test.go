@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What comes within a second of the first signal is the same signal; the first
-// later one leaves, however many came before.
+// A signal within a second of the first counts as the same signal; the first later one leaves,
+// however many came before.
 func TestASecondSignalWithinASecondIsTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -157,7 +157,7 @@ func TestJudgeAnewWithoutTheParameter(t *testing.T) {
 	}
 }
 
-// What ended otherwise than well stays so, and its numbers are taken anew.
+// A run that did not end well keeps its outcome, but its metrics are taken again.
 func TestJudgeAnewOfAFailedRun(t *testing.T) {
 	t.Parallel()
 	for _, word := range []outcome.Run{outcome.RunFailed, outcome.RunTimedOut, outcome.RunLost} {

@@ -90,7 +90,7 @@ func directory(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// What a process or a file owes a metric, by the kind of the source.
+// Which processes or files must have a value, by the kind of the source.
 func TestWhatIsExpected(t *testing.T) {
 	t.Parallel()
 	csv := func(m experiment.Metric) experiment.Metric { m.Format, m.Field = experiment.CSV, "v"; return m }

@@ -200,7 +200,7 @@ var numbers = experiment.Metric{
 	Sources: []experiment.Source{{Host: "h", Process: "0"}}, Pattern: regexp.MustCompile(`=(-?\d+)`), Processes: experiment.Sum, Scale: 1,
 }
 
-// What is kept of a line that is too long does not grow with it.
+// Memory does not grow with a line that is too long.
 func TestLongLinesStayOutOfMemory(t *testing.T) {
 	t.Parallel()
 	l := newLines(io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\nend")))

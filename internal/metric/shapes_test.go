@@ -9,15 +9,15 @@ import (
 	"downbeat/internal/experiment"
 )
 
-// What redis-benchmark -q writes: each update of its bar begins with \r, and the
-// result writes over the last one.
+// The output of redis-benchmark -q: each update of its bar begins with \r, and the result
+// writes over the last one.
 const redisBar = "WARNING: Could not fetch server CONFIG\n" +
 	"SET: rps=0.0 (overall: 0.0) avg_msec=nan (overall: nan)\r" +
 	"SET: rps=49876.5 (overall: 48211.2) avg_msec=0.511 (overall: 0.530)\r" +
 	"SET: rps=52301.2 (overall: 50100.9) avg_msec=0.480 (overall: 0.505)\r" +
 	"                                                                    \rSET: 50428.64 requests per second, p50=0.447 msec\n\n"
 
-// What etcdctl check perf writes: its result stands behind the bar.
+// The output of etcdctl check perf: its result comes after the bar.
 const etcdBar = " 0 / 60 B                                    !   0.00%\r 30 / 60 Booooooom        !  50.00% 30s\r" +
 	" 60 / 60 Booooooooooooooo! 100.00% 1m0sPASS: Throughput is 150 writes/s\nPASS: Slowest request took 0.087696s\n"
 
@@ -73,7 +73,7 @@ func TestTablesAndRowsAmongBars(t *testing.T) {
 	checkTake(t, run(map[string]string{"alpha/0.out": "10%\r100%\r{\"v\": 1}\r\n\x1b[2m{\"v\": 2}\x1b[0m\n"}), rows, 3, "")
 }
 
-// What fio writes where it has something to say before.
+// The output of fio with a message before the JSON.
 const fio = `fio: this platform does not support process shared mutexes, forcing use of threads. Use the 'thread' option to get rid of this warning.
 note: both iodepth >= 1 and synchronous I/O engine are selected, queue depth will be capped at 1
 {
@@ -95,7 +95,7 @@ note: both iodepth >= 1 and synchronous I/O engine are selected, queue depth wil
 fio: done
 `
 
-// What iperf3 -J writes where nobody listens; it exits with 0.
+// The output of iperf3 -J without a server; it exits with 0.
 const iperfError = `{
 	"start":	{
 		"connected":	[],

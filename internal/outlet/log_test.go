@@ -54,7 +54,7 @@ func TestClosingALogIsBounded(t *testing.T) {
 	})
 }
 
-// What can't be written is counted as dropped, and what comes later is tried again.
+// Lines that can't be written are counted as dropped, and later ones are tried again.
 func TestALogThatFailsForAWhile(t *testing.T) {
 	t.Parallel()
 	var got strings.Builder

@@ -59,8 +59,8 @@ func TestDeadLetterIsTheMessageWithItsReason(t *testing.T) {
 	}
 }
 
-// What others published may be more than can be published again; it has to go
-// away all the same, or the worker would be left without room for deliveries.
+// Messages of others may be larger than can be published again; they have to go away all the
+// same, or the worker would be left without room for deliveries.
 func TestWhatIsTooMuchForADeadLetterIsLeftOut(t *testing.T) {
 	t.Parallel()
 	cut := bury(t, queue.Message{Body: []byte(strings.Repeat("x", 64<<10+1)), Header: map[string]string{"own": strings.Repeat("y", 4<<10)}}, "no good")

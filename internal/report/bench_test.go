@@ -36,7 +36,7 @@ func BenchmarkReport(b *testing.B) {
 	b.ReportMetric(pageSize(b, dir)/1e6, "MB/page")
 }
 
-// What one more datapoint costs while the experiment goes on, at its end.
+// The cost of one more datapoint at the end of an experiment that goes on.
 func BenchmarkAddDatapoint(b *testing.B) {
 	dir := full(b)
 	reader, err := results.Open(dir)
@@ -65,8 +65,8 @@ func BenchmarkAddDatapoint(b *testing.B) {
 	}
 }
 
-// What a person waits for when the page of 200 datapoints is opened. Nothing is
-// asserted on it: the machine may have other things to do.
+// The time until a page of 200 datapoints is usable. Nothing is asserted on it: the machine may
+// have other things to do.
 func BenchmarkFirstPaint(b *testing.B) {
 	dir := full(b)
 	if err := write(dir, report.Options{}); err != nil {

@@ -67,7 +67,7 @@ func hostile(t *testing.T) string {
 	return e.Dir()
 }
 
-// Whatever names and output contain is text on the page, and nothing else.
+// Names and output, whatever they contain, are text on the page, and nothing else.
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	dir := hostile(t)

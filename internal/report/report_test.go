@@ -183,7 +183,7 @@ func TestMissingMetrics(t *testing.T) {
 	}
 }
 
-// What is not an experiment is refused with what to do.
+// A directory that is not an experiment is refused, with advice.
 func TestNoExperiment(t *testing.T) {
 	t.Parallel()
 	if _, err := report.New(t.TempDir(), report.Options{}); err == nil || !strings.Contains(err.Error(), "name a directory such as results/NAME/latest") {

@@ -12,9 +12,8 @@ import (
 	"downbeat/internal/results"
 )
 
-// What setups and teardowns wrote is in the log beside the processes' output, and
-// the page says what was not collected. Of a setup that was run twice, the later
-// is told of.
+// The output of setups and teardowns is in the log beside the processes' output, and the page
+// says what was not collected. Of a setup that was run twice, the later is told of.
 func TestStepsAndWhatWasNotCollected(t *testing.T) {
 	t.Parallel()
 	e, err := results.Create(t.TempDir(), results.Meta{Name: "steps", Time: reporttest.Epoch})

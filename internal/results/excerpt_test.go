@@ -36,7 +36,8 @@ func excerpt(t *testing.T, run *results.Run, limit int64) (head, tail []string, 
 	return text(e.Head), text(e.Tail), e.SkippedBytes, ticks
 }
 
-// What fits is read whole, each line with the time of its end, in the order of arrival.
+// Output within the limit is read whole, each line with the time of its end, in the order of
+// arrival.
 func TestExcerptWhole(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, excerptProcess)

@@ -105,7 +105,7 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// What is too large for a buffer reports a full disk at once.
+// Writing more than a buffer holds reports a full disk at once.
 func TestDiskFullAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newTestRun(t, 1)

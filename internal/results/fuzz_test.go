@@ -9,7 +9,7 @@ import (
 	"downbeat/internal/results"
 )
 
-// Whatever is in a run.json, it is a record that can be written again, or refused.
+// Any run.json is a record that can be written again, or is refused.
 func FuzzRecord(f *testing.F) {
 	good, err := os.ReadFile(filepath.Join("testdata", "run.json"))
 	if err != nil {
@@ -33,8 +33,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// Whatever is in the files of a run that was broken off or damaged, reading its
-// lines comes to an end, and every line has a text or an error.
+// Whatever is in the files of an interrupted or damaged run, reading its lines comes to an end,
+// and every line has a text or an error.
 func FuzzLogs(f *testing.F) {
 	f.Add([]byte("one\ntwo\n"), []byte("downbeat times 1\n\x08\xd0\x0f\x08\x02"), []byte(""))
 	f.Add([]byte("one"), []byte("downbeat times 1\n\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x02"), []byte("{}"))

@@ -79,7 +79,7 @@ func TestOpen(t *testing.T) {
 	equal(t, got, all[2])
 }
 
-// What is no results directory is refused with what to do.
+// A directory without results is refused, with advice.
 func TestOpenSomethingElse(t *testing.T) {
 	t.Parallel()
 	e := newExperiment(t)
@@ -178,7 +178,7 @@ func TestStopReading(t *testing.T) {
 	}
 }
 
-// What an interrupted run left can be read wherever it was cut.
+// The output of an interrupted run can be read wherever it was cut.
 func TestInterruptedRun(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, two...)

@@ -77,7 +77,7 @@ func TestReadRecord(t *testing.T) {
 	}
 }
 
-// What a run never came to is left out, and lists are lists even when empty.
+// Times that a run never reached are left out, and lists are lists even when empty.
 func TestEmptyRecord(t *testing.T) {
 	t.Parallel()
 	run := newRun(t)

@@ -42,7 +42,7 @@ func TestReopen(t *testing.T) {
 	if err := broken.Abandon(); err != nil {
 		t.Fatal(err)
 	}
-	// What a program leaves that was killed between a run's rows and its record.
+	// This is left by a program that was killed between writing a run's rows and its record.
 	table := filepath.Join(e.Dir(), results.DatapointsFile)
 	data, err := os.ReadFile(table)
 	if err != nil {

@@ -22,7 +22,7 @@ func FuzzStat(f *testing.F) {
 	})
 }
 
-// Whatever a file in /proc holds, reading it does no harm.
+// Reading any content in /proc does no harm.
 func FuzzStatOfAnyForm(f *testing.F) {
 	f.Add([]byte("9 (x) Z"))
 	f.Add([]byte{})

@@ -29,7 +29,8 @@ func TestMisspeltVariableIsNamedWithWhatWasMeant(t *testing.T) {
 	}
 }
 
-// What is like none of ours is warned of, as it may be meant for something else.
+// There is a warning for a variable that is unlike all of ours, as it may be meant for
+// something else.
 func TestStrangeVariableIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	errs, warnings := settings.Unknown("publish", &settings.Publish{}, []string{"DOWNBEAT_ZOO=secret"})

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What is below its bound reads as the bound, which is never rounded down.
+// A duration below its bound reads as the bound, which is never rounded down.
 func TestWhatIsBelowItsBoundReadsAsTheBound(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

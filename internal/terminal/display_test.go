@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What a program prints leaves the terminal as it was after each line.
+// After each line of a program the terminal is as it was before.
 func TestDisplay(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("9;", 200)

@@ -37,7 +37,7 @@ func TestDuration(t *testing.T) {
 	}
 }
 
-// What a person watches grow keeps its unit in the first minute.
+// A growing duration keeps its unit in the first minute.
 func TestElapsed(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

@@ -33,7 +33,7 @@ func TestStatusFits(t *testing.T) {
 	})
 }
 
-// What moves the cursor or colours is dropped; wide characters count twice.
+// Characters that move the cursor or change colours are dropped; wide characters count twice.
 func TestStatusText(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, want string }{

@@ -327,8 +327,8 @@ func TestHeartbeatUnused(t *testing.T) {
 	}
 }
 
-// What was declared here is there again after a reconnect, even if the broker
-// has lost it meanwhile: queue, group and consumer.
+// Queues that were declared here exist again after a reconnect, even if the broker has lost it
+// meanwhile: queue, group and consumer.
 func TestLostQueueIsDeclaredAgain(t *testing.T) {
 	t.Parallel()
 	direct := rabbittest.URL(t)

@@ -19,9 +19,9 @@ import (
 // maxMessage is the limit of the tests' own node, well below ours.
 const maxMessage = 100_000
 
-// What can't be tried on the shared broker: a node of our own is blocked,
-// refuses users and messages, and is killed and started again. The tests follow
-// one another, as each has the node for itself.
+// Tests that can't use the shared broker: a node of our own is blocked, refuses users and
+// messages, and is killed and started again. The tests follow one another, as each has the node
+// for itself.
 func TestOwnNode(t *testing.T) {
 	t.Parallel()
 	rabbittest.NeedServer(t)

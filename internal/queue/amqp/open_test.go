@@ -85,7 +85,7 @@ func TestOpenNobodyThere(t *testing.T) {
 	refusal(t, "amqp://user:hidden@"+address, queue.ErrUnreachable, address, "refused", "check")
 }
 
-// What does not speak AMQP is no broker.
+// A server that does not speak AMQP is not a broker.
 func TestOpenNoBroker(t *testing.T) {
 	t.Parallel()
 	for what, f := range map[string]func(net.Conn){

@@ -7,7 +7,7 @@ import (
 	"downbeat/internal/queue/dial"
 )
 
-// Whatever a URL looks like, its password is not in what is shown of it.
+// The redacted form of any URL does not contain its password.
 func FuzzRedact(f *testing.F) {
 	f.Add("amqp://user:", "x", "@host:5672/vhost")
 	f.Add("amqps://", "a/b#c", "@host")

@@ -126,7 +126,7 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
-// Whatever lies on a queue is told from Downbeat's encoding, and harms nobody.
+// Foreign text in a queue is told from Downbeat's encoding, and does no harm.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"", "garbage", "downbeat 1 text 0 0 0\n{}", "downbeat 1 zstd 0 0 9\nz", "downbeat 1 a85 5 1 2 ABC 1 3\n!!", "downbeat 1 text 0 0 0 A -1 2\n"} {
 		f.Add(text)

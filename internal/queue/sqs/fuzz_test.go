@@ -8,7 +8,7 @@ import (
 	"downbeat/internal/queue"
 )
 
-// Whatever lies in a queue, it is a message that can be packed again, or refused.
+// Any text in a queue is a message that can be packed again, or is refused.
 func FuzzText(f *testing.F) {
 	c, err := newCodec()
 	if err != nil {
