@@ -1,5 +1,6 @@
 // Package protocol holds the JSON Schemas of the wire, for programs that check what
-// others send. They are made by schemagen, see internal/message.
+// others send, and the golden conversations. The schemas are made by schemagen, see
+// internal/message; the conversations by the simulator, see internal/sim.
 package protocol
 
 import "embed"

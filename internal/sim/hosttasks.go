@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -183,7 +184,7 @@ func (t *hostRun) collectFile(n int, totals *message.FileTotals) {
 			}
 		} else if t.files(
 			message.Piece{Kind: message.FileBegin, Path: f.Path, Mode: 0o600},
-			message.Piece{Kind: message.FileData, Data: fileContent(f)},
+			message.Piece{Kind: message.FileData, Data: fileContent(f.Bytes)},
 			message.Piece{Kind: message.FileEnd, Size: uint64(f.Bytes)},
 		) {
 			totals.Files++
@@ -193,11 +194,20 @@ func (t *hostRun) collectFile(n int, totals *message.FileTotals) {
 	})
 }
 
-// fileContent is what is in a collected file.
-func fileContent(f *Collected) []byte {
-	data := make([]byte, 0, f.Bytes)
-	for len(data) < f.Bytes {
-		data = append(data, text[:min(textPeriod, f.Bytes-len(data))]...)
+// fileContent is what is in a file of that size, collected or shipped.
+func fileContent(bytes int) []byte {
+	data := make([]byte, 0, bytes)
+	for len(data) < bytes {
+		data = append(data, text[:min(textPeriod, bytes-len(data))]...)
 	}
 	return data
+}
+
+// hash stands for the content of a file of that size. In a scenario, whose messages
+// are read by others, it is the SHA-256; elsewhere that would only take time.
+func (w *world) hash(bytes int) string {
+	if w.plain {
+		return fmt.Sprintf("%x", sha256.Sum256(fileContent(bytes)))
+	}
+	return fmt.Sprintf("%064x", mix(uint64(bytes)))
 }

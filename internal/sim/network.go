@@ -22,6 +22,8 @@ type parcel struct {
 	record      *record // an event, output or files
 	chunk       *chunk
 	size        int
+	sent        instant // when its sender let it go
+	order       int     // it was the order-th that was sent
 	persistent  bool
 	expires     instant   // from then on it is not delivered
 	valid       time.Time // the envelope's: from then on it is refused
@@ -61,6 +63,7 @@ type network struct {
 	plan    *Network
 	down    bool // the broker
 	started int  // how often it has been started
+	sent    int  // how many messages were
 	emptied int  // the same, when it last came back without its queues' content
 	// connectedAt is when a broker that was away came back.
 	connectedAt instant
@@ -92,7 +95,8 @@ func (n *network) send(p *parcel) bool {
 	if p.to.gone {
 		return false
 	}
-	p.born = n.started
+	n.sent++
+	p.born, p.sent, p.order = n.started, n.e.now, n.sent
 	copies := 1
 	if p.from.random.percent(n.plan.TwicePercent) {
 		copies = 2

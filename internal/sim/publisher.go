@@ -81,6 +81,10 @@ func (p *publisher) leave() {
 
 // take takes a message from the publisher's queue.
 func (p *publisher) take(parcel *parcel) {
+	if parcel.kind == cancelParcel {
+		p.cancel(parcel)
+		return
+	}
 	i := slices.IndexFunc(p.runs, func(c *publisherRun) bool { return c.id == parcel.run })
 	if i < 0 || p.runs[i].over {
 		return
@@ -98,6 +102,20 @@ func (p *publisher) take(parcel *parcel) {
 		in.Content = conduct.Files{Unpack: func(buf []byte) (iter.Seq[message.Piece], []byte, error) { return slices.Values(r.files), buf, nil }}
 	}
 	c.step(in)
+}
+
+// cancel takes a cancel from another machine, and answers it.
+func (p *publisher) cancel(asked *parcel) {
+	info := &message.CancelledInfo{}
+	i := slices.IndexFunc(p.runs, func(c *publisherRun) bool { return c.id == asked.run && !c.over })
+	if i < 0 {
+		info.Reason = "the run is over already"
+	} else {
+		info.Accepted = true
+		p.strike(&Fault{Kind: Cancelled, Run: i})
+	}
+	e := &message.Event{Kind: message.Cancelled, Run: asked.run, Time: p.clock.wall(p.w.e.now), Cancelled: info}
+	p.w.net.send(&parcel{kind: eventParcel, from: p.station, to: asked.from, run: asked.run, record: &record{event: e, size: 200}})
 }
 
 // reconnected tells the runs that the broker was away.

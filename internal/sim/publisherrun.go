@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"downbeat/internal/message"
@@ -112,7 +111,7 @@ func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
 	}
 	for k := range part.Ships {
 		f := &part.Ships[k]
-		job.Files = append(job.Files, message.File{Path: f.Path, Mode: 0o600, Bytes: int64(f.Bytes), SHA256: fmt.Sprintf("%064x", mix(uint64(f.Bytes)))})
+		job.Files = append(job.Files, message.File{Path: f.Path, Mode: 0o600, Bytes: int64(f.Bytes), SHA256: c.w.hash(f.Bytes)})
 	}
 	job.Needs = job.Uses()
 	return job

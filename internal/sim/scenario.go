@@ -153,6 +153,7 @@ func (s *Scenario) filter(p *parcel) int {
 		switch r.what {
 		case "drop":
 			s.w.note("(lost: %s)", s.w.parcel(p))
+			s.w.hear(p, true)
 			return 0
 		case "twice":
 			return 2
@@ -169,11 +170,11 @@ func (p *parcel) what() string {
 	switch p.kind {
 	case jobParcel:
 		return "job"
-	case controlParcel:
+	case controlParcel, cancelParcel:
 		return string(p.control.Kind)
 	case chunkParcel:
 		return "chunk"
-	case eventParcel, cancelParcel:
+	case eventParcel:
 	}
 	switch {
 	case p.record.event != nil:
@@ -244,7 +245,11 @@ func (s *Scenario) fault(words, _ []string) error {
 		for k, c := range p.runs {
 			if s.w.short(c.id) == words[1] {
 				f.Who, f.Run = i, k
-				s.w.strike(&f)
+				if f.Kind == Cancelled {
+					s.cancel(p, c.id)
+				} else {
+					s.w.strike(&f)
+				}
 				return s.advance([]string{"advance", "0s"}, nil)
 			}
 		}

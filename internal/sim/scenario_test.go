@@ -28,13 +28,22 @@ func TestScenarios(t *testing.T) {
 			switch {
 			case got == string(data):
 			case *rewriteFlag:
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
+				replaceFile(t, file, []byte(got))
 			default:
 				t.Errorf("%s goes otherwise (-rewrite accepts that):\n%s", file, got)
 			}
 		})
+	}
+}
+
+// replaceFile writes a file anew, at once: another test may be reading it.
+func replaceFile(t *testing.T, file string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(file+".new", data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -12,16 +12,27 @@ import (
 
 // publish begins a run.
 func (s *Scenario) publish(words, below []string) error {
+	p, number, err := s.enlist(words, below)
+	if err != nil {
+		return err
+	}
+	p.label = words[1]
+	p.begin(number)
+	return nil
+}
+
+// enlist plans a run that a step publishes: it is that publisher's, of that number.
+func (s *Scenario) enlist(words, below []string) (p *publisher, number int, err error) {
 	run := RunPlan{Lease: 10 * time.Second, ReadyTimeout: 5 * time.Second, Timeout: time.Minute, Grace: time.Second, StopOnFailure: true, Window: 1 << 20}
 	by := 0
 	for _, option := range words[2:] {
 		if err := setRun(&run, &by, option); err != nil {
-			return err
+			return nil, 0, err
 		}
 	}
 	for _, line := range below {
 		if err := s.command(&run, strings.Fields(line)); err != nil {
-			return fmt.Errorf("%s: %w", line, err)
+			return nil, 0, fmt.Errorf("%s: %w", line, err)
 		}
 	}
 	for len(s.plan.Publishers) <= by {
@@ -31,12 +42,10 @@ func (s *Scenario) publish(words, below []string) error {
 	for len(s.w.pubs) <= by {
 		s.w.pubs = append(s.w.pubs, newPublisher(s.w, len(s.w.pubs), nil))
 	}
-	p := s.w.pubs[by]
+	p = s.w.pubs[by]
 	p.plan = plan
 	plan.Runs = append(plan.Runs, run)
-	p.label = words[1]
-	p.begin(len(plan.Runs) - 1)
-	return nil
+	return p, len(plan.Runs) - 1, nil
 }
 
 func setRun(run *RunPlan, by *int, option string) (err error) {

@@ -88,11 +88,11 @@ func (w *world) parcel(p *parcel) string {
 	switch p.kind {
 	case jobParcel:
 		return "the job of " + w.short(p.run)
-	case controlParcel:
+	case controlParcel, cancelParcel:
 		return fmt.Sprintf("%s of %s, serial %d", w.control(p.control), w.short(p.run), p.serial)
 	case chunkParcel:
 		return "a file of " + w.short(p.run)
-	case eventParcel, cancelParcel:
+	case eventParcel:
 	}
 	r := p.record
 	var what string
@@ -103,6 +103,9 @@ func (w *world) parcel(p *parcel) string {
 		what = fmt.Sprintf("output, %d pieces", len(r.output))
 	default:
 		what = fmt.Sprintf("files, %d pieces", len(r.files))
+	}
+	if p.host == "" {
+		return fmt.Sprintf("%s, %s", what, w.short(p.run))
 	}
 	if p.seq == 0 {
 		return fmt.Sprintf("%s of %s on %s", what, w.short(p.run), p.host)

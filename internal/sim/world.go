@@ -21,7 +21,7 @@ type world struct {
 	idle    random
 	records uint64
 	plain   bool // of a scenario: what is of no interest to people is not noted
-	// conversation is what has arrived in a scenario.
+	// conversation is what has arrived, or got lost, in a scenario.
 	conversation []Message
 }
 
@@ -105,7 +105,7 @@ func (w *world) over() bool {
 func (w *world) see(p *parcel) {
 	w.happened(uint64(p.kind), uint64(p.from.number)<<32+uint64(p.to.number), p.serial<<32+p.seq)
 	if w.plain {
-		w.hear(p)
+		w.hear(p, false)
 	}
 	if w.notes != nil && (!w.plain || !p.routine()) {
 		w.note("%s <- %s: %s", p.to.name, p.from.name, w.parcel(p))
