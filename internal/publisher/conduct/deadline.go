@@ -79,10 +79,11 @@ func repeatDue(r *Run, h *host) time.Time {
 	return h.request.repeatAt
 }
 
-// stillAsked reports whether a host has not yet done what it is being asked: it may have
-// shown it with this very Step, however late.
+// stillAsked reports whether a host is to do yet what it is being asked. With this very Step
+// it may have shown that it did it, however late, or the run is stopped.
 func stillAsked(r *Run, h *host) bool {
-	return h.request.ask != askNothing && h.request.ask == askOf(r.stage, h)
+	a := h.request.ask
+	return a != askNothing && a == askOf(r.stage, h) && (a == askStop || !r.ending.stopped())
 }
 
 func readyDue(_ *Run, h *host) time.Time {

@@ -157,6 +157,21 @@ func TestWhatWasDoneAtTheLastMomentCounts(t *testing.T) {
 	}
 }
 
+// Nor does it blame a host for what nobody wants any more, as the run is being stopped.
+func TestHostOwesNothingOnceTheRunIsStopped(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := pair(t, lease(8*time.Second))
+	hold(alpha, bravo)
+	alpha.started(alpha.expect(message.Start).At)
+	due := l.run.hosts[1].request.since.Add(8 * time.Second)
+	l.advance(due.Sub(l.now) - time.Millisecond)
+	l.now = due.Add(time.Millisecond)
+	alpha.exit(0, 3)
+	if h := &l.run.hosts[1]; h.over() {
+		t.Errorf("bravo is given up: %s", h.reason)
+	}
+}
+
 // A host that only has processes with a delay has nothing to start until then.
 func TestHostWhoseProcessesAllStartLaterIsWaitedFor(t *testing.T) {
 	t.Parallel()

@@ -125,7 +125,7 @@ func stopMargin(hosts []host) time.Duration {
 // ruleApplies reports whether the file's rules can stop the run. Once every process has
 // ended there is nothing to stop: teardowns have their own time.
 func ruleApplies(r *Run) bool {
-	return (r.stage == Starting || r.stage == Running) && r.rule.left > 0 && !r.all(Ended)
+	return !r.ending.stopped() && (r.stage == Starting || r.stage == Running) && r.rule.left > 0 && !r.all(Ended)
 }
 
 // stopByRule ends a run in which every process has ended that the rule waits for.

@@ -125,6 +125,21 @@ func TestDeadlinesEndARun(t *testing.T) {
 }
 
 // The timeout holds though a host never says that it has started.
+// A publisher that was held up hears of a failure only when the run's time is over as well.
+func TestFailureThatIsHeardOfAtTheTimeoutIsTheCause(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := pair(t, func(s *Spec) { s.Timeout = 3 * time.Second })
+	release(alpha, bravo)
+	l.now = l.run.releaseAt.Add(3*time.Second + time.Millisecond)
+	alpha.exit(0, 3)
+	alpha.done(message.HostDone)
+	bravo.obey(0)
+	if len(l.causes) != 1 || l.causes[0] != message.StopFailure {
+		t.Errorf("stopped because of %v, want a failure", l.causes)
+	}
+	l.wants(l.end(), outcome.RunFailed, "a.0 on alpha exited with status 3")
+}
+
 func TestTimeoutCountsFromTheRelease(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
