@@ -89,6 +89,15 @@ func TestAProgramThatDoesNothingFails(t *testing.T) {
 	}
 }
 
+// A case that a publisher has no use for is skipped, which says why.
+func TestACaseIsSkipped(t *testing.T) {
+	t.Parallel()
+	results, status := examined(t, "publisher", "--json", "--case=collect", "--", "sh", "-c", "exit 2")
+	if len(results) != 1 || results[0].Outcome != conform.Skipped || results[0].Reason != "its job doesn't ask for files" || status != 0 {
+		t.Errorf("got %+v and status %d, want the case to be skipped, as its job doesn't ask for files", results, status)
+	}
+}
+
 // SIGINT ends the examination, and nothing is left of it.
 func TestAnExaminationIsInterrupted(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,6 @@ type account struct {
 
 	started, ended []bool // by command
 	tallies        []message.Tally
-	stoppedAt      time.Time // when the first TERM was sent
 	files          message.FileTotals
 	file           *fileInfo
 }
@@ -248,9 +247,6 @@ func (a *account) stopping(s *seen, e *message.Event) {
 	_, ok := a.asked(s, message.Stop)
 	if !ok && cause != message.StopLease && cause != message.StopAbort {
 		a.fail(s, RuleOrder, "it stops for the cause %q, and nobody asked for that", cause)
-	}
-	if a.stoppedAt.IsZero() {
-		a.stoppedAt = e.Time
 	}
 }
 

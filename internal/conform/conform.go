@@ -61,7 +61,7 @@ type Kit struct {
 	// Command is the subject's command line, in whose arguments {host} or {file} is
 	// replaced.
 	Command []string
-	// Environ is what it inherits; see [secrecy.Environ].
+	// Environ is what it inherits ("KEY=value"), without the kit's own settings.
 	Environ []string
 	// QueueURL is the broker's, which has to be a RabbitMQ.
 	QueueURL string

@@ -1,7 +1,6 @@
 package conform
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -190,7 +189,7 @@ func playCollect(s *stage) error {
 		}
 	}
 	if s.subject != nil && s.subject.status() == 2 || err == nil {
-		return errors.Join(errSkip, errors.New("its job doesn't ask for files"))
+		return fmt.Errorf("%w: its job doesn't ask for files", errSkip)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package conform
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"downbeat/internal/message"
@@ -59,7 +60,7 @@ func (s *stage) result(c *Case, err error) Result {
 	var broken *failure
 	switch {
 	case errors.Is(err, errSkip):
-		r.Outcome, r.Reason = Skipped, err.Error()
+		r.Outcome, r.Reason = Skipped, strings.TrimPrefix(err.Error(), errSkip.Error()+": ")
 		return r
 	case errors.As(err, &broken):
 		found = append(found, Violation{broken.rule, broken.text, -1})

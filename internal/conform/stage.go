@@ -82,8 +82,8 @@ func (s *stage) failed(rule Rule, format string, args ...any) error {
 var errSkip = errors.New("skipped")
 
 // playCase plays a case, judges it, and leaves nothing.
-func (k *Kit) playCase(all context.Context, c *Case) Result {
-	ctx, cancel := context.WithTimeout(all, caseTimeout)
+func (k *Kit) playCase(parent context.Context, c *Case) Result {
+	ctx, cancel := context.WithTimeout(parent, caseTimeout)
 	defer cancel()
 	s := &stage{
 		ctx: ctx, kit: k, seed: k.seedOf(c), net: c.net, began: time.Now(), host: "alpha", trace: &Trace{},
@@ -99,7 +99,7 @@ func (k *Kit) playCase(all context.Context, c *Case) Result {
 	if closeErr := s.close(); err == nil || closeErr != nil && errors.Is(err, errSkip) {
 		err = closeErr
 	}
-	if all.Err() != nil {
+	if parent.Err() != nil {
 		return Result{Name: c.Name, Shows: c.Shows, Outcome: Skipped, Reason: "interrupted"}
 	}
 	return s.result(c, err)
