@@ -47,7 +47,7 @@ func (a *Anew) Judge(dir string, rec *results.Record) bool {
 		}
 		return Take(run, m, started)
 	}
-	judge(dir, metrics, require, rec, by)
+	judgeBy(dir, metrics, require, rec, by)
 	rec.Judged.AnewAt, rec.Judged.Source = a.Now, a.Source
 	if after := (results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}); after != before {
 		rec.Judged.Before = &before

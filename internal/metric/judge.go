@@ -24,14 +24,15 @@ import (
 // record, and fails a run that has succeeded but does not meet a requirement, or
 // in which a metric lacks values.
 func Judge(dir string, dp *experiment.Datapoint, rec *results.Record) {
-	judge(dir, dp.Metrics, dp.Require, rec, Take)
+	judgeBy(dir, dp.Metrics, dp.Require, rec, Take)
 }
 
 // A taker takes a metric, as [Take] does.
 type taker func(run fs.FS, m *experiment.Metric, started func(host, process string) bool) Finding
 
-func judge(dir string, metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record, by taker) {
-	take(dir, metrics, rec, by)
+// judgeBy enters the metrics and the judgement into the record; by takes each metric.
+func judgeBy(dir string, metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record, by taker) {
+	takeAll(dir, metrics, rec, by)
 	rec.Judged = &results.Judgement{Definition: definition(metrics, require)}
 	noteUnproven(require, rec)
 	if rec.Outcome != outcome.RunSucceeded {
@@ -43,9 +44,9 @@ func judge(dir string, metrics []experiment.Metric, require []experiment.Require
 	}
 }
 
-// take enters the metrics into the record. One with the same definition is kept, and one that
+// takeAll enters the metrics into the record. One with the same definition is kept, and one that
 // is no longer defined is removed.
-func take(dir string, metrics []experiment.Metric, rec *results.Record, by taker) {
+func takeAll(dir string, metrics []experiment.Metric, rec *results.Record, by taker) {
 	root, err := os.OpenRoot(dir) // so that a collected link can't lead elsewhere
 	if err == nil {
 		defer func() { _ = root.Close() }() // only read

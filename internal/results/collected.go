@@ -101,7 +101,7 @@ func (c *Collection) Begin(name string, mode fs.FileMode, modified time.Time) er
 	if err := checkFilePath(name); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoPlace, err)
 	}
-	if err := c.open(); err != nil {
+	if err := c.openRoot(); err != nil {
 		return c.fail(err)
 	}
 	f, err := c.create(name, mode)
@@ -114,8 +114,8 @@ func (c *Collection) Begin(name string, mode fs.FileMode, modified time.Time) er
 	return nil
 }
 
-// open makes the directory of the host's files.
-func (c *Collection) open() error {
+// openRoot makes the directory of the host's files.
+func (c *Collection) openRoot() error {
 	if c.root != nil {
 		return nil
 	}

@@ -82,7 +82,7 @@ func (d *Display) End(dst []byte) []byte {
 		dst = d.put(dst, utf8.RuneError)
 	}
 	d.state, d.returned = inText, false
-	return d.end(dst, false)
+	return d.endLine(dst, false)
 }
 
 // plainPrefix is how many bytes at the beginning are visible ASCII or tabs.
@@ -118,14 +118,14 @@ func (d *Display) put(dst []byte, c rune) []byte {
 	if d.returned {
 		d.returned = false
 		if c == '\n' {
-			return d.end(dst, true)
+			return d.endLine(dst, true)
 		}
-		dst = d.end(dst, false)
+		dst = d.endLine(dst, false)
 	}
 	switch c {
 	case '\n': // ends whatever was not finished, too: no sequence hides what follows for good
 		d.state = inText
-		return d.end(dst, true)
+		return d.endLine(dst, true)
 	case '\r':
 		d.state, d.returned = inText, true
 		return dst
@@ -272,9 +272,9 @@ func (d *Display) show(dst, text []byte) []byte {
 	return append(dst, text...)
 }
 
-// end appends the end of the line. One that ends in a carriage return, or not at
-// all, and shows nothing is none.
-func (d *Display) end(dst []byte, newline bool) []byte {
+// endLine appends the end of the line. A line that shows nothing and ends in a carriage
+// return, or not at all, is left out.
+func (d *Display) endLine(dst []byte, newline bool) []byte {
 	switch {
 	case d.begun && d.coloured:
 		dst = append(append(dst, colourOff...), '\n')

@@ -125,7 +125,7 @@ func (s *Source) complete(data []byte) error {
 		data = data[end:]
 	}
 	if len(s.tag) == 0 && len(s.partial) == 0 {
-		return s.write(data)
+		return s.writeLines(data)
 	}
 	batch := s.lines.buffers.Get().(*bytes.Buffer)
 	defer func() {
@@ -137,7 +137,7 @@ func (s *Source) complete(data []byte) error {
 	for len(data) > 0 {
 		end := bytes.IndexByte(data, '\n') + 1
 		if batch.Len() > 0 && batch.Len()+len(s.tag)+end > batchSize {
-			if err := s.write(batch.Bytes()); err != nil {
+			if err := s.writeLines(batch.Bytes()); err != nil {
 				return err
 			}
 			batch.Reset()
@@ -148,11 +148,11 @@ func (s *Source) complete(data []byte) error {
 		s.partial = s.partial[:0]
 		data = data[end:]
 	}
-	return s.write(batch.Bytes())
+	return s.writeLines(batch.Bytes())
 }
 
-// write writes whole lines at once.
-func (s *Source) write(data []byte) error {
+// writeLines writes whole lines at once.
+func (s *Source) writeLines(data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
