@@ -37,7 +37,11 @@ func (s *stage) startHost(host string, skew time.Duration) error {
 	go func() { done <- w.Run(ctx) }()
 	s.closers = append(s.closers, func() error {
 		stop()
-		return errors.Join(<-done, w.Close())
+		err := <-done
+		if errors.Is(err, context.Canceled) {
+			err = nil // the case was over before the worker had begun
+		}
+		return errors.Join(err, w.Close())
 	})
 	if s.skew == nil {
 		s.skew = make(map[string]time.Duration)
