@@ -95,6 +95,20 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 }
 
+// Steps that the rules have not asked for change nothing of what happens.
+func TestIdleStepsChangeNothing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		plan := Generate(seed, Usual)
+		plan.IdleSteps = 0
+		without := Run(plan)
+		plan.IdleSteps = 50
+		if with := Run(plan); with.Digest != without.Digest {
+			t.Errorf("seed %d goes another way with idle steps", seed)
+		}
+	}
+}
+
 // BenchmarkRun makes runs of 4 hosts with 12 processes each, and two faults in each.
 func BenchmarkRun(b *testing.B) {
 	seed := uint64(0)

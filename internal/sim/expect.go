@@ -12,14 +12,13 @@ import (
 // what its own commands do. This is worked out here in another way than the rules
 // do it: from the scripts of all commands at once.
 
-// expected is how the only run of a plan must end; empty where that can't be said,
-// because of what else goes wrong, or because two things happen at about the same time.
-func (p *Plan) expected() outcome.Run {
+// expected is how a run must end; empty where that can't be said, because of what else
+// goes wrong, or because two things happen at about the same time.
+func (p *Plan) expected(pub *Publisher, r *RunPlan) outcome.Run {
 	n := &p.Network
 	if !p.calm() || n.LossPercent > 5 {
 		return ""
 	}
-	r := &p.Publishers[0].Runs[0]
 	margin := 500 * time.Millisecond
 	if n.LossPercent > 0 { // what is lost is sent again; so often that it comes at last
 		if r.Lease < 15*time.Second {
@@ -30,10 +29,10 @@ func (p *Plan) expected() outcome.Run {
 	refused := false
 	for i := range r.Parts {
 		h := &p.Hosts[r.Parts[i].Host]
-		if h.Unserved || r.FullAfter > 0 || (h.Offset-p.Publishers[0].Offset).Abs() > time.Minute/2 {
+		if h.Unserved || r.FullAfter > 0 || (h.Offset-pub.Offset).Abs() > time.Minute/2 {
 			return ""
 		}
-		switch r.Parts[i].prospect(r, margin) {
+		switch r.Parts[i].prospect(r, margin, p.alone()) {
 		case unclear:
 			return ""
 		case refuses:
@@ -47,16 +46,27 @@ func (p *Plan) expected() outcome.Run {
 	return r.course(margin)
 }
 
-// calm reports whether there is one run alone, nothing goes wrong with machines, and
-// nothing takes long on its way or to be collected.
+// calm reports whether nothing goes wrong with machines, and nothing takes long on its
+// way or to be collected.
 func (p *Plan) calm() bool {
-	if len(p.Publishers) != 1 || len(p.Publishers[0].Runs) != 1 || len(p.Faults) > 0 || p.Network.SlowPercent > 0 {
+	if len(p.Faults) > 0 || p.Network.SlowPercent > 0 {
 		return false
 	}
-	return !slices.ContainsFunc(p.Publishers[0].Runs[0].Parts, func(part Part) bool {
-		return slices.ContainsFunc(part.Collect, func(f Collected) bool { return f.Takes > 5*time.Second })
-	})
+	hangs := func(f Collected) bool { return f.Takes > 5*time.Second }
+	for i := range p.Publishers {
+		for k := range p.Publishers[i].Runs {
+			for _, part := range p.Publishers[i].Runs[k].Parts {
+				if slices.ContainsFunc(part.Collect, hangs) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
+
+// alone reports whether there is one run, which no other can take a host from.
+func (p *Plan) alone() bool { return len(p.Publishers) == 1 && len(p.Publishers[0].Runs) == 1 }
 
 // A prospect is whether a host will be ready.
 type prospect uint8
@@ -67,8 +77,9 @@ const (
 	unclear
 )
 
-// prospect is whether the part's host gets ready.
-func (part *Part) prospect(r *RunPlan, margin time.Duration) prospect {
+// prospect is whether the part's host gets ready. Where the run is not alone, nobody is
+// too slow: a host that has waited for another run is given all the time.
+func (part *Part) prospect(r *RunPlan, margin time.Duration, alone bool) prospect {
 	takes := time.Duration(0)
 	for i := range part.Commands {
 		c := &part.Commands[i]
@@ -102,7 +113,7 @@ func (part *Part) prospect(r *RunPlan, margin time.Duration) prospect {
 		}
 	}
 	switch {
-	case (slowest - r.ReadyTimeout).Abs() < 6*time.Second:
+	case slowest > r.ReadyTimeout && !alone, (slowest - r.ReadyTimeout).Abs() < 6*time.Second:
 		return unclear // also as others wait a moment for those that are late
 	case slowest > r.ReadyTimeout && slices.ContainsFunc(part.Commands, func(c Command) bool { return c.Phase != message.PhaseRun }):
 		return unclear // a setup, and also one that is empty, has more time

@@ -50,8 +50,11 @@ func Generate(seed uint64, size Size) *Plan {
 	if r.oneIn(3) {
 		p.IdleSteps = r.between(1, 30)
 	}
-	for range size.upTo(r, size.Publishers) {
+	for i := range size.upTo(r, size.Publishers) {
 		p.Publishers = append(p.Publishers, generatePublisher(r, p, size))
+		if i > 0 && r.oneIn(2) { // they get into each other's way in all their steps
+			p.Publishers[i].Begins = max(0, p.Publishers[0].Begins+r.within(-50*time.Millisecond, 50*time.Millisecond))
+		}
 	}
 	faults := size.Faults
 	if !size.Full {
@@ -83,7 +86,7 @@ func generateNetwork(r *random) Network {
 }
 
 func generatePublisher(r *random, p *Plan, size Size) Publisher {
-	pub := Publisher{Offset: r.within(-time.Minute, time.Minute), Drift: r.between(-100, 100), Begins: r.within(0, pick(r, time.Second, 3*time.Millisecond))}
+	pub := Publisher{Offset: r.within(-time.Minute, time.Minute), Drift: r.between(-100, 100), Begins: r.within(0, time.Second)}
 	for i := range size.upTo(r, size.Runs) {
 		run := generateRun(r, p, size)
 		run.Overlaps = i > 0 && r.oneIn(2)

@@ -90,14 +90,19 @@ func (t *hostRun) feed(in course.Input) {
 		return
 	}
 	if t.w.idle.percent(t.w.plan.IdleSteps) {
-		t.w.e.after(time.Duration(t.w.idle.below(5_000_000)), func() {
-			if !t.over && !t.worker.dead {
-				t.carry(t.core.Step(t.now(), nil))
-				t.plan()
-			}
-		})
+		t.after(time.Duration(t.w.idle.below(5_000_000)), t.idle)
 	}
 	t.plan()
+}
+
+// idle has the rules take a step when they have not asked for one, which changes nothing.
+func (t *hostRun) idle() {
+	if next := t.core.Next(); !next.IsZero() && !next.After(t.now()) {
+		return
+	}
+	if effects := t.core.Step(t.now(), nil); len(effects) > 0 {
+		t.w.ledger.violate("a step with nothing to do: %s does %T", t.worker.h.name, effects[0])
+	}
 }
 
 // plan has the rules called when they want to be.

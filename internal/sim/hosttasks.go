@@ -178,17 +178,20 @@ func (t *hostRun) collectFile(n int, totals *message.FileTotals) {
 			t.collectFile(n, totals)
 			return
 		}
+		logged := false
 		if f.Broken {
-			if t.files(message.Piece{Kind: message.FileMissing, Path: f.Path, Reason: "permission denied"}) {
-				totals.Missing++
-			}
-		} else if t.files(
+			logged = t.files(message.Piece{Kind: message.FileMissing, Path: f.Path, Reason: "permission denied"})
+			totals.Missing++
+		} else if logged = t.files(
 			message.Piece{Kind: message.FileBegin, Path: f.Path, Mode: 0o600},
 			message.Piece{Kind: message.FileData, Data: fileContent(f.Bytes)},
 			message.Piece{Kind: message.FileEnd, Size: uint64(f.Bytes)},
-		) {
+		); logged {
 			totals.Files++
 			totals.Bytes += uint64(f.Bytes)
+		}
+		if !logged {
+			t.collecting = "no space left on device"
 		}
 		t.collectFile(n+1, totals)
 	})

@@ -35,7 +35,7 @@ func (l *ledger) judge(c *publisherRun) {
 	if c.aborted && res.Outcome != outcome.RunAborted {
 		l.violate("the record says what happened: %s is %s (%s), and an operator has stopped it", l.w.short(c.id), res.Outcome, res.Reason)
 	}
-	if want := l.w.plan.expected(); want != "" && want != res.Outcome {
+	if want := l.w.plan.expected(c.p.plan, c.plan); want != "" && want != res.Outcome {
 		l.violate("the record says what happened: %s is %s (%s), and must be %s", l.w.short(c.id), res.Outcome, res.Reason, want)
 	}
 	for i := range c.hosts {

@@ -168,7 +168,17 @@ func (c *publisherRun) take(in conduct.Input) {
 	}
 	c.schedule()
 	if c.p.idle.percent(c.w.plan.IdleSteps) {
-		c.w.e.after(time.Duration(c.p.idle.below(5_000_000)), func() { c.step(nil) })
+		c.w.e.after(time.Duration(c.p.idle.below(5_000_000)), c.idle)
+	}
+}
+
+// idle has the rules take a step when they have not asked for one, which changes nothing.
+func (c *publisherRun) idle() {
+	if c.over || c.p.dead || !c.core.Next().After(c.now()) {
+		return
+	}
+	if effects := c.core.Step(c.now(), nil); len(effects) > 0 {
+		c.w.ledger.violate("a step with nothing to do: %s does %T", c.p.name, effects[0])
 	}
 }
 
