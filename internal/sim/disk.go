@@ -54,16 +54,18 @@ func (d *runDir) tallies() []message.Tally {
 }
 
 // loseTail loses what was not synced: of a log that is anything, as it is synced by
-// nobody but the system, after its job.
-func (d *disk) loseTail(r *random, keeps int) {
+// nobody but the system, after its job. It says of which runs the notes were lost.
+func (d *disk) loseTail(r *random, keeps int) (forgotten []string) {
 	for _, run := range d.runs {
 		kept := len(run.log) * keeps / 100
 		clear(run.log[kept:])
 		run.log = run.log[:kept]
 		if keeps < 100 && r.oneIn(2) {
 			run.owed, run.end = false, nil
+			forgotten = append(forgotten, run.job.Run)
 		}
 	}
+	return forgotten
 }
 
 func (d *disk) find(run string) *runDir {

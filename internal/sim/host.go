@@ -103,7 +103,9 @@ func (h *host) kill(f *Fault) {
 func (h *host) powerOff(f *Fault) {
 	h.stopWorker(f.Lasts)
 	h.endAll(true)
-	h.disk.loseTail(&h.random, f.Keeps)
+	for _, run := range h.disk.loseTail(&h.random, f.Keeps) {
+		h.w.ledger.on(run, h).forgot = true
+	}
 }
 
 func (h *host) endAll(power bool) {

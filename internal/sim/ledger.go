@@ -44,6 +44,7 @@ type ledgerHost struct {
 	// taken counts how often its job was journaled, yields how often it gave the host
 	// back, and deaths how often its worker died meanwhile.
 	taken, yields, deaths int
+	forgot                bool // its power failed, and what was noted beside its log was lost
 	stopped               bool // its stop has come to a worker that is still there
 	ended                 bool // nothing is left of it, its worker says
 	// release is when the host releases it; late: the control came after that.
@@ -246,12 +247,33 @@ func (l *ledger) journaled(run string, h *host) {
 
 // over enters that a worker says that nothing of a run is left on its host.
 func (l *ledger) over(run string, h *host) {
-	l.on(run, h).ended = true
+	lh := l.on(run, h)
+	lh.ended = true
+	if what := lh.untidy(); what != "" {
+		l.violate("the teardown: %s of %s was not run on %s", what, l.w.short(run), h.name)
+	}
 	for _, s := range h.sets {
 		if s.run == run && s.living() > 0 {
 			l.violate("nothing left: %s says that %s is over, and it has processes", h.name, l.w.short(run))
 		}
 	}
+}
+
+// untidy names a command of the teardown that should have been run, and was not. A host
+// whose power failed may not know that it owed that.
+func (h *ledgerHost) untidy() string {
+	began := false
+	for i := range h.commands {
+		began = began || h.commands[i].lives > 0
+	}
+	for i := range h.commands {
+		c := &h.commands[i]
+		tried := c.lives > 0 || c.script.Life.Unprepared || c.script.Life.Unstarted || c.script.Life.PrepareTakes >= c.script.Timeout
+		if c.script.Phase == message.PhaseTeardown && began && !tried && !h.forgot {
+			return c.script.Name
+		}
+	}
+	return ""
 }
 
 // stored enters a piece of output that was put into the results.
