@@ -151,7 +151,7 @@ func (s *set) endAfter(i int, d time.Duration, code int, signal string) {
 
 func (s *set) write(i int, piece *Written) {
 	m := &s.members[i]
-	if !m.alive {
+	if !m.alive || m.over { // nobody reads what one writes that was given up
 		return
 	}
 	data := s.w.ledger.wrote(m, piece)
