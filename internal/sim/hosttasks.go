@@ -178,23 +178,33 @@ func (t *hostRun) collectFile(n int, totals *message.FileTotals) {
 			t.collectFile(n, totals)
 			return
 		}
-		logged := false
-		if f.Broken {
-			logged = t.files(message.Piece{Kind: message.FileMissing, Path: f.Path, Reason: "permission denied"})
-			totals.Missing++
-		} else if logged = t.files(
-			message.Piece{Kind: message.FileBegin, Path: f.Path, Mode: 0o600},
-			message.Piece{Kind: message.FileData, Data: fileContent(f.Bytes)},
-			message.Piece{Kind: message.FileEnd, Size: uint64(f.Bytes)},
-		); logged {
-			totals.Files++
-			totals.Bytes += uint64(f.Bytes)
-		}
-		if !logged {
+		if !t.collectOne(f, totals) {
 			t.collecting = "no space left on device"
 		}
 		t.collectFile(n+1, totals)
 	})
+}
+
+// collectOne puts a file into the log, or that it can't be read; false where the log
+// can't take it.
+func (t *hostRun) collectOne(f *Collected, totals *message.FileTotals) bool {
+	if f.Broken {
+		if !t.files(message.Piece{Kind: message.FileMissing, Path: f.Path, Reason: "permission denied"}) {
+			return false
+		}
+		totals.Missing++
+		return true
+	}
+	if !t.files(
+		message.Piece{Kind: message.FileBegin, Path: f.Path, Mode: 0o600},
+		message.Piece{Kind: message.FileData, Data: fileContent(f.Bytes)},
+		message.Piece{Kind: message.FileEnd, Size: uint64(f.Bytes)},
+	) {
+		return false
+	}
+	totals.Files++
+	totals.Bytes += uint64(f.Bytes)
+	return true
 }
 
 // fileContent is what is in a file of that size, collected or shipped.

@@ -158,7 +158,7 @@ func (l *ledger) started(s *set, m *member) {
 // gets lost that would have to be sent again.
 func (l *ledger) promptly(r *ledgerRun, c *ledgerCommand) {
 	n := &l.w.plan.Network
-	if r.executed > 1 || !l.w.plan.calm() || !l.w.plan.alone() || n.LossPercent > 0 {
+	if r.executed > 1 || !l.w.calm() || !l.w.plan.alone() || n.LossPercent > 0 {
 		return
 	}
 	if took, most := time.Duration(l.w.e.now-r.ready)-c.script.Delay, 100*time.Millisecond+20*(n.Delay+n.Jitter); took > most {
@@ -170,7 +170,7 @@ func (l *ledger) promptly(r *ledgerRun, c *ledgerCommand) {
 // is silent. Where nothing gets lost it has been told that all is safe; unless the run
 // was stopped before its release, and for some hosts before they had reported anything.
 func (l *ledger) givenUp(h *ledgerHost) {
-	if l.w.plan.calm() && l.w.plan.Network.LossPercent == 0 && h.run.executed > 0 {
+	if l.w.calm() && l.w.plan.Network.LossPercent == 0 && h.run.executed > 0 {
 		l.violate("promptly: %s keeps what it has reported of %s until it gives that up", h.host.name, l.w.short(h.run.id))
 	}
 }

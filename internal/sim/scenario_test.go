@@ -25,6 +25,9 @@ func TestScenarios(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := play(t, string(data))
+			if strings.Contains(got, "!!") {
+				t.Errorf("%s breaks a promise:\n%s", file, got)
+			}
 			switch {
 			case got == string(data):
 			case *rewriteFlag:

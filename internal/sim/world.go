@@ -154,5 +154,9 @@ func (w *world) happened(numbers ...uint64) {
 	}
 }
 
+// calm reports whether nothing goes wrong that the plan does not say of its commands. What
+// happens in a scenario its plan does not know.
+func (w *world) calm() bool { return !w.plain && w.plan.calm() }
+
 // short is what people call a run.
 func (w *world) short(run string) string { return w.names[run] }
