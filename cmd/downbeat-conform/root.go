@@ -51,7 +51,7 @@ type options struct {
 	list     bool
 	seed     uint64
 	parallel int
-	patience time.Duration
+	timeout  time.Duration
 	known    string
 	json     bool
 }
@@ -86,7 +86,7 @@ func newExamination(role conform.Role, out, errs io.Writer) *cobra.Command {
 	f.BoolVar(&o.list, "list", false, "list the cases, and play none")
 	f.Uint64Var(&o.seed, "seed", 1, "what happens to messages is drawn from it")
 	f.IntVar(&o.parallel, "parallel", 2*runtime.NumCPU(), "how many cases are played at a time")
-	f.DurationVar(&o.patience, "patience", 20*time.Second, "how long the program may take for each thing that it has to do")
+	f.DurationVar(&o.timeout, "timeout", 20*time.Second, "how long the program may take for each thing that it has to do")
 	f.StringVar(&o.known, "known-failures", "", "`FILE` of cases that are expected to fail, one a line")
 	f.BoolVar(&o.json, "json", false, "write the results as one JSON object")
 	// The URL may hold a password, which help must not show.
@@ -228,8 +228,8 @@ func (o *options) kit(role conform.Role, command []string) (*conform.Kit, error)
 		return nil, errors.New("there is no broker: give --queue URL, or set DOWNBEAT_QUEUE_URL")
 	case o.parallel < 1:
 		return nil, fmt.Errorf("--parallel is %d, and has to be at least 1", o.parallel)
-	case o.patience <= 0:
-		return nil, fmt.Errorf("--patience is %s, and has to be more than 0", o.patience)
+	case o.timeout <= 0:
+		return nil, fmt.Errorf("--timeout is %s, and has to be more than 0", o.timeout)
 	}
 	path, err := exec.LookPath(command[0])
 	if err == nil {
@@ -240,6 +240,6 @@ func (o *options) kit(role conform.Role, command []string) (*conform.Kit, error)
 	}
 	return &conform.Kit{
 		Role: role, Command: append([]string{path}, command[1:]...), Environ: secrecy.Environ(os.Environ(), nil), QueueURL: o.queue,
-		Seed: o.seed, Parallel: o.parallel, Patience: o.patience, Scratch: os.TempDir(),
+		Seed: o.seed, Parallel: o.parallel, Timeout: o.timeout, Scratch: os.TempDir(),
 	}, nil
 }

@@ -69,8 +69,8 @@ type Kit struct {
 	Seed uint64
 	// Parallel is how many cases are played at a time.
 	Parallel int
-	// Patience bounds each wait for the subject to do something.
-	Patience time.Duration
+	// Timeout bounds each wait for the subject to do something.
+	Timeout time.Duration
 	// Scratch is where the directories of cases are made, and removed.
 	Scratch string
 	// Runner ends what is left of a run.

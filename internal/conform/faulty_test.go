@@ -188,7 +188,7 @@ func bePublisher(ctx context.Context, b *faulty, file string) (err error) {
 		return err
 	}
 	s := &stage{
-		ctx: ctx, kit: &Kit{Patience: 3 * time.Second}, namespace: os.Getenv("DOWNBEAT_NAMESPACE"), host: "alpha", dir: dir, key: b.key, broker: b,
+		ctx: ctx, kit: &Kit{Timeout: 3 * time.Second}, namespace: os.Getenv("DOWNBEAT_NAMESPACE"), host: "alpha", dir: dir, key: b.key, broker: b,
 	}
 	_, err = s.gather(string(text))
 	return err
@@ -205,7 +205,7 @@ func newKit(t *testing.T, role Role, command ...string) *Kit {
 	t.Cleanup(func() { testkit.Check(t, processes.Close()) })
 	return &Kit{
 		Role: role, Command: append([]string{self}, command...), Environ: []string{"PATH=" + os.Getenv("PATH")}, QueueURL: rabbittest.URL(t),
-		Seed: 1, Parallel: 2, Patience: 20 * time.Second, Scratch: t.TempDir(), Runner: processes,
+		Seed: 1, Parallel: 2, Timeout: 20 * time.Second, Scratch: t.TempDir(), Runner: processes,
 	}
 }
 

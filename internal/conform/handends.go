@@ -42,7 +42,7 @@ func playResend(s *stage) error {
 		return n
 	}
 	before, want := count(), 0
-	p.holds(func() bool { want = int(r.next) - 1 - 1; return true }) //nolint:gosec // a few
+	p.holds(func() bool { want = int(r.next) - 1 - 1; return true }) // a few
 	if err := p.resend(r, 1); err != nil {
 		return err
 	}
@@ -137,5 +137,5 @@ func playSIGTERM(s *stage) error {
 	if err := p.finish(r, message.HostStopped); err != nil {
 		return err
 	}
-	return s.end(s.kit.Patience, 0, "as it was sent SIGTERM")
+	return s.end(s.kit.Timeout, 0, "as it was sent SIGTERM")
 }

@@ -315,7 +315,7 @@ func (p *handPublisher) awaitHere(nonce string) (here *message.Event, err error)
 
 // until waits until holds, which is called with mu held.
 func (p *handPublisher) until(what string, holds func() bool) error {
-	ctx, cancel := context.WithTimeout(p.s.ctx, p.s.kit.Patience)
+	ctx, cancel := context.WithTimeout(p.s.ctx, p.s.kit.Timeout)
 	defer cancel()
 	for {
 		p.mu.Lock()
@@ -329,7 +329,7 @@ func (p *handPublisher) until(what string, holds func() bool) error {
 		case <-p.s.unexpectedEnd():
 			return p.s.failed(RuleExit, "%s has not come, and the program has ended with status %d", what, p.s.subject.status())
 		case <-ctx.Done():
-			return p.s.failed(RuleCase, "%s has not come within %s", what, p.s.kit.Patience)
+			return p.s.failed(RuleCase, "%s has not come within %s", what, p.s.kit.Timeout)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func unsigned(body []byte) []byte {
 
 // deadLetters waits until there are so many.
 func (s *stage) deadLetters(n int) error {
-	deadline := time.After(s.kit.Patience)
+	deadline := time.After(s.kit.Timeout)
 	for {
 		info, err := s.plain.Inspect(s.ctx, message.DeadQueue(s.namespace))
 		if err == nil && info.Messages >= n {

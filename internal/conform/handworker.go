@@ -198,7 +198,7 @@ func (w *handWorker) frame() {
 
 // until waits until holds, which is called with mu held.
 func (w *handWorker) until(what string, holds func() bool) error {
-	ctx, cancel := context.WithTimeout(w.s.ctx, w.s.kit.Patience)
+	ctx, cancel := context.WithTimeout(w.s.ctx, w.s.kit.Timeout)
 	defer cancel()
 	for {
 		w.mu.Lock()
@@ -212,7 +212,7 @@ func (w *handWorker) until(what string, holds func() bool) error {
 		case <-w.s.unexpectedEnd():
 			return w.s.failed(RuleExit, "%s has not come to %s, and the program has ended with status %d", what, w.host, w.s.subject.status())
 		case <-ctx.Done():
-			return w.s.failed(RuleCase, "%s has not come to %s within %s", what, w.host, w.s.kit.Patience)
+			return w.s.failed(RuleCase, "%s has not come to %s within %s", what, w.host, w.s.kit.Timeout)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (s *stage) startWorker() error {
 	if err := s.launch(s.command("{host}", s.host), environ); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.kit.Patience)
+	ctx, cancel := context.WithTimeout(s.ctx, s.kit.Timeout)
 	defer cancel()
 	for {
 		info, err := s.plain.Inspect(ctx, message.JobsQueue(s.namespace, s.host))
@@ -42,7 +42,7 @@ func (s *stage) startWorker() error {
 		case <-s.subject.ended:
 			return s.failed(RuleExit, "the worker has ended with status %d before it took jobs", s.subject.status())
 		case <-ctx.Done():
-			return s.failed(RuleCase, "within %s the worker has not begun to take from %s", s.kit.Patience, message.JobsQueue(s.namespace, s.host))
+			return s.failed(RuleCase, "within %s the worker has not begun to take from %s", s.kit.Timeout, message.JobsQueue(s.namespace, s.host))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -61,7 +61,7 @@ func (s *stage) serve() (*handPublisher, error) {
 func (s *stage) leave() error {
 	s.mayEnd = true
 	s.subject.signal(syscall.SIGTERM)
-	return s.end(s.kit.Patience, 0, "as it was sent SIGTERM")
+	return s.end(s.kit.Timeout, 0, "as it was sent SIGTERM")
 }
 
 // A datapoint is a run of the real publisher's on the worker under test.
@@ -117,7 +117,7 @@ func (s *stage) gather(text string) (_ *gathered, err error) {
 		return nil, fmt.Errorf("the case's experiment: %w", err)
 	}
 	p, err := publisher.New(s.ctx, publisher.Config{
-		Broker: s.broker, Namespace: s.namespace, Key: s.key, ReadyTimeout: s.kit.Patience, Lease: s.kit.Patience, Version: "conform",
+		Broker: s.broker, Namespace: s.namespace, Key: s.key, ReadyTimeout: s.kit.Timeout, Lease: s.kit.Timeout, Version: "conform",
 	})
 	if err != nil {
 		return nil, err

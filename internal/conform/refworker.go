@@ -102,7 +102,7 @@ func (s *stage) publish(file string) error {
 // conclude waits for the end of the publisher, and looks at what it has said and left.
 func (p publication) conclude(s *stage) error {
 	s.mayEnd = true
-	within := s.kit.Patience
+	within := s.kit.Timeout
 	if p.slow {
 		within = max(within, 90*time.Second)
 	}
@@ -210,7 +210,7 @@ func (s *stage) stoppedFor(cause message.StopCause) error {
 
 // await waits until a message is seen that it is called for.
 func (s *stage) await(what string, is func(*seen) bool) error {
-	deadline := time.After(s.kit.Patience)
+	deadline := time.After(s.kit.Timeout)
 	for looked := 0; ; {
 		messages := s.trace.Messages()
 		for ; looked < len(messages); looked++ {
@@ -223,7 +223,7 @@ func (s *stage) await(what string, is func(*seen) bool) error {
 		case <-s.unexpectedEnd():
 			return s.failed(RuleExit, "%s has not come, and the program has ended with status %d", what, s.subject.status())
 		case <-deadline:
-			return s.failed(RuleCase, "%s has not come within %s", what, s.kit.Patience)
+			return s.failed(RuleCase, "%s has not come within %s", what, s.kit.Timeout)
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		case <-time.After(10 * time.Millisecond):

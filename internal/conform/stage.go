@@ -42,7 +42,7 @@ func (n network) odds() chaos.Odds {
 
 // A stage is what one case is played on. It belongs to the goroutine that plays it.
 type stage struct {
-	ctx       context.Context //nolint:containedctx // of the case
+	ctx       context.Context // of the case
 	kit       *Kit
 	seed      uint64
 	net       network

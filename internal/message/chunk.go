@@ -58,7 +58,7 @@ func DecodeChunk(data []byte) (*Chunk, error) {
 	r := reader{rest: f.body}
 	c := &Chunk{Run: f.run, Host: f.host}
 	copy(c.Sum[:], r.take(sha256.Size))
-	c.Offset = int64(r.uvarint()) //nolint:gosec // a negative one is refused
+	c.Offset = int64(r.uvarint()) // a negative one is refused
 	c.Data = r.rest
 	if r.bad || c.Offset < 0 || len(c.Data) > MaxChunk {
 		return nil, fmt.Errorf("%w: chunk of %d bytes at %d", ErrMalformed, len(c.Data), c.Offset)

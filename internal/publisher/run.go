@@ -57,7 +57,7 @@ type run struct {
 
 	inputs  chan conduct.Input // from all
 	over    chan struct{}      // closed when nothing more is taken from inputs
-	sending context.Context    //nolint:containedctx // of all that is sent for the run
+	sending context.Context    // of all that is sent for the run
 	beside  sync.WaitGroup     // the goroutines that answer effects later
 
 	connectedAt time.Time       // when the broker was, when the jobs were sent last

@@ -34,7 +34,7 @@ func run(root string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(root, d.path()), data, 0o644); err != nil { //nolint:gosec // it is for everybody to read
+		if err := os.WriteFile(filepath.Join(root, d.path()), data, 0o644); err != nil { // it is for everybody to read
 			return err
 		}
 	}

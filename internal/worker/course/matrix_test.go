@@ -50,7 +50,7 @@ func TestEveryInputInEveryState(t *testing.T) {
 	}
 	path := filepath.Join("testdata", "matrix.txt")
 	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil { //nolint:gosec // as the others
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil { // as the others
 			t.Fatal(err)
 		}
 	}
