@@ -5,6 +5,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,8 +46,8 @@ func TestFilesInTheArchitectureAreThere(t *testing.T) {
 // findBelow looks for a file or directory below those named before, the latest first, and
 // below the directories above them. It returns the directory to look in next.
 func findBelow(name string, dirs []string) (dir string, found bool) {
-	for i := len(dirs) - 1; i >= 0; i-- {
-		for at := dirs[i]; ; at = path.Dir(at) {
+	for _, last := range slices.Backward(dirs) {
+		for at := last; ; at = path.Dir(at) {
 			full := path.Join(at, name)
 			info, err := os.Stat(filepath.Join("..", full))
 			if err == nil && info.IsDir() {
