@@ -45,7 +45,7 @@ class Host:
         self.next, self.early = 1, {}  # the number of the event that is applied next; those that came before it
         self.newest = 0  # the newest number that the host is known to have logged
         self.progress = self.heard = time.monotonic()
-        self.serial = 0
+        self.serial, self.sent = 0, False  # of controls; its job was sent
         self.offset, self.round_trip = None, None  # of its clock, ns; of the best exchange
         self.bytes = {}  # by command and stream: how many have come
         self.running, self.exits = set(), {}
@@ -114,6 +114,7 @@ class Publisher:
             payload["job"].update(collect=self.spec["collect"], needs=["collect"])
         try:
             self.publish(f"{self.args.namespace}.jobs.{host.name}", wire.seal(self.key, payload), True, READY + 60)
+            host.sent = True
         except UnroutableError:
             raise Failed(3, f"no worker has ever served host {host.name} in namespace {self.args.namespace}") from None
 
@@ -158,7 +159,7 @@ class Publisher:
         if host is None or run != self.run or host.state == "done":
             return
         if not isinstance(item, wire.Frame) and item.get("downbeat") != wire.VERSION and item["event"] != "refused":
-            raise Failed(3, f"the worker on {name} speaks version {item.get('downbeat')} of the protocol, and this publisher version {wire.VERSION}")
+            raise Failed(1, f"the worker on {name} speaks version {item.get('downbeat')} of the protocol, and this publisher version {wire.VERSION}")
         host.heard = time.monotonic()
         if seq == 0:
             self.unlogged(host, item, received)
@@ -381,6 +382,9 @@ class Publisher:
             self.work()
         except Failed as e:
             self.failure = self.failure or e.args
+            for host in self.hosts.values():
+                if host.sent and host.state != "done":
+                    self.control(host, "stop", cause="failure", reason=e.args[1], grace_ms=10_000)
         finally:
             self.channel.queue_delete(self.events)
             self.connection.close()

@@ -25,6 +25,10 @@ class Malformed(Exception):
     """A message that can't be read, or that must not be believed."""
 
 
+class Expired(Malformed):
+    """A message whose time is over."""
+
+
 # Names and times
 
 
@@ -107,6 +111,8 @@ def open_envelope(body, keys, namespace, host):
     keys are the public keys that are trusted; None: signatures are not looked at.
     """
     envelope = json.loads(body)
+    if not isinstance(envelope, dict):
+        raise Malformed("it is not an envelope")
     if envelope.get("downbeat") != VERSION:
         raise Malformed(f"the sender speaks version {envelope.get('downbeat')} of the protocol, and this worker version {VERSION}")
     text = envelope["payload"]
@@ -116,7 +122,9 @@ def open_envelope(body, keys, namespace, host):
     if payload.get("namespace") != namespace or payload.get("host") not in (host, "*"):
         raise Malformed(f"it is addressed to host {payload.get('host')} of namespace {payload.get('namespace')}")
     ahead = to_ns(payload["expires"]) - time.time_ns()
-    if not 0 < ahead <= 48 * 3600 * 1_000_000_000:
+    if ahead <= 0:
+        raise Expired(f"it was valid until {payload['expires']}, and this host's clock shows {to_text(time.time_ns())}")
+    if ahead > 48 * 3600 * 1_000_000_000:
         raise Malformed(f"it is valid until {payload['expires']}, and this host's clock shows {to_text(time.time_ns())}")
     return payload
 

@@ -29,6 +29,8 @@ import wire
 
 BUILD = "python-example"
 NS = 1_000_000_000
+MAX_DEAD = 64 << 10  # bytes of a message that are kept among the dead letters
+UNREADABLE = (wire.Malformed, ValueError, KeyError, TypeError, AttributeError)
 
 
 class Process:
@@ -153,11 +155,13 @@ class Run:
         self.event("refused", {"reason": reason, "problems": list(problems), "version": BUILD, "features": []})
         self.state = "finished"
 
-    def start(self):
-        self.state = "running"
+    def start(self, now):
+        """Starts the processes that are due."""
         started = []
         for p in self.processes:
             c = p.command
+            if p.started_at is not None or self.release + c.get("delay_ms", 0) / 1000 > now:
+                continue
             p.started_at = self.clock.now()
             try:
                 p.popen = subprocess.Popen(
@@ -267,7 +271,9 @@ class Run:
             silence = "the publisher is gone: its queue has been deleted" if self.gone else f"no word from the publisher for {self.lease:.0f} s"
             self.end({"cause": "lease", "reason": silence}, now, self.job["grace_ms"] / 1000, own=True)
         if self.state == "armed" and now >= self.release:
-            self.start()
+            self.state = "running"
+        if self.state == "running":
+            self.start(now)
         if self.stop_at is not None and now >= self.stop_at:
             self.stop_at = float("inf")
             if self.signal(signal.SIGTERM):
@@ -277,7 +283,9 @@ class Run:
             self.signal(signal.SIGKILL)
         self.take_output()
         self.reap()
-        if self.state in ("running", "stopping") and all(p.exited or p.popen is None for p in self.processes):
+        if self.state == "running" and all(p.exited for p in self.processes):
+            self.finish()
+        elif self.state == "stopping" and self.stop_at == float("inf") and all(p.exited or p.popen is None for p in self.processes):
             self.finish()
         self.send()
 
@@ -292,15 +300,19 @@ def find(program):
 
 
 def sweep(run, host):
-    """Kills what the run has left behind, known by its environment."""
+    """Kills what the run has left behind, known by its environment, until nothing is left."""
     marks = {f"DOWNBEAT_RUN={run}".encode(), f"DOWNBEAT_HOST={host}".encode()}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as f:
-                if marks <= set(f.read().split(b"\0")):
-                    os.kill(int(pid), signal.SIGKILL)
-        except OSError:
-            pass
+    left = True
+    while left:
+        left = False
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    if marks <= set(f.read().split(b"\0")):
+                        left = True
+                        os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                pass  # it is gone, or somebody else's
 
 
 class Worker:
@@ -333,9 +345,10 @@ class Worker:
         self.channel.basic_consume(jobs, self.on_job, exclusive=True)
         self.channel.basic_consume(control, self.on_control, exclusive=True)
 
-    def publish(self, to, body, ttl):
+    def publish(self, to, body, ttl, headers=None, persistent=False):
         """Sends a message; false: there is no such queue."""
-        properties = pika.BasicProperties(delivery_mode=1, expiration=None if ttl is None else str(int(ttl * 1000)))
+        expiration = None if ttl is None else str(int(ttl * 1000))
+        properties = pika.BasicProperties(delivery_mode=2 if persistent else 1, expiration=expiration, headers=headers)
         try:
             self.channel.basic_publish("", to, body, properties, mandatory=True)
         except UnroutableError:
@@ -355,15 +368,18 @@ class Worker:
 
     def on_job(self, channel, method, _, body):
         try:
-            if json.loads(body).get("purpose") != "contend":
+            message = json.loads(body)
+            if not isinstance(message, dict) or message.get("purpose") != "contend":
                 self.accept(body)
-        except (wire.Malformed, ValueError, KeyError, TypeError) as e:
-            self.refuse(body, str(e))
+        except UNREADABLE as e:
+            self.refuse(body, f"{self.namespace}.jobs.{self.host}", str(e))
         channel.basic_ack(method.delivery_tag)
 
-    def refuse(self, body, reason):
+    def refuse(self, body, source, reason):
+        """Puts a message among the dead letters, and tells its sender, as far as that can be read."""
         print(f"refused: {reason}", file=sys.stderr)
-        self.publish(f"{self.namespace}.dead", body[: 64 << 10], None)
+        headers = {"reason": reason, "source": source, **({"size": str(len(body))} if len(body) > MAX_DEAD else {})}
+        self.publish(f"{self.namespace}.dead", body[:MAX_DEAD], None, headers, persistent=True)
         run, reply_to = wire.reply_address(body, self.namespace)
         if reply_to and run not in self.runs and not self.seen(run):
             self.answer(reply_to, "refused", {"reason": reason, "version": BUILD, "features": []}, run, 30)
@@ -454,11 +470,15 @@ class Worker:
         try:
             payload = wire.open_envelope(body, self.keys, self.namespace, self.host)
             self.control(payload, taken)
-        except (wire.Malformed, ValueError, KeyError, TypeError) as e:
-            print(f"control refused: {e}", file=sys.stderr)
+        except wire.Expired:
+            pass
+        except UNREADABLE as e:
+            self.refuse(body, f"{self.namespace}.control.{self.host}", str(e))
         channel.basic_ack(method.delivery_tag)
 
     def control(self, payload, taken):
+        if payload["control"]["control"] not in ("keepalive", "commit", "uncommit", "start", "stop"):
+            raise wire.Malformed(f"a control of the kind {payload['control']['control']}, which is not known here")
         run = self.runs.get(payload["run"])
         if run:
             run.control(payload["serial"], payload["control"], run.clock.base + taken)
