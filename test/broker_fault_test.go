@@ -372,7 +372,7 @@ func testPermissions(t *testing.T, node *rabbittest.Node) {
 	if err := broker.Declare(t.Context(), otherwise); err != nil {
 		t.Fatal(err)
 	}
-	check(1, otherwise.Name, "inequivalent arg 'x-expires'", "declared otherwise")
+	check(1, otherwise.Name, "inequivalent arg 'x-expires'", "declared differently")
 
 	c.worker("bravo")
 	c.write("once.yaml", "name: once\nhosts: {bravo: [\"true\"]}\n")

@@ -46,7 +46,7 @@ func TestOurProgramsConform(t *testing.T) {
 	} {
 		t.Run(string(role), func(t *testing.T) {
 			t.Parallel()
-			results, status := examined(t, append([]string{string(role), "--json", "--patience=60s", "--"}, command...)...)
+			results, status := examined(t, append([]string{string(role), "--json", "--timeout=60s", "--"}, command...)...)
 			if want := len(conform.Cases(role)); len(results) != want || status != 0 {
 				t.Errorf("%d cases were played and the exit status is %d, want %d and 0", len(results), status, want)
 			}
