@@ -19,12 +19,12 @@ func (p *Plan) expected(pub *Publisher, r *RunPlan) outcome.Run {
 	if !p.calm() || n.LossPercent > 5 {
 		return ""
 	}
-	margin := 500 * time.Millisecond
+	margin := 500*time.Millisecond + 10*n.Jitter
 	if n.LossPercent > 0 { // what is lost is sent again; so often that it comes at last
 		if r.Lease < 15*time.Second {
 			return ""
 		}
-		margin = 6 * time.Second
+		margin += 6 * time.Second
 	}
 	refused := false
 	for i := range r.Parts {

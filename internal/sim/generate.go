@@ -72,7 +72,7 @@ func Generate(seed uint64, size Size) *Plan {
 
 // generateNetwork makes one that is quick and quiet in most plans, so that what else goes wrong is seen.
 func generateNetwork(r *random) Network {
-	n := Network{Seed: r.next(), Delay: r.within(100*time.Microsecond, 2*time.Millisecond), Jitter: r.within(0, time.Millisecond), Ordered: r.oneIn(2)}
+	n := Network{Seed: r.next(), Delay: r.within(100*time.Microsecond, 2*time.Millisecond), Jitter: r.within(0, pick(r, time.Millisecond, time.Millisecond, 50*time.Millisecond)), Ordered: r.oneIn(2)}
 	if r.oneIn(3) {
 		n.SlowPercent, n.Slow = r.between(1, 10), r.within(10*time.Millisecond, pick(r, 100*time.Millisecond, 3*time.Second, 20*time.Second))
 	}

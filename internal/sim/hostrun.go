@@ -245,6 +245,25 @@ func (t *hostRun) control(c *message.Control, taken time.Time) {
 	t.post(course.ControlTaken{Control: c, Taken: taken, Last: t.dir.last()})
 }
 
+// mustStop checks that processes which are to be released, or have been, are told to end
+// at the instant that a stop says, or at once.
+func (t *hostRun) mustStop(c *message.Control) {
+	s := t.set
+	if s == nil || s.state != setArmed && s.state != setRunning {
+		return
+	}
+	at := t.w.e.now
+	if !c.At.IsZero() {
+		at = max(at, t.clock.local(c.At))
+	}
+	at = max(at, t.worker.h.stalled)
+	t.w.e.at(at.add(5*time.Millisecond), func() {
+		if s.sink != nil && (s.state == setArmed || s.state == setRunning) && t.w.e.now >= t.worker.h.stalled.add(5*time.Millisecond) {
+			t.w.ledger.violate("together: %s is told to stop %s, and does not", t.worker.h.name, t.w.short(s.run))
+		}
+	})
+}
+
 func (t *hostRun) config() course.Config {
 	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: message.Features()}
 }

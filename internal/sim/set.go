@@ -245,6 +245,7 @@ func (s *set) term(i int) {
 }
 
 func (s *set) kill() {
+	s.terminate() // where there is no grace
 	if s.w.e.now < s.killAt || s.state == setOver || s.state == setKilling {
 		return
 	}

@@ -134,6 +134,9 @@ func (w *worker) control(p *parcel) {
 			w.h.w.ledger.violate("at most once: %s takes control %d of %s again", w.h.name, p.serial, w.h.w.short(p.run))
 		}
 		t.serials = append(t.serials, p.serial)
+		if p.control.Kind == message.Stop {
+			t.mustStop(p.control)
+		}
 		t.control(p.control, t.clock.at(now))
 	}
 }
