@@ -275,6 +275,16 @@ func TestWhatIsSentAgainIsNoMistake(t *testing.T) {
 	}
 }
 
+// What a host had said before it committed, and sends again after that, takes nothing back.
+func TestReadyThatComesAgainTakesNoCommitBack(t *testing.T) {
+	t.Parallel()
+	c := twoHosts()
+	start := slices.Index(c, c.ordered(message.Start, "alpha"))
+	if found := judgeTwo(t, slices.Insert(slices.Clone(c), start, c.find(message.Ready))); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
 // find gives the first message that is an event of that kind.
 func (c talk) find(k message.EventKind) *item {
 	for _, m := range c {

@@ -105,15 +105,20 @@ func (j *publisherJudge) sent(s *seen) {
 		h.over = true // it understands no stop
 		return
 	}
+	again := s.head.Seq != 0 && s.head.Seq <= h.top // or late: what came after it counts
 	h.top = max(h.top, s.head.Seq)
 	if s.event == nil {
+		return
+	}
+	if again {
+		h.ready = h.ready || s.event.Kind == message.Ready
 		return
 	}
 	switch e := s.event; e.Kind {
 	case message.Ready:
 		h.ready, h.committed = true, false
 	case message.Committed:
-		h.committed = true
+		h.ready, h.committed = true, true
 	case message.Waiting, message.SettingUp, message.TearingDown:
 		h.committed = false
 	case message.Refused, message.Done:
