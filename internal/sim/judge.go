@@ -38,11 +38,34 @@ func (l *ledger) judge(c *publisherRun) {
 	if want := l.w.plan.expected(c.p.plan, c.plan); !l.w.plain && want != "" && want != res.Outcome {
 		l.violate("the record says what happened: %s is %s (%s), and must be %s", l.w.short(c.id), res.Outcome, res.Reason, want)
 	}
+	if c.plan.StopOnFailure && l.w.calm() && l.w.plan.Network.LossPercent == 0 {
+		l.judgeStop(c)
+	}
 	if n := &l.w.plan.Network; res.Outcome == outcome.RunLost && l.w.calm() && (n.LossPercent == 0 || n.LossPercent <= 5 && c.plan.Lease >= 15*time.Second) {
 		l.violate("the record says what happened: %s is lost (%s), and nothing was", l.w.short(c.id), res.Reason)
 	}
 	for i := range c.hosts {
 		l.judgeHost(c, &res, i)
+	}
+}
+
+// judgeStop checks that a run which is to be stopped when a process fails was.
+func (l *ledger) judgeStop(c *publisherRun) {
+	failed, last := never, instant(0)
+	for i := range c.ledger.hosts {
+		for k := range c.ledger.hosts[i].commands {
+			m := &c.ledger.hosts[i].commands[k]
+			if m.script.Phase != message.PhaseRun || m.lives == 0 || !m.exited {
+				continue
+			}
+			last = max(last, m.exit.ended)
+			if m.failed() && !m.exit.stopped {
+				failed = min(failed, m.exit.ended)
+			}
+		}
+	}
+	if soon := failed + instant(time.Second); failed != never && last > soon && (c.stopSent == 0 || c.stopSent > soon) {
+		l.violate("promptly: a process of %s has failed, and it is not stopped", l.w.short(c.id))
 	}
 }
 
