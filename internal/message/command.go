@@ -18,6 +18,9 @@ const (
 	// PhaseRun: the run itself. Its commands are the processes, which are prepared and
 	// released together.
 	PhaseRun Phase = "run"
+	// PhaseAction: while the processes run, when an action says so. Its commands are
+	// prepared with the processes.
+	PhaseAction Phase = "action"
 	// PhaseTeardown: when no process is left, one command after the other.
 	PhaseTeardown Phase = "teardown"
 )
@@ -45,9 +48,17 @@ type Command struct {
 	OKExit []int `json:"ok_exit"`
 	// DelayMS holds a process back after the release, in milliseconds.
 	DelayMS int64 `json:"delay_ms,omitempty"`
-	// TimeoutMS is how long a command of the setup or the teardown may take before it
-	// is stopped, and has failed, in milliseconds.
+	// TimeoutMS is how long a command that is not a process may take before it is
+	// stopped, and has failed, in milliseconds.
 	TimeoutMS int64 `json:"timeout_ms,omitempty"`
+	// Beat is the one on which a process begins, from 0.
+	Beat int `json:"beat,omitempty"`
+	// Ready is how it is seen that a process can be used; nil: it can once it has started.
+	Ready *Readiness `json:"ready,omitempty"`
+	// Restart has a process begin anew when it has ended; nil: never.
+	Restart *Restart `json:"restart,omitempty"`
+	// Stop is how a process is stopped; nil: by TERM, with the grace of the stop.
+	Stop *CommandStop `json:"stop,omitempty"`
 }
 
 // Delay is how long after the release the process starts.
@@ -81,21 +92,47 @@ func (c *Command) check() error {
 	}
 	switch c.Phase {
 	case PhaseRun:
-		if c.DelayMS < 0 || c.DelayMS > maxMS {
-			return fmt.Errorf("%s: delay_ms is %d", c.Name, c.DelayMS)
-		}
-		if c.TimeoutMS != 0 {
-			return fmt.Errorf("%s: timeout_ms is %d, which a command of phase %q does not have", c.Name, c.TimeoutMS, c.Phase)
-		}
-	case PhaseSetup, PhaseTeardown:
-		if c.TimeoutMS <= 0 {
-			return fmt.Errorf("%s: timeout_ms is %d", c.Name, c.TimeoutMS)
-		}
-		if c.DelayMS != 0 {
-			return fmt.Errorf("%s: delay_ms is %d, which a command of phase %q does not have", c.Name, c.DelayMS, c.Phase)
-		}
+		return c.checkProcess()
+	case PhaseSetup, PhaseAction, PhaseTeardown:
 	default:
-		return fmt.Errorf("%s: phase %.20q is not one of %q, %q and %q", c.Name, string(c.Phase), PhaseSetup, PhaseRun, PhaseTeardown)
+		return fmt.Errorf("%s: phase %.20q is not one of %q, %q, %q and %q", c.Name, string(c.Phase), PhaseSetup, PhaseRun, PhaseAction, PhaseTeardown)
+	}
+	if c.TimeoutMS <= 0 {
+		return fmt.Errorf("%s: timeout_ms is %d", c.Name, c.TimeoutMS)
+	}
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{{"delay_ms", c.DelayMS != 0}, {"beat", c.Beat != 0}, {"ready", c.Ready != nil}, {"restart", c.Restart != nil}, {"stop", c.Stop != nil}} {
+		if f.has {
+			return fmt.Errorf("%s: a command of phase %q does not have %s", c.Name, c.Phase, f.name)
+		}
+	}
+	return nil
+}
+
+// checkProcess reports what is wrong with a command of [PhaseRun].
+func (c *Command) checkProcess() error {
+	var err error
+	switch {
+	case c.DelayMS < 0 || c.DelayMS > maxMS:
+		return fmt.Errorf("%s: delay_ms is %d", c.Name, c.DelayMS)
+	case c.TimeoutMS != 0:
+		return fmt.Errorf("%s: timeout_ms is %d, which a command of phase %q does not have", c.Name, c.TimeoutMS, c.Phase)
+	case c.Beat < 0 || c.Beat >= MaxBeats:
+		return fmt.Errorf("%s: beat is %d", c.Name, c.Beat)
+	}
+	if c.Ready != nil {
+		err = c.Ready.check()
+	}
+	if err == nil && c.Restart != nil {
+		err = c.Restart.check()
+	}
+	if err == nil && c.Stop != nil {
+		err = c.Stop.check()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
 	}
 	return nil
 }

@@ -23,9 +23,14 @@ const (
 	Commit ControlKind = "commit"
 	// Uncommit takes a commit back: another host had to let go.
 	Uncommit ControlKind = "uncommit"
-	// Start releases the processes at Control.At.
+	// Start releases the processes of Control.Beat at Control.At.
 	Start ControlKind = "start"
-	// Stop ends the run at Control.At, whatever state it is in.
+	// Act has a called action carried out at Control.At.
+	Act ControlKind = "act"
+	// Respond gives processes what they have asked for; see [AskedInfo].
+	Respond ControlKind = "answer"
+	// Stop ends the run at Control.At, whatever state it is in; or, with FromBeat, the
+	// processes of that beat and of those after it alone.
 	Stop ControlKind = "stop"
 	// Cancel asks a publisher to stop the run; it goes to its events queue.
 	Cancel ControlKind = "cancel"
@@ -49,13 +54,24 @@ type Control struct {
 	// ReplyTo is where the answer to a hello or a cancel goes: that of the payload
 	// that holds the control.
 	ReplyTo string `json:"-"`
-	// At is the instant of a start or stop on the clock of the host
+	// At is the instant of a start, act or stop on the clock of the host
 	// addressed; a stop without it is for now.
 	At time.Time `json:"at,omitzero"`
+	// Beat is what a start releases.
+	Beat int `json:"beat,omitempty"`
+	// Action and Turn say what an act carries out, and which time that is; Commands
+	// to which of the job's commands.
+	Action   int   `json:"action,omitempty"`
+	Turn     int   `json:"turn,omitempty"`
+	Commands []int `json:"commands,omitempty"`
+	// Answers are for processes that have asked for something.
+	Answers []Answer `json:"answers,omitempty"`
 	// Cause, Reason and GraceMS (milliseconds from TERM to KILL) belong to a stop.
 	Cause   StopCause `json:"cause,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
 	GraceMS int64     `json:"grace_ms,omitempty"`
+	// FromBeat is the first beat whose processes are stopped; 0: all are.
+	FromBeat int `json:"from_beat,omitempty"`
 	// Ack: all events up to this sequence number are safe with the publisher.
 	Ack uint64 `json:"ack,omitempty"`
 	// Resend asks for everything after Ack again.
@@ -104,11 +120,25 @@ func (c *Control) Check() error {
 		if c.At.IsZero() {
 			return bad("no instant to start at")
 		}
+		if c.Beat < 0 || c.Beat >= MaxBeats {
+			return bad(fmt.Sprintf("beat is %d", c.Beat))
+		}
+	case Act:
+		if c.At.IsZero() || len(c.Commands) == 0 || c.Turn < 0 {
+			return bad("no instant to act at, or nothing to act on")
+		}
+	case Respond:
+		if len(c.Answers) == 0 {
+			return bad("no answers")
+		}
 	case Stop:
 		switch c.Cause {
 		case StopRule, StopTimeout, StopFailure, StopAbort, StopLease:
 		default:
 			return bad(fmt.Sprintf("unknown cause %.20q", string(c.Cause)))
+		}
+		if c.FromBeat < 0 || c.FromBeat >= MaxBeats {
+			return bad(fmt.Sprintf("from_beat is %d", c.FromBeat))
 		}
 	case Keepalive, Commit, Uncommit:
 	default:

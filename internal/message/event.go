@@ -28,8 +28,20 @@ const (
 	Ready EventKind = "ready"
 	// Committed: the host keeps its processes held for this run alone.
 	Committed EventKind = "committed"
+	// Armed: the host knows when a beat is released. It comes where the job has more
+	// than one beat.
+	Armed EventKind = "armed"
 	// Started: the commands listed have begun to execute.
 	Started EventKind = "started"
+	// ProcessReady: a process can be used, or did not become ready.
+	ProcessReady EventKind = "process_ready"
+	// Acted: an action was carried out on one command, or could not be.
+	Acted EventKind = "acted"
+	// Seen: a line was written that an action waits for.
+	Seen EventKind = "seen"
+	// Asked: a process asks for something. It comes again, unlogged, until that is
+	// answered.
+	Asked EventKind = "asked"
 	// Exited: one command has ended. Nothing of one of the setup or the teardown
 	// is left then, and all its output is in the events before.
 	Exited EventKind = "exited"
@@ -68,18 +80,23 @@ type Event struct {
 	// Time is when it happened on the host's clock of this run.
 	Time time.Time `json:"time"`
 
-	Waiting   *WaitingInfo   `json:"waiting,omitempty"`
-	Refused   *RefusedInfo   `json:"refused,omitempty"`
-	Ready     *ReadyInfo     `json:"ready,omitempty"`
-	Committed *CommittedInfo `json:"committed,omitempty"`
-	Started   []StartedInfo  `json:"started,omitempty"`
-	Exited    *ExitedInfo    `json:"exited,omitempty"`
-	Stopping  *StoppingInfo  `json:"stopping,omitempty"`
-	Done      *DoneInfo      `json:"done,omitempty"`
-	Want      *WantInfo      `json:"want,omitempty"`
-	Heartbeat *HeartbeatInfo `json:"heartbeat,omitempty"`
-	Here      *HereInfo      `json:"here,omitempty"`
-	Cancelled *CancelledInfo `json:"cancelled,omitempty"`
+	Waiting      *WaitingInfo      `json:"waiting,omitempty"`
+	Refused      *RefusedInfo      `json:"refused,omitempty"`
+	Ready        *ReadyInfo        `json:"ready,omitempty"`
+	Committed    *CommittedInfo    `json:"committed,omitempty"`
+	Armed        *ArmedInfo        `json:"armed,omitempty"`
+	Started      []StartedInfo     `json:"started,omitempty"`
+	ProcessReady *ProcessReadyInfo `json:"process_ready,omitempty"`
+	Acted        *ActedInfo        `json:"acted,omitempty"`
+	Seen         *SeenInfo         `json:"seen,omitempty"`
+	Asked        *AskedInfo        `json:"asked,omitempty"`
+	Exited       *ExitedInfo       `json:"exited,omitempty"`
+	Stopping     *StoppingInfo     `json:"stopping,omitempty"`
+	Done         *DoneInfo         `json:"done,omitempty"`
+	Want         *WantInfo         `json:"want,omitempty"`
+	Heartbeat    *HeartbeatInfo    `json:"heartbeat,omitempty"`
+	Here         *HereInfo         `json:"here,omitempty"`
+	Cancelled    *CancelledInfo    `json:"cancelled,omitempty"`
 }
 
 // WaitingInfo names the run that has the host.
@@ -129,6 +146,7 @@ type CommittedInfo struct {
 // StartedInfo is the start of one command; Command counts in Job.Commands.
 type StartedInfo struct {
 	Command   int       `json:"command"`
+	Life      int       `json:"life,omitempty"` // of a process: which time it begins, from 0
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"`
 }
@@ -137,6 +155,12 @@ type StartedInfo struct {
 // judged by the outcome package, see [ExitedInfo.Exit]. Command counts in Job.Commands.
 type ExitedInfo struct {
 	Command int `json:"command"`
+	// Life is which of a process's lives has ended, from 0. Again: it will begin anew, as
+	// its restart or an action at a known time says.
+	Life  int  `json:"life,omitempty"`
+	Again bool `json:"again,omitempty"`
+	// Action is the number of the action that has ended it; nil: none has.
+	Action *int `json:"action,omitempty"`
 	// ExitCode is -1 for a command that was ended by Signal, or never began.
 	ExitCode int    `json:"exit_code"`
 	Signal   string `json:"signal,omitempty"`
@@ -309,7 +333,7 @@ func DecodeEvent(data []byte) (*Event, error) {
 func (e *Event) Known() bool { return slices.Contains(eventKinds, e.Kind) }
 
 var eventKinds = []EventKind{
-	Waiting, SettingUp, Refused, Ready, Committed, Started, Exited, Stopping, TearingDown, Ended, Done, Want, Heartbeat, Here, Cancelled,
+	Waiting, SettingUp, Refused, Ready, Committed, Armed, Started, ProcessReady, Acted, Seen, Asked, Exited, Stopping, TearingDown, Ended, Done, Want, Heartbeat, Here, Cancelled,
 }
 
 // complete reports whether the content of the event's kind is there, as far as
@@ -324,8 +348,18 @@ func (e *Event) complete() bool {
 		return e.Ready != nil
 	case Committed, SettingUp, TearingDown, Ended:
 		return true
+	case Armed:
+		return e.Armed != nil
 	case Started:
 		return len(e.Started) > 0
+	case ProcessReady:
+		return e.ProcessReady != nil
+	case Acted:
+		return e.Acted != nil
+	case Seen:
+		return e.Seen != nil
+	case Asked:
+		return e.Asked != nil
 	case Exited:
 		return e.Exited != nil
 	case Stopping:

@@ -18,6 +18,11 @@ const (
 	FeaturePty      Feature = "pty"      // Command.Pty
 	FeatureFiles    Feature = "files"    // Job.Files
 	FeatureCollect  Feature = "collect"  // Job.Collect
+	FeatureBeats    Feature = "beats"    // Command.Beat other than 0
+	FeatureReady    Feature = "ready"    // Command.Ready
+	FeatureRestart  Feature = "restart"  // Command.Restart
+	FeatureStops    Feature = "stops"    // Command.Stop
+	FeatureActions  Feature = "actions"  // Job.Actions, Job.Watches, commands of PhaseAction
 )
 
 // Features are those that this build knows.
@@ -38,6 +43,11 @@ func (j *Job) Uses() []Feature {
 	note(FeaturePty, slices.ContainsFunc(j.Commands, func(c Command) bool { return c.Pty }))
 	note(FeatureFiles, len(j.Files) > 0)
 	note(FeatureCollect, len(j.Collect) > 0)
+	note(FeatureBeats, j.Beats() > 1)
+	note(FeatureReady, slices.ContainsFunc(j.Commands, func(c Command) bool { return c.Ready != nil }))
+	note(FeatureRestart, slices.ContainsFunc(j.Commands, func(c Command) bool { return c.Restart != nil }))
+	note(FeatureStops, slices.ContainsFunc(j.Commands, func(c Command) bool { return c.Stop != nil }))
+	note(FeatureActions, len(j.Actions) > 0 || len(j.Watches) > 0 || j.Has(PhaseAction))
 	return uses
 }
 

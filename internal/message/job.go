@@ -25,6 +25,12 @@ type Job struct {
 	// Commands are what the host runs. Events and output name a command by its
 	// position here.
 	Commands []Command `json:"commands"`
+	// Actions are what is done while the processes run, Watches the lines that are looked
+	// for meanwhile.
+	Actions []Action `json:"actions,omitempty"`
+	Watches []Watch  `json:"watches,omitempty"`
+	// Sync: the processes can ask things of each other; see [AskedInfo].
+	Sync bool `json:"sync,omitempty"`
 	// Collect are the patterns of the files that are brought home from the
 	// run's directory on the host; see [CheckPattern].
 	Collect []string `json:"collect,omitempty"`
@@ -131,5 +137,54 @@ func (j *Job) Check() error {
 		}
 		seen[c.Name] = true
 	}
+	if err := j.checkActions(); err != nil {
+		return bad("%v", err)
+	}
 	return nil
+}
+
+// checkActions reports what is wrong with the job's actions and watches.
+func (j *Job) checkActions() error {
+	if n := max(len(j.Actions), len(j.Watches)); n > MaxActions {
+		return fmt.Errorf("%d actions or watches, at most %d are taken", n, MaxActions)
+	}
+	known := make(map[int]bool, len(j.Actions))
+	for i := range j.Actions {
+		a := &j.Actions[i]
+		if err := a.check(j); err != nil {
+			return fmt.Errorf("action %d: %w", a.Number, err)
+		}
+		if known[a.Number] {
+			return fmt.Errorf("action %d is there twice", a.Number)
+		}
+		known[a.Number] = true
+	}
+	for i := range j.Watches {
+		if err := j.Watches[i].check(j); err != nil {
+			return fmt.Errorf("watch %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// Action is the job's action of that number; nil: there is none.
+func (j *Job) Action(number int) *Action {
+	for i := range j.Actions {
+		if a := &j.Actions[i]; a.Number == number {
+			return a
+		}
+	}
+	return nil
+}
+
+// Beats is how many beats the job knows of: those of its processes and of its actions.
+func (j *Job) Beats() int {
+	last := 0
+	for _, c := range j.In(PhaseRun) {
+		last = max(last, c.Beat)
+	}
+	for i := range j.Actions {
+		last = max(last, j.Actions[i].Beat)
+	}
+	return last + 1
 }

@@ -197,11 +197,15 @@ func see(v reflect.Value, fields map[string]bool) {
 func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, got, want string }{
-		{"events", fmt.Sprint(eventKinds), "[waiting setting_up refused ready committed started exited stopping tearing_down ended done want heartbeat here cancelled]"},
-		{"controls", fmt.Sprint([]ControlKind{Hello, Keepalive, Commit, Uncommit, Start, Stop, Cancel}), "[hello keepalive commit uncommit start stop cancel]"},
+		{"events", fmt.Sprint(eventKinds), "[waiting setting_up refused ready committed armed started process_ready acted seen asked exited stopping tearing_down ended done want heartbeat here cancelled]"},
+		{"controls", fmt.Sprint([]ControlKind{Hello, Keepalive, Commit, Uncommit, Start, Act, Respond, Stop, Cancel}), "[hello keepalive commit uncommit start act answer stop cancel]"},
 		{"causes", fmt.Sprint([]StopCause{StopRule, StopTimeout, StopFailure, StopAbort, StopLease}), "[rule timeout failure abort lease]"},
 		{"outcomes of hosts", fmt.Sprint([]string{HostDone, HostStopped, HostLost}), "[done stopped lost]"},
-		{"phases", fmt.Sprint([]Phase{PhaseSetup, PhaseRun, PhaseTeardown}), "[setup run teardown]"},
+		{"phases", fmt.Sprint([]Phase{PhaseSetup, PhaseRun, PhaseAction, PhaseTeardown}), "[setup run action teardown]"},
+		{"actions", fmt.Sprint([]ActionKind{ActSignal, ActPause, ActStart, ActStop, ActRun}), "[signal pause start stop run]"},
+		{"what processes ask", fmt.Sprint([]AskedWhat{AskBarrier, AskPut, AskGet, AskMark}), "[barrier put get mark]"},
+		{"restarts", fmt.Sprint([]RestartOn{RestartOnFailure, RestartAlways}), "[failure always]"},
+		{"bounds in time", fmt.Sprint(MaxBeats, MaxActions, MaxLives, MaxSyncNames, MaxSyncValue), "100 1000 1000 10000 16384"},
 		{"purposes", fmt.Sprint([]Purpose{PurposeJob, PurposeControl}), "[job control]"},
 		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect]"},
 		{"frames", fmt.Sprintf("%c %c %c", FrameOutput, FrameFiles, FrameChunk), "O F C"},

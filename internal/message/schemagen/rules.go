@@ -19,6 +19,7 @@ var (
 	isRun       = schema{"pattern": runPattern}
 	isReply     = schema{"pattern": replyPattern}
 	isSum       = schema{"pattern": sumPattern}
+	isSignal    = schema{"enum": message.Signals()}
 	isVersion   = schema{"const": message.Version}
 	notNegative = schema{"minimum": 0}
 	positive    = schema{"minimum": 1}
@@ -60,10 +61,13 @@ var rules = map[string]schema{
 	"Command": {
 		"if":   schema{"properties": schema{"phase": schema{"const": message.PhaseRun}}},
 		"then": schema{"properties": schema{"timeout_ms": schema{"const": 0}}},
-		"else": schema{"required": []string{"timeout_ms"}, "properties": schema{"delay_ms": schema{"const": 0}, "timeout_ms": positive}},
+		"else": schema{
+			"required": []string{"timeout_ms"}, "properties": schema{"delay_ms": schema{"const": 0}, "beat": schema{"const": 0}, "timeout_ms": positive},
+			"not": schema{"anyOf": []schema{{"required": []string{"ready"}}, {"required": []string{"restart"}}, {"required": []string{"stop"}}}},
+		},
 	},
 	"Command.name":       isName,
-	"Command.phase":      {"enum": []message.Phase{message.PhaseSetup, message.PhaseRun, message.PhaseTeardown}},
+	"Command.phase":      {"enum": []message.Phase{message.PhaseSetup, message.PhaseRun, message.PhaseAction, message.PhaseTeardown}},
 	"Command.group":      isName,
 	"Command.index":      notNegative,
 	"Command.rank":       notNegative,
@@ -71,6 +75,39 @@ var rules = map[string]schema{
 	"Command.argv":       notEmpty,
 	"Command.delay_ms":   notNegative,
 	"Command.timeout_ms": notNegative,
+	"Command.beat":       {"minimum": 0, "exclusiveMaximum": message.MaxBeats},
+
+	"Readiness": {"oneOf": []schema{
+		{"required": []string{"port"}}, {"required": []string{"line"}}, {"required": []string{"http"}}, {"required": []string{"file"}}, {"required": []string{"run"}},
+	}},
+	"Readiness.port":       {"minimum": 1, "maximum": 65535},
+	"Readiness.line":       {"minLength": 1},
+	"Readiness.http":       {"minLength": 1},
+	"Readiness.status":     {"minimum": 0, "maximum": 999},
+	"Readiness.file":       {"minLength": 1},
+	"Readiness.run":        notEmpty,
+	"Readiness.within_ms":  positive,
+	"Readiness.every_ms":   notNegative,
+	"Restart.on":           {"enum": []message.RestartOn{message.RestartOnFailure, message.RestartAlways}},
+	"Restart.at_most":      {"minimum": 1, "maximum": message.MaxLives},
+	"Restart.wait_ms":      notNegative,
+	"CommandStop.signal":   isSignal,
+	"CommandStop.grace_ms": notNegative,
+
+	"Action": {"allOf": []schema{
+		when("do", message.ActSignal, "signal"), when("do", message.ActPause, "for_ms"),
+		{"if": schema{"properties": schema{"called": schema{"const": true}}, "required": []string{"called"}}, "else": schema{"required": []string{"commands"}}},
+	}},
+	"Action.action":   {"minimum": 0, "exclusiveMaximum": message.MaxActions},
+	"Action.do":       {"enum": []message.ActionKind{message.ActSignal, message.ActPause, message.ActStart, message.ActStop, message.ActRun}},
+	"Action.beat":     {"minimum": 0, "exclusiveMaximum": message.MaxBeats},
+	"Action.after_ms": notNegative,
+	"Action.commands": notEmpty,
+	"Action.signal":   isSignal,
+	"Action.for_ms":   notNegative,
+	"Watch.line":      {"minLength": 1},
+	"Watch.commands":  notEmpty,
+	"Watch.most":      {"minimum": 1, "maximum": message.MaxLives},
 
 	"File.path":   {"minLength": 1, "pattern": `^[^/]`},
 	"File.mode":   {"maximum": 0o777},
@@ -79,17 +116,26 @@ var rules = map[string]schema{
 
 	"Control": {"allOf": []schema{
 		when("control", message.Hello, "nonce"), when("control", message.Start, "at"), when("control", message.Stop, "cause"),
+		when("control", message.Act, "at", "commands"), when("control", message.Respond, "answers"),
 	}},
 	"Control.control": {"enum": []message.ControlKind{
-		message.Hello, message.Keepalive, message.Commit, message.Uncommit, message.Start, message.Stop, message.Cancel,
+		message.Hello, message.Keepalive, message.Commit, message.Uncommit, message.Start, message.Act, message.Respond, message.Stop, message.Cancel,
 	}},
-	"Control.cause":    causes,
-	"Control.grace_ms": notNegative,
-	"Control.nonce":    {"minLength": 1, "maxLength": message.MaxNonce},
+	"Control.beat":      {"minimum": 0, "exclusiveMaximum": message.MaxBeats},
+	"Control.action":    notNegative,
+	"Control.turn":      notNegative,
+	"Control.commands":  notEmpty,
+	"Control.answers":   notEmpty,
+	"Control.from_beat": {"minimum": 0, "exclusiveMaximum": message.MaxBeats},
+	"Control.cause":     causes,
+	"Control.grace_ms":  notNegative,
+	"Control.nonce":     {"minLength": 1, "maxLength": message.MaxNonce},
 
 	"Event": {"allOf": []schema{
 		when("event", message.Waiting, "run", "waiting"), when("event", message.SettingUp, "run"), when("event", message.Refused, "refused"),
-		when("event", message.Ready, "run", "ready"), when("event", message.Committed, "run"), when("event", message.Started, "run", "started"),
+		when("event", message.Ready, "run", "ready"), when("event", message.Committed, "run"), when("event", message.Armed, "run", "armed"),
+		when("event", message.ProcessReady, "run", "process_ready"), when("event", message.Acted, "run", "acted"), when("event", message.Seen, "run", "seen"),
+		when("event", message.Asked, "run", "asked"), when("event", message.Started, "run", "started"),
 		when("event", message.Exited, "run", "exited"), when("event", message.Stopping, "run", "stopping"), when("event", message.TearingDown, "run"),
 		when("event", message.Ended, "run"), when("event", message.Done, "run", "done"), when("event", message.Want, "run", "want"),
 		when("event", message.Heartbeat, "run", "heartbeat"), when("event", message.Here, "here"), when("event", message.Cancelled, "run", "cancelled"),
@@ -101,6 +147,25 @@ var rules = map[string]schema{
 	"Event.seq":      positive,
 	"Event.started":  notEmpty,
 
+	"ArmedInfo.beat":           notNegative,
+	"ProcessReadyInfo.command": notNegative,
+	"ProcessReadyInfo.life":    notNegative,
+	"ActedInfo.action":         notNegative,
+	"ActedInfo.turn":           notNegative,
+	"ActedInfo.command":        notNegative,
+	"ActedInfo.life":           notNegative,
+	"SeenInfo.action":          notNegative,
+	"SeenInfo.command":         notNegative,
+	"SeenInfo.life":            notNegative,
+	"AskedInfo":                {"allOf": []schema{when("what", message.AskBarrier, "count")}},
+	"AskedInfo.id":             positive,
+	"AskedInfo.what":           {"enum": []message.AskedWhat{message.AskBarrier, message.AskPut, message.AskGet, message.AskMark}},
+	"AskedInfo.name":           isName,
+	"AskedInfo.count":          {"minimum": 1, "maximum": message.MaxSyncNames},
+	"AskedInfo.within_ms":      notNegative,
+	"StartedInfo.life":         notNegative,
+	"ExitedInfo.life":          notNegative,
+	"ExitedInfo.action":        notNegative,
 	"WaitingInfo.behind":       isRun,
 	"ReadyInfo.hold":           {"enum": []string{"ptrace", "none"}},
 	"CommittedInfo.probe":      answered,

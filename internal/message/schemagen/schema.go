@@ -131,6 +131,8 @@ func (g *generator) value(t reflect.Type) schema {
 		return schema{"type": "string", "format": "date-time", "pattern": timePattern}
 	case t.Kind() == reflect.Pointer:
 		return g.value(t.Elem())
+	case isBytes(t):
+		return schema{"type": "string", "contentEncoding": "base64"}
 	case t.Kind() == reflect.Slice:
 		return schema{"type": "array", "items": g.value(t.Elem())}
 	case t.Kind() == reflect.Map:
@@ -169,6 +171,8 @@ func kindOf(t reflect.Type) string {
 		return "time"
 	case t.Kind() == reflect.Pointer:
 		return kindOf(t.Elem())
+	case isBytes(t):
+		return "base64"
 	case t.Kind() == reflect.Slice:
 		return "list of " + kindOf(t.Elem()) + "s"
 	case t.Kind() == reflect.Map:
@@ -181,4 +185,9 @@ func kindOf(t reflect.Type) string {
 		return "boolean"
 	}
 	return "integer"
+}
+
+// isBytes reports whether a type holds bytes, which travel as base64.
+func isBytes(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }

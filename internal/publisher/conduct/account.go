@@ -97,6 +97,7 @@ func (a *account) take(e *message.Event, o orders) string {
 		if p := a.first(message.PhaseRun, alive); p != "" {
 			return fmt.Sprintf("no process is said to be left, and there is no end of %s", p)
 		}
+	case message.Armed, message.ProcessReady, message.Acted, message.Seen, message.Asked: // nothing asks for these yet
 	case message.Done, message.Want, message.Heartbeat, message.Here, message.Cancelled: // see done; these have no number
 	}
 	return ""
@@ -166,7 +167,7 @@ func (a *account) due(phase message.Phase) bool {
 		return a.setUp && !a.tornDown
 	case message.PhaseTeardown:
 		return a.tornDown
-	case message.PhaseRun:
+	case message.PhaseRun, message.PhaseAction:
 	}
 	return true
 }

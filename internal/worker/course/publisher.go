@@ -43,6 +43,7 @@ func (r *Run) control(in ControlTaken) {
 			r.asked.at = r.now
 		}
 		r.fire(onStop)
+	case message.Act, message.Respond: // of jobs that need what this worker doesn't know yet
 	case message.Hello, message.Cancel: // not for a run
 	}
 }
