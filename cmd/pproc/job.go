@@ -21,6 +21,7 @@ import (
 	"downbeat/internal/outcome"
 	"downbeat/internal/outlet"
 	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/terminal"
 )
 
@@ -152,12 +153,12 @@ func display(w io.Writer) *terminal.Display {
 func (w *watch) Started(int, int, time.Time) {}
 
 // Output implements [runner.Sink].
-func (w *watch) Output(i int, stream runner.Stream, _ time.Time, data []byte) {
+func (w *watch) Output(i int, stream streams.Stream, _ time.Time, data []byte) {
 	w.written(w.sources[i][stream].Write(data))
 }
 
 // Closed implements [runner.StreamSink].
-func (w *watch) Closed(i int, stream runner.Stream) {
+func (w *watch) Closed(i int, stream streams.Stream) {
 	w.written(w.sources[i][stream].Close())
 }
 

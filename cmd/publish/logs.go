@@ -8,8 +8,8 @@ import (
 	"io"
 	"os"
 
-	"downbeat/internal/message"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 	"downbeat/internal/terminal"
 )
 
@@ -80,13 +80,9 @@ func (e *logEncoder) encode(line results.Line) error {
 			e.host[rec.Hosts[i].Host] = &rec.Hosts[i]
 		}
 	}
-	stream := message.Stdout
-	if line.Stderr {
-		stream = message.Stderr
-	}
 	event := outputEvent(line.Text)
 	event.Run, event.Directory, event.Host, event.Process = e.id, line.Run, line.Host, line.Process
-	event.Stream, event.Time = stream.String(), line.Time.UTC()
+	event.Stream, event.Time = line.Stream.String(), line.Time.UTC()
 	if host := e.host[line.Host]; host != nil {
 		event.ErrorUS = host.LineErrorUS(line.Time)
 	}
@@ -108,7 +104,7 @@ type logDisplay struct {
 
 type logStream struct {
 	run, host, process string
-	stderr             bool
+	stream             streams.Stream
 }
 
 func newLogDisplay(f *os.File) *logDisplay {
@@ -123,7 +119,7 @@ func (d *logDisplay) print(out *bufio.Writer, prefix string, line results.Line) 
 		_, _ = out.Write(line.Text)
 		return out.WriteByte('\n')
 	}
-	key := logStream{line.Run, line.Host, line.Process, line.Stderr}
+	key := logStream{line.Run, line.Host, line.Process, line.Stream}
 	display := d.streams[key]
 	if display == nil {
 		display = &terminal.Display{Plain: d.like.Plain}

@@ -164,10 +164,8 @@ func sources(of []experiment.Source) string {
 	switch {
 	case len(of) == 0:
 		return "nothing: no process is in these groups and on these hosts"
-	case of[0].File == "" && of[0].Stderr:
-		return "the standard error of " + processes(len(of))
 	case of[0].File == "":
-		return "the standard output of " + processes(len(of))
+		return "the " + of[0].Stream.Title() + " of " + processes(len(of))
 	}
 	var files []string
 	for _, s := range of {

@@ -10,6 +10,7 @@ import (
 	"downbeat/internal/outcome"
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 	"downbeat/internal/terminal"
 )
 
@@ -62,7 +63,7 @@ func newTextObserver(a *app, dp *experiment.Datapoint, p *progress) *textObserve
 
 // Output prints. An error does not concern the run: the reader of standard output has exited,
 // and the results have the rest.
-func (o *textObserver) Output(command int, stream message.Stream, _ time.Time, data []byte) {
+func (o *textObserver) Output(command int, stream streams.Stream, _ time.Time, data []byte) {
 	if o.sources != nil {
 		_ = o.sources[command][stream].Write(data)
 	}
@@ -131,7 +132,7 @@ func (p *progress) Started(int, int, time.Time) {
 }
 
 // Output implements [publisher.Observer].
-func (p *progress) Output(int, message.Stream, time.Time, []byte) {}
+func (p *progress) Output(int, streams.Stream, time.Time, []byte) {}
 
 // Step implements [publisher.Observer].
 func (p *progress) Step(int, results.StepRecord) {}

@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // jsonObserver prints one object per line, for programs.
@@ -108,7 +109,7 @@ func (o *jsonObserver) Started(process, pid int, at time.Time) {
 }
 
 // Output implements [publisher.Observer].
-func (o *jsonObserver) Output(command int, stream message.Stream, at time.Time, data []byte) {
+func (o *jsonObserver) Output(command int, stream streams.Stream, at time.Time, data []byte) {
 	if o.quiet {
 		return
 	}
@@ -124,7 +125,7 @@ func (o *jsonObserver) Output(command int, stream message.Stream, at time.Time, 
 	}
 }
 
-func (o *jsonObserver) line(command int, stream message.Stream, at time.Time, line []byte, partial bool) {
+func (o *jsonObserver) line(command int, stream streams.Stream, at time.Time, line []byte, partial bool) {
 	c := &o.commands[command]
 	e := outputEvent(line)
 	e.Host, e.Process, e.Time, e.Stream, e.Part = c.Host, c.Name, at, stream.String(), partial
@@ -166,7 +167,7 @@ func (o *jsonObserver) close(record results.Record) {
 	for command, parts := range o.parts {
 		for stream, part := range parts {
 			if len(part) > 0 {
-				o.line(command, message.Stream(stream), time.Now(), part, false)
+				o.line(command, streams.Stream(stream), time.Now(), part, false)
 			}
 		}
 	}

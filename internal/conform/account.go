@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // An account goes through the log of a run on a host and adds up what it says.
@@ -20,7 +21,7 @@ type account struct {
 	released bool
 
 	started, ended []bool // by command
-	tallies        []message.Tally
+	tallies        []streams.Tally
 	files          message.FileTotals
 	file           *fileInfo
 }
@@ -34,7 +35,7 @@ type fileInfo struct {
 
 func newAccount(j *workerJudge, r *hostRun) *account {
 	n := len(r.job.Commands)
-	return &account{j: j, run: r, job: r.job, started: make([]bool, n), ended: make([]bool, n), tallies: make([]message.Tally, n)}
+	return &account{j: j, run: r, job: r.job, started: make([]bool, n), ended: make([]bool, n), tallies: make([]streams.Tally, n)}
 }
 
 func (a *account) fail(s *seen, rule Rule, format string, args ...any) {
@@ -275,7 +276,7 @@ func (a *account) output(s *seen, segment message.Segment) {
 		a.fail(s, RuleOutput, "%s of %s goes on after %d newlines, and %d have come", segment.Stream, c.Name, segment.Line, tally.Newlines)
 	case len(segment.Data) == 0:
 		a.fail(s, RuleOutput, "%s of %s has an empty segment", segment.Stream, c.Name)
-	case c.Pty && segment.Stream == message.Stderr:
+	case c.Pty && segment.Stream == streams.Stderr:
 		a.fail(s, RuleOutput, "%s has a terminal, and all that is written to that is standard output", c.Name)
 	}
 	tally.Add(segment.Data)
@@ -286,7 +287,7 @@ func (a *account) output(s *seen, segment message.Segment) {
 
 // totals judges what is said of all that was sent. Where the worker was lost, a last
 // line without newline doesn't count.
-func (a *account) totals(s *seen, told []message.Total, lost bool) {
+func (a *account) totals(s *seen, told []streams.Total, lost bool) {
 	if lost && len(told) == 0 {
 		return
 	}
@@ -296,9 +297,9 @@ func (a *account) totals(s *seen, told []message.Total, lost bool) {
 	}
 	for i, got := range told {
 		want := a.tallies[i].Total()
-		whole := message.Total{
-			StdoutLines: a.tallies[i][message.Stdout].Newlines, StdoutBytes: want.StdoutBytes,
-			StderrLines: a.tallies[i][message.Stderr].Newlines, StderrBytes: want.StderrBytes,
+		whole := streams.Total{
+			StdoutLines: a.tallies[i][streams.Stdout].Newlines, StdoutBytes: want.StdoutBytes,
+			StderrLines: a.tallies[i][streams.Stderr].Newlines, StderrBytes: want.StderrBytes,
 		}
 		if got != want && (!lost || got != whole) {
 			a.fail(s, RuleTotals, "the totals of %s are said to be %+v, and %+v has come", a.job.Commands[i].Name, got, want)

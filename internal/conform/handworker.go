@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/streams"
 )
 
 // A handWorker is a worker that says what a case has it say, where the real one never
@@ -29,7 +30,7 @@ type handWorker struct {
 	job      *message.Job
 	controls []*message.Control
 	log      [][]byte // by number, from 1
-	tallies  []message.Tally
+	tallies  []streams.Tally
 	silent   bool // nothing is answered any more
 
 	startedAt time.Time // by the goroutine that plays the case
@@ -95,7 +96,7 @@ func (w *handWorker) receive(ctx context.Context, m *seen, at time.Time) {
 	switch {
 	case m.job != nil && w.job == nil:
 		w.job = m.job
-		w.tallies = make([]message.Tally, len(m.job.Commands))
+		w.tallies = make([]streams.Tally, len(m.job.Commands))
 	case m.control != nil && m.control.Kind == message.Hello:
 		w.here(ctx, m.control, at)
 	case m.control != nil:
@@ -174,7 +175,7 @@ func (w *handWorker) foreign(e message.Event) {
 func (w *handWorker) output(command int, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	count := &w.tallies[command][message.Stdout]
+	count := &w.tallies[command][streams.Stdout]
 	var b message.Batch
 	now := time.Now()
 	b.Reset(w.job.Run, w.host, uint64(len(w.log))+1, now)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -176,7 +177,7 @@ func plainWorker() talk {
 	c.writes(Subject, "alpha", 4, message.Segment{Command: 0, At: testStart, Data: []byte("hi\nthere")})
 	c.says(Subject, "alpha", 5, exited(0))
 	c.says(Subject, "alpha", 6, exited(1))
-	done := message.DoneInfo{Outcome: message.HostDone, Totals: []message.Total{{StdoutLines: 2, StdoutBytes: 8}, {}}}
+	done := message.DoneInfo{Outcome: message.HostDone, Totals: []streams.Total{{StdoutLines: 2, StdoutBytes: 8}, {}}}
 	c.says(Subject, "alpha", 7, message.Event{Kind: message.Done, Done: &done})
 	c.orders(Peer, "alpha", 4, keepalive(7, testStart))
 	c.says(Subject, "alpha", 0, heartbeat(7, 7, testStart))
@@ -208,7 +209,7 @@ func fullWorker() talk {
 		message.Piece{Kind: message.FileData, Data: []byte("content")},
 		message.Piece{Kind: message.FileEnd, Size: 7, Sum: sha256.Sum256([]byte("content"))},
 	)
-	done := message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 3), Files: &message.FileTotals{Files: 1, Bytes: 7}}
+	done := message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 3), Files: &message.FileTotals{Files: 1, Bytes: 7}}
 	c.says(Subject, "alpha", 13, message.Event{Kind: message.Done, Done: &done})
 	return c
 }
@@ -237,7 +238,7 @@ func twoHosts() talk {
 	each(func(_ int, host string) { c.orders(Subject, host, 3, keepalive(3, testStart)) })
 	each(func(_ int, host string) { c.says(Peer, host, 4, exited(0)) })
 	each(func(_ int, host string) {
-		c.says(Peer, host, 5, message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}})
+		c.says(Peer, host, 5, message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 1)}})
 	})
 	each(func(_ int, host string) { c.orders(Subject, host, 4, keepalive(5, testStart)) })
 	return c

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // Each way in which a publisher breaks a rule is found, under the rule's name.
@@ -169,7 +170,7 @@ func TestWhatCouldNotBeDeliveredIsNotWaitedFor(t *testing.T) {
 	c.says(Peer, "alpha", 1, message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "none", Version: "1"}})
 	c.orders(Subject, "alpha", 1, keepalive(1, testStart))
 	c.orders(Subject, "alpha", 2, message.Control{Kind: message.Stop, Cause: message.StopFailure})
-	c.says(Peer, "alpha", 2, message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}}).unroutable = true
+	c.says(Peer, "alpha", 2, message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 1)}}).unroutable = true
 	if found := judgeTwo(t, c); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}

@@ -16,6 +16,7 @@ import (
 	"downbeat/internal/publisher"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // startWorker starts the worker under test, and waits until it takes jobs.
@@ -82,7 +83,7 @@ type gathered struct {
 
 // text is what a process wrote to standard output.
 func (g *gathered) text(host, process string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(g.dir, results.OutputPath(host, process, false)))
+	data, err := os.ReadFile(filepath.Join(g.dir, results.OutputPath(host, process, streams.Stdout)))
 	return string(data), err
 }
 
@@ -150,7 +151,7 @@ type deaf struct{}
 
 func (deaf) Host(string, publisher.Phase, string)          {}
 func (deaf) Started(int, int, time.Time)                   {}
-func (deaf) Output(int, message.Stream, time.Time, []byte) {}
+func (deaf) Output(int, streams.Stream, time.Time, []byte) {}
 func (deaf) Exited(int, results.ProcessRecord)             {}
 func (deaf) Step(int, results.StepRecord)                  {}
 func (deaf) Stopping(message.StopCause, string)            {}

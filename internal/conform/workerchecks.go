@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // manyProcesses append a line each to a file of their own, so that it shows how often
@@ -94,7 +95,7 @@ func checkPlain(s *stage, g *gathered) error {
 	if want := "one\n\377\000two\nno newline"; rest != want {
 		return s.failed(RuleCase, "after its directory the process wrote %q, and should have written %q", rest, want)
 	}
-	stderr, err := os.ReadFile(filepath.Join(g.dir, results.OutputPath(s.host, "talks", true)))
+	stderr, err := os.ReadFile(filepath.Join(g.dir, results.OutputPath(s.host, "talks", streams.Stderr)))
 	if err != nil || string(stderr) != "to stderr\n" {
 		return s.failed(RuleCase, "to standard error the process wrote %q (%v), and should have written %q", stderr, err, "to stderr\n")
 	}

@@ -1,6 +1,10 @@
 package experiment
 
-import "slices"
+import (
+	"slices"
+
+	"downbeat/internal/streams"
+)
 
 // metrics makes the datapoint's metrics, in the order of the file.
 func (x *expansion) metrics() []Metric {
@@ -35,6 +39,14 @@ func (x *expansion) metric(m *metric) Metric {
 	return out
 }
 
+// output is the stream that is searched where no file is.
+func (m *metric) output() streams.Stream {
+	if m.stream == streams.Stderr.String() {
+		return streams.Stderr
+	}
+	return streams.Stdout
+}
+
 // sources finds the streams or the files of a metric. Files that several processes
 // of a host name alike are one source.
 func (x *expansion) sources(m *metric) []Source {
@@ -46,7 +58,7 @@ func (x *expansion) sources(m *metric) []Source {
 			continue
 		}
 		if m.file == nil {
-			sources = append(sources, Source{Host: p.Host, Process: p.Name, Stderr: m.stream == "stderr"})
+			sources = append(sources, Source{Host: p.Host, Process: p.Name, Stream: m.output()})
 			continue
 		}
 		at := key{p.Host, x.glob(m.file, p)}

@@ -11,6 +11,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // A Metric is one number to be taken from what a run left.
@@ -56,7 +57,7 @@ type Source struct {
 	Host    string
 	File    string // a pattern below the host's collected files
 	Process string
-	Stderr  bool // the process's standard error, else its standard output
+	Stream  streams.Stream
 	// Named are the processes on the host whose files File names. Groups are theirs,
 	// if the metric does not say whose files these are: then no file is expected of
 	// a group that has left none on any host.

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"downbeat/internal/streams"
 )
 
 const measuredFile = `
@@ -61,7 +63,7 @@ func TestMetrics(t *testing.T) {
 	}; !reflect.DeepEqual(all.Sources, want) || all.Field != "GET per s" {
 		t.Errorf("all: got %+v", all)
 	}
-	if len(failed.Sources) != 4 || !failed.Sources[0].Stderr || failed.Pattern.String() != "GET failed" {
+	if len(failed.Sources) != 4 || failed.Sources[0].Stream != streams.Stderr || failed.Pattern.String() != "GET failed" {
 		t.Errorf("errors: got %+v", failed)
 	}
 	wantRequire := "[{start_skew < 1500 < 1.5ms} {rps > 10 > 10} {rps <= 1e+06 <= 1e6}]"

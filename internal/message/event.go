@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // EventKind says what an event reports.
@@ -109,7 +110,7 @@ type RefusedInfo struct {
 	Reason   string    `json:"reason"`
 	Problems []Problem `json:"problems,omitempty"`
 	// Totals are as in a [DoneInfo], where the setup was begun.
-	Totals []Total `json:"totals,omitempty"`
+	Totals []streams.Total `json:"totals,omitempty"`
 	// Version and Features are the worker's, as in a [HereInfo].
 	Version  string    `json:"version,omitempty"`
 	Features []Feature `json:"features,omitempty"`
@@ -206,7 +207,7 @@ type DoneInfo struct {
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
 	// Totals has one entry for each command of the job, in the order of their numbers.
-	Totals []Total `json:"totals,omitempty"`
+	Totals []streams.Total `json:"totals,omitempty"`
 	// Files sums up what was collected; nil where nothing was to be.
 	Files *FileTotals `json:"files,omitempty"`
 	// Swept counts the processes that had to be killed beyond those of the

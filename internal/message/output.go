@@ -6,13 +6,15 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // A Segment is what a worker read from one stream in one go. Lines are not
 // taken apart on the way: a segment may end anywhere in one.
 type Segment struct {
 	Command int // in Job.Commands
-	Stream  Stream
+	Stream  streams.Stream
 	// At is when the worker read it, on the host's clock of the run.
 	At time.Time
 	// Offset counts the bytes, Line the newlines that the stream had before.
@@ -116,7 +118,7 @@ func (r *reader) segment(base int64) Segment {
 	if head > 1<<32 {
 		r.bad = true
 	}
-	s := Segment{Command: int(head >> 1), Stream: Stream(head & 1)}
+	s := Segment{Command: int(head >> 1), Stream: streams.Stream(head & 1)}
 	s.At = time.Unix(0, base+r.varint())
 	s.Offset, s.Line = r.uvarint(), r.uvarint()
 	s.Data = r.bytes()

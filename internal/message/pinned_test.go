@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // What is on the wire means what it always meant.
@@ -211,7 +213,7 @@ func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 		{"frames", fmt.Sprintf("%c %c %c", FrameOutput, FrameFiles, FrameChunk), "O F C"},
 		{"codecs", fmt.Sprint(Codecs()), "[zstd gzip]"},
 		{"pieces", fmt.Sprintf("%d", []PieceKind{FileBegin, FileData, FileEnd, FileMissing, FilesAnew}), "[1 2 3 4 5]"},
-		{"streams", fmt.Sprintf("%d %d", Stdout, Stderr), "0 1"},
+		{"streams", fmt.Sprintf("%d %d", streams.Stdout, streams.Stderr), "0 1"},
 		{"version", fmt.Sprint(Version), "2"},
 		{"sizes", fmt.Sprint(MaxSigned, MaxEvent, MaxControl, MaxFrame, MaxBody, MaxChunk, MaxNonce), "8388608 16777216 65536 525312 524288 262144 128"},
 		{"bounds", fmt.Sprint(maxDepth, maxObjects, maxValues, maxMembers, mostPieces, MaxAhead), "32 65536 1048576 16384 32768 48h0m0s"},
@@ -279,7 +281,7 @@ func TestExampleOfTheDocsIsAFrame(t *testing.T) {
 	}
 	var want Batch
 	want.Reset(testRun, "alpha", 7, testTime)
-	want.Add(Segment{Command: 3, Stream: Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")})
+	want.Add(Segment{Command: 3, Stream: streams.Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")})
 	if frame := hex.EncodeToString(want.Bytes()); got.String() != frame {
 		t.Errorf("the example is\n%s\nwant\n%s", got.String(), frame)
 	}

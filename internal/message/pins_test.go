@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"strings"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // A pin is a message of which the golden file holds the wire form: every kind, with
@@ -125,7 +127,7 @@ func unlogged(e Event) Event {
 
 func pinnedEvents() []pin {
 	probe := &Probe{SentAt: testTime, TakenAt: testTime.Add(1), AnswerAt: testTime.Add(2)}
-	totals := []Total{{StdoutLines: 1, StdoutBytes: 2, StderrLines: 3, StderrBytes: 4}, {}}
+	totals := []streams.Total{{StdoutLines: 1, StdoutBytes: 2, StderrLines: 3, StderrBytes: 4}, {}}
 	left := []Leftover{{PID: 7, Command: "c"}}
 	return []pin{
 		{"waiting", pinnedEvent(Event{Kind: Waiting, Waiting: &WaitingInfo{Behind: testRun}})},
@@ -173,8 +175,8 @@ func pinnedEvents() []pin {
 
 func pinnedFrames() []pin {
 	segments := []Segment{
-		{Command: 3, Stream: Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")},
-		{Command: 200, Stream: Stdout, At: testTime.Add(time.Second), Data: []byte{0xff}},
+		{Command: 3, Stream: streams.Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")},
+		{Command: 200, Stream: streams.Stdout, At: testTime.Add(time.Second), Data: []byte{0xff}},
 	}
 	var output, nothing Batch
 	output.Reset(testRun, "alpha", 7, testTime)

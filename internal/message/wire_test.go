@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/streams"
+
 	"pgregory.net/rapid"
 )
 
@@ -19,7 +21,7 @@ func TestOutputSurvivesTheWire(t *testing.T) {
 		batch.Reset(testRun, "alpha", seq, testTime)
 		for range rapid.IntRange(0, 8).Draw(t, "segments") {
 			s := Segment{
-				Command: rapid.IntRange(0, 10_000).Draw(t, "command"), Stream: Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
+				Command: rapid.IntRange(0, 10_000).Draw(t, "command"), Stream: streams.Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
 				At:     time.Unix(0, testTime.UnixNano()+rapid.Int64Range(-1e12, 1e12).Draw(t, "at")),
 				Offset: rapid.Uint64().Draw(t, "offset"), Line: rapid.Uint64().Draw(t, "line"), Data: rapid.SliceOf(rapid.Byte()).Draw(t, "data"),
 			}

@@ -103,12 +103,9 @@ func lost(run fs.FS, m *experiment.Metric, rec *results.Record) string {
 			continue
 		}
 		for _, p := range rec.Processes {
-			size := p.StdoutBytes
-			if s.Stderr {
-				size = p.StderrBytes
-			}
+			_, size := p.Of(s.Stream)
 			if p.Host == s.Host && p.Process == s.Process {
-				if gone := missing(run, results.OutputPath(s.Host, s.Process, s.Stderr), size); gone != "" {
+				if gone := missing(run, results.OutputPath(s.Host, s.Process, s.Stream), size); gone != "" {
 					return gone
 				}
 			}

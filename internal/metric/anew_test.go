@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/metric"
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 const twoHosts = "name: x\nhosts: {alpha: , bravo: }\nmatrix: {n: [2]}\ncollect: '*.csv'\ngroups: {g: {on: [alpha, bravo], run: 'x {{.n}}'}}\n"
@@ -29,8 +30,8 @@ func made(t *testing.T, file string) (string, results.Record) {
 			{Host: "bravo", Outcome: outcome.HostSucceeded, Collected: []results.FileRecord{{Path: "a.csv", Bytes: 4}}},
 		},
 		Processes: []results.ProcessRecord{
-			{Host: "alpha", Process: "g.0", Group: "g", CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0), StdoutBytes: 22}},
-			{Host: "bravo", Process: "g.1", Group: "g", Index: 1, Rank: 1, CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0), StdoutBytes: 22}},
+			{Host: "alpha", Process: "g.0", Group: "g", CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0), Total: streams.Total{StdoutBytes: 22}}},
+			{Host: "bravo", Process: "g.1", Group: "g", Index: 1, Rank: 1, CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0), Total: streams.Total{StdoutBytes: 22}}},
 		},
 	}
 	dp, err := parse(t, file).Points()[0].Expand(rec.Run)

@@ -198,7 +198,7 @@ func (s *search) collected(source *experiment.Source) []string {
 // output reads what a process wrote to one of its streams.
 func (s *search) output(source experiment.Source) {
 	s.here = miss{}
-	s.count(s.read(results.OutputPath(source.Host, source.Process, source.Stderr)))
+	s.count(s.read(results.OutputPath(source.Host, source.Process, source.Stream)))
 }
 
 // count counts a process or file, with or without a value.

@@ -6,6 +6,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/publisher/conduct"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -23,7 +24,7 @@ func FuzzEventsOfAHost(f *testing.F) {
 		{Kind: message.Exited, Exited: &message.ExitedInfo{ExitCode: -300, Signal: "SIGNONE", UserUS: -1}},
 		{Kind: message.Refused, Refused: &message.RefusedInfo{Problems: []message.Problem{{Process: "a.0"}, {Process: "none"}}}},
 		{Kind: message.Stopping, Stopping: &message.StoppingInfo{}},
-		{Kind: message.Done, Done: &message.DoneInfo{Totals: make([]message.Total, 9), Swept: -1}},
+		{Kind: message.Done, Done: &message.DoneInfo{Totals: make([]streams.Total, 9), Swept: -1}},
 		{Kind: message.Heartbeat, Heartbeat: &message.HeartbeatInfo{Last: 1 << 63, Probe: &message.Probe{}}},
 	} {
 		data, err := e.Encode()

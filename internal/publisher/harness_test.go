@@ -15,6 +15,7 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/testkit/fakeworker"
 )
@@ -201,7 +202,7 @@ func (w *watcher) Host(host string, phase Phase, detail string) {
 
 func (w *watcher) Started(int, int, time.Time) {}
 
-func (w *watcher) Output(int, message.Stream, time.Time, []byte) {}
+func (w *watcher) Output(int, streams.Stream, time.Time, []byte) {}
 
 func (w *watcher) Exited(int, results.ProcessRecord) {
 	w.mu.Lock()

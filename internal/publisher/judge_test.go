@@ -8,6 +8,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/testkit/fakeworker"
 )
@@ -33,7 +34,7 @@ func TestJudgeSeesTheOutputAndChangesTheRecord(t *testing.T) {
 		}
 	})
 	start := fakeworker.Release(alpha)
-	alpha.Output(0, message.Stdout, "rate 7\n", 1)
+	alpha.Output(0, streams.Stdout, "rate 7\n", 1)
 	alpha.Exited(message.ExitedInfo{StartedAt: start.At, EndedAt: start.At})
 	alpha.Done(message.HostDone)
 	got := run.wait()

@@ -148,7 +148,7 @@ func (r *run) warn(w conduct.Warn) {
 func (r *run) store(h *host, pieces []conduct.Piece) {
 	for _, p := range pieces {
 		h.errors.note(p.At)
-		if err := r.spec.Results.Output(p.Command, p.Stream == message.Stderr, p.At.Time, p.Data); err != nil {
+		if err := r.spec.Results.Output(p.Command, p.Stream, p.At.Time, p.Data); err != nil {
 			r.broken(err)
 		}
 		r.spec.Observer.Output(p.Command, p.Stream, p.At.Time, p.Data)

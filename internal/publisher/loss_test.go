@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -42,7 +43,7 @@ func TestResultsThatCannotBeWrittenFailTheRun(t *testing.T) {
 	t.Parallel()
 	l, alpha, run := alone(t, nil)
 	testkit.Check(t, os.RemoveAll(filepath.Join(l.results.Dir(), "alpha")))
-	alpha.Output(0, message.Stdout, "one\n", 1)
+	alpha.Output(0, streams.Stdout, "one\n", 1)
 	alpha.Obey(0)
 	got := run.wait()
 	if want := "the results can't be written: "; got.Outcome != outcome.RunFailed || !strings.HasPrefix(got.Reason, want) {

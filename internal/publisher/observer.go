@@ -6,6 +6,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // An Observer is told what happens in a run while it happens. All calls come from the
@@ -21,7 +22,7 @@ type Observer interface {
 	Step(command int, record results.StepRecord)
 	// Output brings what a command wrote, in the order of each stream, in
 	// pieces that may end anywhere; data is valid during the call.
-	Output(command int, stream message.Stream, at time.Time, data []byte)
+	Output(command int, stream streams.Stream, at time.Time, data []byte)
 	// Exited tells how a process ended, as far as is known now.
 	Exited(process int, record results.ProcessRecord)
 	// Stopping tells that the run is being stopped, and why.

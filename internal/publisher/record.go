@@ -100,7 +100,7 @@ func commandRecord(p *conduct.Ran) results.CommandRecord {
 	rec := results.CommandRecord{
 		Argv: p.Argv, Outcome: p.Outcome, Reason: p.Reason, ExitCode: -1,
 		StartedAt: p.StartedAt.Time, StartedErrorUS: p.StartedAt.ErrorUS(),
-		StdoutLines: p.Total.StdoutLines, StdoutBytes: p.Total.StdoutBytes, StderrLines: p.Total.StderrLines, StderrBytes: p.Total.StderrBytes,
+		Total: p.Total,
 	}
 	e := p.Exit
 	if e == nil {

@@ -11,6 +11,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/testkit/fakeworker"
 )
@@ -24,9 +25,9 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 
 	start := fakeworker.Release(alpha, bravo)
 	ended := start.At.Add(3 * time.Second)
-	alpha.Output(0, message.Stdout, "one\ntwo", 2)
-	alpha.Output(1, message.Stderr, "oh\n", 1)
-	bravo.Output(0, message.Stdout, "\xff\x00\n", 1)
+	alpha.Output(0, streams.Stdout, "one\ntwo", 2)
+	alpha.Output(1, streams.Stderr, "oh\n", 1)
+	bravo.Output(0, streams.Stdout, "\xff\x00\n", 1)
 	for process := range 2 {
 		alpha.Exited(message.ExitedInfo{Command: process, StartedAt: start.At, EndedAt: ended, UserUS: 5, SystemUS: 6, MaxRSSBytes: 7})
 	}
@@ -72,19 +73,19 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 			{
 				Host: "alpha", Process: "server.0", Group: "server", Rank: 0, PID: 100, CommandRecord: results.CommandRecord{
 					Argv: []string{"./server", "-v"}, Outcome: outcome.CommandSucceeded,
-					UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StdoutLines: 2, StdoutBytes: 7,
+					UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, Total: streams.Total{StdoutLines: 2, StdoutBytes: 7},
 				},
 			},
 			{
 				Host: "bravo", Process: "client.0", Group: "client", Rank: 1, PID: 100, CommandRecord: results.CommandRecord{
 					Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
-					StdoutLines: 1, StdoutBytes: 3,
+					Total: streams.Total{StdoutLines: 1, StdoutBytes: 3},
 				},
 			},
 			{
 				Host: "alpha", Process: "client.1", Group: "client", Index: 1, Rank: 2, PID: 101, CommandRecord: results.CommandRecord{
 					Argv: []string{"./client", "-v"}, Outcome: outcome.CommandSucceeded,
-					UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, StderrLines: 1, StderrBytes: 3,
+					UserUS: 5, SystemUS: 6, MaxRSSBytes: 7, Total: streams.Total{StderrLines: 1, StderrBytes: 3},
 				},
 			},
 		},
@@ -193,7 +194,7 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 			run := l.start(l.datapoint(proc("alpha", "client", 0)))
 			start := fakeworker.Release(alpha)
 			alpha.Exited(message.ExitedInfo{StartedAt: start.At, EndedAt: start.At})
-			c.done.Outcome, c.done.Totals = message.HostDone, make([]message.Total, 1)
+			c.done.Outcome, c.done.Totals = message.HostDone, make([]streams.Total, 1)
 			alpha.Event(message.Event{Kind: message.Done, Done: &c.done})
 			got := run.wait()
 			testkit.Check(t, run.err)

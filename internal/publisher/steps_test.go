@@ -7,6 +7,7 @@ import (
 	"downbeat/internal/experiment"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/testkit/fakeworker"
 )
@@ -35,7 +36,7 @@ func TestStepsAreRecordedApartFromProcesses(t *testing.T) {
 	}
 	alpha.Event(message.Event{Kind: message.SettingUp})
 	l.seen("alpha", SettingUp)
-	alpha.Output(1, message.Stdout, "made\n", 1)
+	alpha.Output(1, streams.Stdout, "made\n", 1)
 	alpha.Step(1, 0)
 	alpha.Ready()
 	bravo.Event(message.Event{Kind: message.SettingUp})
@@ -48,13 +49,13 @@ func TestStepsAreRecordedApartFromProcesses(t *testing.T) {
 	}
 	for _, s := range []*fakeworker.Worker{alpha, bravo} {
 		s.Started(s.Expect(message.Start).At)
-		s.Output(0, message.Stdout, "x\n", 1)
+		s.Output(0, streams.Stdout, "x\n", 1)
 		s.Exit(0, 0)
 	}
 	bravo.Done(message.HostDone)
 	alpha.Event(message.Event{Kind: message.TearingDown})
 	l.seen("alpha", TearingDown)
-	alpha.Output(2, message.Stderr, "oh", 1)
+	alpha.Output(2, streams.Stderr, "oh", 1)
 	alpha.Step(2, 1)
 	alpha.Done(message.HostDone)
 

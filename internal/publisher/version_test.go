@@ -11,6 +11,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/testkit/fakeworker"
 )
@@ -59,7 +60,7 @@ func TestEventsOfUnknownKindsArePassedOver(t *testing.T) {
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	fakeworker.Release(alpha)
 	alpha.Event(message.Event{Kind: "dance"})
-	alpha.Output(0, message.Stdout, "hi\n", 1)
+	alpha.Output(0, streams.Stdout, "hi\n", 1)
 	var p message.Pieces
 	frame := p.Pack().Append(nil, alpha.Job.Run, "alpha", alpha.Number())
 	alpha.Publish(relabelled(frame, 'X')) // a kind of its own

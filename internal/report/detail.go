@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // ticksPerRun is the resolution of output in the timeline: more ticks than a screen has pixels
@@ -155,26 +156,19 @@ func newTicker(d *detail) *ticker {
 	return &ticker{base: d.base, width: time.Duration(d.TickUS) * time.Microsecond}
 }
 
-func (t *ticker) add(at time.Time, stderr bool) {
+func (t *ticker) add(at time.Time, stream streams.Stream) {
 	n := int(max(at.Sub(t.base)/t.width, 0))
-	t.seen[stream(stderr)][min(n, ticksPerRun+1)] = true
+	t.seen[stream][min(n, ticksPerRun+1)] = true
 }
 
-func (t *ticker) deltas(stderr bool) []int {
+func (t *ticker) deltas(stream streams.Stream) []int {
 	var deltas []int
 	last := 0
-	for n, seen := range t.seen[stream(stderr)] {
+	for n, seen := range t.seen[stream] {
 		if seen {
 			deltas = append(deltas, n-last)
 			last = n
 		}
 	}
 	return deltas
-}
-
-func stream(stderr bool) int {
-	if stderr {
-		return 1
-	}
-	return 0
 }

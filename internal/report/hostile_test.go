@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/report"
 	"downbeat/internal/report/reporttest"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // attack is what a page that took text for anything else would carry out.
@@ -33,7 +34,7 @@ func hostile(t *testing.T) string {
 		}
 		at := reporttest.Epoch.Add(time.Duration(n) * time.Minute)
 		text := attack + "\nnul \x00, bell \a, \xff\xfe no UTF-8, \x1b[31mred\x1b[0m, \u202eback\u202c\n<!--\n\u2028]]>\n" + strings.Repeat("x", 9000) + "\n"
-		if err := run.Output(0, false, at.Add(time.Second), []byte(text)); err != nil {
+		if err := run.Output(0, streams.Stdout, at.Add(time.Second), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 		rec := results.Record{
@@ -50,7 +51,7 @@ func hostile(t *testing.T) string {
 			Processes: []results.ProcessRecord{{
 				Host: "al<b>pha", Process: `"pro&cess'`, CommandRecord: results.CommandRecord{
 					Argv: []string{attack, "\x00"}, Outcome: outcome.CommandSucceeded, Reason: attack, Signal: attack,
-					StartedAt: at, EndedAt: at.Add(9 * time.Second), StdoutBytes: uint64(len(text)), StdoutLines: 5,
+					StartedAt: at, EndedAt: at.Add(9 * time.Second), Total: streams.Total{StdoutBytes: uint64(len(text)), StdoutLines: 5},
 				},
 			}},
 		}

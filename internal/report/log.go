@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // Output kept of each process, in bytes. It is lowered until the page is small enough.
@@ -81,7 +82,7 @@ func newProcessLog(e results.Excerpt, base time.Time, failed bool) processLog {
 		}
 		l.Times = append(l.Times, at-last)
 		last = at
-		if line.Stderr {
+		if line.Stream == streams.Stderr {
 			l.Stderr = append(l.Stderr, n-lastStderr)
 			lastStderr = n
 		}

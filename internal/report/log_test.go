@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 var base = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
@@ -47,9 +48,9 @@ func TestProcessLog(t *testing.T) {
 	t.Parallel()
 	excerpt := results.Excerpt{Head: []results.ExcerptLine{
 		{Time: base.Add(time.Second), Text: []byte("one")},
-		{Time: base.Add(3 * time.Second), Text: []byte("t\xffo"), Stderr: true},
+		{Time: base.Add(3 * time.Second), Text: []byte("t\xffo"), Stream: streams.Stderr},
 		{Text: nil},
-		{Time: base.Add(2 * time.Second), Text: []byte("four"), Stderr: true},
+		{Time: base.Add(2 * time.Second), Text: []byte("four"), Stream: streams.Stderr},
 	}}
 	got := unfold(newProcessLog(excerpt, base, false))
 	want := []line{{"one", 1e6, false}, {"t\uFFFDo", 3e6, true}, {"", 3e6, false}, {"four", 2e6, true}}
@@ -66,7 +67,7 @@ func TestShorten(t *testing.T) {
 		var e results.Excerpt
 		for n := range rapid.IntRange(0, 60).Draw(t, "lines") {
 			text := fmt.Sprint(n, strings.Repeat("x", rapid.IntRange(0, 40).Draw(t, "length")))
-			e.Head = append(e.Head, results.ExcerptLine{Time: base.Add(time.Duration(n) * time.Millisecond), Text: []byte(text), Stderr: rapid.Bool().Draw(t, "stderr")})
+			e.Head = append(e.Head, results.ExcerptLine{Time: base.Add(time.Duration(n) * time.Millisecond), Text: []byte(text), Stream: rapid.SampledFrom([]streams.Stream{streams.Stdout, streams.Stderr}).Draw(t, "stream")})
 		}
 		l := newProcessLog(e, base, false)
 		whole, size := unfold(l), len(l.Text)

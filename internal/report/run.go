@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // A run is what the report keeps of a run: the record without its long lists, and the two blobs
@@ -49,7 +50,7 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 			if err != nil {
 				return nil, err
 			}
-			p.Out, p.Err = ticks.deltas(false), ticks.deltas(true)
+			p.Out, p.Err = ticks.deltas(streams.Stdout), ticks.deltas(streams.Stderr)
 			logs = append(logs, newProcessLog(excerpt, d.base, failed))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"downbeat/internal/report"
 	"downbeat/internal/report/reporttest"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // The output of setups and teardowns is in the log beside the processes' output, and the page
@@ -28,12 +29,12 @@ func TestStepsAndWhatWasNotCollected(t *testing.T) {
 	at := reporttest.Epoch
 	for n, text := range []string{"measuring\n", "made the disk\n", "removed the disk\n"} {
 		when := at.Add(time.Duration([]int{1, -1, 2}[n]) * time.Second)
-		if err := run.Output(n, n == 2, when, []byte(text)); err != nil {
+		if err := run.Output(n, streams.Stream(n/2), when, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	step := func(name string, word outcome.Command) results.StepRecord {
-		return results.StepRecord{Name: name, CommandRecord: results.CommandRecord{Argv: []string{"mkfs"}, Outcome: word, StdoutLines: 1, StdoutBytes: 14}}
+		return results.StepRecord{Name: name, CommandRecord: results.CommandRecord{Argv: []string{"mkfs"}, Outcome: word, Total: streams.Total{StdoutLines: 1, StdoutBytes: 14}}}
 	}
 	err = run.Finish(results.Record{
 		Run: "R", Datapoint: 1, Repetition: 1, Attempt: 1, Outcome: outcome.RunSucceeded,

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // benchRun makes a run of 48 processes outside of what is measured.
@@ -39,7 +41,7 @@ func BenchmarkOutput(b *testing.B) {
 			b.SetBytes(100)
 			b.ResetTimer()
 			for i := 0; i < b.N; i += lines {
-				if err := r.Output(i/lines%48, false, at.Add(time.Duration(i)), data); err != nil {
+				if err := r.Output(i/lines%48, streams.Stdout, at.Add(time.Duration(i)), data); err != nil {
 					b.Fatal(err)
 				}
 				if i/40000 != (i+lines)/40000 {
@@ -60,7 +62,7 @@ func BenchmarkLogs(b *testing.B) {
 	r := benchRun(b)
 	at := time.Now()
 	for i := range b.N {
-		if err := r.Output(i*7%48, i%5 == 0, at.Add(time.Duration(i)*time.Microsecond), benchLine); err != nil {
+		if err := r.Output(i*7%48, streams.Stream(i%5/4), at.Add(time.Duration(i)*time.Microsecond), benchLine); err != nil {
 			b.Fatal(err)
 		}
 	}

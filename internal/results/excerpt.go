@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // An Excerpt is the beginning and the end of what a process wrote, or all of it.
@@ -21,7 +23,7 @@ type Excerpt struct {
 
 // An ExcerptLine is one line of an excerpt.
 type ExcerptLine struct {
-	Stderr bool
+	Stream streams.Stream
 	// Time is when the worker read the end of the line, on the publisher's clock; zero if that
 	// isn't known.
 	Time time.Time
@@ -34,7 +36,7 @@ type ExcerptLine struct {
 // all of its times: tick is called for each read of the worker, in the order in which they
 // came. Damaged times end early (see [Reader.Logs], which says so); lines after that have the
 // last known time.
-func ReadExcerpt(dir string, p Process, limit int64, tick func(at time.Time, stderr bool)) (Excerpt, error) {
+func ReadExcerpt(dir string, p Process, limit int64, tick func(at time.Time, stream streams.Stream)) (Excerpt, error) {
 	fail := func(err error) (Excerpt, error) {
 		return Excerpt{}, fmt.Errorf("read the output of %s/%s: %w", p.Host, p.Name, err)
 	}
@@ -47,7 +49,7 @@ func ReadExcerpt(dir string, p Process, limit int64, tick func(at time.Time, std
 	}
 	defer func() { _ = root.Close() }() // only read
 	x := excerpter{root: root, process: p, ends: ends{half: limit / 2}, tick: tick}
-	for stream := range x.sizes {
+	for _, stream := range streams.Both() {
 		if x.sizes[stream], err = sizeOf(root, x.path(stream)); err != nil {
 			return fail(err)
 		}
@@ -78,37 +80,27 @@ type piece struct {
 	offset int64
 }
 
-func (p *piece) stream() int {
-	if p.stderr {
-		return 1
-	}
-	return 0
-}
-
 // An excerpter reads an excerpt: first the times, then the bytes that are in it.
 type excerpter struct {
 	root    *os.Root
 	process Process
-	tick    func(time.Time, bool)
+	tick    func(time.Time, streams.Stream)
 	ends    ends
 	sizes   [2]int64 // of standard output and standard error
 	known   [2]int64 // how much of each has a time
 }
 
-func (x *excerpter) path(stream int) string {
-	if stream == 1 {
-		return errPath(x.process.Host, x.process.Name)
-	}
-	return outPath(x.process.Host, x.process.Name)
+func (x *excerpter) path(stream streams.Stream) string {
+	return OutputPath(x.process.Host, x.process.Name, stream)
 }
 
 // scan finds the ends of the output. The rest of a stream after the end of the times is one
 // more piece.
 func (x *excerpter) scan() {
 	last := x.scanTimes()
-	for stream := range x.sizes {
+	for _, stream := range streams.Both() {
 		rest := x.sizes[stream] - x.known[stream]
-		x.add(piece{segment: segment{stderr: stream == 1, at: last[stream], size: rest}})
+		x.add(piece{segment: segment{stream: stream, at: last[stream], size: rest}})
 	}
 }
 
@@ -126,15 +118,15 @@ func (x *excerpter) scanTimes() (last [2]int64) {
 			return last
 		}
 		p := piece{segment: s}
-		last[p.stream()] = s.at
-		x.tick(time.Unix(0, s.at), s.stderr)
+		last[p.stream] = s.at
+		x.tick(time.Unix(0, s.at), s.stream)
 		x.add(p)
 	}
 }
 
 // add takes as much of a piece as the file has.
 func (x *excerpter) add(p piece) {
-	stream := p.stream()
+	stream := p.stream
 	p.offset = x.known[stream]
 	p.size = min(p.size, x.sizes[stream]-p.offset)
 	if p.size > 0 {
@@ -165,7 +157,7 @@ func (x *excerpter) lines(pieces []piece) ([]ExcerptLine, error) {
 	var lines []ExcerptLine
 	var open [2]ExcerptLine
 	for _, p := range pieces {
-		stream := p.stream()
+		stream := p.stream
 		lines = cutLines(lines, &open[stream], p, bytes[stream][:p.size:p.size])
 		bytes[stream] = bytes[stream][p.size:]
 	}
@@ -188,12 +180,12 @@ func cutLines(lines []ExcerptLine, open *ExcerptLine, p piece, data []byte) []Ex
 		if end < 0 {
 			break
 		}
-		lines = append(lines, ExcerptLine{Stderr: p.stderr, Time: at, Text: append(open.Text, data[:end:end]...)})
+		lines = append(lines, ExcerptLine{Stream: p.stream, Time: at, Text: append(open.Text, data[:end:end]...)})
 		*open = ExcerptLine{}
 		data = data[end+1:]
 	}
 	if len(data) > 0 {
-		*open = ExcerptLine{Stderr: p.stderr, Time: at, Text: append(open.Text, data...)}
+		*open = ExcerptLine{Stream: p.stream, Time: at, Text: append(open.Text, data...)}
 	}
 	return lines
 }
@@ -203,12 +195,12 @@ func (x *excerpter) read(pieces []piece) ([2][]byte, error) {
 	var data [2][]byte
 	var from, size [2]int64
 	for _, p := range pieces {
-		if size[p.stream()] == 0 {
-			from[p.stream()] = p.offset
+		if size[p.stream] == 0 {
+			from[p.stream] = p.offset
 		}
-		size[p.stream()] += p.size
+		size[p.stream] += p.size
 	}
-	for stream := range data {
+	for _, stream := range streams.Both() {
 		if size[stream] == 0 {
 			continue
 		}

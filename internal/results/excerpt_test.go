@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 var excerptProcess = results.Process{Host: "alpha", Name: "a"}
@@ -17,12 +18,12 @@ var excerptProcess = results.Process{Host: "alpha", Name: "a"}
 // excerpt reads what the run's only process wrote, as tagged lines.
 func excerpt(t *testing.T, run *results.Run, limit int64) (head, tail []string, skipped int64, ticks []time.Time) {
 	t.Helper()
-	e, err := results.ReadExcerpt(run.Dir(), excerptProcess, limit, func(at time.Time, _ bool) { ticks = append(ticks, at.UTC()) })
+	e, err := results.ReadExcerpt(run.Dir(), excerptProcess, limit, func(at time.Time, _ streams.Stream) { ticks = append(ticks, at.UTC()) })
 	check(t, err)
 	text := func(lines []results.ExcerptLine) (tagged []string) {
 		for _, l := range lines {
 			tag := "out "
-			if l.Stderr {
+			if l.Stream == streams.Stderr {
 				tag = "err "
 			}
 			at := "?"
@@ -41,9 +42,9 @@ func excerpt(t *testing.T, run *results.Run, limit int64) (head, tail []string, 
 func TestExcerptWhole(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, excerptProcess)
-	output(t, run, 0, false, 1*time.Second, "one\ntw")
-	output(t, run, 0, true, 2*time.Second, "oh\xff\x00\n")
-	output(t, run, 0, false, 3*time.Second, "o\n\nend")
+	output(t, run, 0, streams.Stdout, 1*time.Second, "one\ntw")
+	output(t, run, 0, streams.Stderr, 2*time.Second, "oh\xff\x00\n")
+	output(t, run, 0, streams.Stdout, 3*time.Second, "o\n\nend")
 	check(t, run.Flush())
 	head, tail, skipped, ticks := excerpt(t, run, 100)
 	want := []string{"out 1s one", "err 2s oh\xff\x00", "out 3s two", "out 3s ", "out 3s end"}
@@ -60,7 +61,7 @@ func TestExcerptEnds(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, excerptProcess)
 	for i := range 10 {
-		output(t, run, 0, i%2 == 1, time.Duration(i)*time.Second, strings.Repeat(string(rune('a'+i)), 4)+"\n")
+		output(t, run, 0, streams.Stream(i%2), time.Duration(i)*time.Second, strings.Repeat(string(rune('a'+i)), 4)+"\n")
 	}
 	check(t, run.Flush())
 	head, tail, skipped, ticks := excerpt(t, run, 24)
@@ -86,7 +87,7 @@ func TestExcerptAnyLimit(t *testing.T) {
 			text = append(text, '\n')
 		}
 		whole = append(whole, text...)
-		output(t, run, 0, false, time.Duration(i), string(text))
+		output(t, run, 0, streams.Stdout, time.Duration(i), string(text))
 	}
 	check(t, run.Flush())
 	for limit := int64(2); limit < int64(len(whole)+4); limit += 2 {
@@ -116,8 +117,8 @@ func TestExcerptAnyLimit(t *testing.T) {
 func TestExcerptWithoutTimes(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, excerptProcess)
-	output(t, run, 0, false, time.Second, "one\n")
-	output(t, run, 0, false, 2*time.Second, "two\n")
+	output(t, run, 0, streams.Stdout, time.Second, "one\n")
+	output(t, run, 0, streams.Stdout, 2*time.Second, "two\n")
 	check(t, run.Flush())
 	path := filepath.Join(run.Dir(), "alpha", "a.times")
 	times := readFile(t, path)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // The directory of an experiment is named by its name and the time in UTC, and
@@ -168,7 +169,7 @@ func TestSecondAttempt(t *testing.T) {
 	for _, want := range []string{"0001-clients=4", "0001-clients=4.attempt2", "0001-clients=4.attempt3"} {
 		run, err := e.NewRun("0001-clients=4", []results.Process{{Host: "a", Name: "0"}})
 		run = must(t, run, err)
-		output(t, run, 0, false, 0, want)
+		output(t, run, 0, streams.Stdout, 0, want)
 		check(t, run.Finish(results.Record{}))
 		if got := filepath.Base(run.Dir()); got != want {
 			t.Errorf("got %s, want %s", got, want)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 func newTestRun(t *testing.T, processes int) *Run {
@@ -80,7 +82,7 @@ func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	r := newTestRun(t, 1)
 	install(r, &disk{room: 10})
-	if err := r.Output(0, true, time.Now(), []byte("more than ten bytes\n")); err != nil {
+	if err := r.Output(0, streams.Stderr, time.Now(), []byte("more than ten bytes\n")); err != nil {
 		t.Fatalf("buffered output: %v", err)
 	}
 	first := r.Flush()
@@ -88,7 +90,7 @@ func TestDiskFull(t *testing.T) {
 	if !errors.Is(first, syscall.ENOSPC) || !strings.Contains(first.Error(), path) || !strings.Contains(first.Error(), "make room") {
 		t.Fatalf("got %v, want one that names %s and what to do", first, path)
 	}
-	if err := r.Output(0, false, time.Now(), []byte("x\n")); !errors.Is(err, syscall.ENOSPC) {
+	if err := r.Output(0, streams.Stdout, time.Now(), []byte("x\n")); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("Output afterwards: got %v", err)
 	}
 	if err := r.Flush(); !errors.Is(err, syscall.ENOSPC) {
@@ -110,7 +112,7 @@ func TestDiskFullAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newTestRun(t, 1)
 	install(r, &disk{room: 1000})
-	if err := r.Output(0, false, time.Now(), make([]byte, writeSize)); !errors.Is(err, syscall.ENOSPC) {
+	if err := r.Output(0, streams.Stdout, time.Now(), make([]byte, writeSize)); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("got %v, want ENOSPC", err)
 	}
 }
@@ -121,7 +123,7 @@ func TestErrorOnClose(t *testing.T) {
 	t.Parallel()
 	r := newTestRun(t, 1)
 	install(r, &disk{room: -1, closing: syscall.EDQUOT})
-	if err := r.Output(0, false, time.Now(), []byte("line\n")); err != nil {
+	if err := r.Output(0, streams.Stdout, time.Now(), []byte("line\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Finish(Record{}); !errors.Is(err, syscall.EDQUOT) {
@@ -142,8 +144,8 @@ func TestManyProcesses(t *testing.T) {
 		d := install(r, &disk{room: -1, most: most})
 		for round := range 3 {
 			for p := range processes {
-				for _, stderr := range []bool{false, true} {
-					if err := r.Output(p, stderr, time.Now(), fmt.Appendf(nil, "%d %d\n", p, round)); err != nil {
+				for _, stream := range streams.Both() {
+					if err := r.Output(p, stream, time.Now(), fmt.Appendf(nil, "%d %d\n", p, round)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -177,7 +179,7 @@ func TestBufferedMemory(t *testing.T) {
 	peak := 0
 	for range 300 {
 		for p := range 400 {
-			if err := r.Output(p, false, time.Now(), make([]byte, 300)); err != nil {
+			if err := r.Output(p, streams.Stdout, time.Now(), make([]byte, 300)); err != nil {
 				t.Fatal(err)
 			}
 			held := 0
@@ -200,7 +202,7 @@ func TestUnknownProcess(t *testing.T) {
 	t.Parallel()
 	r := newTestRun(t, 1)
 	for _, p := range []int{-1, 1} {
-		if err := r.Output(p, false, time.Now(), []byte("x")); err == nil {
+		if err := r.Output(p, streams.Stdout, time.Now(), []byte("x")); err == nil {
 			t.Errorf("process %d: no error", p)
 		}
 	}
@@ -218,7 +220,7 @@ func TestFlushIsOnDisk(t *testing.T) {
 		return info.Size()
 	}
 	for i := range 20000 { // the times' buffer fills long before the bytes' one
-		if err := r.Output(0, false, time.Unix(int64(i), 0), []byte("\n")); err != nil {
+		if err := r.Output(0, streams.Stdout, time.Unix(int64(i), 0), []byte("\n")); err != nil {
 			t.Fatal(err)
 		}
 		if size("0.times") > 0 {
@@ -228,7 +230,7 @@ func TestFlushIsOnDisk(t *testing.T) {
 	if size("0.times") == 0 || size("0.out") == 0 {
 		t.Errorf("without a flush: %d bytes of times, %d of output", size("0.times"), size("0.out"))
 	}
-	if err := r.Output(0, true, time.Now(), []byte("error\n")); err != nil {
+	if err := r.Output(0, streams.Stderr, time.Now(), []byte("error\n")); err != nil {
 		t.Fatal(err)
 	}
 	if size("0.err") != 0 {

@@ -254,5 +254,5 @@ func (m *merge) Less(i, j int) bool {
 	case a.entry != b.entry:
 		return a.entry < b.entry
 	}
-	return !a.stderr && b.stderr
+	return a.stream < b.stream
 }

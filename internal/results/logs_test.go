@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // lines are the lines of a directory; an error ends the test.
@@ -62,7 +63,7 @@ func TestOpen(t *testing.T) {
 	for _, label := range []string{"0002", "0001", "0001", "0010"} {
 		run, err := e.NewRun(label, two)
 		run = must(t, run, err)
-		output(t, run, 0, false, 0, "hello\n")
+		output(t, run, 0, streams.Stdout, 0, "hello\n")
 		check(t, run.Finish(results.Record{}))
 	}
 	all := []string{
@@ -99,7 +100,7 @@ func TestFilter(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, append(two, results.Process{Host: "bravo", Name: "client.1"})...)
 	for p := range 3 {
-		output(t, run, p, false, time.Duration(p), "hello\n")
+		output(t, run, p, streams.Stdout, time.Duration(p), "hello\n")
 	}
 	check(t, run.Finish(results.Record{}))
 	for f, want := range map[results.Filter]string{
@@ -146,9 +147,9 @@ func TestLongLines(t *testing.T) {
 	}
 	text := strings.Join(want, "\n")
 	for piece := range slices.Chunk([]byte(text), 50_000) {
-		check(t, run.Output(0, false, epoch, piece))
+		check(t, run.Output(0, streams.Stdout, epoch, piece))
 	}
-	output(t, run, 1, true, 1, "other\n")
+	output(t, run, 1, streams.Stderr, 1, "other\n")
 	check(t, run.Finish(results.Record{}))
 	i := 0
 	for line := range lines(t, run.Dir(), results.Filter{Host: "alpha"}) {
@@ -166,7 +167,7 @@ func TestLongLines(t *testing.T) {
 func TestStopReading(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, two...)
-	output(t, run, 0, false, 0, "one\ntwo\n")
+	output(t, run, 0, streams.Stdout, 0, "one\ntwo\n")
 	check(t, run.Finish(results.Record{}))
 	n := 0
 	for range lines(t, run.Dir(), results.Filter{}) {
@@ -183,7 +184,7 @@ func TestInterruptedRun(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, two...)
 	for i := range 5 {
-		output(t, run, 0, false, time.Duration(i)*time.Second, fmt.Sprintf("line %d\n", i))
+		output(t, run, 0, streams.Stdout, time.Duration(i)*time.Second, fmt.Sprintf("line %d\n", i))
 	}
 	check(t, run.Abandon())
 	times := readFile(t, run.Dir(), "alpha", "client.0.times")
@@ -234,10 +235,10 @@ func TestDamage(t *testing.T) {
 			t.Parallel()
 			run := newRun(t, two...)
 			for i := range 3 {
-				output(t, run, 0, false, time.Duration(i)*time.Second, fmt.Sprintf("line %d\n", i))
+				output(t, run, 0, streams.Stdout, time.Duration(i)*time.Second, fmt.Sprintf("line %d\n", i))
 			}
-			output(t, run, 1, false, 0, "unharmed\n")
-			check(t, run.Finish(results.Record{Processes: []results.ProcessRecord{{Host: "alpha", Process: "client.0", CommandRecord: results.CommandRecord{StdoutBytes: 21}}}}))
+			output(t, run, 1, streams.Stdout, 0, "unharmed\n")
+			check(t, run.Finish(results.Record{Processes: []results.ProcessRecord{{Host: "alpha", Process: "client.0", CommandRecord: results.CommandRecord{Total: streams.Total{StdoutBytes: 21}}}}}))
 			if got, err := read(t, run.Dir(), results.Filter{}); err != nil || len(got) != 4 {
 				t.Fatalf("before the damage: %d lines, %v", len(got), err)
 			}
@@ -267,7 +268,7 @@ func TestDamage(t *testing.T) {
 func TestReadStaysInside(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, two...)
-	output(t, run, 0, false, 0, "inside\n")
+	output(t, run, 0, streams.Stdout, 0, "inside\n")
 	check(t, run.Finish(results.Record{Processes: []results.ProcessRecord{{Host: "../..", Process: "secret"}}}))
 	secret := filepath.Join(t.TempDir(), "secret")
 	check(t, os.WriteFile(secret, []byte("secret\n"), 0o666))
@@ -283,10 +284,10 @@ func TestReadStaysInside(t *testing.T) {
 func TestStepsThatAreShorterThanRecordedAreDamage(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, results.Process{Host: "alpha", Name: "client.0"}, results.Process{Host: "alpha", Name: "setup.0"})
-	output(t, run, 1, false, 0, "once\n")
-	output(t, run, 1, false, time.Second, "again\n")
+	output(t, run, 1, streams.Stdout, 0, "once\n")
+	output(t, run, 1, streams.Stdout, time.Second, "again\n")
 	check(t, run.Finish(results.Record{Hosts: []results.HostRecord{{Host: "alpha", Setup: []results.StepRecord{
-		{Name: "setup.0", CommandRecord: results.CommandRecord{StdoutBytes: 5}}, {Name: "setup.0", CommandRecord: results.CommandRecord{StdoutBytes: 6}},
+		{Name: "setup.0", CommandRecord: results.CommandRecord{Total: streams.Total{StdoutBytes: 5}}}, {Name: "setup.0", CommandRecord: results.CommandRecord{Total: streams.Total{StdoutBytes: 6}}},
 	}}}}))
 	if got, err := read(t, run.Dir(), results.Filter{Process: "setup.*"}); err != nil || len(got) != 2 {
 		t.Errorf("got %d lines, %v, want 2", len(got), err)

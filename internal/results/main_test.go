@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,7 +54,7 @@ func readFile(t testing.TB, path ...string) string {
 	return string(must(t, data, err))
 }
 
-func output(t testing.TB, r *results.Run, process int, stderr bool, at time.Duration, text string) {
+func output(t testing.TB, r *results.Run, process int, stream streams.Stream, at time.Duration, text string) {
 	t.Helper()
-	check(t, r.Output(process, stderr, after(at), []byte(text)))
+	check(t, r.Output(process, stream, after(at), []byte(text)))
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"downbeat/internal/streams"
 )
 
 // Longest parts of paths in bytes: file systems allow 255, and some room is left for suffixes.
@@ -57,8 +59,8 @@ func timesPath(host, process string) string { return path.Join(host, process+".t
 
 // OutputPath is the file with the bytes that a process wrote to a stream, relative to the run's
 // directory.
-func OutputPath(host, process string, stderr bool) string {
-	if stderr {
+func OutputPath(host, process string, stream streams.Stream) string {
+	if stream == streams.Stderr {
 		return errPath(host, process)
 	}
 	return outPath(host, process)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // A Reader reads what runs wrote, complete or not.
@@ -29,7 +31,7 @@ type Line struct {
 	Run     string // name of the run's directory
 	Host    string
 	Process string
-	Stderr  bool
+	Stream  streams.Stream
 	// Time is when the worker read the end of the line, on the publisher's clock. It is zero
 	// for lines of an interrupted run without a known time.
 	Time time.Time
@@ -114,7 +116,7 @@ func exists(path string) bool {
 // A source is one stream that has bytes on disk.
 type source struct {
 	Process
-	stderr bool
+	stream streams.Stream
 	path   string // of the bytes, seen from the run's directory
 	size   int64
 	rank   int // of the process, for lines of the same time
@@ -174,7 +176,11 @@ func newSource(host string, f fs.DirEntry) (source, bool, error) {
 		return source{}, false, err
 	}
 	p := Process{Host: host, Name: strings.TrimSuffix(f.Name(), ext)}
-	return source{Process: p, stderr: ext == ".err", path: host + "/" + f.Name(), size: info.Size()}, true, nil
+	stream := streams.Stdout
+	if ext == ".err" {
+		stream = streams.Stderr
+	}
+	return source{Process: p, stream: stream, path: host + "/" + f.Name(), size: info.Size()}, true, nil
 }
 
 func compareNatural(a, b string) int {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // RecordFile is the name of a run's record in the run's directory. It is
@@ -213,13 +214,10 @@ type CommandRecord struct {
 	StartedErrorUS int64 `json:"started_error_us,omitzero"`
 	EndedErrorUS   int64 `json:"ended_error_us,omitzero"`
 	// UserUS and SystemUS are CPU time in microseconds.
-	UserUS      int64  `json:"user_us"`
-	SystemUS    int64  `json:"system_us"`
-	MaxRSSBytes int64  `json:"max_rss_bytes"`
-	StdoutLines uint64 `json:"stdout_lines"`
-	StdoutBytes uint64 `json:"stdout_bytes"`
-	StderrLines uint64 `json:"stderr_lines"`
-	StderrBytes uint64 `json:"stderr_bytes"`
+	UserUS      int64 `json:"user_us"`
+	SystemUS    int64 `json:"system_us"`
+	MaxRSSBytes int64 `json:"max_rss_bytes"`
+	streams.Total
 }
 
 // A ProcessRecord is one process's part in a run.

@@ -13,6 +13,7 @@ import (
 
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // sample is a record with every field set.
@@ -35,7 +36,7 @@ func sample() results.Record {
 				Name: "setup.0", CommandRecord: results.CommandRecord{
 					Argv: []string{"./prepare"}, Outcome: outcome.CommandFailed, Reason: "was ended by SIGSEGV", ExitCode: -1, Signal: "SIGSEGV",
 					StartedAt: epoch, EndedAt: after(time.Second), StartedErrorUS: 298, EndedErrorUS: 299, UserUS: 1, SystemUS: 2, MaxRSSBytes: 3,
-					StdoutLines: 4, StdoutBytes: 5, StderrLines: 6, StderrBytes: 7,
+					Total: streams.Total{StdoutLines: 4, StdoutBytes: 5, StderrLines: 6, StderrBytes: 7},
 				}, Swept: 8,
 			}},
 			Teardown: []results.StepRecord{},
@@ -46,7 +47,7 @@ func sample() results.Record {
 				Argv: []string{"honu", "serve", "-w", "<a&b>"}, Outcome: outcome.CommandKilled, Reason: "ignored TERM for 10 s",
 				ExitCode: -1, Signal: "SIGKILL", StartedAt: after(time.Second), EndedAt: after(time.Minute), StartedErrorUS: 290, EndedErrorUS: 303,
 				UserUS: 1200, SystemUS: 800, MaxRSSBytes: 9437184,
-				StdoutLines: 3, StdoutBytes: 180, StderrLines: 1, StderrBytes: 6,
+				Total: streams.Total{StdoutLines: 3, StdoutBytes: 180, StderrLines: 1, StderrBytes: 6},
 			},
 		}},
 	}
@@ -99,7 +100,7 @@ func TestEmptyRecord(t *testing.T) {
 func TestRecordComesLast(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, results.Process{Host: "a", Name: "0"})
-	output(t, run, 0, false, 0, "hello\n")
+	output(t, run, 0, streams.Stdout, 0, "hello\n")
 	check(t, run.Flush())
 	if _, err := results.ReadRecord(run.Dir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("before Finish: got error %v, want fs.ErrNotExist", err)
@@ -119,7 +120,7 @@ func TestRecordComesLast(t *testing.T) {
 func TestAbandon(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, results.Process{Host: "a", Name: "0"})
-	output(t, run, 0, false, 0, "hello\n")
+	output(t, run, 0, streams.Stdout, 0, "hello\n")
 	check(t, run.Abandon())
 	if got := readFile(t, run.Dir(), "a", "0.out"); got != "hello\n" {
 		t.Errorf("got %q, want the line", got)

@@ -13,12 +13,13 @@ import (
 	"pgregory.net/rapid"
 
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // action is one call of Output in the property test, or a Flush.
 type action struct {
 	process int
-	stderr  bool
+	stream  streams.Stream
 	at      time.Duration
 	data    []byte
 	flush   bool
@@ -35,7 +36,7 @@ func genActions(processes int) *rapid.Generator[[]action] {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) action {
 		return action{
 			process: rapid.IntRange(0, processes-1).Draw(t, "process"),
-			stderr:  rapid.Bool().Draw(t, "stderr"),
+			stream:  rapid.SampledFrom([]streams.Stream{streams.Stdout, streams.Stderr}).Draw(t, "stream"),
 			at:      time.Duration(rapid.IntRange(-3, 12).Draw(t, "at")),
 			data:    piece.Draw(t, "piece"),
 			flush:   rapid.IntRange(0, 9).Draw(t, "flush") == 0,
@@ -46,7 +47,7 @@ func genActions(processes int) *rapid.Generator[[]action] {
 // streamKey names a stream.
 type streamKey struct {
 	host, process string
-	stderr        bool
+	stream        streams.Stream
 }
 
 // expected is what a stream must hold: its bytes, and the time of each of its
@@ -96,13 +97,13 @@ func TestRoundTrip(t *testing.T) {
 		want := map[streamKey]*expected{}
 		for _, a := range genActions(len(processes)).Draw(t, "actions") {
 			p := processes[a.process]
-			key := streamKey{p.Host, p.Name, a.stderr}
+			key := streamKey{p.Host, p.Name, a.stream}
 			if want[key] == nil {
 				want[key] = &expected{}
 			}
 			want[key].add(after(a.at), a.data)
 			data := slices.Clone(a.data)
-			if err := run.Output(a.process, a.stderr, after(a.at), data); err != nil {
+			if err := run.Output(a.process, a.stream, after(a.at), data); err != nil {
 				t.Fatal(err)
 			}
 			clear(data) // it belongs to the caller again
@@ -133,11 +134,11 @@ func TestRoundTrip(t *testing.T) {
 func compareFiles(t *rapid.T, dir string, want map[streamKey]*expected) {
 	for key, w := range want {
 		ext := ".out"
-		if key.stderr {
+		if key.stream == streams.Stderr {
 			ext = ".err"
 		}
 		got, err := os.ReadFile(filepath.Join(dir, key.host, key.process+ext))
-		if err != nil && (len(w.bytes) > 0 || !key.stderr) {
+		if err != nil && (len(w.bytes) > 0 || key.stream == streams.Stdout) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, w.bytes) {
@@ -161,7 +162,7 @@ func compareLogs(t *rapid.T, dir string, want map[streamKey]*expected) {
 			t.Fatalf("line of %v comes after one of %v", line.Time, last)
 		}
 		last = line.Time
-		key := streamKey{line.Host, line.Process, line.Stderr}
+		key := streamKey{line.Host, line.Process, line.Stream}
 		n := got[key]
 		if want[key] == nil || n >= len(want[key].lines) {
 			t.Fatalf("%v: line %d that nobody wrote: %.40q", key, n, line.Text)
@@ -186,9 +187,9 @@ func TestOrderOfEqualTimes(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, results.Process{Host: "b", Name: "web.10"}, results.Process{Host: "b", Name: "web.2"}, results.Process{Host: "a", Name: "0"})
 	for p := range 3 {
-		output(t, run, p, true, 0, "first\n")
-		output(t, run, p, false, 0, "second\n")
-		output(t, run, p, true, 0, "third\n")
+		output(t, run, p, streams.Stderr, 0, "first\n")
+		output(t, run, p, streams.Stdout, 0, "second\n")
+		output(t, run, p, streams.Stderr, 0, "third\n")
 	}
 	check(t, run.Finish(results.Record{}))
 	var got []string

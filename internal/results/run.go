@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // A Process names a process of a run.
@@ -148,7 +150,7 @@ func (r *Run) createOutputs() error {
 // becomes the time of all lines that end in data. data is not kept after the call. Bytes are
 // buffered, in bounded memory, until Flush or until there are enough of them; so an error may
 // be about an earlier call.
-func (r *Run) Output(process int, stderr bool, at time.Time, data []byte) error {
+func (r *Run) Output(process int, stream streams.Stream, at time.Time, data []byte) error {
 	if err := r.usable(); err != nil {
 		return err
 	}
@@ -160,20 +162,20 @@ func (r *Run) Output(process int, stderr bool, at time.Time, data []byte) error 
 	}
 	p := &r.processes[process]
 	f := p.out
-	if stderr {
+	if stream == streams.Stderr {
 		f = p.err
 	}
-	r.err = r.write(p, f, at, stderr, data)
+	r.err = r.write(p, f, at, stream, data)
 	return r.err
 }
 
 // write puts bytes and their time into the buffers. A file's times must never be on disk before
 // its bytes, so when the times' buffer is full, the bytes are written first.
-func (r *Run) write(p *processFiles, f *file, at time.Time, stderr bool, data []byte) error {
+func (r *Run) write(p *processFiles, f *file, at time.Time, stream streams.Stream, data []byte) error {
 	if err := r.files.append(f, data); err != nil {
 		return err
 	}
-	p.times.buf = p.enc.append(p.times.buf, segment{stderr: stderr, at: at.UnixNano(), size: int64(len(data))})
+	p.times.buf = p.enc.append(p.times.buf, segment{stream: stream, at: at.UnixNano(), size: int64(len(data))})
 	if r.files.account(p.times) >= writeSize {
 		return r.flushProcess(p)
 	}

@@ -121,7 +121,7 @@ func (s *stream) full(path string) string { return filepath.Join(s.root.Name(), 
 func (s *stream) line(run string) (Line, error) {
 	text, err := s.text()
 	l := Line{
-		Run: run, Host: s.Host, Process: s.Name, Stderr: s.stderr,
+		Run: run, Host: s.Host, Process: s.Name, Stream: s.stream,
 		Text: text, NoNewline: s.after == s.end,
 	}
 	if s.timed {
@@ -155,7 +155,7 @@ func (s *stream) advance(upTo int64) {
 			return
 		}
 		s.entry++
-		if seg.stderr != s.stderr {
+		if seg.stream != s.stream {
 			continue
 		}
 		if !s.timed || seg.at > s.at {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"downbeat/internal/streams"
 )
 
 // timesHeader begins every .times file: what it is, and the version of its format.
@@ -20,7 +22,7 @@ const timesHeader = "downbeat times 1\n"
 //
 // both as in encoding/binary (and Protocol Buffers: base 128, the signed one zigzag).
 type segment struct {
-	stderr bool
+	stream streams.Stream
 	at     int64
 	size   int64
 }
@@ -36,11 +38,7 @@ func (e *timesEncoder) append(b []byte, s segment) []byte {
 		b = append(b, timesHeader...)
 		e.begun = true
 	}
-	head := uint64(s.size) << 1
-	if s.stderr {
-		head |= 1
-	}
-	b = binary.AppendUvarint(b, head)
+	b = binary.AppendUvarint(b, uint64(s.size)<<1|uint64(s.stream))
 	b = binary.AppendVarint(b, s.at-e.last)
 	e.last = s.at
 	return b
@@ -86,7 +84,7 @@ func (d *timesDecoder) read() (segment, error) {
 		return segment{}, errors.New("a segment of no bytes")
 	}
 	d.last += int64(delta>>1) ^ -int64(delta&1)
-	return segment{stderr: head&1 == 1, at: d.last, size: int64(size)}, nil
+	return segment{stream: streams.Stream(head & 1), at: d.last, size: int64(size)}, nil
 }
 
 func (d *timesDecoder) readHeader() error {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"downbeat/internal/streams"
 )
 
 func encodeTimes(segments []segment) []byte {
@@ -33,7 +35,7 @@ func decodeTimes(b []byte) ([]segment, *timesDecoder, error) {
 // The format is what docs/results.md says, byte for byte.
 func TestTimesFormat(t *testing.T) {
 	t.Parallel()
-	segments := []segment{{at: 1000, size: 5}, {at: 1001, size: 300, stderr: true}, {at: 999, size: 1}}
+	segments := []segment{{at: 1000, size: 5}, {at: 1001, size: 300, stream: streams.Stderr}, {at: 999, size: 1}}
 	want := "downbeat times 1\n" + "\x0a\xd0\x0f" + "\xd9\x04\x02" + "\x02\x03"
 	got := encodeTimes(segments)
 	if string(got) != want {
@@ -49,7 +51,7 @@ func TestTimesFormat(t *testing.T) {
 func TestTimesExtremes(t *testing.T) {
 	t.Parallel()
 	segments := []segment{
-		{at: math.MaxInt64, size: 1}, {at: math.MinInt64, size: math.MaxInt64}, {at: 0, size: 1, stderr: true}, {at: math.MinInt64, size: 1},
+		{at: math.MaxInt64, size: 1}, {at: math.MinInt64, size: math.MaxInt64}, {at: 0, size: 1, stream: streams.Stderr}, {at: math.MinInt64, size: 1},
 	}
 	if got, _, err := decodeTimes(encodeTimes(segments)); !slices.Equal(got, segments) || !errors.Is(err, io.EOF) {
 		t.Errorf("got %v, %v, want %v", got, err, segments)
@@ -59,7 +61,7 @@ func TestTimesExtremes(t *testing.T) {
 // Whatever the bytes, decoding ends, with an error at an offset within them;
 // and what was decoded is what it takes to encode it again.
 func FuzzTimes(f *testing.F) {
-	f.Add(encodeTimes([]segment{{at: 1764000000e9, size: 100}, {at: 1764000000e9 + 1, size: 7, stderr: true}}))
+	f.Add(encodeTimes([]segment{{at: 1764000000e9, size: 100}, {at: 1764000000e9 + 1, size: 7, stream: streams.Stderr}}))
 	f.Add([]byte(timesHeader + "\x00\x00"))
 	f.Add([]byte(timesHeader + "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Add([]byte("downbeat times 2\n"))

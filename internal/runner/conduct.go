@@ -3,6 +3,8 @@ package runner
 import (
 	"strings"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // conduct takes the set to its end: it waits for the commands, then ends everything that they
@@ -156,11 +158,10 @@ func (s *Set) finish(swept int) {
 	s.mu.Lock()
 	s.move(eventGone)
 	s.result.Swept = swept
-	s.result.Totals = make([]Total, len(s.procs))
+	s.result.Totals = make([]streams.Total, len(s.procs))
 	for i, p := range s.procs {
-		t := &s.result.Totals[i]
-		t.StdoutLines, t.StdoutBytes = p.outputs[Stdout].totals()
-		t.StderrLines, t.StderrBytes = p.outputs[Stderr].totals()
+		passed := streams.Tally{p.outputs[streams.Stdout].passed, p.outputs[streams.Stderr].passed}
+		s.result.Totals[i] = passed.Total()
 	}
 	s.mu.Unlock()
 	s.leave()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 func TestADaemonDoesNotOutliveItsSet(t *testing.T) {
@@ -51,7 +53,7 @@ func TestWhatIsLeftWhenTheCommandsHaveEndedIsAskedToEnd(t *testing.T) {
 				if e := tr.exits[0]; e.Code != 5 || e.Stopped || result.Swept < swept || swept == 0 && result.Swept > 0 {
 					t.Errorf("got %+v, %d swept, want status 5 and %d swept", e, result.Swept, swept)
 				}
-				if got := tr.text(0, Stdout); !strings.HasSuffix(got, "asked\n") {
+				if got := tr.text(0, streams.Stdout); !strings.HasSuffix(got, "asked\n") {
 					t.Errorf("got %q: it was killed without being asked", got)
 				}
 			})

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"downbeat/internal/streams"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,17 +24,16 @@ var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 // An output is one stream of a process, from the pipe (or terminal) to the sink.
 type output struct {
 	process *process
-	stream  Stream
+	stream  streams.Stream
 	read    *os.File // our end, non-blocking
 	readFD  int      // the same
 	write   int      // the child's end; -1 once it's closed here
 
-	lines, bytes uint64
-	last         byte // the last byte read
+	passed streams.Counter // to be read once pump has returned
 }
 
 // newOutput makes the pipe. The child's end is blocking, as programs expect.
-func newOutput(p *process, stream Stream) (*output, error) {
+func newOutput(p *process, stream streams.Stream) (*output, error) {
 	fds, err := pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
@@ -117,9 +117,7 @@ func (o *output) pass(await func(func(fd uintptr) bool) error, sink Sink) error 
 // hand counts data and gives it to the sink, but not before the sink was told that the process
 // has started.
 func (o *output) hand(sink Sink, at time.Time, data []byte) {
-	o.lines += uint64(bytes.Count(data, []byte{'\n'}))
-	o.bytes += uint64(len(data))
-	o.last = data[len(data)-1]
+	o.passed.Add(data)
 	<-o.process.announced
 	sink.Output(o.process.index, o.stream, at, data)
 }
@@ -137,7 +135,7 @@ func (o *output) rest(sink Sink) {
 		}
 		return nil
 	}
-	for limit := o.bytes + uint64(there); err == nil && o.bytes < limit; {
+	for limit := o.passed.Bytes + uint64(there); err == nil && o.passed.Bytes < limit; {
 		err = o.pass(now, sink)
 	}
 	if err == nil || errors.Is(err, syscall.EAGAIN) {
@@ -149,14 +147,6 @@ func (o *output) rest(sink Sink) {
 // cutOff makes pump pass on what is in the pipe, and end.
 func (o *output) cutOff() {
 	o.read.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it fails only if it is closed already
-}
-
-// totals are the lines and bytes read; valid once pump has returned.
-func (o *output) totals() (lines, bytes uint64) {
-	if o.bytes > 0 && o.last != '\n' {
-		return o.lines + 1, o.bytes
-	}
-	return o.lines, o.bytes
 }
 
 func readRetrying(fd int, buf []byte) (int, error) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -18,7 +19,7 @@ type counter struct {
 	bytes, calls atomic.Uint64
 }
 
-func (c *counter) Output(_ int, _ Stream, _ time.Time, data []byte) {
+func (c *counter) Output(_ int, _ streams.Stream, _ time.Time, data []byte) {
 	c.bytes.Add(uint64(len(data)))
 	c.calls.Add(1)
 }
@@ -39,7 +40,7 @@ func TestEndlessLinesTakeNoMemory(t *testing.T) {
 	}
 	<-set.Done()
 	runtime.ReadMemStats(&after)
-	if got, want := set.Result().Totals[0], (Total{StdoutLines: 1, StdoutBytes: size}); got != want || sink.bytes.Load() != size {
+	if got, want := set.Result().Totals[0], (streams.Total{StdoutLines: 1, StdoutBytes: size}); got != want || sink.bytes.Load() != size {
 		t.Errorf("got %+v, %d bytes in the sink, want %+v", got, sink.bytes.Load(), want)
 	}
 	if grown := int64(after.Sys - before.Sys); grown > 64<<20 {
@@ -58,7 +59,7 @@ func TestEmptyLinesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-set.Done()
-	if got, want := set.Result().Totals[0], (Total{StdoutLines: 1e6, StdoutBytes: 1e6}); got != want {
+	if got, want := set.Result().Totals[0], (streams.Total{StdoutLines: 1e6, StdoutBytes: 1e6}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -70,10 +71,10 @@ func TestAnyBytesComeThrough(t *testing.T) {
 		shell(t, `printf 'a\0b\0\n\0'`), role(t, "print", want))
 	tr.release(t)
 	result := tr.end(t)
-	if got := tr.text(0, Stdout); got != "a\x00b\x00\n\x00" {
+	if got := tr.text(0, streams.Stdout); got != "a\x00b\x00\n\x00" {
 		t.Errorf("got %q", got)
 	}
-	if got := tr.text(1, Stdout); got != want {
+	if got := tr.text(1, streams.Stdout); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := result.Totals[0].StdoutLines; got != 2 {
@@ -131,7 +132,7 @@ type slow struct {
 	pauses  atomic.Int64 // milliseconds, for each call
 }
 
-func (s *slow) Output(command int, stream Stream, at time.Time, data []byte) {
+func (s *slow) Output(command int, stream streams.Stream, at time.Time, data []byte) {
 	s.waiting.Store(true)
 	<-s.gate
 	<-time.After(time.Duration(s.pauses.Load()) * time.Millisecond)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"downbeat/internal/streams"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -150,7 +152,7 @@ func (p *process) makeOutputs() error {
 	if p.command.Pty {
 		return p.makeTerminal()
 	}
-	for _, stream := range []Stream{Stdout, Stderr} {
+	for _, stream := range streams.Both() {
 		o, err := newOutput(p, stream)
 		if err != nil {
 			return err

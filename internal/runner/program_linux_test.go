@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // programs are other roles of the test binary: programs that run sets.
@@ -113,7 +115,7 @@ func newGatherer() *gatherer {
 	return g
 }
 
-func (g *gatherer) Output(_ int, _ Stream, _ time.Time, data []byte) {
+func (g *gatherer) Output(_ int, _ streams.Stream, _ time.Time, data []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.said.Write(data)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 
+	"downbeat/internal/streams"
+
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -28,13 +30,13 @@ func (p *process) makeTerminal() error {
 	if err != nil {
 		return fmt.Errorf("make a terminal: %w", err)
 	}
-	p.outputs[Stdout] = &output{process: p, stream: Stdout, read: os.NewFile(uintptr(ours), "|0"), readFD: ours, write: theirs}
-	none, err := newOutput(p, Stderr)
+	p.outputs[streams.Stdout] = &output{process: p, stream: streams.Stdout, read: os.NewFile(uintptr(ours), "|0"), readFD: ours, write: theirs}
+	none, err := newOutput(p, streams.Stderr)
 	if err != nil {
 		return err
 	}
 	none.closeWrite()
-	p.outputs[Stderr] = none
+	p.outputs[streams.Stderr] = none
 	return nil
 }
 
@@ -78,9 +80,9 @@ func duplicate(f *os.File, nonblocking bool) (int, error) {
 
 // files are the child's standard input, output and error.
 func (p *process) files(null int) []uintptr {
-	out := uintptr(p.outputs[Stdout].write)
+	out := uintptr(p.outputs[streams.Stdout].write)
 	if p.command.Pty {
 		return []uintptr{out, out, out}
 	}
-	return []uintptr{uintptr(null), out, uintptr(p.outputs[Stderr].write)}
+	return []uintptr{uintptr(null), out, uintptr(p.outputs[streams.Stderr].write)}
 }

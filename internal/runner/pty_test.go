@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // terminal gives a command a terminal.
@@ -31,12 +33,12 @@ func TestLinesComeAsTheyArePrintedOnATerminal(t *testing.T) {
 			until := filepath.Join(t.TempDir(), "go on")
 			tr := prepare(t, newRunner(t, options), terminal(buffering(t, until)))
 			tr.release(t)
-			tr.await(t, "the first line", func() bool { return tr.text(0, Stdout) == "one\n" })
+			tr.await(t, "the first line", func() bool { return tr.text(0, streams.Stdout) == "one\n" })
 			if err := os.WriteFile(until, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			tr.end(t)
-			if got := tr.text(0, Stdout); got != "one\ntwo\n" {
+			if got := tr.text(0, streams.Stdout); got != "one\ntwo\n" {
 				t.Errorf("got %q", got)
 			}
 		})
@@ -68,13 +70,13 @@ func TestAllThreeStreamsAreTheTerminal(t *testing.T) {
 	tr := prepare(t, newRunner(t, Options{}), terminal(shell(t, `test -t 0 && test -t 1 && test -t 2 && stty size && echo err >&2 && echo out`)))
 	tr.release(t)
 	result := tr.end(t)
-	if got, want := tr.text(0, Stdout), "24 80\nerr\nout\n"; got != want {
+	if got, want := tr.text(0, streams.Stdout), "24 80\nerr\nout\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if e := tr.exits[0]; e.Code != 0 {
 		t.Errorf("got %+v, want status 0", e)
 	}
-	if got, want := result.Totals[0], (Total{StdoutLines: 3, StdoutBytes: 14}); got != want {
+	if got, want := result.Totals[0], (streams.Total{StdoutLines: 3, StdoutBytes: 14}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if !tr.closed["0/stderr"] || !tr.closed["0/stdout"] {
@@ -97,7 +99,7 @@ func TestAnyBytesComeThroughATerminal(t *testing.T) {
 	tr := prepare(t, newRunner(t, Options{}), terminal(Command{Name: "cat", Argv: []string{"cat", file}, Env: os.Environ()}))
 	tr.release(t)
 	tr.end(t)
-	if got := tr.text(0, Stdout); !bytes.Equal([]byte(got), want) {
+	if got := tr.text(0, streams.Stdout); !bytes.Equal([]byte(got), want) {
 		t.Errorf("got %d bytes, want the %d that were written", len(got), len(want))
 	}
 }
@@ -118,7 +120,7 @@ func TestAGrandchildsOutputOnTheTerminalIsNotLost(t *testing.T) {
 			if err := os.WriteFile(until, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			tr.await(t, "its child's output", func() bool { return tr.text(0, Stdout) == "early\nlate\n" })
+			tr.await(t, "its child's output", func() bool { return tr.text(0, streams.Stdout) == "early\nlate\n" })
 			if err := os.WriteFile(until+".too", nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -138,7 +140,7 @@ func TestWhatALeaderOfATerminalHasStartedKeepsItsGrace(t *testing.T) {
 			child := `exec 2>/dev/null; trap "until [ -e ` + until + ` ]; do sleep 0.01; done; echo saved; exit 0" TERM; echo there; while :; do sleep 0.01; done`
 			tr := prepare(t, newRunner(t, options), terminal(shell(t, `sh -c '`+child+`' & exec sleep 1000`)))
 			tr.release(t)
-			tr.await(t, "the child", func() bool { return tr.text(0, Stdout) == "there\n" })
+			tr.await(t, "the child", func() bool { return tr.text(0, streams.Stdout) == "there\n" })
 			tr.Stop(time.Now(), waitLimit)
 			tr.await(t, "the leader's end", func() bool { _, ended := tr.exits[0]; return ended })
 			if err := os.WriteFile(until, nil, 0o600); err != nil {
@@ -148,7 +150,7 @@ func TestWhatALeaderOfATerminalHasStartedKeepsItsGrace(t *testing.T) {
 			if e := tr.exits[0]; e.Signal != "SIGTERM" || !e.Stopped || e.Killed {
 				t.Errorf("the leader: %+v, want it ended by TERM", e)
 			}
-			if got := tr.text(0, Stdout); got != "there\nsaved\n" {
+			if got := tr.text(0, streams.Stdout); got != "there\nsaved\n" {
 				t.Errorf("got %q, want the child to have ended in order", got)
 			}
 		})

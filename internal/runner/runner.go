@@ -17,6 +17,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // Options for [New].
@@ -74,7 +76,7 @@ type Sink interface {
 	// Started says that the command began to execute at the time at.
 	Started(command, pid int, at time.Time)
 	// Output passes on what one read returned: any bytes, at least one.
-	Output(command int, stream Stream, at time.Time, data []byte)
+	Output(command int, stream streams.Stream, at time.Time, data []byte)
 	// Exited is called once for each command that began, and for one that could not be started
 	// after all (Exit.Err). It is not called for a command that was stopped before it began.
 	Exited(command int, exit Exit)
@@ -85,23 +87,7 @@ type StreamSink interface {
 	Sink
 	// Closed comes after the last Output of the stream. It isn't called for a
 	// command that was stopped before it began.
-	Closed(command int, stream Stream)
-}
-
-// A Stream is one of the two that are read from a process.
-type Stream uint8
-
-// The streams.
-const (
-	Stdout Stream = iota
-	Stderr
-)
-
-func (s Stream) String() string {
-	if s == Stderr {
-		return "stderr"
-	}
-	return "stdout"
+	Closed(command int, stream streams.Stream)
 }
 
 // Exit is the end of a process. It is reported as soon as the process itself has ended; more
@@ -174,16 +160,13 @@ func (p Problem) Error() string {
 
 // Result describes a set that is over.
 type Result struct {
-	Totals []Total // one for each command
-	Swept  int     // how many descendants outside their groups had to be killed
+	Totals []streams.Total // one for each command
+	Swept  int             // how many descendants outside their groups had to be killed
 	// Left are the processes that could not be ended within [KillTimeout]: those that hang in
 	// the kernel, and set-uid programs of other users. It is nil if nothing is left. The runner
 	// keeps trying: see [Runner.Leftovers].
 	Left *LeftError
 }
-
-// Total is what a process wrote; a last line without newline counts as a line.
-type Total struct{ StdoutLines, StdoutBytes, StderrLines, StderrBytes uint64 }
 
 // Timeouts of the runner's own.
 const (

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -84,7 +85,7 @@ func TestACommandDoesNotInheritWhatIsNotItsOwn(t *testing.T) {
 			inherited++
 		}
 	}
-	got := strings.Join(strings.Fields(tr.text(0, Stdout)), " ")
+	got := strings.Join(strings.Fields(tr.text(0, streams.Stdout)), " ")
 	want := fmt.Sprintf("%d SigBlk: 0000000000000000 SigIgn: %s /dev/null 50000", 2+inherited, ignored(t))
 	if got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -344,7 +345,7 @@ func TestAStrangerThatHoldsTheOutputIsNotWaitedForForEver(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr.end(t)
-	if got := tr.text(0, Stdout); !strings.HasSuffix(got, "from outside") {
+	if got := tr.text(0, streams.Stdout); !strings.HasSuffix(got, "from outside") {
 		t.Errorf("got %q, want all that was there", got)
 	}
 }

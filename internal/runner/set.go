@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // ErrReleased is what Release returns when it was called before.
@@ -235,6 +237,6 @@ func (s *Set) Result() Result {
 // nobody is the sink of a set that has none.
 type nobody struct{}
 
-func (nobody) Started(int, int, time.Time)           {}
-func (nobody) Output(int, Stream, time.Time, []byte) {}
-func (nobody) Exited(int, Exit)                      {}
+func (nobody) Started(int, int, time.Time)                   {}
+func (nobody) Output(int, streams.Stream, time.Time, []byte) {}
+func (nobody) Exited(int, Exit)                              {}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 func TestEachProcessIsReported(t *testing.T) {
@@ -20,10 +22,10 @@ func TestEachProcessIsReported(t *testing.T) {
 			tr.release(t)
 			result := tr.end(t)
 
-			if got, want := result.Totals[0], (Total{StdoutLines: 3, StdoutBytes: 13, StderrLines: 1, StderrBytes: 6}); got != want {
+			if got, want := result.Totals[0], (streams.Total{StdoutLines: 3, StdoutBytes: 13, StderrLines: 1, StderrBytes: 6}); got != want {
 				t.Errorf("got totals %+v, want %+v", got, want)
 			}
-			if got, want := tr.text(0, Stdout)+tr.text(0, Stderr), "one\ntwo\nthreeerror\n"; got != want {
+			if got, want := tr.text(0, streams.Stdout)+tr.text(0, streams.Stderr), "one\ntwo\nthreeerror\n"; got != want {
 				t.Errorf("got output %q, want %q", got, want)
 			}
 			for i, want := range []Exit{{Code: 0}, {Code: 3}, {Code: -1, Signal: "SIGUSR1"}} {
@@ -83,7 +85,7 @@ func TestADelayedCommandBeginsAfterItsDelay(t *testing.T) {
 			if began := tr.started[0]; began.Before(at.Add(late.Delay)) {
 				t.Errorf("it began %v after the release, want at least %v", began.Sub(at), late.Delay)
 			}
-			if tr.text(0, Stdout) != "late" {
+			if tr.text(0, streams.Stdout) != "late" {
 				t.Errorf("it did not run: %+v", tr.exits[0])
 			}
 		})
@@ -125,10 +127,10 @@ func TestSeveralSetsAtOnceDontMix(t *testing.T) {
 			wg.Wait()
 			for i, tr := range trials {
 				tr.awaitReady(t, 1, 2)
-				tr.await(t, "its line", func() bool { return tr.text(0, Stdout) != "" })
+				tr.await(t, "its line", func() bool { return tr.text(0, streams.Stdout) != "" })
 				tr.Stop(time.Now(), time.Minute)
 				tr.end(t)
-				if got, want := tr.text(0, Stdout), fmt.Sprintf("%d\n", i); got != want {
+				if got, want := tr.text(0, streams.Stdout), fmt.Sprintf("%d\n", i); got != want {
 					t.Errorf("set %d: got %q, want %q", i, got, want)
 				}
 				if tr.exits[1].Code != 7 || tr.started[0].Before(at) {

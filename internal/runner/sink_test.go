@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"downbeat/internal/streams"
 )
 
 // waitLimit bounds every wait of the tests; a test that passes never waits that long.
@@ -34,7 +36,9 @@ func newRecorder() *recorder {
 	}
 }
 
-func streamKey(command int, stream Stream) string { return fmt.Sprintf("%d/%v", command, stream) }
+func streamKey(command int, stream streams.Stream) string {
+	return fmt.Sprintf("%d/%v", command, stream)
+}
 
 // note makes a change known.
 func (r *recorder) note() {
@@ -52,7 +56,7 @@ func (r *recorder) Started(command, pid int, at time.Time) {
 	r.note()
 }
 
-func (r *recorder) Output(command int, stream Stream, at time.Time, data []byte) {
+func (r *recorder) Output(command int, stream streams.Stream, at time.Time, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if began, ok := r.started[command]; !ok || at.Before(began) || len(data) == 0 {
@@ -69,7 +73,7 @@ func (r *recorder) Output(command int, stream Stream, at time.Time, data []byte)
 	r.note()
 }
 
-func (r *recorder) Closed(command int, stream Stream) {
+func (r *recorder) Closed(command int, stream streams.Stream) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed[streamKey(command, stream)] = true
@@ -110,7 +114,7 @@ func (r *recorder) await(t *testing.T, what string, condition func() bool) {
 }
 
 // text is what a command wrote so far; under the mutex, or when all is over.
-func (r *recorder) text(command int, stream Stream) string {
+func (r *recorder) text(command int, stream streams.Stream) string {
 	if b := r.out[streamKey(command, stream)]; b != nil {
 		return b.String()
 	}
@@ -124,7 +128,7 @@ func (r *recorder) awaitReady(t *testing.T, command, n int) []int {
 	var pids []int
 	r.await(t, fmt.Sprintf("command %d to be ready %d times", command, n), func() bool {
 		pids = nil
-		for line := range strings.Lines(r.text(command, Stdout)) {
+		for line := range strings.Lines(r.text(command, streams.Stdout)) {
 			var pid int
 			if k, err := fmt.Sscanf(line, "ready %d\n", &pid); k == 1 && err == nil {
 				pids = append(pids, pid)

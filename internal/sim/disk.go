@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // A disk is what a worker has left when it starts.
@@ -43,8 +44,8 @@ func (d *runDir) ended() bool {
 }
 
 // totals are what the log tells of each command.
-func (d *runDir) tallies() []message.Tally {
-	tallies := make([]message.Tally, len(d.job.Commands))
+func (d *runDir) tallies() []streams.Tally {
+	tallies := make([]streams.Tally, len(d.job.Commands))
 	for _, r := range d.log {
 		for _, s := range r.output {
 			tallies[s.Command].Add(s.Stream, s.Data)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // hostNames are what machines are called.
@@ -175,7 +176,7 @@ func generateLife(r *random, server, troubled bool) Life {
 		life.Runs = 0
 	}
 	for range r.below(4) {
-		life.Output = append(life.Output, Written{After: r.within(0, max(life.Runs, 2*time.Second)), Bytes: r.between(1, pick(r, 60, 60, 2000, textPeriod)), Stderr: r.oneIn(4)})
+		life.Output = append(life.Output, Written{After: r.within(0, max(life.Runs, 2*time.Second)), Bytes: r.between(1, pick(r, 60, 60, 2000, textPeriod)), Stream: pick(r, streams.Stderr, streams.Stdout, streams.Stdout, streams.Stdout)})
 	}
 	if !troubled {
 		return life

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
 )
 
@@ -33,7 +34,7 @@ type hostRun struct {
 	batch    []message.Segment
 	flushing bool
 	flushed  instant
-	tallies  []message.Tally
+	tallies  []streams.Tally
 	failed   bool // the log takes no more
 	missing  bool // output was dropped since
 	late     []*message.Event

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
 )
 
@@ -71,10 +72,6 @@ func (t *hostRun) finished(s *set) {
 }
 
 // wrote puts what a command has written into the journal.
-func (t *hostRun) wrote(command int, stderr bool, data []byte) {
-	stream := message.Stdout
-	if stderr {
-		stream = message.Stderr
-	}
+func (t *hostRun) wrote(command int, stream streams.Stream, data []byte) {
 	t.output(command, stream, data)
 }

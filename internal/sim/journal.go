@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
 )
 
@@ -16,7 +17,7 @@ const (
 )
 
 // output puts what a command has written into the batch that is open.
-func (t *hostRun) output(command int, stream message.Stream, data []byte) {
+func (t *hostRun) output(command int, stream streams.Stream, data []byte) {
 	if t.failed {
 		t.missing = true
 		return

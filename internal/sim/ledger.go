@@ -7,6 +7,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/publisher/conduct"
+	"downbeat/internal/streams"
 )
 
 // A ledger is what truly happened, whatever the machines know of it, and the
@@ -185,11 +186,7 @@ func (l *ledger) unstarted(s *set, m *member) {
 
 // wrote enters that a command writes, and returns what.
 func (l *ledger) wrote(m *member, piece *Written) []byte {
-	k := 0
-	if piece.Stderr {
-		k = 1
-	}
-	return m.ledger.streams[k].write(piece.Bytes)
+	return m.ledger.streams[piece.Stream].write(piece.Bytes)
 }
 
 // ended enters the end of a command; e is nil where nobody is there to see it.
@@ -277,7 +274,7 @@ func (h *ledgerHost) untidy() string {
 }
 
 // stored enters a piece of output that was put into the results.
-func (l *ledger) stored(h *ledgerHost, command int, stream message.Stream, data []byte) {
+func (l *ledger) stored(h *ledgerHost, command int, stream streams.Stream, data []byte) {
 	if command < 0 || command >= len(h.commands) {
 		l.violate("nothing invented: output of command %d of %s is stored", command, h.host.name)
 		return

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // A Plan is everything that is given to a world: who is in it, what is to be run,
@@ -102,7 +103,7 @@ type Life struct {
 type Written struct {
 	After  time.Duration // its start
 	Bytes  int
-	Stderr bool
+	Stream streams.Stream
 }
 
 // A Collected file is there when its host's processes have ended.

@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"downbeat/internal/streams"
+)
 
 // A set is commands that were prepared together on a host, as its operating
 // system and the runner see them. It outlives a worker that is killed.
@@ -50,7 +54,7 @@ type member struct {
 // A sink is told what becomes of a set, from the world's one goroutine.
 type sink interface {
 	begun(command, pid int, at instant)
-	wrote(command int, stderr bool, data []byte)
+	wrote(command int, stream streams.Stream, data []byte)
 	exited(s *set, command int, e exit)
 	released(s *set) // what has no delay has begun, or never will
 	stopped(s *set)  // TERM was sent
@@ -156,7 +160,7 @@ func (s *set) write(i int, piece *Written) {
 	}
 	data := s.w.ledger.wrote(m, piece)
 	if s.sink != nil {
-		s.sink.wrote(m.command, piece.Stderr, data)
+		s.sink.wrote(m.command, piece.Stream, data)
 	}
 }
 

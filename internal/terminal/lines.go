@@ -45,9 +45,9 @@ func (l *Lines) Shown(out, err *Display) { l.out.shown, l.err.shown = out, err }
 
 // Source adds a source whose lines go to the first or the second writer, each
 // with tag before it. Different sources may be written to concurrently.
-func (l *Lines) Source(tag string, stderr bool) *Source {
+func (l *Lines) Source(tag string, second bool) *Source {
 	s := &Source{lines: l, to: &l.out, tag: []byte(tag)}
-	if stderr {
+	if second {
 		s.to = &l.err
 	}
 	if shown := s.to.shown; shown != nil {

@@ -19,6 +19,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/mem"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -160,7 +161,7 @@ func TestWorkerThatDiedWhileItCollectedCollectsAnew(t *testing.T) {
 	_, _, err := j.files(part.Pack())
 	testkit.Check(t, err)
 	testkit.Check(t, log.Close())
-	totals := []message.Total{{StdoutLines: 1, StdoutBytes: 5}}
+	totals := []streams.Total{{StdoutLines: 1, StdoutBytes: 5}}
 	dir := directory{runs: filepath.Dir(s.runDir(job)), run: job.Run}
 	testkit.Check(t, dir.keepEnd(&message.DoneInfo{Outcome: message.HostDone, Totals: totals}))
 	testkit.Check(t, os.Mkdir(filepath.Join(s.runDir(job), workDir), 0o700))
@@ -193,7 +194,7 @@ func TestWorkerThatDiedAfterItCollectedDoesNotCollectAgain(t *testing.T) {
 	testkit.Check(t, log.Close())
 	files := message.FileTotals{Files: 1, Bytes: 5}
 	dir := directory{runs: filepath.Dir(s.runDir(job)), run: job.Run}
-	testkit.Check(t, dir.keepEnd(&message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1), Files: &files}))
+	testkit.Check(t, dir.keepEnd(&message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 1), Files: &files}))
 	s.serve(nil)
 	if done := s.finish(job); done.Outcome != message.HostDone || done.Files == nil || *done.Files != files {
 		t.Errorf("done %+v with files %+v, want what was collected", done, done.Files)

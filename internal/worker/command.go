@@ -8,6 +8,7 @@ import (
 	"downbeat/internal/lastwords"
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
 )
 
@@ -70,7 +71,7 @@ func (c *stepCommand) Started(_, pid int, at time.Time) {
 }
 
 // Output implements [runner.Sink].
-func (c *stepCommand) Output(_ int, stream runner.Stream, at time.Time, data []byte) {
+func (c *stepCommand) Output(_ int, stream streams.Stream, at time.Time, data []byte) {
 	c.journal.output(c.number, stream, at, data)
 	_, _ = c.words[stream].Write(data) // it can't fail
 }
@@ -81,7 +82,7 @@ func (c *stepCommand) Exited(_ int, exit runner.Exit) { c.exit = &exit }
 // lastWords is the line that says why the command ended, of its standard error if it
 // wrote there.
 func (c *stepCommand) lastWords() string {
-	for _, stream := range []runner.Stream{runner.Stderr, runner.Stdout} {
+	for _, stream := range []streams.Stream{streams.Stderr, streams.Stdout} {
 		if line := c.words[stream].Words(); len(line) > 0 {
 			return string(line)
 		}

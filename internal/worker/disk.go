@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
 	"downbeat/internal/worker/runlog"
 )
@@ -159,7 +160,7 @@ func (j *journal) recall(o *message.Output) {
 			continue
 		}
 		had := &j.tallies[s.Command][s.Stream]
-		*had = message.Counter{Bytes: s.Offset, Newlines: s.Line}
+		*had = streams.Counter{Bytes: s.Offset, Newlines: s.Line}
 		had.Add(s.Data)
 	}
 }

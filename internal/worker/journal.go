@@ -7,7 +7,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
-	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -35,7 +35,7 @@ type journal struct {
 	open    bool // batch has been reset and not been flushed
 	timer   *time.Timer
 	flushed time.Time       // when the latest batch was
-	tallies []message.Tally // of what has been journaled of each command
+	tallies []streams.Tally // of what has been journaled of each command
 	failed  error
 	packet  []byte          // of a batch of files
 	missing bool            // output was dropped since
@@ -44,7 +44,7 @@ type journal struct {
 
 func newJournal(job *message.Job, c *clock.Clock, log *runlog.Log, onError func(error)) *journal {
 	j := &journal{run: job.Run, host: job.Host, clock: c, log: log, onError: onError}
-	j.tallies = make([]message.Tally, len(job.Commands))
+	j.tallies = make([]streams.Tally, len(job.Commands))
 	j.timer = time.AfterFunc(time.Hour, j.flushLate)
 	j.timer.Stop()
 	return j
@@ -100,10 +100,8 @@ func (j *journal) last(e *message.Event) error {
 	return nil
 }
 
-// output appends what was read from a stream of a command at that time. It is where
-// the runner's word for a stream becomes that of the wire.
-func (j *journal) output(command int, from runner.Stream, at time.Time, data []byte) {
-	stream := message.Stream(from)
+// output appends what was read from a stream of a command at that time.
+func (j *journal) output(command int, stream streams.Stream, at time.Time, data []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.missing = j.missing || j.failed != nil
@@ -128,10 +126,10 @@ func (j *journal) output(command int, from runner.Stream, at time.Time, data []b
 }
 
 // totals is all that was journaled, by command.
-func (j *journal) totals() []message.Total {
+func (j *journal) totals() []streams.Total {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	totals := make([]message.Total, len(j.tallies))
+	totals := make([]streams.Total, len(j.tallies))
 	for i := range totals {
 		totals[i] = j.tallies[i].Total()
 	}
@@ -153,7 +151,7 @@ func (j *journal) files(p message.Packed) (seq uint64, size int, err error) {
 }
 
 // total is all that was journaled of a command.
-func (j *journal) total(command int) message.Total {
+func (j *journal) total(command int) streams.Total {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.tallies[command].Total()

@@ -13,7 +13,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
-	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/worker/runlog"
 )
@@ -46,9 +46,9 @@ func records(t *testing.T, j *journal) (all [][]byte) {
 func TestOutputIsJournaledBeforeTheEventThatFollowsIt(t *testing.T) {
 	t.Parallel()
 	j, _ := newTestJournal(t)
-	j.output(0, runner.Stdout, time.Now(), []byte("one\ntw"))
-	j.output(1, runner.Stderr, time.Now(), []byte("oh\n"))
-	j.output(0, runner.Stdout, time.Now(), []byte("o\n"))
+	j.output(0, streams.Stdout, time.Now(), []byte("one\ntw"))
+	j.output(1, streams.Stderr, time.Now(), []byte("oh\n"))
+	j.output(0, streams.Stdout, time.Now(), []byte("o\n"))
 	testkit.Check(t, j.event(message.Event{Kind: message.Committed}))
 	got := records(t, j)
 	if len(got) != 2 {
@@ -71,7 +71,7 @@ func TestOutputIsJournaledSoonWithoutAnyEvent(t *testing.T) {
 	t.Parallel()
 	j, _ := newTestJournal(t)
 	appended := j.log.Appended()
-	j.output(0, runner.Stdout, time.Now(), []byte("prompt> "))
+	j.output(0, streams.Stdout, time.Now(), []byte("prompt> "))
 	testkit.Receive(t, appended, "the output is appended")
 }
 
@@ -79,8 +79,8 @@ func TestBigWritesAreSplitIntoBoundedBatches(t *testing.T) {
 	t.Parallel()
 	j, _ := newTestJournal(t)
 	big := bytes.Repeat([]byte("0123456789abcde\n"), 70_000) // over 1 MB
-	j.output(0, runner.Stdout, time.Now(), []byte("first\n"))
-	j.output(0, runner.Stdout, time.Now(), big)
+	j.output(0, streams.Stdout, time.Now(), []byte("first\n"))
+	j.output(0, streams.Stdout, time.Now(), big)
 	testkit.Check(t, j.event(message.Event{Kind: message.Committed}))
 	var got []byte
 	var lines uint64
@@ -108,7 +108,7 @@ func TestLogThatTakesNoMoreIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	j, failures := newTestJournal(t)
 	testkit.Check(t, j.log.Close())
-	j.output(0, runner.Stdout, time.Now(), bytes.Repeat([]byte{'x'}, 3*batchBytes))
+	j.output(0, streams.Stdout, time.Now(), bytes.Repeat([]byte{'x'}, 3*batchBytes))
 	err := testkit.Receive(t, failures, "somebody is told")
 	if !errors.Is(err, os.ErrClosed) {
 		t.Errorf("error %v, want that of the log", err)
@@ -124,13 +124,13 @@ func TestLogThatTakesNoMoreIsReportedOnce(t *testing.T) {
 func TestLastEventTellsWhatIsMissingOfALogThatTookNoMore(t *testing.T) {
 	t.Parallel()
 	j, failures := newTestJournal(t)
-	j.output(0, runner.Stdout, time.Now(), []byte("kept\n"))
+	j.output(0, streams.Stdout, time.Now(), []byte("kept\n"))
 	testkit.Check(t, j.event(message.Event{Kind: message.Committed}))
 	j.fail(syscall.ENOSPC)
 	if err := testkit.Receive(t, failures, "somebody is told"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("error %v, want that of the log", err)
 	}
-	j.output(0, runner.Stdout, time.Now(), []byte("lost\n"))
+	j.output(0, streams.Stdout, time.Now(), []byte("lost\n"))
 	if err := j.event(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{ExitCode: 7}}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("error %v, want that of the log", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
 )
 
@@ -102,11 +103,7 @@ func (p *processes) stopped(c *clock.Clock) course.TermSent {
 func (p *processes) over() course.SetDone {
 	p.phase = setOver
 	result := p.set.Result()
-	done := course.SetDone{Swept: result.Swept, Left: remains(result.Left)}
-	for _, t := range result.Totals {
-		done.Totals = append(done.Totals, message.Total(t))
-	}
-	return done
+	return course.SetDone{Swept: result.Swept, Left: remains(result.Left), Totals: result.Totals}
 }
 
 // remains are processes that can't be ended, as the run tells of them; nil if none.
@@ -139,7 +136,7 @@ func (s *processSink) Started(command, pid int, at time.Time) {
 }
 
 // Output implements [runner.Sink].
-func (s *processSink) Output(command int, stream runner.Stream, at time.Time, data []byte) {
+func (s *processSink) Output(command int, stream streams.Stream, at time.Time, data []byte) {
 	s.journal.output(s.numbers[command], stream, at, data)
 }
 

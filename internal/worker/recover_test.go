@@ -12,7 +12,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
-	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -42,8 +42,8 @@ func TestRunOfACrashedWorkerIsEndedAndReportedLost(t *testing.T) {
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
 	testkit.Check(t, j.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: 0, PID: 1}}}))
-	j.output(0, runner.Stdout, time.Now(), []byte("one\ntwo\n"))
-	j.output(1, runner.Stderr, time.Now(), []byte("oh\n"))
+	j.output(0, streams.Stdout, time.Now(), []byte("one\ntwo\n"))
+	j.output(1, streams.Stderr, time.Now(), []byte("oh\n"))
 	testkit.Check(t, j.event(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Command: 1}}))
 	testkit.Check(t, log.Close())
 	work := filepath.Join(s.runDir(job), workDir)
@@ -53,7 +53,7 @@ func TestRunOfACrashedWorkerIsEndedAndReportedLost(t *testing.T) {
 
 	s.serve(nil)
 	done := s.Await(job, message.Done)
-	totals := []message.Total{{StdoutLines: 2, StdoutBytes: 8}, {StderrLines: 1, StderrBytes: 3}}
+	totals := []streams.Total{{StdoutLines: 2, StdoutBytes: 8}, {StderrLines: 1, StderrBytes: 3}}
 	if d := done.Done; d.Outcome != message.HostLost || d.Swept != 1 || d.Reason != "the worker on alpha died in mid-run" || !slices.Equal(d.Totals, totals) {
 		t.Errorf("done %+v, want lost, one process swept, totals %+v", d, totals)
 	}
@@ -81,7 +81,7 @@ func TestRunThatHadEndedBeforeTheCrashIsNotLost(t *testing.T) {
 	job := s.job("true")
 	log := s.log(job)
 	j := newJournal(job, clock.New(0), log, func(err error) { t.Error(err) })
-	testkit.Check(t, j.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 1)}}))
+	testkit.Check(t, j.event(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 1)}}))
 	testkit.Check(t, log.Close())
 	s.serve(nil)
 	if done := s.finish(job); done.Outcome != message.HostDone {

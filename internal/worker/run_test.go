@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/secrecy"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/testkit/fakepublisher"
 	"downbeat/internal/worker/course"
@@ -39,7 +40,7 @@ func TestRunGoesFromJobToNothingLeft(t *testing.T) {
 	if last.Command != 1 || last.Signal != "SIGTERM" || !last.Stopped || last.Killed {
 		t.Errorf("the last to exit: %+v, want process 1 stopped by TERM", last)
 	}
-	totals := []message.Total{{StdoutLines: 2, StdoutBytes: 7, StderrLines: 1, StderrBytes: 3}, {StdoutLines: 1, StdoutBytes: 5}}
+	totals := []streams.Total{{StdoutLines: 2, StdoutBytes: 7, StderrLines: 1, StderrBytes: 3}, {StdoutLines: 1, StdoutBytes: 5}}
 	if done.Done.Outcome != message.HostDone || !slices.Equal(done.Done.Totals, totals) {
 		t.Errorf("done: %+v, want totals %+v", done.Done, totals)
 	}

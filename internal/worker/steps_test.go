@@ -13,6 +13,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/testkit/fakepublisher"
 	"downbeat/internal/worker/course"
@@ -104,7 +105,7 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 	if done.Outcome != message.HostDone {
 		t.Errorf("done: %+v; a failed teardown must not change that", done)
 	}
-	totals := []message.Total{
+	totals := []streams.Total{
 		{StdoutLines: 1, StdoutBytes: 5},
 		{StdoutLines: 1, StdoutBytes: 4, StderrLines: 1, StderrBytes: 3},
 		{StdoutLines: 1, StdoutBytes: uint64(len(job.Run) + len(" alpha setup.1\n"))},
@@ -279,7 +280,7 @@ func TestElderRunTakesTheHostFromASetup(t *testing.T) {
 	s.Release(younger)
 	done := s.finish(younger)
 	tr.want(t, "setup", "teardown", "elder", "setup", "younger", "teardown")
-	if got, want := done.Totals[1], (message.Total{StdoutLines: 1, StdoutBytes: 10}); got != want {
+	if got, want := done.Totals[1], (streams.Total{StdoutLines: 1, StdoutBytes: 10}); got != want {
 		t.Errorf("of both setups came %+v, want %+v", got, want)
 	}
 }

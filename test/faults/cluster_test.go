@@ -29,6 +29,7 @@ import (
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/results"
 	"downbeat/internal/runner"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 	"downbeat/internal/worker"
 )
@@ -202,7 +203,7 @@ type blind struct{}
 
 func (blind) Host(string, publisher.Phase, string)          {}
 func (blind) Started(int, int, time.Time)                   {}
-func (blind) Output(int, message.Stream, time.Time, []byte) {}
+func (blind) Output(int, streams.Stream, time.Time, []byte) {}
 func (blind) Exited(int, results.ProcessRecord)             {}
 func (blind) Step(int, results.StepRecord)                  {}
 func (blind) Stopping(cause message.StopCause, _ string)    {}

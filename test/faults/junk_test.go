@@ -18,6 +18,7 @@ import (
 	"downbeat/internal/outcome"
 	"downbeat/internal/queue"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -217,7 +218,7 @@ func (y *junkyard) forPublisher(n int) [][]byte {
 	for i := range n {
 		batch.Reset(run, hostile[y.random.IntN(len(hostile))], uint64(i), time.Now())
 		batch.Add(message.Segment{Command: 1 << 20, Offset: 1 << 60, Data: []byte("x")})
-		event := message.Event{Kind: message.Done, Run: run, Host: hostile[i%len(hostile)], Seq: uint64(i), Done: &message.DoneInfo{Totals: make([]message.Total, 9)}}
+		event := message.Event{Kind: message.Done, Run: run, Host: hostile[i%len(hostile)], Seq: uint64(i), Done: &message.DoneInfo{Totals: make([]streams.Total, 9)}}
 		data, err := event.Encode()
 		testkit.Check(y.t, err)
 		body, _ := y.kinds()[y.random.IntN(5)](y.address(message.PurposeControl))

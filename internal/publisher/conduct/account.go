@@ -6,6 +6,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // An account is what one host has reported of a run, held against what a host
@@ -281,7 +282,7 @@ func (a *account) whole(d *message.DoneInfo, o orders) string {
 		case a.lives[n] != unborn:
 		case !o.excuses(c.Delay()):
 			return "there is no start of " + c.Name
-		case d.Totals[n] != message.Total{}:
+		case d.Totals[n] != streams.Total{}:
 			return fmt.Sprintf("%s has written something, and there is no start of it", c.Name)
 		}
 	}
@@ -310,7 +311,7 @@ func (a *account) refusal(r *message.RefusedInfo) string {
 }
 
 // totals says what is wrong with the number of totals.
-func (a *account) totals(totals []message.Total) string {
+func (a *account) totals(totals []streams.Total) string {
 	if len(totals) != len(a.lives) {
 		return fmt.Sprintf("it reports totals for %d commands, but has %d", len(totals), len(a.lives))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // A report of a host, of two processes, a.0 and a.1, is not whole, or one part of
@@ -22,16 +23,16 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 		"one process has no end": {func(s *worker) { s.ends(0); s.done(message.HostDone) }, "there is no end of a.1"},
 		"lost without a reason":  {func(s *worker) { s.ends(0, 1); s.done(message.HostLost) }, "lost the run, and gives no reason"},
 		"totals absent":          {func(s *worker) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = nil }) }, "totals for 0 commands, but has 2"},
-		"totals empty":           {func(s *worker) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = []message.Total{} }) }, "totals for 0 commands"},
+		"totals empty":           {func(s *worker) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = []streams.Total{} }) }, "totals for 0 commands"},
 		"totals too few":         {func(s *worker) { s.ends(0, 1); s.says(func(d *message.DoneInfo) { d.Totals = d.Totals[:1] }) }, "totals for 1 commands"},
 		"totals too many": {func(s *worker) {
 			s.ends(0, 1)
-			s.says(func(d *message.DoneInfo) { d.Totals = make([]message.Total, 3) })
+			s.says(func(d *message.DoneInfo) { d.Totals = make([]streams.Total, 3) })
 		}, "totals for 3 commands"},
 		"totals less than what came": {func(s *worker) {
-			s.output(0, message.Stdout, "x\n")
+			s.output(0, streams.Stdout, "x\n")
 			s.ends(0, 1)
-			s.totals[0] = message.Total{}
+			s.totals[0] = streams.Total{}
 			s.done(message.HostDone)
 		}, "output of a.0 is missing"},
 		"outcome unknown":               {func(s *worker) { s.ends(0, 1); s.done("splendid") }, `its outcome is said to be "splendid"`},
@@ -180,7 +181,7 @@ func TestReportThatCannotBeTrueBeforeTheReleaseIsNotASuccess(t *testing.T) {
 			s.ready()
 			s.unlogged(message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{Reason: "no"}})
 		}, "it is said not to have taken the job"},
-		"totals of a refusal too many": {setup, func(s *worker) { s.settingUp(); s.totals = make([]message.Total, 9); s.refusing("no") }, "totals for 9 commands"},
+		"totals of a refusal too many": {setup, func(s *worker) { s.settingUp(); s.totals = make([]streams.Total, 9); s.refusing("no") }, "totals for 9 commands"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // A run of 4 hosts with 12 processes each, from its jobs to its end, without anything of
@@ -81,7 +82,7 @@ func benchRun(b *testing.B, r *Run, hosts int) (steps int) {
 	for n := range 12 {
 		each(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Command: n, StartedAt: started[n].StartedAt, EndedAt: now}})
 	}
-	each(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 12)}})
+	each(message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 12)}})
 	if !r.Over() {
 		b.Fatalf("the run is %s", r.Stage())
 	}

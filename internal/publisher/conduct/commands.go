@@ -10,6 +10,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // A Ran is what is known of one execution of a command.
@@ -22,7 +23,7 @@ type Ran struct {
 	Exit    *message.ExitedInfo
 	Outcome outcome.Command
 	Reason  string
-	Total   message.Total // of what it wrote
+	Total   streams.Total // of what it wrote
 }
 
 // A command is a command's part in a run. Where a host had to give way to another run,
@@ -30,8 +31,8 @@ type Ran struct {
 type command struct {
 	Ran
 	host     *host
-	tally    message.Tally // of all times
-	recorded message.Total // of the times before
+	tally    streams.Tally // of all times
+	recorded streams.Total // of the times before
 	unasked  bool          // its host says that it was sent TERM, and nobody had asked for that
 }
 
@@ -131,7 +132,7 @@ func (w *work) output(s message.Segment) (wrong string) {
 // lacking compares what a host says that it sent with what was received. The numbers of
 // the events have no gap, so this can only find a fault of ours; it is looked for all the
 // same, as silence would be worse.
-func (w *work) lacking(totals []message.Total) string {
+func (w *work) lacking(totals []streams.Total) string {
 	for local, total := range totals[:min(len(totals), len(w.numbers))] {
 		c := w.command(local)
 		if got := c.tally.Total(); got != total {
@@ -156,8 +157,8 @@ func (w *work) linesBefore(early iter.Seq[Received]) []string {
 		case Event:
 			if c.Kind == message.Done {
 				for i, t := range c.Done.Totals {
-					note(before, i, message.Stdout, position{t.StdoutBytes, t.StdoutLines})
-					note(before, i, message.Stderr, position{t.StderrBytes, t.StderrLines})
+					note(before, i, streams.Stdout, position{t.StdoutBytes, t.StdoutLines})
+					note(before, i, streams.Stderr, position{t.StderrBytes, t.StderrLines})
 				}
 			}
 		case Files, Foreign, Unknown:
@@ -166,7 +167,7 @@ func (w *work) linesBefore(early iter.Seq[Received]) []string {
 	var lost []string
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if local := key / 2; local < len(w.numbers) {
-			c, stream := w.command(local), message.Stream(key%2)
+			c, stream := w.command(local), streams.Stream(key%2)
 			lost = append(lost, linesUntil(&c.tally[stream], c.Name, stream, before[key])...)
 		}
 	}
@@ -177,7 +178,7 @@ func (w *work) linesBefore(early iter.Seq[Received]) []string {
 type position struct{ bytes, newlines uint64 }
 
 // note keeps the earliest position of each stream.
-func note(before map[int]position, command int, stream message.Stream, at position) {
+func note(before map[int]position, command int, stream streams.Stream, at position) {
 	key := 2*command + int(stream)
 	if _, there := before[key]; !there && command >= 0 {
 		before[key] = at
@@ -186,7 +187,7 @@ func note(before map[int]position, command int, stream message.Stream, at positi
 
 // linesUntil names the lines of a stream that lie between what has come and the position;
 // none where nothing does. A line counts that is there only in part.
-func linesUntil(got *message.Counter, name string, stream message.Stream, until position) []string {
+func linesUntil(got *streams.Counter, name string, stream streams.Stream, until position) []string {
 	if until.bytes <= got.Bytes {
 		return nil
 	}

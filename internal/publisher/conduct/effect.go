@@ -7,6 +7,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // An Effect is something that is to be done. Hosts are named by their position in
@@ -47,7 +48,7 @@ type Store struct {
 // A Piece is a part of what a command wrote to one stream.
 type Piece struct {
 	Command int
-	Stream  message.Stream
+	Stream  streams.Stream
 	At      clock.Instant // when its host read it
 	Data    []byte
 }

@@ -6,6 +6,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // An event that never comes, from a host that answers, ends the run within a bounded time,
@@ -17,23 +18,23 @@ func TestEventThatNeverComesIsNamed(t *testing.T) {
 		want string
 	}{
 		"output, and output after it": {func(w *worker) {
-			w.logsOutput(0, message.Stdout, "three\nfour\nfi")
-			w.logsOutput(1, message.Stderr, "oh\n")
-			w.output(1, message.Stderr, "dear\n")
-			w.output(0, message.Stdout, "ve\n")
+			w.logsOutput(0, streams.Stdout, "three\nfour\nfi")
+			w.logsOutput(1, streams.Stderr, "oh\n")
+			w.output(1, streams.Stderr, "dear\n")
+			w.output(0, streams.Stdout, "ve\n")
 		}, "events 5 to 6 of alpha are missing, and with them lines 3 to 4 of a.0 on standard output (13 bytes) and line 1 of a.1 on standard error (3 bytes): " +
 			"they have not come within 8s, though the host answers and was asked again and again"},
 		"output, and the end after it": {func(w *worker) {
-			w.logsOutput(0, message.Stdout, "three")
+			w.logsOutput(0, streams.Stdout, "three")
 			w.totals[0].StdoutLines++ // at the end it counts as a line
 			w.done(message.HostDone)
 		}, "event 5 of alpha is missing, and with it line 3 of a.0 on standard output (5 bytes): it has not come"},
 		"a piece of a line": {func(w *worker) {
-			w.logsOutput(0, message.Stdout, "thr")
-			w.output(0, message.Stdout, "ee\n")
+			w.logsOutput(0, streams.Stdout, "thr")
+			w.output(0, streams.Stdout, "ee\n")
 		}, "event 5 of alpha is missing, and with it a part of line 3 of a.0 on standard output (3 bytes): it has not come"},
 		"everything from there on": {func(w *worker) {
-			w.logsOutput(0, message.Stdout, "three\n")
+			w.logsOutput(0, streams.Stdout, "three\n")
 			w.logs(Event{&message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{}}}, 100)
 		}, "events 5 to 6 of alpha are missing, and what was in them is not known: they have not come"},
 	} {
@@ -44,7 +45,7 @@ func TestEventThatNeverComesIsNamed(t *testing.T) {
 			alpha, bravo := l.worker("alpha", proc("a", 0), proc("a", 1)), l.worker("bravo", proc("b", 0))
 			l.start()
 			release(alpha, bravo)
-			alpha.output(0, message.Stdout, "one\ntwo\n")
+			alpha.output(0, streams.Stdout, "one\ntwo\n")
 			test.lose(alpha)
 			lostAt := l.now
 			bravo.obey(0)
@@ -195,7 +196,7 @@ func TestHostIsGivenTimeAnewAfterASilence(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t, lease(30*time.Second))
 	before := alpha.seq
-	alpha.logsOutput(0, message.Stdout, "one\n")
+	alpha.logsOutput(0, streams.Stdout, "one\n")
 	alpha.exit(0, 0)
 	l.advance(4 * time.Second)
 	alpha.muted = true
@@ -298,7 +299,7 @@ func TestAQuarterOfTheWindowIsAcknowledgedAtOnce(t *testing.T) {
 	l, alpha := alone(t)
 	l.advance(time.Second)
 	kept := alpha.kept
-	a := alpha.logsOutput(0, message.Stdout, "x\n")
+	a := alpha.logsOutput(0, streams.Stdout, "x\n")
 	a.Size = 1 << 18
 	alpha.sends(a)
 	l.advance(oneWay)

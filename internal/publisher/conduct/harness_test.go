@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // epoch is when the runs of these tests begin, in virtual time.
@@ -77,7 +78,7 @@ func (l *lab) worker(host string, commands ...message.Command) *worker {
 	w := &worker{l: l, t: l.t, index: len(l.hosts), host: host, job: &message.Job{
 		Run: l.spec.Run, Host: host, Commands: commands, WindowBytes: 1 << 20, LeaseMS: l.spec.Lease.Milliseconds(),
 	}}
-	w.totals = make([]message.Total, len(commands))
+	w.totals = make([]streams.Total, len(commands))
 	l.hosts = append(l.hosts, w)
 	return w
 }
@@ -322,7 +323,7 @@ type worker struct {
 	claim    func(last uint64) uint64 // what heartbeats say instead of the last number
 	seq      uint64
 	log      []Received // every event by number, from 1
-	totals   []message.Total
+	totals   []streams.Total
 	acked    uint64
 	resends  []uint64 // what keepalives with Resend acknowledge
 	kept     int      // keepalives
@@ -523,22 +524,22 @@ func (w *worker) fails(at time.Time) {
 }
 
 // output sends one piece of one stream.
-func (w *worker) output(command int, stream message.Stream, text string) {
+func (w *worker) output(command int, stream streams.Stream, text string) {
 	w.t.Helper()
 	w.sends(w.logsOutput(command, stream, text))
 }
 
 // logsOutput gives a piece of output its number without sending it.
-func (w *worker) logsOutput(command int, stream message.Stream, text string) Received {
+func (w *worker) logsOutput(command int, stream streams.Stream, text string) Received {
 	return w.logs(w.writes(command, stream, text), 100+len(text))
 }
 
 // writes counts a piece of output. Lines are counted as newlines: a last line without one
 // is for the totals at the end.
-func (w *worker) writes(command int, stream message.Stream, text string) Output {
+func (w *worker) writes(command int, stream streams.Stream, text string) Output {
 	total := &w.totals[command]
 	sum, lines := &total.StdoutBytes, &total.StdoutLines
-	if stream == message.Stderr {
+	if stream == streams.Stderr {
 		sum, lines = &total.StderrBytes, &total.StderrLines
 	}
 	s := message.Segment{Command: command, Stream: stream, At: w.clock(), Offset: *sum, Line: *lines, Data: []byte(text)}

@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 func TestRefusalByOneHostStopsTheOthers(t *testing.T) {
@@ -113,9 +114,9 @@ func TestWorkerThatGivesNoReasonIsSaidToGiveNone(t *testing.T) {
 func TestTotalsThatDoNotFitAreALoss(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t)
-	alpha.output(0, message.Stdout, "one\n")
+	alpha.output(0, streams.Stdout, "one\n")
 	alpha.exit(0, 0)
-	alpha.totals[0] = message.Total{StdoutBytes: 9, StdoutLines: 3}
+	alpha.totals[0] = streams.Total{StdoutBytes: 9, StdoutLines: 3}
 	alpha.done(message.HostDone)
 	res := l.end()
 	want := "output of a.0 is missing: 4 of 9 bytes and 1 of 3 lines on standard output, 0 of 0 bytes and 0 of 0 lines on standard error have come"
@@ -289,7 +290,7 @@ func TestHostThatGoesOnReportingAfterAStopIsWaitedFor(t *testing.T) {
 	l.input(Interrupted{Reason: "interrupted"})
 	for range 5 {
 		l.advance(50 * time.Second)
-		alpha.output(0, message.Stdout, "bye\n")
+		alpha.output(0, streams.Stdout, "bye\n")
 	}
 	alpha.obey(0)
 	res := l.end()

@@ -12,6 +12,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // Step is wanted exactly when something is due: who calls it each millisecond beside sees
@@ -167,7 +168,7 @@ func (r *robot) ready() {
 
 func (r *robot) command(n, code int) {
 	r.event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: n, PID: 9, StartedAt: r.clock()}}})
-	r.tells(r.writes(n, message.Stdout, "x\n"))
+	r.tells(r.writes(n, streams.Stdout, "x\n"))
 	r.event(message.Event{Kind: message.Exited, Exited: &message.ExitedInfo{Command: n, ExitCode: code, StartedAt: r.clock(), EndedAt: r.clock()}})
 }
 

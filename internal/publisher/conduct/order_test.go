@@ -11,6 +11,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // A history is everything that the hosts of a run report once they are released, and what
@@ -83,7 +84,7 @@ func (h *history) drawEvents(t *rapid.T, w *worker, released time.Time) {
 	}
 	for i, c := range w.job.Commands {
 		out, err := h.files[w.host+"/"+c.Name+".stdout"], h.files[w.host+"/"+c.Name+".stderr"]
-		w.totals[i] = message.Total{StdoutLines: lines(out), StdoutBytes: uint64(len(out)), StderrLines: lines(err), StderrBytes: uint64(len(err))}
+		w.totals[i] = streams.Total{StdoutLines: lines(out), StdoutBytes: uint64(len(out)), StderrLines: lines(err), StderrBytes: uint64(len(err))}
 	}
 	if h.stopped {
 		add(message.Event{Kind: message.Stopping, Stopping: &message.StoppingInfo{Cause: message.StopRule}})
@@ -95,7 +96,7 @@ func (h *history) drawOutput(t *rapid.T, w *worker) Output {
 	var all []message.Segment
 	for range rapid.IntRange(1, 3).Draw(t, "segments") {
 		s := message.Segment{
-			Command: rapid.IntRange(0, len(w.job.Commands)-1).Draw(t, "process"), Stream: message.Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
+			Command: rapid.IntRange(0, len(w.job.Commands)-1).Draw(t, "process"), Stream: streams.Stream(rapid.IntRange(0, 1).Draw(t, "stream")),
 			At: w.clock(), Data: []byte(rapid.SampledFrom([]string{"a", "b\n", "\n", "c\nd", "\xff\x00", "\r\n\n"}).Draw(t, "data")),
 		}
 		path := fmt.Sprintf("%s/%s.%s", w.host, w.job.Commands[s.Command].Name, s.Stream)

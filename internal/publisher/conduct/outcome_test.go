@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // A host is known to be lost only when its lease is over. By then processes that talked to
@@ -264,7 +265,7 @@ func drawReport(t *rapid.T, now time.Time) []*message.Event {
 	report := []*message.Event{
 		{Kind: message.Started, Started: []message.StartedInfo{{PID: 7, StartedAt: now}, {Command: 1, PID: 8, StartedAt: now}}},
 		exited(1), exited(0),
-		{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]message.Total, 2)}},
+		{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 2)}},
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "changes") {
 		at := rapid.IntRange(0, len(report)-1).Draw(t, "at")
@@ -307,6 +308,6 @@ func drawEvent(t *rapid.T, now time.Time) *message.Event {
 	}
 	return &message.Event{Kind: message.Done, Done: &message.DoneInfo{
 		Outcome: rapid.SampledFrom([]string{message.HostDone, message.HostDone, message.HostDone, message.HostStopped, message.HostLost, "splendid"}).Draw(t, "outcome"),
-		Totals:  make([]message.Total, rapid.SampledFrom([]int{2, 2, 2, 2, 0, 1, 3}).Draw(t, "totals")),
+		Totals:  make([]streams.Total, rapid.SampledFrom([]int{2, 2, 2, 2, 0, 1, 3}).Draw(t, "totals")),
 	}}
 }

@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 func TestHostThatIsNotReadyInTimeIsNamed(t *testing.T) {
@@ -132,7 +133,7 @@ func TestWorkerThatDoesNotKnowWhatTheFileUsesIsTurnedAway(t *testing.T) {
 			l := newLab(t)
 			alpha := l.worker("alpha", proc("a", 0))
 			test.change(alpha.job)
-			alpha.totals = make([]message.Total, len(alpha.job.Commands))
+			alpha.totals = make([]streams.Total, len(alpha.job.Commands))
 			l.start()
 			alpha.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace", Version: test.version, Features: test.features}})
 			alpha.expect(message.Stop)
@@ -196,7 +197,7 @@ func TestEventsOfUnknownKindsArePassedOver(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t)
 	alpha.event(message.Event{Kind: "dance"})
-	alpha.output(0, message.Stdout, "hi\n")
+	alpha.output(0, streams.Stdout, "hi\n")
 	alpha.sends(alpha.logs(Unknown{Kind: "frame X"}, 100))
 	alpha.event(message.Event{Kind: "sing"})
 	alpha.exit(0, 0)

@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 func TestSetupAndTeardownAreRecordedApartFromProcesses(t *testing.T) {
@@ -17,7 +18,7 @@ func TestSetupAndTeardownAreRecordedApartFromProcesses(t *testing.T) {
 	l.start()
 	alpha.settingUp()
 	alpha.begins(1)
-	alpha.output(1, message.Stdout, "made\n")
+	alpha.output(1, streams.Stdout, "made\n")
 	alpha.exited(message.ExitedInfo{Command: 1, StartedAt: alpha.clock(), EndedAt: alpha.clock(), UserUS: 3})
 	alpha.ready()
 	bravo.settingUp()
@@ -30,13 +31,13 @@ func TestSetupAndTeardownAreRecordedApartFromProcesses(t *testing.T) {
 	}
 	for _, w := range []*worker{alpha, bravo} {
 		w.started(w.expect(message.Start).At)
-		w.output(0, message.Stdout, "x\n")
+		w.output(0, streams.Stdout, "x\n")
 		w.exit(0, 0)
 	}
 	bravo.done(message.HostDone)
 	alpha.tearingDown()
 	alpha.begins(2)
-	alpha.output(2, message.Stderr, "oh")
+	alpha.output(2, streams.Stderr, "oh")
 	alpha.totals[2].StderrLines++
 	alpha.exited(message.ExitedInfo{Command: 2, ExitCode: 1, StartedAt: alpha.clock(), EndedAt: alpha.clock()})
 	alpha.done(message.HostDone)
@@ -44,7 +45,7 @@ func TestSetupAndTeardownAreRecordedApartFromProcesses(t *testing.T) {
 	res := l.end()
 	l.wants(res, outcome.RunSucceeded, "") // a failed teardown does not count
 	h := l.hostOf(res, "alpha")
-	if len(h.Setup) != 1 || h.Setup[0].Outcome != outcome.CommandSucceeded || h.Setup[0].Total != (message.Total{StdoutLines: 1, StdoutBytes: 5}) || h.Setup[0].Exit.UserUS != 3 {
+	if len(h.Setup) != 1 || h.Setup[0].Outcome != outcome.CommandSucceeded || h.Setup[0].Total != (streams.Total{StdoutLines: 1, StdoutBytes: 5}) || h.Setup[0].Exit.UserUS != 3 {
 		t.Errorf("setup of alpha: %+v", h.Setup)
 	}
 	if len(h.Teardown) != 1 || h.Teardown[0].Outcome != outcome.CommandFailed || h.Teardown[0].Reason != "exited with status 1 after 0s" || h.Teardown[0].Total.StderrBytes != 2 {
@@ -73,14 +74,14 @@ func TestSetupThatFailsRefusesTheRunEverywhere(t *testing.T) {
 	bravo.begins(1)
 	alpha.settingUp()
 	alpha.begins(1)
-	alpha.output(1, message.Stderr, "no disk\n")
+	alpha.output(1, streams.Stderr, "no disk\n")
 	alpha.exited(message.ExitedInfo{Command: 1, ExitCode: 3, StartedAt: alpha.clock(), EndedAt: alpha.clock()})
 	alpha.tearingDown()
 	if got := l.run.hosts[alpha.index].phase; got != Withdrawing {
 		t.Errorf("alpha is %s", got)
 	}
 	alpha.begins(2)
-	alpha.output(2, message.Stdout, "bye\n")
+	alpha.output(2, streams.Stdout, "bye\n")
 	alpha.exited(message.ExitedInfo{Command: 2, StartedAt: alpha.clock(), EndedAt: alpha.clock()})
 	alpha.refusing("setup.0 (./setup) exited with status 3")
 	bravo.expect(message.Stop)

@@ -6,6 +6,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 func TestRunGoesFromJobToResult(t *testing.T) {
@@ -15,9 +16,9 @@ func TestRunGoesFromJobToResult(t *testing.T) {
 	l.start()
 	start := release(alpha, bravo)
 	ended := start.At.Add(3 * time.Second)
-	alpha.output(0, message.Stdout, "one\ntwo")
-	alpha.output(1, message.Stderr, "oh\n")
-	bravo.output(0, message.Stdout, "\xff\x00\n")
+	alpha.output(0, streams.Stdout, "one\ntwo")
+	alpha.output(1, streams.Stderr, "oh\n")
+	bravo.output(0, streams.Stdout, "\xff\x00\n")
 	l.advance(4 * time.Second)
 	for n := range 2 {
 		alpha.exited(message.ExitedInfo{Command: n, StartedAt: start.At, EndedAt: ended, UserUS: 5})
@@ -31,11 +32,11 @@ func TestRunGoesFromJobToResult(t *testing.T) {
 	for i, want := range []struct {
 		name  string
 		pid   int
-		total message.Total
+		total streams.Total
 	}{
-		{"server.0", 100, message.Total{StdoutLines: 2, StdoutBytes: 7}},
-		{"client.1", 101, message.Total{StderrLines: 1, StderrBytes: 3}},
-		{"client.0", 100, message.Total{StdoutLines: 1, StdoutBytes: 3}},
+		{"server.0", 100, streams.Total{StdoutLines: 2, StdoutBytes: 7}},
+		{"client.1", 101, streams.Total{StderrLines: 1, StderrBytes: 3}},
+		{"client.0", 100, streams.Total{StdoutLines: 1, StdoutBytes: 3}},
 	} {
 		p := res.Processes[i]
 		if p.Name != want.name || p.PID != want.pid || p.Total != want.total || p.Outcome != outcome.CommandSucceeded || p.Reason != "" {
@@ -347,7 +348,7 @@ func TestInterruptStopsTheRunInEveryStage(t *testing.T) {
 func TestFreeHostsAreUrgent(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t)
-	alpha.output(0, message.Stdout, "bye\n")
+	alpha.output(0, streams.Stdout, "bye\n")
 	alpha.exit(0, 0)
 	before := len(l.effects)
 	alpha.done(message.HostDone)

@@ -9,6 +9,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 func TestFailingProcessStopsTheRun(t *testing.T) {
@@ -291,7 +292,7 @@ func TestUrgentKeepaliveAcknowledgesNothingNew(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t)
 	l.advance(1500 * time.Millisecond)
-	a := alpha.logsOutput(0, message.Stdout, "x\n")
+	a := alpha.logsOutput(0, streams.Stdout, "x\n")
 	a.Size = 1<<18 - 50
 	alpha.sends(a)
 	before := len(l.effects)

@@ -10,6 +10,7 @@ import (
 
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/streams"
 )
 
 // Epoch is when the made-up experiments took place.
@@ -264,25 +265,27 @@ func (t *take) metrics() map[string]float64 {
 func (t *take) write(run *results.Run, n int, r *results.Record) error {
 	p := &r.Processes[n]
 	length := p.EndedAt.Sub(p.StartedAt)
+	var written streams.Tally
 	for line := range t.Lines {
 		at := p.StartedAt.Add(time.Duration((float64(line) + t.random.Float64()) / float64(t.Lines) * float64(length)))
 		text := fmt.Sprintf("%s round %d: %d operations, median %.3f ms, slowest %.3f ms\n",
 			p.Process, line, 100+t.random.IntN(900), t.random.Float64(), 10*t.random.Float64())
-		stderr := line%16 == 15
-		if stderr {
-			text = fmt.Sprintf("warning: retry %d after %d ms\n", line, t.random.IntN(500))
-			p.StderrLines, p.StderrBytes = p.StderrLines+1, p.StderrBytes+uint64(len(text))
-		} else {
-			p.StdoutLines, p.StdoutBytes = p.StdoutLines+1, p.StdoutBytes+uint64(len(text))
+		stream := streams.Stdout
+		if line%16 == 15 {
+			stream, text = streams.Stderr, fmt.Sprintf("warning: retry %d after %d ms\n", line, t.random.IntN(500))
 		}
-		if err := run.Output(n, stderr, at, []byte(text)); err != nil {
+		written.Add(stream, []byte(text))
+		if err := run.Output(n, stream, at, []byte(text)); err != nil {
 			return err
 		}
 	}
-	if p.Outcome != outcome.CommandFailed {
-		return nil
+	if p.Outcome == outcome.CommandFailed {
+		text := []byte("panic: lost the lock on /a/b while holding it\n")
+		written.Add(streams.Stderr, text)
+		if err := run.Output(n, streams.Stderr, p.EndedAt, text); err != nil {
+			return err
+		}
 	}
-	text := "panic: lost the lock on /a/b while holding it\n"
-	p.StderrLines, p.StderrBytes = p.StderrLines+1, p.StderrBytes+uint64(len(text))
-	return run.Output(n, true, p.EndedAt, []byte(text))
+	p.Total = written.Total()
+	return nil
 }

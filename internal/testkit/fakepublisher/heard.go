@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -26,7 +27,7 @@ type Heard struct {
 }
 
 // Key names a stream of a command in Heard.Output, such as "stdout.0".
-func Key(command int, stream message.Stream) string {
+func Key(command int, stream streams.Stream) string {
 	return message.ProcessName(stream.String(), command)
 }
 
@@ -160,7 +161,7 @@ func (p *Publisher) AwaitExit(job *message.Job, command int) *message.ExitedInfo
 // AwaitOutput waits until a command has written that to its standard output.
 func (p *Publisher) AwaitOutput(job *message.Job, command int, want string) {
 	p.T.Helper()
-	for p.Of(job).Output[Key(command, message.Stdout)] != want {
+	for p.Of(job).Output[Key(command, streams.Stdout)] != want {
 		p.Receive()
 	}
 }

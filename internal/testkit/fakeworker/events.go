@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -94,12 +95,12 @@ func (w *Worker) Step(command, code int) {
 }
 
 // Output sends one piece of one stream; the lines are as a person counts them.
-func (w *Worker) Output(command int, stream message.Stream, text string, lines uint64) {
+func (w *Worker) Output(command int, stream streams.Stream, text string, lines uint64) {
 	w.t.Helper()
 	seq := w.Number()
 	total := &w.totals[command]
 	sum, count := &total.StdoutBytes, &total.StdoutLines
-	if stream == message.Stderr {
+	if stream == streams.Stderr {
 		sum, count = &total.StderrBytes, &total.StderrLines
 	}
 	var b message.Batch

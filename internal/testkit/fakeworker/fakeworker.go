@@ -14,6 +14,7 @@ import (
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/streams"
 	"downbeat/internal/testkit"
 )
 
@@ -40,7 +41,7 @@ type Worker struct {
 	muted  bool
 	seq    uint64
 	acked  uint64
-	totals []message.Total
+	totals []streams.Total
 	commit *message.Probe // the answer to the latest commit's
 }
 
@@ -177,7 +178,7 @@ func (w *Worker) Take() *message.Job {
 	w.Job = testkit.Receive(w.t, w.jobs, w.host+" gets a job")
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.totals = make([]message.Total, len(w.Job.Commands))
+	w.totals = make([]streams.Total, len(w.Job.Commands))
 	return w.Job
 }
 

@@ -1,13 +1,16 @@
 package course
 
-import "downbeat/internal/message"
+import (
+	"downbeat/internal/message"
+	"downbeat/internal/streams"
+)
 
 // maxLeft bounds how many processes are named that can't be ended.
 const maxLeft = 100
 
 // An account is what a run comes to on this host, for its last event.
 type account struct {
-	totals []message.Total     // by command
+	totals []streams.Total     // by command
 	files  *message.FileTotals // nil: none were collected
 	swept  int                 // processes that had left their group
 	left   []message.Leftover  // those that can't be ended

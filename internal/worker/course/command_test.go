@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
@@ -25,7 +26,7 @@ func TestSetupAndTeardownAreAroundTheProcesses(t *testing.T) {
 	if done.Outcome != message.HostDone {
 		t.Errorf("done: %+v; a failed teardown must not change that", done)
 	}
-	want := []message.Total{{StdoutBytes: 5}, {StdoutBytes: 6}, {StdoutLines: 1}, {StdoutLines: 1}, {StdoutLines: 1}, {StdoutLines: 1}}
+	want := []streams.Total{{StdoutBytes: 5}, {StdoutBytes: 6}, {StdoutLines: 1}, {StdoutLines: 1}, {StdoutLines: 1}, {StdoutLines: 1}}
 	if fmt.Sprint(done.Totals) != fmt.Sprint(want) {
 		t.Errorf("totals %v, want %v", done.Totals, want)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 const died = "the worker on alpha died in mid-run"
@@ -18,7 +19,7 @@ func TestRunThatHadEndedIsSentAgain(t *testing.T) {
 
 func TestCollectionThatHadBegunIsDoneAnew(t *testing.T) {
 	t.Parallel()
-	resume := &message.DoneInfo{Outcome: message.HostDone, Totals: []message.Total{{StdoutBytes: 5}}}
+	resume := &message.DoneInfo{Outcome: message.HostDone, Totals: []streams.Total{{StdoutBytes: 5}}}
 	s := found(t, Recovered{Resume: resume}, collecting).want(Collecting, "keep end, leave host, log ended, collect anew")
 	s.in(Collected{&message.FileTotals{Files: 1}}, Cleared{}).want(Finished, "keep end, clear, log last done")
 	if done := s.last(message.Done).Done; done.Outcome != message.HostDone || done.Files.Files != 1 || done.Totals[0].StdoutBytes != 5 {
@@ -45,7 +46,7 @@ func TestFilesThatWereCollectedAreNotCollectedAgain(t *testing.T) {
 func TestRunOfACrashedWorkerIsTornDownAndReportedLost(t *testing.T) {
 	t.Parallel()
 	s := found(t, Recovered{
-		Reason: died, Swept: 2, Owed: true, Totals: []message.Total{{StdoutBytes: 8}, {StderrBytes: 3}},
+		Reason: died, Swept: 2, Owed: true, Totals: []streams.Total{{StdoutBytes: 8}, {StderrBytes: 3}},
 		Left: &Remains{Left: []message.Leftover{{PID: 7}}},
 	}, steps, collecting)
 	s.want(Waiting, "")
@@ -58,7 +59,7 @@ func TestRunOfACrashedWorkerIsTornDownAndReportedLost(t *testing.T) {
 	if done.Outcome != message.HostLost || done.Reason != died || done.Swept != 2 || done.Left[0].PID != 7 {
 		t.Errorf("done: %+v", done)
 	}
-	want := []message.Total{{StdoutBytes: 8}, {StderrBytes: 3}, {}, {StdoutLines: 1}, {StdoutLines: 1}}
+	want := []streams.Total{{StdoutBytes: 8}, {StderrBytes: 3}, {}, {StdoutLines: 1}, {StdoutLines: 1}}
 	for n := range want {
 		if done.Totals[n] != want[n] {
 			t.Errorf("total %d: %+v, want %+v", n, done.Totals[n], want[n])

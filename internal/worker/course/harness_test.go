@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -199,7 +200,7 @@ func (s *site) stop() *site {
 
 // ended is the end of a command with that status.
 func (s *site) ended(command, code int) CommandEnded {
-	return CommandEnded{Exit: &message.ExitedInfo{Command: command, ExitCode: code, StartedAt: s.now, EndedAt: s.now.Add(time.Second)}, Total: message.Total{StdoutLines: 1}}
+	return CommandEnded{Exit: &message.ExitedInfo{Command: command, ExitCode: code, StartedAt: s.now, EndedAt: s.now.Add(time.Second)}, Total: streams.Total{StdoutLines: 1}}
 }
 
 // interrupted is the end of a command that got TERM.
@@ -212,7 +213,7 @@ func (s *site) exit(command int) Exited {
 	return Exited{&message.ExitedInfo{Command: command, StartedAt: s.now, EndedAt: s.now}}
 }
 
-func setDone() SetDone { return SetDone{Totals: []message.Total{{StdoutBytes: 5}, {StdoutBytes: 6}}} }
+func setDone() SetDone { return SetDone{Totals: []streams.Total{{StdoutBytes: 5}, {StdoutBytes: 6}}} }
 
 // reach takes the run on to a state, as if all went well, and forgets what was done on
 // the way.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // An Input is something that a run has to know. Times are on the run's clock.
@@ -34,7 +35,7 @@ type (
 		// Stopped, and has no Reason.
 		Exit *message.ExitedInfo
 		// Total is all that the command has written in this run.
-		Total message.Total
+		Total streams.Total
 		// Words is the last line that it wrote, if any, for people.
 		Words string
 		// Left is what of it can't be ended; nil if nothing.
@@ -73,7 +74,7 @@ type (
 	TermSent struct{ At time.Time }
 	// SetDone tells that no process is left.
 	SetDone struct {
-		Totals []message.Total // of the processes, in their order
+		Totals []streams.Total // of the processes, in their order
 		Swept  int             // descendants that had left their group
 		Left   *Remains        // what can't be ended; nil if nothing
 	}
@@ -114,7 +115,7 @@ type (
 		// Owed: its teardown is owed.
 		Owed bool
 		// Totals are what the log tells of each command.
-		Totals []message.Total
+		Totals []streams.Total
 		// Left is what of the run can't be ended; nil if nothing.
 		Left *Remains
 	}

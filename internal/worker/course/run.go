@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/streams"
 )
 
 // Config is what a run goes by, beside what happens.
@@ -75,7 +76,7 @@ type Run struct {
 // New makes the run of a job that has come just now and is in the journal.
 func New(config Config, now time.Time) *Run {
 	r := &Run{config: config, job: config.Job, now: now, state: Waiting}
-	r.account.totals = make([]message.Total, len(r.job.Commands))
+	r.account.totals = make([]streams.Total, len(r.job.Commands))
 	r.teardown = r.job.Has(message.PhaseTeardown)
 	r.steps = r.teardown || r.job.Has(message.PhaseSetup)
 	r.deadlines.lease = now.Add(r.lease())

@@ -1,4 +1,5 @@
-package message
+// Package streams says which of its two outputs a command wrote to, and counts what it wrote there.
+package streams
 
 import "bytes"
 
@@ -10,6 +11,9 @@ const (
 	Stdout Stream = 0
 	Stderr Stream = 1
 )
+
+// Both are the streams, in the order of their numbers.
+func Both() [2]Stream { return [...]Stream{Stdout, Stderr} }
 
 // String names the stream.
 func (s Stream) String() string {
@@ -84,7 +88,7 @@ func (t Total) Of(s Stream) (lines, bytes uint64) {
 	return t.StdoutLines, t.StdoutBytes
 }
 
-// Lines and Bytes are those of both streams.
+// Lines are those of both streams.
 func (t Total) Lines() uint64 { return t.StdoutLines + t.StderrLines }
 
 // Bytes are those of both streams.
