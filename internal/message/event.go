@@ -199,6 +199,8 @@ func (e *ExitedInfo) Exit() outcome.Exit {
 type StoppingInfo struct {
 	Cause  StopCause `json:"cause"`
 	Reason string    `json:"reason,omitempty"`
+	// FromBeat is that of the stop: the first beat whose processes were stopped; 0: all were.
+	FromBeat int `json:"from_beat,omitempty"`
 }
 
 // DoneInfo closes the account of a run on a host.

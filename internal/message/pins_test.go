@@ -152,7 +152,7 @@ func pinnedEvents() []pin {
 		{"exited, another life", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Command: 1, Life: 2, Again: true, Action: new(int), StartedAt: testTime, EndedAt: testTime}})},
 		{"exited", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Command: 1, ExitCode: -1, Signal: "SIGKILL", StartedAt: testTime, EndedAt: testTime.Add(1), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3, Stopped: true, Killed: true, TimedOut: true, Left: true, Reason: "r", Swept: 4}})},
 		{"exited, at least", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{}})},
-		{"stopping", pinnedEvent(Event{Kind: Stopping, Stopping: &StoppingInfo{Cause: StopRule, Reason: "r"}})},
+		{"stopping", pinnedEvent(Event{Kind: Stopping, Stopping: &StoppingInfo{Cause: StopRule, Reason: "r", FromBeat: 1}})},
 		{"stopping, at least", pinnedEvent(Event{Kind: Stopping, Stopping: &StoppingInfo{Cause: StopLease}})},
 		{"tearing_down", pinnedEvent(Event{Kind: TearingDown})},
 		{"ended", pinnedEvent(Event{Kind: Ended})},

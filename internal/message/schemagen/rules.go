@@ -177,6 +177,7 @@ var rules = map[string]schema{
 	"ExitedInfo.signal":        {"pattern": `^(SIG[A-Z0-9+-]+|)$`},
 	"ExitedInfo.swept":         notNegative,
 	"StoppingInfo.cause":       causes,
+	"StoppingInfo.from_beat":   {"minimum": 0, "exclusiveMaximum": message.MaxBeats},
 	"DoneInfo":                 {"if": schema{"properties": schema{"outcome": schema{"not": schema{"const": message.HostLost}}}}, "then": schema{"required": []string{"totals"}}},
 	"DoneInfo.outcome":         {"enum": []string{message.HostDone, message.HostStopped, message.HostLost}},
 	"DoneInfo.swept":           notNegative,
