@@ -113,6 +113,8 @@ func completeFlags(root *cobra.Command) {
 		"retries":       none,
 		"max-failures":  none,
 		"only":          none,
+		"datapoint":     none,
+		"repeat":        none,
 	} {
 		if err := root.RegisterFlagCompletionFunc(name, offer); err != nil {
 			panic(err) // no such flag: a mistake in the table above

@@ -38,6 +38,11 @@ func (s *series) Make(a campaign.Attempt) (campaign.Task, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	if a.Point.Attempt = run.Attempt(); a.Point.Attempt > 1 { // its templates may tell; the names of its processes can't
+		if dp, err = a.Point.Expand(dp.Run); err != nil {
+			return nil, usage(err)
+		}
+	}
 	s.sought = dp.Metrics
 	r := &datapointRun{series: s, dir: filepath.Clean(run.Dir()), observer: s.observer(dp)}
 	r.spec = publisher.Spec{

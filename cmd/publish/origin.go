@@ -41,6 +41,9 @@ func (a *app) reread(meta results.Meta, from origin) (*reread, error) {
 	if r.file, err = parseStored(now); err != nil {
 		return nil, usage(err)
 	}
+	if err := a.repeat(r.file); err != nil {
+		return nil, err
+	}
 	if r.file.Name != meta.Name {
 		return nil, usage(fmt.Errorf("%s is experiment %q now, but these are the results of %q; %s", now.File, r.file.Name, meta.Name, otherwise))
 	}

@@ -214,6 +214,8 @@ func (f *flags) check() error {
 		return fmt.Errorf("--max-failures %d: it must be at least 1, or 0 for never", f.MaxFailures)
 	case f.Retries < -1 || f.Retries > experiment.MaxRetries:
 		return fmt.Errorf("--retries %d: it must be between 0 and %d", f.Retries, experiment.MaxRetries)
+	case f.Repeat < 0 || f.Repeat > experiment.MaxDatapoints:
+		return fmt.Errorf("--repeat %d: it must be between 1 and %d, or 0 for what the file says", f.Repeat, experiment.MaxDatapoints)
 	}
 	return nil
 }

@@ -22,8 +22,22 @@ func (a *app) load(path string) (*experiment.File, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	if err := a.repeat(file); err != nil {
+		return nil, err
+	}
 	a.settle(file)
 	return file, nil
+}
+
+// repeat sets how many repetitions --repeat asks for.
+func (a *app) repeat(file *experiment.File) error {
+	if a.flags.Repeat == 0 {
+		return nil
+	}
+	if err := file.SetRepeat(a.flags.Repeat); err != nil {
+		return usage(fmt.Errorf("--repeat: %w", err))
+	}
+	return nil
 }
 
 // settle prints a file's warnings and adapts it.
@@ -72,9 +86,13 @@ func (a *app) run(ctx context.Context, path string) error {
 	return s.run(ctx, func() (*results.Experiment, error) { return a.create(file, here) })
 }
 
-// only selects the points that --only asks for.
+// only selects the points that --only and --datapoint ask for.
 func (a *app) only(file *experiment.File, points []experiment.Point) ([]experiment.Point, error) {
-	picked, err := file.Only(points, a.flags.Only)
+	numbered, err := experiment.Numbered(points, a.flags.Datapoint)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--datapoint: %w", err))
+	}
+	picked, err := file.Only(numbered, a.flags.Only)
 	if err != nil {
 		return nil, usage(fmt.Errorf("--only: %w", err))
 	}

@@ -76,7 +76,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Collect", "Files", "Metrics", "Require"}}, // the last two are no part of it
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Picked", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Collect", "Files", "Metrics", "Require"}}, // the last two are no part of it, and the processes tell who was picked
 		{Command{}, []string{"Host", "Command"}},
 		{message.Command{}, []string{"Name", "Phase", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "Pty", "OKExit", "DelayMS", "TimeoutMS"}},
 		{StopRule{}, []string{"When", "After", "Grace", "OnFailure"}},

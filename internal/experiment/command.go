@@ -26,10 +26,11 @@ type command struct {
 	timeout *text // of a command of the setup or teardown
 	ok      []int
 
-	on         []string // of the setup or teardown: empty where it is all hosts
-	count      *text    // nil: one on each host
-	group      string   // "" in the small form
-	groupIndex int      // in File.Groups
+	on         []string  // of the setup or teardown: empty where it is all hosts; in the small form: the host
+	place      placement // of a group
+	count      *text     // nil: one on each host
+	group      string    // "" in the small form
+	groupIndex int       // in File.Groups
 	collect    []*text
 	// Of the small form: the command's index on its host, and how many
 	// there are.
@@ -177,7 +178,7 @@ var exits = shape[[]int]{orList("number"), orListSchema(schema{"type": "integer"
 
 // count is a number of processes, or a template that gives it.
 var count = shape[*text]{"number, or template", anyOf(
-	schema{"type": "integer", "minimum": 1, "maximum": MaxProcesses}, schema{"type": "string", "pattern": `^\s*[0-9]+\s*$|` + templatePattern},
+	schema{"type": "integer", "minimum": 0, "maximum": MaxProcesses}, schema{"type": "string", "pattern": `^\s*[0-9]+\s*$|` + templatePattern},
 ), func(v value) *text {
 	if v.kind != numberNode && v.kind != stringNode {
 		v.wrong("", "must be a number, not %s", v.kind)
@@ -200,8 +201,8 @@ func parseCount(s string) (int, error) {
 		return 0, &textError{s + " processes are too many", "at most " + strconv.Itoa(MaxProcesses)}
 	case err != nil:
 		return 0, &textError{strconv.Quote(s) + " is not a whole number", ""}
-	case n < 1:
-		return 0, &textError{"a group has at least one process, not " + s, "remove the group to leave it out"}
+	case n < 0:
+		return 0, &textError{"a group can't have " + s + " processes", "0 makes it empty"}
 	}
 	return n, nil
 }

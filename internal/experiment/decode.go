@@ -11,7 +11,7 @@ import (
 func decode(r *report, root *node, f *File) {
 	in := &scope{report: r, file: f, used: make(map[string]bool)}
 	v := value{node: root, at: root.pos, keys: allKeys, in: in}
-	f.combinations = oneCombination
+	f.combinations, f.hostVariables = oneCombination, make(map[string][]Parameter)
 	if v.isMap(`begin with "name" and "hosts"`, "an experiment must be a map") {
 		fileFields.read(v, f)
 	}
@@ -28,6 +28,9 @@ func checkFile(v value, f *File, given found) {
 		v.wrong("give hosts commands, or add groups", "there is no process to run")
 	}
 	warnOfUncollected(v.in)
+	if hosts, ok := given.get("hosts"); ok && hosts.kind == mapNode {
+		warnOfVariablesUnused(v.in, hosts)
+	}
 	for _, name := range f.parameters() {
 		if !v.in.used[name] {
 			matrix, _ := given.get("matrix")
@@ -67,18 +70,23 @@ var hosts = binding[File]{
 			v.wrong("", "more than %d hosts", MaxProcesses)
 			return
 		}
-		for _, child := range v.named("host") {
+		children := v.named("host")
+		f.findVariables(children)
+		for _, child := range children {
 			if strings.EqualFold(child.key, "run.json") {
 				v.in.add(child.at, child.path, "", "a host can't have this name: a file in the results has it")
 			}
-			h := Host{Name: child.key}
+			h := hostEntry{Host: Host{Name: child.key}}
 			readHost(child, &h, f)
-			f.Hosts = append(f.Hosts, h)
+			f.Hosts = append(f.Hosts, h.Host)
+			if len(h.variables) > 0 {
+				f.hostVariables[h.Name] = h.variables
+			}
 		}
 	},
 }
 
-func readHost(v value, h *Host, f *File) {
+func readHost(v value, h *hostEntry, f *File) {
 	switch v.kind {
 	case nullNode:
 	case mapNode:
@@ -119,17 +127,19 @@ var groups = binding[File]{
 		if !v.isMap(`such as {"client": `+such+`}`, "must be a map of groups") {
 			return
 		}
-		for i, child := range v.named("group") {
-			g := Group{Name: child.key}
+		children := v.named("group")
+		for _, child := range children { // what is said of one group may name another
+			f.Groups = append(f.Groups, Group{Name: child.key})
+		}
+		for i, child := range children {
 			if child.isMap("such as "+such, "a group must be a map") {
 				c := newCommand(child)
-				c.group, c.groupIndex = g.Name, i
+				c.group, c.groupIndex = child.key, i
 				groupCommand.read(child, c)
-				g.On = c.on
 				f.commands = append(f.commands, c)
 			}
-			f.Groups = append(f.Groups, g)
 		}
+		checkPlacements(v.in)
 	},
 }
 

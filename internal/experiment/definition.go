@@ -11,6 +11,7 @@ import (
 // run. Runs with different definitions measured different things. It fails
 // where Expand does.
 func (p Point) Definition() (string, error) {
+	p.Attempt = 1
 	d, err := p.Expand(trialRun)
 	if err != nil {
 		return "", err

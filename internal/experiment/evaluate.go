@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,10 +43,21 @@ func (e *evaluator) blame() {
 
 // data holds the keys that templates can use before there are processes.
 func (e *evaluator) data() map[string]any {
-	data := map[string]any{"run": e.run, "experiment": e.file.Name}
+	data := map[string]any{
+		"run": e.run, "experiment": e.file.Name,
+		"datapoint": e.point.Index, "repetition": e.point.Repetition, "attempt": max(e.point.Attempt, 1),
+	}
 	for _, p := range e.point.Parameters {
 		data[p.Name] = p.Value
 	}
+	return data
+}
+
+// dataOn is data with what is known of a host.
+func (e *evaluator) dataOn(host, address string) map[string]any {
+	data := e.data()
+	data["host"], data["address"] = host, address
+	e.file.addVariables(data, host)
 	return data
 }
 
@@ -77,18 +89,32 @@ func (e *evaluator) evaluate(t *text, keys []string, data map[string]any) (strin
 	tmpl, ok := e.compiled[t]
 	if !ok {
 		var err error
-		if tmpl, err = t.compile(e.funcs, slices.Concat(keys, e.params), nil); err != nil {
+		if tmpl, err = t.compile(e.funcs, vocabulary{keys: slices.Concat(e.file.known(keys), e.params), variables: e.file.variables}); err != nil {
 			e.fail(t, err)
 			return "", false
 		}
 		e.compiled[t] = tmpl
 	}
+	e.lists = nil
 	s, err := execute(tmpl, data)
 	if err != nil {
-		e.fail(t, err)
+		e.fail(t, e.lacking(err, data))
 		return "", false
 	}
 	return s, true
+}
+
+// lacking says which host lacks a variable.
+func (e *evaluator) lacking(err error, data map[string]any) error {
+	missing, ok := errors.AsType[*missingKey](err)
+	if !ok || !slices.Contains(e.file.variables, missing.key) {
+		return err
+	}
+	where := "a host of this list"
+	if _, has := data[missing.key]; !has {
+		where = fmt.Sprintf("host %v", data["host"])
+	}
+	return &textError{fmt.Sprintf("template: %s has no .%s", where, missing.key), fmt.Sprintf("{{index . %q}} is empty without it", missing.key)}
 }
 
 // fail reports what is wrong with a text, once.

@@ -19,11 +19,12 @@ func (f *File) rehearse(r *report) error {
 	busy := make(map[string]bool)
 	starts := 0
 	for i, parameters := range f.combinations {
-		x := newExpansion(f, r, trialRun, Point{i + 1, 1, parameters, f})
+		x := newExpansion(f, r, trialRun, Point{Index: i + 1, Repetition: 1, Parameters: parameters, file: f})
 		if _, err := x.expand(); err != nil {
 			x.blame()
 			return r.err()
 		}
+		f.warn(x)
 		for host := range x.load.hosts {
 			busy[host] = true
 		}
@@ -33,11 +34,23 @@ func (f *File) rehearse(r *report) error {
 		}
 	}
 	for _, h := range f.Hosts {
-		if !busy[h.Name] {
+		if !busy[h.Name] && !f.mayPick(h.Name) {
 			f.Warnings = append(f.Warnings, r.errorf(pos{}, "hosts."+h.Name, "", "no process is placed on this host: it takes no part"))
 		}
 	}
 	return nil
+}
+
+// warn takes over an expansion's warnings, each of which is given once.
+func (f *File) warn(x *expansion) {
+	for _, w := range x.warnings {
+		if !slices.ContainsFunc(f.Warnings, func(old *Error) bool { return old.Line == w.Line && old.Column == w.Column && old.Field == w.Field }) {
+			if len(x.point.Parameters) > 0 {
+				w.Message += fmt.Sprintf(" (with %s)", x.point)
+			}
+			f.Warnings = append(f.Warnings, w)
+		}
+	}
 }
 
 // An expansion makes one datapoint: it counts, places and names the processes, and
@@ -48,6 +61,9 @@ type expansion struct {
 	load    load
 	stop    StopRule
 	timeout time.Duration
+	// warnings are about what is allowed in this datapoint but probably not meant.
+	warnings []*Error
+	picked   map[string][]string
 
 	collected map[string][]string // patterns by host
 	shipped   map[string][]ShippedFile
@@ -64,7 +80,7 @@ type placed struct {
 }
 
 func newExpansion(f *File, r *report, run string, p Point) *expansion {
-	return &expansion{evaluator: newEvaluator(f, r, run, p), load: load{hosts: make(map[string]int)}}
+	return &expansion{evaluator: newEvaluator(f, r, run, p), load: load{hosts: make(map[string]int)}, picked: make(map[string][]string)}
 }
 
 func (x *expansion) expand() (*Datapoint, error) {
@@ -78,6 +94,9 @@ func (x *expansion) expand() (*Datapoint, error) {
 	d := &Datapoint{
 		Name: f.Name, Index: x.point.Index, Repetition: x.point.Repetition, Parameters: x.point.Parameters,
 		Run: x.run, Stop: x.stop, Timeout: x.timeout,
+	}
+	if len(x.picked) > 0 {
+		d.Picked = x.picked
 	}
 	if len(x.collected) > 0 {
 		d.Collect = x.collected
@@ -103,23 +122,36 @@ func (x *expansion) expand() (*Datapoint, error) {
 
 // place counts the processes and deals them out to the hosts, round robin.
 func (x *expansion) place() {
+	placing := &placing{x.evaluator, make(map[*command]int), make(map[*command][]string)}
 	for _, c := range x.file.commands {
-		count := x.count(c)
+		placing.counts[c] = x.count(c)
+	}
+	for _, c := range x.file.commands {
+		on, count := placing.on(c), placing.count(c)
+		if c.place.pick != nil && len(on) > 0 {
+			x.picked[c.group] = on
+		}
+		if len(on) == 0 {
+			continue // there is an error
+		}
 		if len(x.all)+count > MaxProcesses {
 			x.add(c.whole.at, c.whole.field, "", "the run would have more than %d processes", MaxProcesses)
 			return
 		}
 		for i := range count {
-			x.put(c, x.hosts[c.on[i%len(c.on)]], i, count)
+			x.put(c, x.hosts[on[i%len(on)]], i, i/len(on), count)
 		}
 	}
 	x.counted = true
+	if len(x.all) == 0 && len(x.errors) == 0 {
+		x.add(pos{}, "groups", "give one of them a count above 0", "every group is empty: there is no process to run")
+	}
 }
 
-func (x *expansion) put(c *command, h Host, i, count int) {
+func (x *expansion) put(c *command, h Host, i, local, count int) {
 	p := &placed{command: c, host: h, count: count}
 	p.Host, p.Phase, p.Group, p.Rank = h.Name, message.PhaseRun, c.group, len(x.all)
-	p.Index, p.Local = i, i/len(c.on)
+	p.Index, p.Local = i, local
 	if c.group == "" {
 		p.Index, p.Local, p.count = c.base, c.base, c.of
 	}
@@ -129,10 +161,10 @@ func (x *expansion) put(c *command, h Host, i, count int) {
 	}
 }
 
-// count says how many processes a command makes, or 0 after an error.
+// count says how many processes a command makes; -1: one on each host.
 func (x *expansion) count(c *command) int {
 	if c.count == nil {
-		return len(c.on)
+		return -1
 	}
 	data := x.data()
 	data["group"] = c.group
@@ -149,10 +181,9 @@ func (x *expansion) count(c *command) int {
 
 // dataOf holds the keys that templates can use for a process without a name yet.
 func (x *expansion) dataOf(p *placed) map[string]any {
-	data := x.data()
+	data := x.dataOn(p.Host, x.file.address(p.host))
 	maps.Copy(data, map[string]any{
 		"group": p.Group, "index": p.Index, "rank": p.Rank, "local": p.Local, "count": p.count,
-		"host": p.Host, "address": x.file.address(p.host),
 	})
 	return data
 }
@@ -172,8 +203,11 @@ func (x *expansion) limits() {
 	stop := x.file.stop
 	x.timeout = x.limit(x.file.timeout, notZero, limitKeys, x.data())
 	x.stop = StopRule{
-		When: slices.Clone(stop.when), OnFailure: stop.onFailure,
+		When: x.occupied(stop.when), OnFailure: stop.onFailure,
 		After: x.limit(stop.after, notZero, limitKeys, x.data()), Grace: x.limit(stop.grace, zeroToo, limitKeys, x.data()),
+	}
+	if len(stop.when) > 0 && len(x.stop.When) == 0 && stop.after == nil {
+		x.warnings = append(x.warnings, x.errorf(stop.at, "stop.when", "set stop.after to end such a run", "all these groups are empty, so nothing stops the other processes before the timeout"))
 	}
 	if x.stop.After > 0 && x.timeout > 0 {
 		if err := checkAfter(x.stop.After, x.timeout); err != nil {
@@ -182,10 +216,31 @@ func (x *expansion) limits() {
 	}
 }
 
+// occupied are those of the groups that have processes.
+func (x *expansion) occupied(groups []string) (names []string) {
+	for _, name := range groups {
+		if len(x.group(name)) > 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// group gives the processes of a group, in the order of their indexes.
+func (x *expansion) group(name string) []*placed {
+	i := slices.IndexFunc(x.file.Groups, func(g Group) bool { return g.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return x.groups[i]
+}
+
 // name gives every process its name, which is unique on its host.
 func (x *expansion) name() {
 	taken := make(map[string]*placed, len(x.all))
+	defer func() { x.self = nil }()
 	for _, p := range x.all {
+		x.self = p
 		p.data = x.dataOf(p)
 		at := p.command.whole
 		p.Name = message.ProcessName(p.Group, p.Index)

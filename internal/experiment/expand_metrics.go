@@ -77,6 +77,8 @@ func (x *expansion) sources(m *metric) []Source {
 }
 
 func (x *expansion) glob(t *text, p *placed) string {
+	x.self = p
+	defer func() { x.self = nil }()
 	glob, ok := x.evaluate(t, allKeys, p.data)
 	if !ok {
 		return ""
@@ -87,10 +89,16 @@ func (x *expansion) glob(t *text, p *placed) string {
 	return glob
 }
 
-// require makes the datapoint's requirements.
+// require makes the datapoint's requirements. A metric of empty groups has nothing to be
+// taken from, and so nothing is required of it.
 func (x *expansion) require() []Requirement {
 	var requirements []Requirement
 	for _, r := range x.file.require {
+		if slices.ContainsFunc(x.file.metrics, func(m *metric) bool {
+			return m.Name == r.name && len(m.groups) > 0 && len(x.occupied(m.groups)) == 0
+		}) {
+			continue
+		}
 		s, ok := x.evaluate(r.text, limitKeys, x.data())
 		if !ok {
 			continue

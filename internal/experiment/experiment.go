@@ -53,6 +53,8 @@ type File struct {
 	setup          []*command
 	teardown       []*command
 	combinations   [][]Parameter // one without any, where there is no matrix
+	variables      []string      // the names of what hosts have besides their addresses
+	hostVariables  map[string][]Parameter
 	metrics        []*metric
 	require        []requirement
 	timeout        *text
@@ -73,7 +75,6 @@ type Host struct {
 // A Group is a set of processes made from one command.
 type Group struct {
 	Name string
-	On   []string // host names, in the order in which processes are dealt out
 }
 
 // A StopRule says when a released run is stopped before all of its processes have
@@ -101,6 +102,8 @@ type Datapoint struct {
 	Run        string
 	// Hosts are those that take part, in the order of the file.
 	Hosts []Host
+	// Picked are the hosts that were chosen for groups at random, by group.
+	Picked map[string][]string
 	// Processes are the commands of the run itself, in the order of their ranks.
 	Processes []Command
 	// Setup and Teardown are in the order of the file, and for each command in

@@ -63,17 +63,33 @@ type object[T any] struct {
 	prefix  string // before the names there
 	def     string // its name in the JSON Schema; empty: it stands where it is used
 	fields  []field[T]
+	others  *others[T]                   // fields with names of the file's own; nil: there are none
 	check   func(v value, t *T, f found) // may be nil
 	further schema                       // what check says, as JSON Schema
 }
 
-// read reads a map into t.
-func (o *object[T]) read(v value, t *T) {
+// others are the fields of an object that the file names itself.
+type others[T any] struct {
+	schema schema
+	read   func(v value, t *T)
+}
+
+// names are those of the fields.
+func (o *object[T]) names() []string {
 	names := make([]string, len(o.fields))
 	for i, f := range o.fields {
 		names[i] = f.name
 	}
-	given := v.fields(names)
+	return names
+}
+
+// read reads a map into t.
+func (o *object[T]) read(v value, t *T) {
+	var other func(v value)
+	if o.others != nil {
+		other = func(v value) { o.others.read(v, t) }
+	}
+	given := v.fields(o.names(), other)
 	for _, f := range o.fields {
 		switch child, ok := given.get(f.name); {
 		case ok:
@@ -122,7 +138,7 @@ func literal(text string, at pos) *node {
 type table struct {
 	title, prefix, def string
 	rows               []row
-	further            schema
+	others, further    schema
 }
 
 // A row is a field in a table.
@@ -137,6 +153,9 @@ type row struct {
 
 func (o *object[T]) table() *table {
 	t := &table{title: o.title, prefix: o.prefix, def: o.def, further: o.further}
+	if o.others != nil {
+		t.others = o.others.schema
+	}
 	for _, f := range o.fields {
 		t.rows = append(t.rows, row{
 			name: f.name, words: f.is.words, about: f.about, unset: f.unset, otherwise: f.otherwise,

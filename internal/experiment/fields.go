@@ -37,7 +37,7 @@ var fileFields = &object[File]{
 		},
 		{
 			name: "seed", is: into(seed, func(f *File) *uint64 { return &f.Seed }), unset: "1",
-			about: "with order: random: which random order; the same seed gives the same one",
+			about: "which random order, and what is chosen at random; the same seed gives the same",
 		},
 		{
 			name: "pause", is: into(duration(zeroToo), func(f *File) *time.Duration { return &f.Pause }), unset: "0s",
@@ -96,14 +96,35 @@ var fileFields = &object[File]{
 }
 
 // hostFields are those of a host that is a map.
-var hostFields = &object[Host]{
+var hostFields = &object[hostEntry]{
 	title: "### Hosts",
-	fields: []field[Host]{
+	fields: []field[hostEntry]{
 		{
-			name: "address", is: into(address, func(h *Host) *string { return &h.Address }), otherwise: "the host's name",
+			name: "address", is: into(address, func(h *hostEntry) *string { return &h.Address }), otherwise: "the host's name",
 			about: "where the processes of other hosts reach it: an IP address or a name in DNS",
 		},
 	},
+	others: &others[hostEntry]{scalarSchema, readVariable},
+}
+
+// pickFields are those of hosts that are chosen.
+var pickFields = &object[placement]{
+	title: "### Groups", prefix: "on.",
+	fields: []field[placement]{
+		{
+			name: "pick", is: into(howMany(MaxProcesses, countKeys), func(p *placement) **text { return &p.pick }), missing: "it is how many hosts to choose", such: "{pick: 2, of: [alpha, bravo, charlie]}",
+			about: "how many hosts to choose at random",
+		},
+		{
+			name: "of", is: into(someHosts, func(p *placement) *[]*text { return &p.hosts }), otherwise: "all hosts of the file",
+			about: "the hosts to choose from",
+		},
+		{
+			name: "not", is: into(excludedNames, func(p *placement) *[]string { return &p.not }),
+			about: "hosts that are not chosen, and groups whose hosts are not",
+		},
+	},
+	check: checkPick,
 }
 
 // stopFields say when a run is stopped.
@@ -141,12 +162,12 @@ const (
 // commandFields are those of commands, wherever they stand.
 var commandFields = []field[command]{
 	{
-		name: "on", in: ofGroup, is: into(hostNamesOf, func(c *command) *[]string { return &c.on }), missing: "it names the hosts", such: "on: [alpha, bravo]",
+		name: "on", in: ofGroup, is: placements, missing: "it names the hosts", such: "on: [alpha, bravo]",
 		about: "where the processes run",
 	},
 	{
 		name: "count", in: ofGroup, is: into(count, func(c *command) **text { return &c.count }), otherwise: "one on each host of on",
-		about: "how many processes: at least 1",
+		about: "how many processes; 0 makes an empty group",
 	},
 	{
 		name: "collect", in: ofGroup, is: into(patterns, func(c *command) *[]*text { return &c.collect }),

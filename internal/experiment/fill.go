@@ -27,7 +27,9 @@ func (l *load) add(host string, bytes int) {
 
 // fill executes the commands of all processes.
 func (x *expansion) fill() {
+	defer func() { x.self = nil }()
 	for _, p := range x.all {
+		x.self = p
 		x.fillCommand(&p.Command.Command, p.command, allKeys, p.data)
 		if p.command.delay != nil {
 			p.DelayMS = x.delay(p.command.delay, p.data)

@@ -14,21 +14,26 @@ import (
 )
 
 // The keys of template data. A count comes before there are processes, a name
-// before they have names.
+// before they have names. Neither depends on the attempt: all of a datapoint have the
+// same processes.
 var (
-	limitKeys = []string{"run", "experiment"}
-	countKeys = []string{"run", "experiment", "group"}
+	pointKeys = []string{"run", "experiment", "datapoint", "repetition"}
+	limitKeys = append(slices.Clone(pointKeys), "attempt")
+	countKeys = append(slices.Clone(pointKeys), "group")
 	nameKeys  = append(slices.Clone(countKeys), "index", "rank", "local", "count", "host", "address")
-	allKeys   = append(slices.Clone(nameKeys), "name")
+	allKeys   = append(slices.Clone(nameKeys), "attempt", "name")
 	phaseKeys = append(slices.Clone(limitKeys), "host", "address", "name")
 )
 
-// A hostValue is a host in a template: it prints as its name, and has the keys
-// .name and .address.
-type hostValue map[string]string
+// hostKeys are those that every host has.
+var hostKeys = []string{"name", "address"}
 
-// String gives the name, so that a list of hosts can be joined.
-func (h hostValue) String() string { return h["name"] }
+// A member is a host or a process in a template: it prints as its name, and has
+// keys.
+type member map[string]any
+
+// String gives the name, so that a list of them can be joined.
+func (m member) String() string { return m["name"].(string) }
 
 // calls are the functions of templates for one datapoint. They know its hosts, and
 // its processes as far as these have been placed and named.
@@ -43,6 +48,11 @@ type calls struct {
 	counted bool // groups is complete
 	named   bool // byName is complete
 	turns   int  // of all loops so far
+
+	// Of the template that is executed: the process that it is of, or where it is; nil for
+	// others. And the lists of processes that it has got so far.
+	self  *placed
+	lists map[*string]string // groups, by the first entry
 }
 
 // functions gives the calls by name. c may be nil if templates are only parsed.
@@ -50,6 +60,7 @@ func (c *calls) functions() template.FuncMap {
 	return template.FuncMap{
 		"host": c.hostByName, "hosts": c.hostsOf,
 		"address": c.addressOf, "addresses": c.addressesOf, "endpoints": c.endpointsOf,
+		"others": c.others, "peers": c.peersOf,
 		"port": c.port, "join": join, "quote": quote,
 		"add": fold("add", func(a, b int) int { return a + b }, func(a, b float64) float64 { return a + b }),
 		"sub": fold("sub", func(a, b int) int { return a - b }, func(a, b float64) float64 { return a - b }),
@@ -84,15 +95,17 @@ func (c *calls) steps(n int) error {
 }
 
 // hostByName gives a host of the file.
-func (c *calls) hostByName(name string) (hostValue, error) {
+func (c *calls) hostByName(name string) (member, error) {
 	if h, ok := c.hosts[name]; ok {
 		return c.hostValue(h), nil
 	}
 	return nil, &textError{fmt.Sprintf("template: no host %q", name), c.hints.didYouMean(name, hostNames(c.file.Hosts))}
 }
 
-func (c *calls) hostValue(h Host) hostValue {
-	return hostValue{"name": h.Name, "address": c.file.address(h)}
+func (c *calls) hostValue(h Host) member {
+	m := member{"name": h.Name, "address": c.file.address(h)}
+	c.file.addVariables(m, h.Name)
+	return m
 }
 
 // members gives the processes of a group, in the order of their indexes.
@@ -110,12 +123,12 @@ func (c *calls) members(group string) ([]*placed, error) {
 
 // hostsOf gives the hosts on which a group has processes, each once, in the
 // order of the group's first processes there.
-func (c *calls) hostsOf(group string) ([]hostValue, error) {
+func (c *calls) hostsOf(group string) ([]member, error) {
 	members, err := c.members(group)
 	if err != nil {
 		return nil, err
 	}
-	var hosts []hostValue
+	var hosts []member
 	for _, p := range members {
 		if p.Local == 0 {
 			hosts = append(hosts, c.hostValue(p.host))
@@ -155,6 +168,7 @@ func (c *calls) addressesOf(group string) ([]string, error) {
 	for i, p := range members {
 		list[i] = c.file.address(p.host)
 	}
+	c.remember(list, group)
 	return list, nil
 }
 
@@ -275,7 +289,7 @@ func printer(write func(...any) string) func(...any) (string, error) {
 // printable accepts single values, which print as a person expects. Every action of
 // a template ends with it.
 func printable(v any) (any, error) {
-	if _, ok := v.(hostValue); ok {
+	if _, ok := v.(member); ok {
 		return v, nil
 	}
 	switch reflect.ValueOf(v).Kind() {
@@ -298,8 +312,8 @@ func (c *calls) index(item any, keys ...any) (any, error) {
 		switch of := item.(type) {
 		case map[string]any:
 			item, err = c.entry(of, key)
-		case hostValue:
-			item, err = c.hostEntry(of, key)
+		case member:
+			item, err = c.memberEntry(of, key)
 		default:
 			item, err = listEntry(of, key)
 		}
@@ -318,19 +332,26 @@ func (c *calls) entry(data map[string]any, key any) (any, error) {
 	if v, ok := data[name]; ok {
 		return v, nil
 	}
-	if slices.Contains(c.params, name) {
+	if slices.Contains(c.params, name) || slices.Contains(c.file.variables, name) {
 		return "", nil
 	}
 	known := slices.Sorted(maps.Keys(data))
 	return nil, &textError{fmt.Sprintf("template: index: there is no .%s here", name), c.hints.didYouMean(name, known)}
 }
 
-func (c *calls) hostEntry(h hostValue, key any) (any, error) {
+func (c *calls) memberEntry(m member, key any) (any, error) {
 	name, _ := stringOf(key)
-	if v, ok := h[name]; ok {
+	if v, ok := m[name]; ok {
 		return v, nil
 	}
-	return nil, &textError{fmt.Sprintf("template: index: a host has no %s", shown(key)), "it has .name and .address"}
+	if slices.Contains(c.file.variables, name) {
+		return "", nil
+	}
+	what := "a host"
+	if _, ok := m["index"]; ok {
+		what = "a process"
+	}
+	return nil, &textError{fmt.Sprintf("template: index: %s has no %s", what, shown(key)), "it has " + dotted(slices.Sorted(maps.Keys(m)))}
 }
 
 func listEntry(list, key any) (any, error) {

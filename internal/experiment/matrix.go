@@ -42,8 +42,8 @@ var seed = shape[uint64]{"whole number", schema{"type": "integer", "minimum": 0}
 // checkPlan checks the fields that make the datapoints together.
 func checkPlan(f *File, given found) {
 	f.Random = f.order == atRandom
-	if v, ok := given.get("seed"); ok && !f.Random {
-		v.wrong("set order: random, or remove it", "the seed has no effect in the order of the file")
+	if v, ok := given.get("seed"); ok && !f.Random && !f.chooses() {
+		v.wrong("set order: random, or remove it", "the seed has no effect in the order of the file: nothing else is chosen at random")
 	}
 	if v, ok := given.get("repeat"); ok && len(f.combinations)*f.Repeat > MaxDatapoints {
 		v.wrong("", "%d repetitions of %d combinations are more than %d datapoints", f.Repeat, len(f.combinations), MaxDatapoints)
@@ -130,7 +130,7 @@ func readAxis(v value) []any {
 	}
 	var values []any
 	for _, item := range v.list() {
-		p, ok := readParameter(item)
+		p, ok := readParameter(item, inMatrix)
 		if !ok {
 			continue
 		}
@@ -152,13 +152,15 @@ func checkParameter(v value) {
 	}
 }
 
+const inMatrix = "a value of the matrix"
+
 // readParameter reads the value of one. A number that is whole is an int.
-func readParameter(v value) (any, bool) {
+func readParameter(v value, what string) (any, bool) {
 	switch v.kind {
 	case stringNode:
 		s, ok := v.str()
 		if strings.Contains(s, "{{") {
-			v.wrong("", "a value of the matrix is not a template")
+			v.wrong("", "%s is not a template", what)
 		}
 		return s, ok
 	case boolNode:
@@ -240,7 +242,7 @@ func readRules(v value, known []string) [][]Parameter {
 				continue
 			}
 			checkParameter(child)
-			if p, ok := readParameter(child); ok {
+			if p, ok := readParameter(child, inMatrix); ok {
 				rule = append(rule, Parameter{child.key, p})
 			}
 		}

@@ -109,8 +109,8 @@ func shown(v any) string {
 		return "nothing"
 	case string:
 		return fmt.Sprintf("the string %.40q", v)
-	case hostValue:
-		return "host " + v.String()
+	case member:
+		return v.String()
 	}
 	switch reflect.ValueOf(v).Kind() {
 	case reflect.Slice, reflect.Array:
@@ -139,12 +139,12 @@ func compare(a, b any) (order int, ok bool) {
 	return cmp.Compare(s, t), isString && alsoString
 }
 
-// stringOf gives a string, or a host's name.
+// stringOf gives a string, or the name of a host or process.
 func stringOf(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
 		return v, true
-	case hostValue:
+	case member:
 		return v.String(), true
 	}
 	return "", false
@@ -160,7 +160,7 @@ func equal(a any, others ...any) (bool, error) {
 		for _, v := range []any{a, b} {
 			switch reflect.ValueOf(v).Kind() {
 			case reflect.Slice, reflect.Array, reflect.Map, reflect.Func:
-				if _, ok := v.(hostValue); !ok {
+				if _, ok := v.(member); !ok {
 					return false, &textError{fmt.Sprintf("template: eq compares single values, not %s", shown(v)), ""}
 				}
 			default: // one that can be compared

@@ -33,6 +33,61 @@ func (f *File) Only(points []Point, conditions []string) ([]Point, error) {
 	return picked, nil
 }
 
+// Numbered picks points by their numbers, such as "3", and ranges of them, such as
+// "3-5". Without any it returns all points. It fails if one is not a number, or there is
+// no such point.
+func Numbered(points []Point, numbers []string) ([]Point, error) {
+	if len(numbers) == 0 {
+		return points, nil
+	}
+	known, wanted := make(map[int]bool), make(map[int]bool)
+	for _, p := range points {
+		known[p.Index] = true
+	}
+	for _, text := range numbers {
+		first, last, err := numberRange(text)
+		if err != nil {
+			return nil, err
+		}
+		for n := first; n <= last; n++ {
+			if !known[n] {
+				return nil, fmt.Errorf("there is no datapoint %d: they are numbered from 1 to %d (publish check lists them)", n, len(points))
+			}
+			wanted[n] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(points), func(p Point) bool { return !wanted[p.Index] }), nil
+}
+
+// numberRange reads "3" or "3-5".
+func numberRange(text string) (first, last int, err error) {
+	from, to, isRange := strings.Cut(text, "-")
+	if !isRange {
+		to = from
+	}
+	first, err = strconv.Atoi(strings.TrimSpace(from))
+	if err == nil {
+		last, err = strconv.Atoi(strings.TrimSpace(to))
+	}
+	switch {
+	case err != nil:
+		return 0, 0, fmt.Errorf("%q is not the number of a datapoint, nor a range such as 3-5", text)
+	case last < first:
+		return 0, 0, fmt.Errorf("%q is a range backwards: write %d-%d", text, last, first)
+	}
+	return first, last, nil
+}
+
+// SetRepeat sets how many repetitions of each combination there are, whatever the file
+// says. It fails if those are more than [MaxDatapoints] datapoints.
+func (f *File) SetRepeat(n int) error {
+	if all := len(f.combinations) * n; all > MaxDatapoints {
+		return fmt.Errorf("%d repetitions of %d combinations are more than %d datapoints", n, len(f.combinations), MaxDatapoints)
+	}
+	f.Repeat = n
+	return nil
+}
+
 func (f *File) checkParameter(name string) error {
 	known := f.parameters()
 	switch {

@@ -33,7 +33,7 @@ timeout: 2m
 	if !reflect.DeepEqual(f.Hosts, wantHosts) {
 		t.Errorf("hosts: got %v, want %v", f.Hosts, wantHosts)
 	}
-	wantGroups := []Group{{"server", []string{"nevis"}}, {"client", []string{"hyperion", "lagoon"}}}
+	wantGroups := []Group{{"server"}, {"client"}}
 	if !reflect.DeepEqual(f.Groups, wantGroups) {
 		t.Errorf("groups: got %v, want %v", f.Groups, wantGroups)
 	}

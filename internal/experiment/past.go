@@ -10,7 +10,9 @@ import (
 // of the file with other hosts, processes and parameters.
 type Past struct {
 	Run        string
+	Datapoint  int
 	Repetition int
+	Attempt    int
 	Parameters map[string]any
 	Processes  []PastProcess
 }
@@ -25,7 +27,7 @@ type PastProcess struct {
 // fails if they need what that run does not have, such as a parameter; the metrics
 // that it returns then have names and definitions, but no sources.
 func (f *File) Judges(past Past) ([]Metric, []Requirement, error) {
-	x := newExpansion(f, &report{path: f.Path}, past.Run, Point{Repetition: past.Repetition, file: f})
+	x := newExpansion(f, &report{path: f.Path}, past.Run, Point{Index: past.Datapoint, Repetition: past.Repetition, Attempt: past.Attempt, file: f})
 	x.params = slices.Sorted(maps.Keys(past.Parameters))
 	for _, name := range x.params {
 		x.point.Parameters = append(x.point.Parameters, Parameter{name, pastValue(past.Parameters[name])})

@@ -67,9 +67,11 @@ func (x *expansion) expandPhase(phase message.Phase, of []*command, hosts []Host
 }
 
 func (x *expansion) expandOn(phase message.Phase, c *command, h Host) Command {
-	data := x.data()
-	data["host"], data["address"], data["name"] = h.Name, h.Address, c.name.src
+	data := x.dataOn(h.Name, h.Address)
+	data["name"] = c.name.src
 	made := Command{Host: h.Name, Command: message.Command{Name: c.name.src, Phase: phase}}
+	x.self = on(h.Name)
+	defer func() { x.self = nil }()
 	x.fillCommand(&made.Command, c, phaseKeys, data)
 	made.TimeoutMS = x.limit(c.timeout, notZero, phaseKeys, data).Milliseconds()
 	return made

@@ -19,6 +19,9 @@ type Point struct {
 	Index      int         // from 1, in the order of the file
 	Repetition int         // from 1
 	Parameters []Parameter // sorted by name; empty without a matrix
+	// Attempt is which attempt at the datapoint templates are told; 0: the first.
+	// It makes no difference to the definition.
+	Attempt int
 
 	file *File
 }
@@ -33,7 +36,7 @@ func (f *File) Points() []Point {
 	points := make([]Point, 0, len(f.combinations)*f.Repeat)
 	for repetition := range f.Repeat {
 		for _, c := range f.combinations {
-			points = append(points, Point{len(points) + 1, repetition + 1, c, f})
+			points = append(points, Point{Index: len(points) + 1, Repetition: repetition + 1, Parameters: c, file: f})
 		}
 	}
 	if f.Random {

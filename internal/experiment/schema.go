@@ -46,7 +46,7 @@ func (t *table) within() []*table {
 	return all
 }
 
-// schema is a map with the table's fields and no others.
+// schema is a map with the table's fields and no others, unless it says what they are.
 func (t *table) schema() schema {
 	properties, required := make(schema, len(t.rows)), []string(nil)
 	for _, r := range t.rows {
@@ -56,6 +56,9 @@ func (t *table) schema() schema {
 		}
 	}
 	s := schema{"type": "object", "properties": properties, "additionalProperties": false}
+	if t.others != nil {
+		s["additionalProperties"], s["propertyNames"] = t.others, schema{"pattern": parameterPattern}
+	}
 	if required != nil {
 		s["required"] = required
 	}

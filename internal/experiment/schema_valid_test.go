@@ -136,12 +136,12 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		checkRefused(t, s, fine+wrong)
 	}
 	for _, hosts := range []string{
-		"{}", "[a]", "{a: []}", "{a: 5}", "{a: {place: x}}", "{'a b': }", "{a: [5]}", "{a: [[]]}", "{a: [{name: x}]}", "{a: [{run: x, count: 3}]}",
+		"{}", "[a]", "{a: []}", "{a: 5}", "{a: {place: [x]}}", "{a: {a-b: x}}", "{'a b': }", "{a: [5]}", "{a: [[]]}", "{a: [{name: x}]}", "{a: [{run: x, count: 3}]}",
 		"{a: [{run: x, ok_exit: 256}]}", "{a: [{run: x, ok_exit: []}]}", "{a: [{run: x, env: {DOWNBEAT_RUN: x}}]}", "{a: [{run: x, shell: 1}]}", "{a: [{run: x, delay: 5}]}",
 	} {
 		checkRefused(t, s, "hosts: "+hosts)
 	}
-	for _, group := range []string{"{run: x}", "{on: a}", "{on: [], run: x}", "{on: a, run: x, count: 0}", "{on: a, run: x, count: many}", "{on: a, run: x, cuont: 3}"} {
+	for _, group := range []string{"{run: x}", "{on: a}", "{on: [], run: x}", "{on: a, run: x, count: -1}", "{on: {of: a}, run: x}", "{on: {pick: 0}, run: x}", "{on: {pick: 1, off: a}, run: x}", "{on: a, run: x, count: many}", "{on: a, run: x, cuont: 3}"} {
 		checkRefused(t, s, "hosts: {a: }\ngroups: {c: "+group+"}")
 	}
 	checkRefused(t, s, "name: x")

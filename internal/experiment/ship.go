@@ -107,9 +107,9 @@ func (x *shipping) ship() {
 
 // textFile is a file whose text is in the experiment file, for that host.
 func (x *shipping) textFile(s *shipment, h Host) []ShippedFile {
-	data := x.data()
-	data["host"], data["address"] = h.Name, x.file.address(h)
-	content, ok := x.evaluate(s.text, textKeys, data)
+	x.self = on(h.Name)
+	defer func() { x.self = nil }()
+	content, ok := x.evaluate(s.text, textKeys, x.dataOn(h.Name, x.file.address(h)))
 	if !ok {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 
 // A stop is what the file says about when a run is stopped, with its templates.
 type stop struct {
+	at        pos // of when
 	when      []string
 	after     *text // nil: never
 	grace     *text
@@ -19,6 +20,9 @@ func checkStop(f *File, given found) {
 	v, ok := given.get("stop")
 	if !ok || v.kind != mapNode {
 		return
+	}
+	if when, ok := v.lookup("when"); ok {
+		f.stop.at = when.pos
 	}
 	if inner, ok := v.lookup("grace"); ok {
 		if outer, ok := given.get("grace"); ok {

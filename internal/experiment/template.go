@@ -33,9 +33,17 @@ type textError struct{ message, hint string }
 
 func (e *textError) Error() string { return e.message }
 
-// compile parses the template and reports keys that it may not use. The keys that
-// occur are entered into used, unless that is nil.
-func (t *text) compile(funcs template.FuncMap, keys []string, used map[string]bool) (*template.Template, error) {
+// A vocabulary is what a template may name: keys, and what hosts have besides
+// their names and addresses.
+type vocabulary struct {
+	keys, variables []string
+	// used takes the keys that occur, unless it is nil. Those of whatever is not the
+	// template's own data have a dot before them.
+	used map[string]bool
+}
+
+// compile parses the template and reports keys that it may not use.
+func (t *text) compile(funcs template.FuncMap, v vocabulary) (*template.Template, error) {
 	tmpl, err := template.New("t").Option("missingkey=error").Funcs(funcs).Parse(t.src)
 	if err != nil {
 		return nil, syntaxProblem(t.src, err, funcs)
@@ -43,7 +51,7 @@ func (t *text) compile(funcs template.FuncMap, keys []string, used map[string]bo
 	if tmpl.Tree == nil { // it defines other templates and nothing else
 		return nil, errDefine
 	}
-	c := &compiler{keys: keys, used: used, step: stepNode(funcs), text: textCommand(funcs)}
+	c := &compiler{vocabulary: v, step: stepNode(funcs), text: textCommand(funcs)}
 	c.list(tmpl.Root, true)
 	if c.err == nil && len(tmpl.Templates()) > 1 {
 		c.err = errDefine
@@ -87,8 +95,7 @@ func textCommand(funcs template.FuncMap) *parse.CommandNode {
 // A compiler walks a parsed template. It finds unknown keys, also where execution
 // would not come by, and inserts the calls of stepNode and textCommand.
 type compiler struct {
-	keys []string
-	used map[string]bool
+	vocabulary
 	step parse.Node
 	text *parse.CommandNode
 	err  error
@@ -129,10 +136,12 @@ func (c *compiler) node(n parse.Node, root bool) {
 		if root {
 			c.key(n.Ident[0])
 		}
+		c.note(n.Ident)
 	case *parse.VariableNode:
 		if n.Ident[0] == "$" && len(n.Ident) > 1 {
 			c.key(n.Ident[1])
 		}
+		c.note(n.Ident[1:])
 	}
 }
 
@@ -159,7 +168,11 @@ func (c *compiler) indexKey(args []parse.Node, root bool) {
 	}
 	variable, ok := args[1].(*parse.VariableNode)
 	_, isDot := args[1].(*parse.DotNode)
-	if name, isString := args[2].(*parse.StringNode); isString && (isDot && root || ok && slices.Equal(variable.Ident, []string{"$"})) {
+	name, isString := args[2].(*parse.StringNode)
+	if isString {
+		c.note([]string{name.Text})
+	}
+	if isString && (isDot && root || ok && slices.Equal(variable.Ident, []string{"$"})) {
 		c.key(name.Text)
 	}
 }
@@ -168,6 +181,15 @@ func (c *compiler) branch(b *parse.BranchNode, root, inner bool) {
 	c.pipe(b.Pipe, root)
 	c.list(b.List, inner)
 	c.list(b.ElseList, root)
+}
+
+// note remembers that these keys of a host may be meant.
+func (c *compiler) note(names []string) {
+	for _, name := range names {
+		if c.used != nil {
+			c.used["."+name] = true
+		}
+	}
 }
 
 func (c *compiler) key(name string) {
@@ -197,7 +219,8 @@ func (c *compiler) hostKey(n *parse.ChainNode) {
 	if f, ok := last.Args[0].(*parse.IdentifierNode); !ok || f.Ident != "host" {
 		return
 	}
-	if keys := []string{"name", "address"}; c.err == nil && !slices.Contains(keys, n.Field[0]) {
+	c.note(n.Field)
+	if keys := slices.Concat(hostKeys, c.variables); c.err == nil && !slices.Contains(keys, n.Field[0]) {
 		c.err = &textError{fmt.Sprintf("a host has no .%s", n.Field[0]), "it has " + dotted(keys)}
 	}
 }
@@ -232,10 +255,15 @@ func executionProblem(err error) error {
 		message = after
 	}
 	if m := noEntry.FindStringSubmatch(message); m != nil {
-		return &textError{fmt.Sprintf("template: there is no .%s here", m[1]), ""}
+		return &missingKey{m[1]}
 	}
 	return &textError{"template: " + message, ""}
 }
+
+// A missingKey is a key that the data lacks.
+type missingKey struct{ key string }
+
+func (e *missingKey) Error() string { return fmt.Sprintf("template: there is no .%s here", e.key) }
 
 // noEntry is Go's message for a missing key, such as a parameter that this
 // combination of the matrix lacks.

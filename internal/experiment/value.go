@@ -138,12 +138,17 @@ func (f found) meant(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return f.has(n) || f.misspelt[n] })
 }
 
-// fields indexes a map's pairs, and reports unknown and repeated ones.
-func (v value) fields(known []string) found {
+// fields indexes a map's pairs, and reports unknown and repeated ones. With others, it
+// hands over those that are not like any known one.
+func (v value) fields(known []string, others func(v value)) found {
 	f := found{make(map[string]value, len(known)), make(map[string]bool)}
 	for _, c := range v.pairs() {
 		if slices.Contains(known, c.key) {
 			f.values[c.key] = c
+			continue
+		}
+		if others != nil && nearest(c.key, known) == "" {
+			others(c)
 			continue
 		}
 		if len(v.in.errors) <= maxShown { // see didYouMean
@@ -199,7 +204,7 @@ func (v value) text() *text {
 	}
 	t := &text{v.pos, v.path, s}
 	if !t.constant() {
-		if _, err := t.compile((*calls)(nil).functions(), v.in.known(s, v.keys), v.in.used); err != nil {
+		if _, err := t.compile((*calls)(nil).functions(), v.in.vocabulary(s, v.keys)); err != nil {
 			v.in.problem(t, err)
 			return nil
 		}
@@ -210,13 +215,14 @@ func (v value) text() *text {
 // words matches what could be a parameter in a template.
 var words = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
 
-// known are the keys that a template may use: these, and the parameters.
-func (s *scope) known(template string, keys []string) []string {
-	known := slices.Concat(keys, s.file.parameters())
+// vocabulary is what a template may name: these keys, the parameters and, where
+// there is a host, its variables.
+func (s *scope) vocabulary(template string, keys []string) vocabulary {
+	v := vocabulary{slices.Concat(s.file.known(keys), s.file.parameters()), s.file.variables, s.used}
 	if s.anyKey {
-		known = append(known, words.FindAllString(template, -1)...)
+		v.keys = append(v.keys, words.FindAllString(template, -1)...)
 	}
-	return known
+	return v
 }
 
 // scalar is text for places where a number or a boolean is taken as written, such

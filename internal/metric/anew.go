@@ -85,7 +85,7 @@ func own(rec *results.Record) (outcome.Run, string) {
 
 // past is what the record tells of the run.
 func past(rec *results.Record) experiment.Past {
-	p := experiment.Past{Run: rec.Run, Repetition: rec.Repetition, Parameters: rec.Parameters}
+	p := experiment.Past{Run: rec.Run, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt, Parameters: rec.Parameters}
 	for _, r := range rec.Processes {
 		p.Processes = append(p.Processes, experiment.PastProcess{Host: r.Host, Name: r.Process, Group: r.Group, Index: r.Index, Rank: r.Rank})
 	}

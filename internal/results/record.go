@@ -33,7 +33,9 @@ type Record struct {
 	Source string `json:"source,omitempty"`
 	// Parameters are the datapoint's values out of the matrix.
 	Parameters map[string]any `json:"parameters"`
-	Outcome    outcome.Run    `json:"outcome"`
+	// Picked are the hosts that were chosen for groups at random, by group.
+	Picked  map[string][]string `json:"picked,omitempty"`
+	Outcome outcome.Run         `json:"outcome"`
 	// Reason is for people; empty if the run succeeded.
 	Reason     string    `json:"reason"`
 	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`

@@ -45,6 +45,8 @@ type Publish struct {
 	KeepGoing    bool          `split_words:"true" default:"false" desc:"go on with the next datapoint after a failure (the default), even after the same refusal three times in a row"`
 	MaxFailures  int           `split_words:"true" default:"0" unset:"0: never" arg:"N" desc:"stop the experiment after N datapoints that did not succeed (default: never)"`
 	Only         []string      `unset:"all" arg:"PARAMETER=VALUE" desc:"run only the datapoints with PARAMETER=VALUE; with several, those that have one of the values of each parameter"`
+	Datapoint    []string      `unset:"all" arg:"NUMBER" desc:"run only the datapoint with this NUMBER, as publish check lists them; a range such as 3-5 is several"`
+	Repeat       int           `default:"0" unset:"the file's repeat" arg:"N" desc:"run each combination N times, whatever the file says (default: as often as it says)"`
 	PassEnv      []string      `split_words:"true" unset:"none" arg:"NAMES" desc:"NAMES of variables that processes inherit, on the embedded queue, although they begin with AWS_ or DOWNBEAT_"`
 	Quiet        bool          `default:"false" desc:"don't print the processes' lines; they are in the results"`
 	NoProgress   bool          `split_words:"true" default:"false" desc:"no live line on the terminal"`
