@@ -185,6 +185,8 @@ Flags:
   --version  print the version, and exit
   --help     print this
 
+worker sync is for the processes of a run: see worker sync --help.
+
 SIGTERM stops the current run, leaves no process behind, and ends the worker with
 status 0. A worker that loses the queue keeps trying to reach it.
 `

@@ -79,6 +79,9 @@ const (
 // run carries out one command line and returns the exit status; exposed is the error if other
 // programs can read this one's memory.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, exposed error) int {
+	if len(args) > 0 && args[0] == "sync" {
+		return syncMain(ctx, args[1:], stdout, stderr)
+	}
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { printHelp(stdout) }
