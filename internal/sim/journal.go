@@ -11,7 +11,6 @@ import (
 // The journal of a run on a host and what is sent of it, as the worker has them.
 
 const (
-	batchBytes  = 256 << 10
 	batchDelay  = 5 * time.Millisecond
 	steadyDelay = 50 * time.Millisecond
 )

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -333,4 +334,27 @@ func TestPatternsAgreeWithTheCode(t *testing.T) {
 			}
 		}
 	}
+}
+
+// kindOf names a type as the page does.
+func kindOf(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return "time"
+	case t.Kind() == reflect.Pointer:
+		return kindOf(t.Elem())
+	case isBytes(t):
+		return "base64"
+	case t.Kind() == reflect.Slice:
+		return "list of " + kindOf(t.Elem()) + "s"
+	case t.Kind() == reflect.Map:
+		return "object of " + kindOf(t.Elem()) + "s"
+	case t.Kind() == reflect.Struct:
+		return "object"
+	case t.Kind() == reflect.String:
+		return "string"
+	case t.Kind() == reflect.Bool:
+		return "boolean"
+	}
+	return "integer"
 }

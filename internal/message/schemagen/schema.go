@@ -164,29 +164,6 @@ func (g *generator) reference(t reflect.Type) schema {
 	return schema{"$ref": "#/$defs/" + name}
 }
 
-// kindOf names a type as the page does.
-func kindOf(t reflect.Type) string {
-	switch {
-	case t == reflect.TypeFor[time.Time]():
-		return "time"
-	case t.Kind() == reflect.Pointer:
-		return kindOf(t.Elem())
-	case isBytes(t):
-		return "base64"
-	case t.Kind() == reflect.Slice:
-		return "list of " + kindOf(t.Elem()) + "s"
-	case t.Kind() == reflect.Map:
-		return "object of " + kindOf(t.Elem()) + "s"
-	case t.Kind() == reflect.Struct:
-		return "object"
-	case t.Kind() == reflect.String:
-		return "string"
-	case t.Kind() == reflect.Bool:
-		return "boolean"
-	}
-	return "integer"
-}
-
 // isBytes reports whether a type holds bytes, which travel as base64.
 func isBytes(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8

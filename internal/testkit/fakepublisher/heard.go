@@ -148,16 +148,6 @@ func (p *Publisher) Await(job *message.Job, kind message.EventKind) *message.Eve
 	}
 }
 
-// AwaitExit waits for the end of a command; ends may come in any order.
-func (p *Publisher) AwaitExit(job *message.Job, command int) *message.ExitedInfo {
-	p.T.Helper()
-	for {
-		if e := p.Await(job, message.Exited); e.Exited.Command == command {
-			return e.Exited
-		}
-	}
-}
-
 // AwaitOutput waits until a command has written that to its standard output.
 func (p *Publisher) AwaitOutput(job *message.Job, command int, want string) {
 	p.T.Helper()
