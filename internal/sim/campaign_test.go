@@ -115,13 +115,3 @@ func TestIdleStepsChangeNothing(t *testing.T) {
 		}
 	}
 }
-
-// BenchmarkRun makes runs of 4 hosts with 12 processes each, and two faults in each.
-func BenchmarkRun(b *testing.B) {
-	seed := uint64(0)
-	for b.Loop() {
-		Run(Generate(seed, Heavy))
-		seed++
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
-}

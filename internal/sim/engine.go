@@ -21,17 +21,28 @@ type engine struct {
 type happening struct {
 	at instant
 	n  uint64
-	do func()
+	event
 }
+
+// An event is something that happens when its time has come.
+type event interface{ happen() }
+
+// A call is an event that calls a function.
+type call func()
+
+func (c call) happen() { c() }
 
 func (h *happening) before(o *happening) bool {
 	return h.at < o.at || h.at == o.at && h.n < o.n
 }
 
 // at has do called at that time, or now if it is past.
-func (e *engine) at(t instant, do func()) {
+func (e *engine) at(t instant, do func()) { e.plan(t, call(do)) }
+
+// plan has an event happen at that time, or now if it is past.
+func (e *engine) plan(t instant, what event) {
 	e.count++
-	e.queue = append(e.queue, happening{max(t, e.now), e.count, do})
+	e.queue = append(e.queue, happening{max(t, e.now), e.count, what})
 	q := e.queue
 	for i := len(q) - 1; i > 0; {
 		parent := (i - 1) / 2
@@ -54,7 +65,7 @@ func (e *engine) next(limit instant) bool {
 	first := e.queue[0]
 	e.now = first.at
 	e.remove()
-	first.do()
+	first.happen()
 	return true
 }
 

@@ -41,7 +41,7 @@ func newHost(w *world, number int, plan *Host) *host {
 // deliver hands a message to the worker, or gives it back while that stands still.
 func (h *host) deliver(p *parcel) {
 	if h.w.e.now < h.stalled {
-		h.w.e.at(h.stalled, func() { h.w.net.arrive(p) })
+		h.w.e.plan(h.stalled, p)
 		return
 	}
 	h.worker.take(p)

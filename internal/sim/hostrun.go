@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"downbeat/internal/message"
@@ -20,9 +19,11 @@ type hostRun struct {
 	window *course.Window
 
 	serials []uint64 // of the controls that were taken
-	mail    []course.Input
+	mail    mail[course.Input]
 	soon    bool    // mail is about to be read
 	wakeAt  instant // when the rules want to be called
+
+	draining, waking call // of drain and of wake
 
 	set       *set                // of the processes
 	step      *set                // of a command of the setup or the teardown
@@ -50,6 +51,7 @@ func newHostRun(w *worker, dir *runDir) *hostRun {
 		worker: w, w: w.h.w, dir: dir, clock: w.h.clock.forRun(), wakeAt: never,
 		ledger: w.h.w.ledger.on(dir.job.Run, w.h), tallies: dir.tallies(),
 	}
+	t.draining, t.waking = t.drain, t.wake
 	t.window = course.NewWindow(int(dir.job.WindowBytes), 0, t.now())
 	return t
 }
@@ -58,7 +60,7 @@ func (t *hostRun) now() time.Time { return t.clock.at(t.w.e.now) }
 
 // post has the rules told of something.
 func (t *hostRun) post(in course.Input) {
-	t.mail = append(t.mail, in)
+	t.mail.put(in)
 	t.read()
 }
 
@@ -67,7 +69,7 @@ func (t *hostRun) read() {
 		return
 	}
 	t.soon = true
-	t.w.e.at(max(t.w.e.now, t.worker.h.stalled), t.drain)
+	t.w.e.plan(max(t.w.e.now, t.worker.h.stalled), t.draining)
 }
 
 // drain has the rules take everything in that was posted.
@@ -77,10 +79,8 @@ func (t *hostRun) drain() {
 		t.read()
 		return
 	}
-	for len(t.mail) > 0 && !t.over && !t.worker.dead {
-		in := t.mail[0]
-		t.mail = t.mail[1:]
-		t.feed(in)
+	for !t.mail.empty() && !t.over && !t.worker.dead {
+		t.feed(t.mail.take())
 	}
 }
 
@@ -120,16 +120,17 @@ func (t *hostRun) plan() {
 		return
 	}
 	t.wakeAt = at
-	t.w.e.at(at, func() { t.wake(at) })
+	t.w.e.plan(at, t.waking)
 }
 
-func (t *hostRun) wake(at instant) {
-	if t.wakeAt != at || t.over || t.worker.dead {
+// wake has the rules called if it is now that they want to be.
+func (t *hostRun) wake() {
+	if t.wakeAt != t.w.e.now || t.over || t.worker.dead {
 		return
 	}
 	if stalled := t.worker.h.stalled; stalled > t.w.e.now {
 		t.wakeAt = stalled
-		t.w.e.at(stalled, func() { t.wake(stalled) })
+		t.w.e.plan(stalled, t.waking)
 		return
 	}
 	t.wakeAt = never
@@ -139,7 +140,7 @@ func (t *hostRun) wake(at instant) {
 
 // carry carries effects out, until the worker dies of it.
 func (t *hostRun) carry(effects []course.Effect) {
-	for _, e := range slices.Clone(effects) {
+	for _, e := range effects {
 		t.do(e)
 		if t.worker.dead || t.worker.h.effect() {
 			return

@@ -42,6 +42,7 @@ const (
 
 // A station is a machine as the network knows it, with the queues it reads.
 type station struct {
+	net     *network
 	name    string
 	number  int
 	deliver func(*parcel) // the machine takes it; it is up and reachable
@@ -74,7 +75,7 @@ type network struct {
 }
 
 func (n *network) add(name string) *station {
-	s := &station{name: name, number: len(n.stations), up: true}
+	s := &station{net: n, name: name, number: len(n.stations), up: true}
 	s.random.state = mix(n.plan.Seed + uint64(s.number)*0x9e3779b97f4a7c15)
 	n.stations = append(n.stations, s)
 	for _, other := range n.stations {
@@ -120,7 +121,7 @@ func (n *network) post(p *parcel, copies int) {
 			at = max(at, *latest)
 			*latest = at
 		}
-		n.e.at(at, func() { n.arrive(p) })
+		n.e.plan(at, p)
 	}
 }
 
@@ -139,6 +140,9 @@ func (n *network) delay(from *station) time.Duration {
 	}
 	return d
 }
+
+// happen has a parcel arrive.
+func (p *parcel) happen() { p.to.net.arrive(p) }
 
 // arrive hands a parcel over, or keeps it in the broker for a machine that does not read.
 func (n *network) arrive(p *parcel) {
@@ -171,7 +175,7 @@ func (n *network) flush(s *station) {
 	waiting := s.waiting
 	s.waiting = nil
 	for _, p := range waiting {
-		n.e.after(n.delay(s), func() { n.arrive(p) })
+		n.e.plan(n.e.now.add(n.delay(s)), p)
 	}
 }
 

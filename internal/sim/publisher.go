@@ -49,6 +49,7 @@ func (p *publisher) begin(number int) {
 	now := p.w.e.now
 	id := crockford(uint64(p.clock.wall(now).UnixMilli()), 10) + p.id + crockford(uint64(number+1), 6)
 	c := &publisherRun{p: p, w: p.w, number: number, plan: plan, id: id, clock: p.clock.forRun(), wakeAt: never, began: now}
+	c.waking = c.wake
 	p.runs = append(p.runs, c)
 	p.w.names[id] = cmp.Or(p.label, fmt.Sprintf("run%d.%d", p.number+1, number+1))
 	c.ledger = p.w.ledger.open(id, plan)

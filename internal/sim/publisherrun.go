@@ -20,7 +20,8 @@ type publisherRun struct {
 	hosts  []outbox
 
 	wakeAt   instant
-	mail     []conduct.Input
+	waking   call // of wake
+	mail     mail[conduct.Input]
 	soon     bool
 	began    instant
 	over     bool
@@ -123,7 +124,7 @@ func (c *publisherRun) now() time.Time { return c.clock.at(c.w.e.now) }
 
 // post has the rules told of something, after what they have asked for is done.
 func (c *publisherRun) post(in conduct.Input) {
-	c.mail = append(c.mail, in)
+	c.mail.put(in)
 	if !c.soon {
 		c.soon = true
 		c.w.e.at(c.w.e.now, c.drain)
@@ -132,19 +133,15 @@ func (c *publisherRun) post(in conduct.Input) {
 
 func (c *publisherRun) drain() {
 	c.soon = false
-	if len(c.mail) > 0 {
-		first := c.mail[0]
-		c.mail = c.mail[1:]
-		c.step(first)
+	if !c.mail.empty() {
+		c.step(c.mail.take())
 	}
 }
 
 // step has the rules take what became of their last step, and then another one.
 func (c *publisherRun) step(in conduct.Input) {
-	for len(c.mail) > 0 {
-		first := c.mail[0]
-		c.mail = c.mail[1:]
-		c.take(first)
+	for !c.mail.empty() {
+		c.take(c.mail.take())
 	}
 	c.take(in)
 }
@@ -194,12 +191,15 @@ func (c *publisherRun) schedule() {
 		return
 	}
 	c.wakeAt = at
-	c.w.e.at(at, func() {
-		if c.wakeAt == at {
-			c.wakeAt = never
-			c.step(nil)
-		}
-	})
+	c.w.e.plan(at, c.waking)
+}
+
+// wake has the rules called if it is now that they want to be.
+func (c *publisherRun) wake() {
+	if c.wakeAt == c.w.e.now {
+		c.wakeAt = never
+		c.step(nil)
+	}
 }
 
 // end closes a run that is over.

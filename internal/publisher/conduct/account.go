@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/streams"
@@ -55,14 +56,14 @@ func (a *account) enter(command int, l life) {
 	a.lives[command] = l
 }
 
-// Orders are what the publisher has asked of a host so far, on the host's clock.
-// A zero time means that it has not.
+// Orders are what the publisher has asked of a host so far. A zero time means that it has
+// not. All times are on the run's clock.
 type orders struct {
+	clock       *clock.Offset // the host's
 	start, stop time.Time
 	sent        time.Time // when the stop was sent first
 	rule        bool      // the stop is by the file's own rule, so that the run may have succeeded
-	// from and until hold every instant of the run; zero: the host's clock is not known.
-	from, until time.Time
+	began, now  time.Time // no instant of the run is outside of them
 }
 
 // slack is how far a time may be outside of what it must be within before it
@@ -70,7 +71,7 @@ type orders struct {
 const slack = time.Minute
 
 // take enters an event. It returns what is contradictory about it, or nothing.
-func (a *account) take(e *message.Event, o orders) string {
+func (a *account) take(e *message.Event, o *orders) string {
 	switch e.Kind {
 	case message.Waiting, message.SettingUp, message.Ready:
 		if e.Kind == message.Waiting && e.Waiting.Behind == a.job.Run {
@@ -86,7 +87,7 @@ func (a *account) take(e *message.Event, o orders) string {
 	case message.Exited:
 		return a.exit(e.Exited, o)
 	case message.Stopping:
-		if a.ownStop == nil && (o.stop.IsZero() || e.Time.Before(o.sent)) {
+		if a.ownStop == nil && (o.stop.IsZero() || e.Time.Before(o.clock.Theirs(o.sent))) {
 			a.ownStop = e.Stopping
 		}
 		return o.outside("the stop", e.Time)
@@ -105,7 +106,7 @@ func (a *account) take(e *message.Event, o orders) string {
 }
 
 // prepare enters what a host can only say before it has released anything.
-func (a *account) prepare(kind message.EventKind, o orders) string {
+func (a *account) prepare(kind message.EventKind, o *orders) string {
 	if !o.start.IsZero() || a.begun > 0 {
 		return fmt.Sprintf("%q comes after the host has said that it keeps its processes, and was told to start them", kind)
 	}
@@ -127,7 +128,7 @@ func (a *account) prepare(kind message.EventKind, o orders) string {
 	return ""
 }
 
-func (a *account) start(infos []message.StartedInfo, o orders) string {
+func (a *account) start(infos []message.StartedInfo, o *orders) string {
 	for _, s := range infos {
 		if what := a.startOne(s, o); what != "" {
 			return what
@@ -136,7 +137,7 @@ func (a *account) start(infos []message.StartedInfo, o orders) string {
 	return ""
 }
 
-func (a *account) startOne(s message.StartedInfo, o orders) string {
+func (a *account) startOne(s message.StartedInfo, o *orders) string {
 	if what := a.known(s.Command, "started"); what != "" {
 		return what
 	}
@@ -154,7 +155,7 @@ func (a *account) startOne(s message.StartedInfo, o orders) string {
 	if what := o.outside("the start of "+c.Name, s.StartedAt); what != "" {
 		return what
 	}
-	if early := o.start.Sub(s.StartedAt); c.Phase == message.PhaseRun && !o.from.IsZero() && early > time.Second {
+	if early := o.early(s.StartedAt); c.Phase == message.PhaseRun && early > time.Second {
 		return fmt.Sprintf("%s is said to have started %s before the release", c.Name, early.Round(time.Millisecond))
 	}
 	a.enter(s.Command, alive)
@@ -173,7 +174,7 @@ func (a *account) due(phase message.Phase) bool {
 	return true
 }
 
-func (a *account) exit(e *message.ExitedInfo, o orders) string {
+func (a *account) exit(e *message.ExitedInfo, o *orders) string {
 	if what := a.known(e.Command, "exited"); what != "" {
 		return what
 	}
@@ -238,7 +239,7 @@ func implausible(e *message.ExitedInfo) string {
 // done judges the host's last event; logged says whether it has a number. What
 // it returns is what is contradictory or missing, or nothing where the report is
 // whole.
-func (a *account) done(d *message.DoneInfo, logged bool, o orders) string {
+func (a *account) done(d *message.DoneInfo, logged bool, o *orders) string {
 	switch {
 	case d.Outcome == message.HostLost:
 		return "" // who says so need not prove it
@@ -261,7 +262,7 @@ func (a *account) done(d *message.DoneInfo, logged bool, o orders) string {
 }
 
 // whole says what a host that says it did what it was asked to has left out.
-func (a *account) whole(d *message.DoneInfo, o orders) string {
+func (a *account) whole(d *message.DoneInfo, o *orders) string {
 	switch {
 	case o.stop.IsZero() && a.ownStop != nil:
 		return fmt.Sprintf("it is said to have stopped its processes (%s), which nobody had asked for, and to be done", a.ownStop.Cause)
@@ -295,11 +296,11 @@ const justBefore = time.Second
 
 // excuses reports whether a process with that delay need not have started: the
 // stop came first, or nothing was to start, or the run can't succeed anyhow.
-func (o orders) excuses(delay time.Duration) bool {
+func (o *orders) excuses(delay time.Duration) bool {
 	if o.stop.IsZero() {
 		return false
 	}
-	return !o.rule || delay > 0 && o.start.Add(delay).After(o.stop.Add(-justBefore))
+	return !o.rule || delay > 0 && o.clock.Theirs(o.start).Add(delay).After(o.clock.Theirs(o.stop).Add(-justBefore))
 }
 
 // refusal judges the host's word that it takes no part.
@@ -329,15 +330,25 @@ func (a *account) known(command int, what string) string {
 	return ""
 }
 
-// outside says that a time is not within the run, if so.
-func (o orders) outside(what string, t time.Time) string {
-	switch {
-	case o.from.IsZero():
+// outside says that a time on the host's clock is not within the run, if so. What is known of
+// the clock by the newest exchange will do, as there is so much slack.
+func (o *orders) outside(what string, t time.Time) string {
+	if o.clock.Samples() == 0 {
 		return ""
-	case t.Before(o.from.Add(-slack)), t.After(o.until.Add(slack)):
+	}
+	ours, margin := t.Add(-o.clock.Value()), slack+o.clock.Error()
+	if ours.Before(o.began.Add(-margin)) || ours.After(o.now.Add(margin)) {
 		return fmt.Sprintf("%s is said to have been at %s, which is not within the run", what, t.UTC().Format(time.RFC3339))
 	}
 	return ""
+}
+
+// early is how long before the release a time on the host's clock is, as far as is known.
+func (o *orders) early(t time.Time) time.Duration {
+	if o.clock.Samples() == 0 {
+		return 0
+	}
+	return o.clock.Theirs(o.start).Sub(t)
 }
 
 // first names the first command of a phase that has come so far and no further.

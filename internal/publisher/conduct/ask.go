@@ -69,6 +69,7 @@ func (r *Run) askAll() {
 		}
 		if a := askOf(r.stage, h); a != h.request.ask {
 			h.request = request{ask: a}
+			h.touch()
 			if a == askStart {
 				h.request.dueAt = r.releaseAt.Add(h.firstDelay())
 			}

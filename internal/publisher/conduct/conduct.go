@@ -190,6 +190,7 @@ func (r *Run) all(phase Phase) bool {
 func (r *Run) move(h *host, to Phase, detail string) {
 	r.at[h.phase]--
 	r.at[to]++
-	h.phase, h.touched = to, true
+	h.phase = to
+	h.touch()
 	r.out.put(HostMoved{Host: h.index, Phase: to, Detail: detail})
 }

@@ -183,13 +183,9 @@ func clocksDue(r *Run, _ *host) time.Time {
 func (r *Run) meetDeadlines() {
 	for i := range r.hosts {
 		h := &r.hosts[i]
-		if h.touched {
-			h.due = dueOf(r, h)
-		}
-		for isDue(h.due, r.now) {
-			h.touched = true
+		for r.schedule(h); isDue(h.due, r.now); r.schedule(h) {
+			h.touch()
 			meet(hostDeadlines[:], r, h)
-			h.due = dueOf(r, h)
 		}
 	}
 	meet(runDeadlines[:], r, nil)
@@ -203,14 +199,22 @@ func (r *Run) plan() {
 	}
 	for i := range r.hosts {
 		h := &r.hosts[i]
+		r.schedule(h)
 		if h.touched {
-			h.due, h.touched, h.inbox.safe = dueOf(r, h), false, h.inbox.acked
+			h.touched, h.inbox.safe = false, h.inbox.acked
 		}
 		r.next = sooner(r.next, h.due)
 	}
 	r.next = sooner(r.next, earliest(runDeadlines[:], r, nil))
 	if r.pending > 0 {
 		r.next = r.now
+	}
+}
+
+// schedule finds out when the next of a host's deadlines is due, where that may have changed.
+func (r *Run) schedule(h *host) {
+	if h.stale {
+		h.due, h.stale = dueOf(r, h), false
 	}
 }
 

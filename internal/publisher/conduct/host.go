@@ -31,7 +31,8 @@ type host struct {
 	passedOver bool   // an event of an unknown kind; that was told
 
 	due     time.Time // its next deadline
-	touched bool      // so that due may not hold any more
+	stale   bool      // which may not hold any more
+	touched bool      // something of it has changed with this Step
 	pending bool      // the next event in order is here
 }
 
@@ -39,7 +40,7 @@ type host struct {
 func newHost(index int, spec *Spec, commands []command, now time.Time) host {
 	s := &spec.Hosts[index]
 	return host{
-		index: index, name: s.Job.Host, touched: true,
+		index: index, name: s.Job.Host, touched: true, stale: true,
 		contact:     contact{heard: now, since: now, probing: quickProbes, keepaliveAt: now},
 		inbox:       inbox{next: 1, window: int(s.Job.WindowBytes), progress: now},
 		account:     newAccount(s.Job),
@@ -47,6 +48,9 @@ func newHost(index int, spec *Spec, commands []command, now time.Time) host {
 		work:        work{job: s.Job, numbers: s.Numbers, commands: commands, left: s.Job.Count(message.PhaseRun)},
 	}
 }
+
+// touch notes that something of the host has changed.
+func (h *host) touch() { h.touched, h.stale = true, true }
 
 // over reports whether nothing more is expected of the host.
 func (h *host) over() bool { return h.phase == Completed }

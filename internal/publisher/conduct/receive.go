@@ -16,7 +16,7 @@ type told struct {
 
 // receive takes in what has come from a host, and applies it if it is its turn.
 func (r *Run) receive(h *host, a Received) {
-	h.touched = true
+	h.touch()
 	if h.over() {
 		r.afterword(h, a)
 		return
@@ -46,7 +46,7 @@ func (r *Run) receive(h *host, a Received) {
 func (r *Run) takePending() {
 	for i := range r.hosts {
 		if h := &r.hosts[i]; h.pending {
-			h.touched = true
+			h.touch()
 			r.takeNext(h)
 			return
 		}
@@ -160,21 +160,12 @@ func (r *Run) follow(h *host, e told, t *phaseTransition) {
 	}
 }
 
-// orders are what the host has been asked for, and when the run is, by its clock.
-func (r *Run) orders(h *host) orders {
-	var o orders
-	c := &h.contact.clock
-	if !r.releaseAt.IsZero() {
-		o.start = c.Theirs(r.releaseAt)
+// orders are what the host has been asked for, and when the run is.
+func (r *Run) orders(h *host) *orders {
+	return &orders{
+		clock: &h.contact.clock, start: r.releaseAt, stop: r.ending.at, sent: r.ending.sentAt,
+		rule: r.ending.stopped() && !r.ending.failing(), began: r.enqueuedAt, now: r.now,
 	}
-	if r.ending.stopped() {
-		o.stop, o.sent, o.rule = c.Theirs(r.ending.at), c.Theirs(r.ending.sentAt), !r.ending.failing()
-	}
-	if c.Samples() > 0 {
-		o.from = c.Theirs(r.enqueuedAt).Add(-c.Error())
-		o.until = c.Theirs(r.now).Add(c.Error())
-	}
-	return o
 }
 
 // foreign takes word from a host whose worker speaks another version of the protocol.

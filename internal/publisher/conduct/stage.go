@@ -52,7 +52,7 @@ func (r *Run) advance() {
 	for t := stageTransitionOf(r); t != nil; t = stageTransitionOf(r) {
 		r.stage = t.to // so that what is done is done in the new stage
 		for i := range r.hosts {
-			r.hosts[i].touched = true
+			r.hosts[i].touch()
 		}
 		t.do(r)
 	}

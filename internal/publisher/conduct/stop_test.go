@@ -438,7 +438,7 @@ func TestOwnStopIsToldByItsTime(t *testing.T) {
 	}{{-time.Millisecond, true}, {time.Millisecond, false}} {
 		a := newAccount(&message.Job{})
 		info := &message.StoppingInfo{Cause: message.StopLease}
-		a.take(&message.Event{Kind: message.Stopping, Time: sent.Add(test.after), Stopping: info}, orders{sent: sent, stop: sent.Add(time.Second)})
+		a.take(&message.Event{Kind: message.Stopping, Time: sent.Add(test.after), Stopping: info}, &orders{clock: new(clock.Offset), sent: sent, stop: sent.Add(time.Second)})
 		if own := a.ownStop != nil; own != test.own {
 			t.Errorf("stopping %s after the stop was sent: its own %t, want %t", test.after, own, test.own)
 		}
