@@ -21,7 +21,7 @@ type outbox struct {
 	host     string
 	job      []byte
 	started  bool // the run's own
-	controls chan message.Control
+	controls chan *message.Control
 	again    chan struct{} // the job is to be sent again
 	closed   chan struct{}
 	serial   uint64 // the outbox's own
@@ -33,7 +33,7 @@ const outboxLen = 64
 func (r *run) newOutbox(n int, host string, job []byte) *outbox {
 	return &outbox{
 		r: r, n: n, host: host, job: job,
-		controls: make(chan message.Control, outboxLen), again: make(chan struct{}, 1), closed: make(chan struct{}),
+		controls: make(chan *message.Control, outboxLen), again: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
 
@@ -117,7 +117,7 @@ func (o *outbox) close() {
 func (o *outbox) wait() { o.ended.Wait() }
 
 // put queues a control; one that finds the outbox full is dropped.
-func (o *outbox) put(c message.Control) {
+func (o *outbox) put(c *message.Control) {
 	select {
 	case o.controls <- c:
 	default:
@@ -126,7 +126,7 @@ func (o *outbox) put(c message.Control) {
 
 // send seals a control as late as can be, so that its probe and its expiry
 // are of the moment.
-func (o *outbox) send(ctx context.Context, c message.Control) {
+func (o *outbox) send(ctx context.Context, c *message.Control) {
 	p, clock := o.r.p, o.r.clock
 	o.serial++
 	address := message.Address{

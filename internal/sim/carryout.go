@@ -63,22 +63,20 @@ func (c *publisherRun) sendJob(host int) {
 	}
 }
 
-func (c *publisherRun) send(host int, control message.Control) {
+func (c *publisherRun) send(host int, control *message.Control) {
 	o := &c.hosts[host]
 	if len(c.p.station.held) > 64*len(c.hosts) { // the outbox is full
 		return
 	}
 	o.serial++
 	if control.Probe != nil {
-		probe := *control.Probe
-		probe.SentAt = c.now()
-		control.Probe = &probe
+		control.Probe.SentAt = c.now()
 	}
 	if c.w.notes != nil && !c.w.plain {
-		c.w.note("%s: sends %s %s", c.p.name, o.host.name, c.w.control(&control))
+		c.w.note("%s: sends %s %s", c.p.name, o.host.name, c.w.control(control))
 	}
 	c.w.net.send(&parcel{
-		kind: controlParcel, from: c.p.station, to: o.host.station, run: c.id, host: o.host.name, control: &control, serial: o.serial, size: 300,
+		kind: controlParcel, from: c.p.station, to: o.host.station, run: c.id, host: o.host.name, control: control, serial: o.serial, size: 300,
 		expires: c.w.e.now.add(c.plan.Lease), valid: c.now().Add(10 * time.Minute),
 	})
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"downbeat/internal/message"
@@ -121,16 +122,24 @@ func generateRun(r *random, p *Plan, size Size) RunPlan {
 	return run
 }
 
+// What a status may be, besides whatever follows a stop.
+var okZero, okStopped = []int{0}, []int{0, 143}
+
+// mostSteps is how many commands a host's setup and teardown have together.
+const mostSteps = 4
+
 func generatePart(r *random, run *RunPlan, host int, size Size, troubled bool) Part {
 	part := Part{Host: host, ClearTakes: r.within(0, 5*time.Millisecond)}
-	for i := range size.upTo(r, size.Processes) {
-		c := Command{Name: fmt.Sprintf("%s.%d", pick(r, "server", "client"), i), Phase: message.PhaseRun, OKExit: []int{0}}
-		c.Group = c.Name[:6]
+	processes := size.upTo(r, size.Processes)
+	part.Commands = make([]Command, 0, processes+mostSteps)
+	for i := range processes {
+		c := Command{Group: pick(r, "server", "client"), Phase: message.PhaseRun, OKExit: okZero}
+		c.Name = c.Group + "." + strconv.Itoa(i)
 		if r.oneIn(8) {
 			c.Delay = r.within(0, 10*time.Second)
 		}
 		if r.oneIn(8) {
-			c.OKExit = []int{0, 143}
+			c.OKExit = okStopped
 		}
 		c.Life = generateLife(r, c.Group == "server" && len(run.StopWhen) > 0, troubled)
 		part.Commands = append(part.Commands, c)
@@ -140,8 +149,8 @@ func generatePart(r *random, run *RunPlan, host int, size Size, troubled bool) P
 		if !stepped || r.oneIn(3) {
 			continue
 		}
-		for i := range r.between(1, 2) {
-			c := Command{Name: fmt.Sprintf("%s.%d", phase, i), Phase: phase, OKExit: []int{0}, Timeout: r.within(5*time.Second, 10*time.Second), Life: generateLife(r, false, troubled)}
+		for i := range r.between(1, mostSteps/2) {
+			c := Command{Name: string(phase) + "." + strconv.Itoa(i), Phase: phase, OKExit: okZero, Timeout: r.within(5*time.Second, 10*time.Second), Life: generateLife(r, false, troubled)}
 			c.Life.Runs = min(max(c.Life.Runs, time.Millisecond), r.within(time.Millisecond, 4*time.Second))
 			if troubled && r.oneIn(6) {
 				c.Life.Runs = 0 // it hangs
@@ -161,7 +170,7 @@ func generatePart(r *random, run *RunPlan, host int, size Size, troubled bool) P
 		}
 	}
 	if r.oneIn(6) {
-		part.Ships = append(part.Ships, Shipped{Path: "shipped", Bytes: r.between(1, 600_000), Gone: troubled && r.oneIn(8)})
+		part.Ships = append(part.Ships, Shipped{Path: "shipped", Bytes: r.between(1, largestFile), Gone: troubled && r.oneIn(8)})
 	}
 	return part
 }
@@ -175,7 +184,9 @@ func generateLife(r *random, server, troubled bool) Life {
 	if server || r.oneIn(30) {
 		life.Runs = 0
 	}
-	for range r.below(4) {
+	pieces := r.below(4)
+	life.Output = make([]Written, 0, pieces)
+	for range pieces {
 		life.Output = append(life.Output, Written{After: r.within(0, max(life.Runs, 2*time.Second)), Bytes: r.between(1, pick(r, 60, 60, 2000, textPeriod)), Stream: pick(r, streams.Stderr, streams.Stdout, streams.Stdout, streams.Stdout)})
 	}
 	if !troubled {

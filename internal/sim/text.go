@@ -7,19 +7,22 @@ import "bytes"
 
 const textPeriod = 32 << 10
 
-// text holds the period twice, so that a piece of up to one can begin anywhere.
+// text holds the period again and again: a piece of up to one can begin anywhere, and what
+// is in a file is its beginning.
 var text = func() []byte {
 	r := random{state: 20261128}
-	data := make([]byte, 2*textPeriod)
-	for i := range textPeriod {
+	data := make([]byte, textPeriod)
+	for i := range data {
 		data[i] = 'a' + byte(r.below(26))
 		if r.oneIn(12) {
 			data[i] = '\n'
 		}
 	}
-	copy(data[textPeriod:], data[:textPeriod])
-	return data
+	return bytes.Repeat(data, largestFile/textPeriod+1)
 }()
+
+// largestFile is how large the files of a plan are at most.
+const largestFile = 600_000
 
 // A stream is what a command has written to one of its outputs.
 type stream struct {

@@ -90,7 +90,7 @@ func (a *account) take(e *message.Event, o *orders) string {
 		if a.ownStop == nil && (o.stop.IsZero() || e.Time.Before(o.clock.Theirs(o.sent))) {
 			a.ownStop = e.Stopping
 		}
-		return o.outside("the stop", e.Time)
+		return o.outside("the stop", "", e.Time)
 	case message.TearingDown:
 		a.tornDown = true
 		a.forget(message.PhaseTeardown)
@@ -152,7 +152,7 @@ func (a *account) startOne(s message.StartedInfo, o *orders) string {
 	case s.PID < 0:
 		return fmt.Sprintf("the pid of %s is said to be %d", c.Name, s.PID)
 	}
-	if what := o.outside("the start of "+c.Name, s.StartedAt); what != "" {
+	if what := o.outside("the start of ", c.Name, s.StartedAt); what != "" {
 		return what
 	}
 	if early := o.early(s.StartedAt); c.Phase == message.PhaseRun && early > time.Second {
@@ -206,7 +206,7 @@ func (a *account) exit(e *message.ExitedInfo, o *orders) string {
 	if e.EndedAt.Before(e.StartedAt.Add(-time.Second)) {
 		return fmt.Sprintf("%s is said to have ended %s before it started", c.Name, e.StartedAt.Sub(e.EndedAt))
 	}
-	if what := o.outside("the start of "+c.Name, e.StartedAt); what != "" {
+	if what := o.outside("the start of ", c.Name, e.StartedAt); what != "" {
 		return what
 	}
 	if c.Phase == message.PhaseSetup {
@@ -214,7 +214,7 @@ func (a *account) exit(e *message.ExitedInfo, o *orders) string {
 			a.enter(e.Command, succeeded)
 		}
 	}
-	return o.outside("the end of "+c.Name, e.EndedAt)
+	return o.outside("the end of ", c.Name, e.EndedAt)
 }
 
 // implausible says what can't be true of how a command ended.
@@ -332,13 +332,13 @@ func (a *account) known(command int, what string) string {
 
 // outside says that a time on the host's clock is not within the run, if so. What is known of
 // the clock by the newest exchange will do, as there is so much slack.
-func (o *orders) outside(what string, t time.Time) string {
+func (o *orders) outside(what, of string, t time.Time) string {
 	if o.clock.Samples() == 0 {
 		return ""
 	}
 	ours, margin := t.Add(-o.clock.Value()), slack+o.clock.Error()
 	if ours.Before(o.began.Add(-margin)) || ours.After(o.now.Add(margin)) {
-		return fmt.Sprintf("%s is said to have been at %s, which is not within the run", what, t.UTC().Format(time.RFC3339))
+		return fmt.Sprintf("%s%s is said to have been at %s, which is not within the run", what, of, t.UTC().Format(time.RFC3339))
 	}
 	return ""
 }

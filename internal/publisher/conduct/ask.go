@@ -82,7 +82,7 @@ func (r *Run) askAll() {
 // repeat asks a host.
 func (r *Run) repeat(h *host) {
 	h.request.repeatAt = r.now.Add(repeatEvery)
-	var c message.Control
+	c := new(message.Control)
 	switch h.request.ask {
 	case askNothing:
 		return
@@ -93,7 +93,7 @@ func (r *Run) repeat(h *host) {
 	case askStart:
 		c.Kind, c.At = message.Start, h.contact.clock.Theirs(r.releaseAt)
 	case askStop:
-		c = r.ending.control
+		*c = r.ending.control
 		c.At = h.contact.clock.Theirs(r.ending.at)
 	}
 	r.out.hurry(Send{Host: h.index, Control: c})

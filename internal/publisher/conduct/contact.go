@@ -77,7 +77,7 @@ func (r *Run) keepalive(h *host) {
 		r.out.put(Flush{})
 	}
 	h.inbox.acknowledge()
-	c := message.Control{Kind: message.Keepalive, Ack: h.inbox.acked, Probe: &message.Probe{}}
+	c := &message.Control{Kind: message.Keepalive, Ack: h.inbox.acked, Probe: &message.Probe{}}
 	if h.inbox.lacks(r.now, missing) {
 		c.Resend, h.inbox.askedAt = true, r.now
 	}
@@ -94,7 +94,7 @@ const missing = time.Second
 func (r *Run) probeAll() {
 	for i := range r.hosts {
 		if h := &r.hosts[i]; !h.over() {
-			r.out.hurry(Send{Host: i, Control: message.Control{Kind: message.Keepalive, Ack: h.inbox.safe, Probe: &message.Probe{}}})
+			r.out.hurry(Send{Host: i, Control: &message.Control{Kind: message.Keepalive, Ack: h.inbox.safe, Probe: &message.Probe{}}})
 		}
 	}
 }

@@ -19,11 +19,12 @@ type Effect interface{ effect() }
 // SendJob sends a host its job. It is sent again where the broker may have lost it.
 type SendJob struct{ Host int }
 
-// Send sends a host a control. Where it has a probe, that is to be given the time as
-// late as can be. A control that can't be sent in time may be dropped.
+// Send sends a host a control, which is its sender's from then on. Where it has a probe, that
+// is to be given the time as late as can be. A control that can't be sent in time may be
+// dropped.
 type Send struct {
 	Host    int
-	Control message.Control
+	Control *message.Control
 }
 
 // Inquire asks what is known of a host that doesn't answer; the answer is [Inquired].

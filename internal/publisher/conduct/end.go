@@ -68,7 +68,7 @@ func (r *Run) close(h *host) {
 	if h.inbox.next > 1 {
 		h.inbox.acknowledge()
 		r.out.put(Flush{})
-		r.out.put(Send{Host: h.index, Control: message.Control{Kind: message.Keepalive, Ack: h.inbox.acked}})
+		r.out.put(Send{Host: h.index, Control: &message.Control{Kind: message.Keepalive, Ack: h.inbox.acked}})
 	}
 	r.move(h, Completed, h.reason)
 }
@@ -80,7 +80,8 @@ func (r *Run) lose(h *host, reason string) {
 	r.close(h)
 	h.outcome, h.reason = outcome.HostLost, reason
 	r.lostBy(h, reason)
-	r.out.hurry(Send{Host: h.index, Control: r.ending.control})
+	stop := r.ending.control
+	r.out.hurry(Send{Host: h.index, Control: &stop})
 }
 
 // lostBy ends a run that is lost by that host.

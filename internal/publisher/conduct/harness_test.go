@@ -172,7 +172,7 @@ func (l *lab) carryOut(e Effect) {
 		l.hosts[e.Host].jobs++
 	case Send:
 		w := l.hosts[e.Host]
-		c := e.Control
+		c := *e.Control
 		if c.Ack > w.told && w.unflushed {
 			l.t.Fatalf("%s is told that event %d is safe before it is on the disk", w.host, c.Ack)
 		}

@@ -119,7 +119,7 @@ func turnAwayOld(r *Run, h *host, e told) string {
 
 // turnAway declines a host before anything was started, and tells it.
 func turnAway(r *Run, h *host, reason string) {
-	r.out.hurry(Send{Host: h.index, Control: message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: reason}})
+	r.out.hurry(Send{Host: h.index, Control: &message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: reason}})
 	r.decline(h, outcome.HostRefused, reason)
 }
 
@@ -168,7 +168,7 @@ func notShipped(r *Run, h *host, why string) {
 	if h.phase >= Ready {
 		return
 	}
-	r.out.hurry(Send{Host: h.index, Control: message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: why}})
+	r.out.hurry(Send{Host: h.index, Control: &message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: why}})
 	r.decline(h, outcome.HostRefused, fmt.Sprintf("%s can't have its files: %s", h.name, why))
 }
 

@@ -47,7 +47,10 @@ type HostResult struct {
 
 // Result sums the run up once it is over.
 func (r *Run) Result() Result {
-	res := Result{EnqueuedAt: r.enqueuedAt, ReleaseAt: r.releaseAt, Hosts: make([]HostResult, len(r.hosts))}
+	res := Result{
+		EnqueuedAt: r.enqueuedAt, ReleaseAt: r.releaseAt,
+		Processes: make([]Ran, 0, len(r.commands)), Hosts: make([]HostResult, len(r.hosts)),
+	}
 	for i := range r.commands {
 		if c := &r.commands[i]; c.Phase == message.PhaseRun {
 			c.complete(!r.releaseAt.IsZero())
