@@ -75,10 +75,10 @@ func (c *publisherRun) send(host int, control *message.Control) {
 	if c.w.notes != nil && !c.w.plain {
 		c.w.note("%s: sends %s %s", c.p.name, o.host.name, c.w.control(control))
 	}
-	c.w.net.send(&parcel{
+	c.w.net.send(c.w.net.parcels.put(parcel{
 		kind: controlParcel, from: c.p.station, to: o.host.station, run: c.id, host: o.host.name, control: control, serial: o.serial, size: 300,
 		expires: c.w.e.now.add(c.plan.Lease), valid: c.now().Add(10 * time.Minute),
-	})
+	}))
 }
 
 // ship sends a host a file that it lacks.

@@ -5,6 +5,9 @@ import "time"
 // epoch is what true time zero is called.
 var epoch = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 
+// farFuture is when nothing ever happens.
+var farFuture = epoch.AddDate(100, 0, 0)
+
 // A machineClock is one machine's clock: it runs too fast or too slow by so many
 // millionths, and what it shows is wrong by an offset that a step changes.
 type machineClock struct {
@@ -19,7 +22,7 @@ func (c *machineClock) elapsed(t instant) int64 {
 
 // wall is what the machine's clock shows at t.
 func (c *machineClock) wall(t instant) time.Time {
-	return epoch.Add(c.offset).Add(time.Duration(c.elapsed(t)))
+	return epoch.Add(c.offset + time.Duration(c.elapsed(t)))
 }
 
 // A runClock is the clock of one run on one machine: it has taken the wall clock
@@ -33,12 +36,12 @@ func (c *machineClock) forRun() runClock { return runClock{c, c.offset} }
 
 // at is what the run's clock shows at t.
 func (c *runClock) at(t instant) time.Time {
-	return epoch.Add(c.offset).Add(time.Duration(c.machine.elapsed(t)))
+	return epoch.Add(c.offset + time.Duration(c.machine.elapsed(t)))
 }
 
 // local is an instant at which the run's clock shows t or a little later.
 func (c *runClock) local(t time.Time) instant {
-	if t.Year() > 2100 {
+	if t.After(farFuture) {
 		return never
 	}
 	due := int64(t.Sub(epoch) - c.offset)

@@ -46,13 +46,13 @@ func (t *hostRun) flush() {
 	}
 	batch := t.batch
 	t.batch, t.flushed = nil, t.w.e.now
-	if !t.append(&record{output: batch, size: size}) {
+	if !t.append(record{output: batch, size: size}) {
 		t.missing = true
 	}
 }
 
 // append adds a record to the log, which gives it its number.
-func (t *hostRun) append(r *record) bool {
+func (t *hostRun) append(r record) bool {
 	if t.failed || t.worker.h.disk.full {
 		t.fail()
 		return false
@@ -61,13 +61,13 @@ func (t *hostRun) append(r *record) bool {
 	return true
 }
 
-func (t *hostRun) enter(r *record) {
+func (t *hostRun) enter(r record) {
 	t.w.records++
 	r.seq, r.sum = t.dir.last()+1, t.w.records
 	if r.event != nil {
 		r.event.Seq = r.seq
 	}
-	t.dir.log = append(t.dir.log, r)
+	t.dir.log = append(t.dir.log, t.w.paper.put(r))
 	t.pump()
 }
 
@@ -85,7 +85,7 @@ func (t *hostRun) journal(e *message.Event) {
 	if t.w.notes != nil && !t.w.plain {
 		t.w.note("%s: logs %s", t.worker.h.name, t.w.words(e))
 	}
-	if !t.append(&record{event: e, size: 200 + 40*len(e.Started)}) {
+	if !t.append(record{event: e, size: 200 + 40*len(e.Started)}) {
 		t.late = append(t.late, e)
 	}
 }
@@ -105,7 +105,7 @@ func (t *hostRun) journalLast(e *message.Event) {
 		e.Done.Outcome, e.Done.Reason = message.HostLost, "output is missing: no space left on device"
 	}
 	for _, e := range t.late {
-		t.enter(&record{event: e, size: 200})
+		t.enter(record{event: e, size: 200})
 	}
 	t.late = nil
 }
@@ -120,7 +120,7 @@ func (t *hostRun) files(pieces ...message.Piece) bool {
 	if t.failed || t.worker.h.disk.full {
 		return false
 	}
-	t.enter(&record{files: pieces, size: size})
+	t.enter(record{files: pieces, size: size})
 	return true
 }
 
@@ -131,12 +131,14 @@ func (t *hostRun) reply(e *message.Event) {
 		e.Time = t.now()
 	}
 	t.w.records++
-	t.send(&record{event: e, size: 200, sum: t.w.records})
+	t.send(t.w.paper.put(record{event: e, size: 200, sum: t.w.records}))
 }
 
 func (t *hostRun) send(r *record) bool {
 	station := t.worker.h.station
-	return t.w.net.send(&parcel{kind: eventParcel, from: station, to: t.publisher(), run: t.dir.job.Run, host: t.worker.h.name, seq: r.seq, record: r, size: r.size})
+	return t.w.net.send(t.w.net.parcels.put(parcel{
+		kind: eventParcel, from: station, to: t.publisher(), run: t.dir.job.Run, host: t.worker.h.name, seq: r.seq, record: r, size: r.size,
+	}))
 }
 
 func (t *hostRun) publisher() *station { return t.w.publisherOf(t.dir.job.Run).station }

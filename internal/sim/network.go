@@ -69,6 +69,7 @@ type network struct {
 	// connectedAt is when a broker that was away came back.
 	connectedAt instant
 	stations    []*station
+	parcels     slab[parcel]
 	// filter, if any, decides about what is sent: how often it goes on its way.
 	filter func(*parcel) (copies int)
 	spy    func(*parcel) // sees what is delivered

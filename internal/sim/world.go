@@ -20,6 +20,7 @@ type world struct {
 	digest  uint64            // of all that happened
 	idle    random
 	records uint64
+	paper   slab[record]
 	plain   bool // of a scenario: what is of no interest to people is not noted
 	// conversation is what has arrived, or got lost, in a scenario.
 	conversation []Message

@@ -89,7 +89,7 @@ func (r *Run) repeat(h *host) {
 	case askUncommit:
 		c.Kind = message.Uncommit
 	case askCommit:
-		c.Kind, c.Probe = message.Commit, &message.Probe{}
+		c = probing(message.Commit)
 	case askStart:
 		c.Kind, c.At = message.Start, h.contact.clock.Theirs(r.releaseAt)
 	case askStop:

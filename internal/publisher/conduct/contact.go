@@ -77,12 +77,23 @@ func (r *Run) keepalive(h *host) {
 		r.out.put(Flush{})
 	}
 	h.inbox.acknowledge()
-	c := &message.Control{Kind: message.Keepalive, Ack: h.inbox.acked, Probe: &message.Probe{}}
+	c := probing(message.Keepalive)
+	c.Ack = h.inbox.acked
 	if h.inbox.lacks(r.now, missing) {
 		c.Resend, h.inbox.askedAt = true, r.now
 	}
 	r.out.put(Send{Host: h.index, Control: c})
 	h.contact.keepaliveAt = r.now.Add(h.contact.every(r.spec.Lease, h.inbox.gap() || r.stage == Stopping))
+}
+
+// probing makes a control with a probe: most are keepalives, of which a run sends many.
+func probing(kind message.ControlKind) *message.Control {
+	c := new(struct {
+		message.Control
+		probe message.Probe
+	})
+	c.Kind, c.Probe = kind, &c.probe
+	return &c.Control
 }
 
 // missing is how long an event may be overdue before the host is asked for it.
@@ -94,7 +105,9 @@ const missing = time.Second
 func (r *Run) probeAll() {
 	for i := range r.hosts {
 		if h := &r.hosts[i]; !h.over() {
-			r.out.hurry(Send{Host: i, Control: &message.Control{Kind: message.Keepalive, Ack: h.inbox.safe, Probe: &message.Probe{}}})
+			c := probing(message.Keepalive)
+			c.Ack = h.inbox.safe
+			r.out.hurry(Send{Host: i, Control: c})
 		}
 	}
 }

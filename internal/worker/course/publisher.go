@@ -52,11 +52,24 @@ func (r *Run) keepalive(in ControlTaken) {
 	if r.recovered && in.Control.Ack > in.Last && r.fire(onAhead) {
 		return
 	}
-	r.reply(&message.Event{Kind: message.Heartbeat, Heartbeat: &message.HeartbeatInfo{
-		Last: in.Last, Ack: in.Control.Ack, Probe: r.answer(in.Control.Probe, in.Taken),
-	}})
+	r.reply(r.heartbeat(in))
 	// After the answer, whose time is taken: what is acknowledged is deleted, which may last.
 	r.emit(Ack{Seq: in.Control.Ack, Resend: in.Control.Resend})
+}
+
+// heartbeat answers a keepalive. A run sends many: what it is made of is made at once.
+func (r *Run) heartbeat(in ControlTaken) *message.Event {
+	beat := new(struct {
+		message.Event
+		info  message.HeartbeatInfo
+		probe message.Probe
+	})
+	beat.Kind, beat.Heartbeat = message.Heartbeat, &beat.info
+	beat.info.Last, beat.info.Ack = in.Last, in.Control.Ack
+	if asked := in.Control.Probe; asked != nil {
+		beat.probe, beat.info.Probe = r.answered(*asked, in.Taken), &beat.probe
+	}
+	return &beat.Event
 }
 
 // answer is a control's probe with the host's times, if it has one.
@@ -64,9 +77,13 @@ func (r *Run) answer(asked *message.Probe, taken time.Time) *message.Probe {
 	if asked == nil {
 		return nil
 	}
-	probe := *asked
-	probe.TakenAt, probe.AnswerAt = taken, r.now
+	probe := r.answered(*asked, taken)
 	return &probe
+}
+
+func (r *Run) answered(probe message.Probe, taken time.Time) message.Probe {
+	probe.TakenAt, probe.AnswerAt = taken, r.now
+	return probe
 }
 
 // lease is how long the publisher may be silent.
