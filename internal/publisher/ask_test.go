@@ -27,12 +27,12 @@ func TestCancelStopsTheRunFromElsewhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, sign)
+			l := newHarness(t, sign)
 			alpha, elsewhere := l.worker("alpha"), l.publisher(sign)
 			dp := l.datapoint(proc("alpha", "a", 0))
 			run := l.start(dp)
 			fakeworker.Release(alpha)
-			testkit.Check(t, elsewhere.Cancel(t.Context(), dp.Run, "wrong file", patience))
+			testkit.Check(t, elsewhere.Cancel(t.Context(), dp.Run, "wrong file", timeout))
 			if stop := alpha.Obey(0); stop.Cause != message.StopAbort {
 				t.Errorf("stopped for %s, want abort", stop.Cause)
 			}
@@ -55,12 +55,12 @@ func TestCancelByAStrangerIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, func(c *Config) { c.Key = key })
+			l := newHarness(t, func(c *Config) { c.Key = key })
 			alpha := l.worker("alpha")
 			dp := l.datapoint(proc("alpha", "a", 0))
 			run := l.start(dp)
 			fakeworker.Release(alpha)
-			err := l.publisher(test.stranger).Cancel(t.Context(), dp.Run, "", patience)
+			err := l.publisher(test.stranger).Cancel(t.Context(), dp.Run, "", timeout)
 			if !errors.Is(err, ErrNotCancelled) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want not cancelled: %s", err, test.want)
 			}
@@ -77,26 +77,26 @@ func TestCancelByAStrangerIsRefused(t *testing.T) {
 
 func TestCancelOfWhatIsNotThereSaysSo(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	for run, want := range map[string]string{
 		l.p.NewRun():                           "the run is over already",
 		message.NewRun(message.NewPublisher()): "is over, or is not in namespace test",
 	} {
-		err := l.publisher(nil).Cancel(t.Context(), run, "", patience)
+		err := l.publisher(nil).Cancel(t.Context(), run, "", timeout)
 		if !errors.Is(err, ErrNotCancelled) || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want not cancelled: ...%s", err, want)
 		}
 	}
-	if err := l.p.Cancel(t.Context(), "nonsense", "", patience); !errors.Is(err, message.ErrMalformed) {
+	if err := l.p.Cancel(t.Context(), "nonsense", "", timeout); !errors.Is(err, message.ErrMalformed) {
 		t.Errorf("error %v, want malformed", err)
 	}
 }
 
 func TestHostsAskedByNameAreMeasured(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	l.worker("alpha")
-	got, err := l.p.Hosts(t.Context(), []string{"alpha", "ghost"}, patience)
+	got, err := l.p.Hosts(t.Context(), []string{"alpha", "ghost"}, timeout)
 	testkit.Check(t, err)
 	if len(got) != 2 {
 		t.Fatalf("%d reports, want 2", len(got))
@@ -115,7 +115,7 @@ func TestHostsAskedByNameAreMeasured(t *testing.T) {
 
 func TestHostThatDoesNotAnswerIsReported(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	l.worker("alpha").Mute()
 	got, err := l.p.Hosts(t.Context(), []string{"alpha"}, 100*time.Millisecond)
 	testkit.Check(t, err)
@@ -126,7 +126,7 @@ func TestHostThatDoesNotAnswerIsReported(t *testing.T) {
 
 func TestAllHostsOfTheNamespaceAreFound(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	l.worker("alpha")
 	l.worker("bravo")
 	found := map[string]bool{}
@@ -146,7 +146,7 @@ func TestAllHostsOfTheNamespaceAreFound(t *testing.T) {
 // that does can name no other.
 func TestForgedAnswersDoNotDisturbTheQuestion(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	l.worker("alpha")
 	here := func(host, nonce string, probe *message.Probe) *answer {
 		return &answer{at: time.Now(), event: &message.Event{Kind: message.Here, Host: host, Here: &message.HereInfo{Version: "forged", Nonce: nonce, Probe: probe}}}
@@ -185,7 +185,7 @@ func TestForgedAnswersDoNotDisturbTheQuestion(t *testing.T) {
 // While forged answers of all kinds come in, a real one is found.
 func TestHostsAreFoundAmongForgedAnswers(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	l.worker("alpha")
 	stopped := make(chan struct{})
 	go func() {
@@ -203,7 +203,7 @@ func TestHostsAreFoundAmongForgedAnswers(t *testing.T) {
 			runtime.Gosched()
 		}
 	}()
-	reports, err := l.p.Hosts(t.Context(), []string{"alpha"}, patience)
+	reports, err := l.p.Hosts(t.Context(), []string{"alpha"}, timeout)
 	<-stopped
 	testkit.Check(t, err)
 	if len(reports) != 1 || !reports[0].Answered || reports[0].Version != "v9" {
@@ -240,7 +240,7 @@ func TestCancelCannotMakeThePublisherWriteAnywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, sign := range []bool{false, true} {
-				l := newLab(t, func(c *Config) { c.Key = key })
+				l := newHarness(t, func(c *Config) { c.Key = key })
 				testkit.Check(t, l.broker.Declare(t.Context(), queue.Spec{Name: test.replyTo}))
 				a := message.Address{Purpose: message.PurposeControl, Namespace: testNamespace, Run: l.p.NewRun(), Serial: 1, Expires: time.Now().Add(time.Minute)}
 				c := message.Control{Kind: message.Cancel, ReplyTo: test.replyTo}
@@ -269,7 +269,7 @@ func TestCancelCannotMakeThePublisherWriteAnywhere(t *testing.T) {
 func TestCancelOfVersionOneIsAnswered(t *testing.T) {
 	t.Parallel()
 	const cancel = `{"downbeat":1,"purpose":"control","namespace":"downbeat","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","serial":1,"expires":"2026-11-23T12:00:00.123456789Z","payload":"{\"control\":\"cancel\",\"reply_to\":\"test.events.X\",\"reason\":\"r\"}","key":"af06a3e3291714e4","signature":"67UI0gEOr0Wpdz0kDu3cfeXN8bbX61ghUqHJV9OPVCdU/0wCxCzn6WKlWQR7bJ27vNYpxgAEE5f4X9Pg+8jyAQ=="}`
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	to := message.EventsQueue(testNamespace, "X")
 	testkit.Check(t, l.broker.Declare(t.Context(), queue.Spec{Name: to}))
 	consumer, err := l.broker.Consume(t.Context(), to, 1)

@@ -21,7 +21,7 @@ func taken(f func()) uint64 {
 
 // A message for no run of ours, or of no host of it, is not unpacked.
 func TestWhatIsForNobodyHereTakesNoMemory(t *testing.T) { //nolint:paralleltest // it measures what all together allocate
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	dp := l.datapoint(proc("alpha", "a", 0))
 	r, err := l.p.newRun(t.Context(), Spec{Datapoint: dp, Observer: &watcher{}})
 	testkit.Check(t, err)
@@ -50,7 +50,7 @@ func TestWhatIsForNobodyHereTakesNoMemory(t *testing.T) { //nolint:paralleltest 
 // Batches of a few bytes that name files by the hundred thousand do not fill the
 // memory, nor the record.
 func TestMissingFilesAreBounded(t *testing.T) { //nolint:paralleltest // it measures what all together allocate
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	dp := l.datapoint(proc("alpha", "a", 0))
 	dp.Collect = map[string][]string{"alpha": {"*"}}
 	out := newResults(t, t.TempDir(), dp)

@@ -24,7 +24,7 @@ func file(path, content string) []message.Piece {
 }
 
 // collecting takes a run that collects from alpha to where its process has ended.
-func collecting(l *lab) (*fakeworker.Worker, *ending) {
+func collecting(l *harness) (*fakeworker.Worker, *ending) {
 	l.t.Helper()
 	alpha := l.worker("alpha")
 	dp := l.datapoint(proc("alpha", "a", 0))
@@ -42,7 +42,7 @@ func collecting(l *lab) (*fakeworker.Worker, *ending) {
 
 func TestFilesComeIntoTheResults(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, run := collecting(l)
 	big := strings.Repeat("0123456789", 30_000)
 	alpha.Files(message.Piece{Kind: message.FileMissing, Path: "pipe", Reason: "it is a named pipe"}, message.Piece{Kind: message.FileBegin, Path: "b/big"})
@@ -65,7 +65,7 @@ func TestFilesComeIntoTheResults(t *testing.T) {
 
 func TestWorkerThatCollectsAnewReplacesWhatHadCome(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, run := collecting(l)
 	alpha.Files(file("old", "x")...)
 	alpha.Files(message.Piece{Kind: message.FileBegin, Path: "half"}, message.Piece{Kind: message.FileData, Data: []byte("ha")})
@@ -83,7 +83,7 @@ func TestWorkerThatCollectsAnewReplacesWhatHadCome(t *testing.T) {
 // Also a file that was not kept does not count any more then.
 func TestFileThatWasNotKeptIsForgottenWithTheOthers(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, run := collecting(l)
 	garbled := file("old", "x")
 	garbled[2].Sum[0] ^= 1
@@ -118,7 +118,7 @@ func TestFilesOfAWorkerThatLies(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, nil)
+			l := newHarness(t, nil)
 			alpha, run := collecting(l)
 			if tt.pieces != nil {
 				alpha.Files(tt.pieces...)
@@ -146,7 +146,7 @@ func TestFilesOfAWorkerThatLies(t *testing.T) {
 
 func TestFilesOfAHostThatFallsSilentAreMissing(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, func(c *Config) { c.Lease = patience / 20 })
+	l := newHarness(t, func(c *Config) { c.Lease = timeout / 20 })
 	alpha, run := collecting(l)
 	alpha.Files(append(file("whole", "x"), file("half", "content")[:2]...)...)
 	alpha.Mute()
@@ -180,7 +180,7 @@ func TestPatternsThatPickNothing(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, nil)
+			l := newHarness(t, nil)
 			alpha, bravo := l.worker("alpha"), l.worker("bravo")
 			dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
 			dp.Collect = map[string][]string{"alpha": {"*.csv", "*.log"}, "bravo": {"*.csv"}}
@@ -202,7 +202,7 @@ func TestPatternsThatPickNothing(t *testing.T) {
 
 func TestPatternsOfAHostThatNeverStartedAreNotSaidToPickNothing(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
 	dp.Collect = map[string][]string{"bravo": {"*.csv"}}
@@ -220,7 +220,7 @@ func TestPatternsOfAHostThatNeverStartedAreNotSaidToPickNothing(t *testing.T) {
 
 func TestBatchOfFilesThatCannotBeUnderstoodLosesTheHost(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, run := collecting(l)
 	alpha.Files(append(file("a", "x"), message.Piece{Kind: 99})...)
 	got := run.wait()

@@ -37,7 +37,7 @@ func FuzzEventsOfAHost(f *testing.F) {
 		f.Add(events[i], events[(i+1)%len(events)], events[(i+4)%len(events)])
 	}
 	f.Fuzz(func(t *testing.T, first, second, third []byte) {
-		l := newLab(t, nil)
+		l := newHarness(t, nil)
 		dp := l.datapoint(proc("alpha", "a", 0), proc("alpha", "a", 1), proc("bravo", "b", 0))
 		out := newResults(t, t.TempDir(), dp)
 		testkit.Check(t, out.CreateFiles())

@@ -13,7 +13,7 @@ import (
 
 func TestNoStartWhileTheGateIsClosed(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, func(c *Config) { c.Lease = 3 * time.Second })
+	l := newHarness(t, func(c *Config) { c.Lease = 3 * time.Second })
 	alpha := l.worker("alpha")
 	gate := make(chan struct{})
 	l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { s.Gate = gate })
@@ -26,7 +26,7 @@ func TestNoStartWhileTheGateIsClosed(t *testing.T) {
 
 func TestRunGivenUpBehindTheGateLeavesNothing(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha := l.worker("alpha")
 	run := l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { s.Gate = make(chan struct{}) })
 	fakeworker.Hold(alpha)
@@ -44,7 +44,7 @@ func TestRunGivenUpBehindTheGateLeavesNothing(t *testing.T) {
 
 func TestEndIsToldOnceWhenNoHostHasAProcessLeft(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	ended := make(chan outcome.Run, 2)
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))

@@ -22,11 +22,11 @@ import (
 
 const testNamespace = "test"
 
-// patience bounds every wait of these tests for something that has to come.
-const patience = 20 * time.Second
+// timeout bounds every wait of these tests for something that has to come.
+const timeout = 20 * time.Second
 
-// A lab is a broker with a publisher under test and scripted workers.
-type lab struct {
+// A harness is a broker with a publisher under test and scripted workers.
+type harness struct {
 	t       *testing.T
 	broker  *mem.Broker
 	p       *Publisher
@@ -34,19 +34,19 @@ type lab struct {
 	watcher watcher
 }
 
-// newLab starts a publisher; change, if any, adapts its configuration.
-func newLab(t *testing.T, change func(*Config)) *lab {
+// newHarness starts a publisher; change, if any, adapts its configuration.
+func newHarness(t *testing.T, change func(*Config)) *harness {
 	t.Helper()
-	l := &lab{t: t, broker: mem.New(queue.Options{})}
+	l := &harness{t: t, broker: mem.New(queue.Options{})}
 	t.Cleanup(func() { testkit.Check(t, l.broker.Close()) })
 	l.p = l.publisher(change)
 	return l
 }
 
-// publisher starts one more publisher on the lab's broker.
-func (l *lab) publisher(change func(*Config)) *Publisher {
+// publisher starts one more publisher on the same broker.
+func (l *harness) publisher(change func(*Config)) *Publisher {
 	l.t.Helper()
-	config := Config{Broker: l.broker, Namespace: testNamespace, ReadyTimeout: patience, Lease: patience / 2}
+	config := Config{Broker: l.broker, Namespace: testNamespace, ReadyTimeout: timeout, Lease: timeout / 2}
 	if change != nil {
 		change(&config)
 	}
@@ -57,13 +57,13 @@ func (l *lab) publisher(change func(*Config)) *Publisher {
 }
 
 // worker starts the worker of a host.
-func (l *lab) worker(host string) *fakeworker.Worker {
+func (l *harness) worker(host string) *fakeworker.Worker {
 	l.t.Helper()
 	return fakeworker.New(l.t, l.broker, testNamespace, host)
 }
 
 // datapoint describes a run of these processes, ranked in that order.
-func (l *lab) datapoint(processes ...experiment.Command) *experiment.Datapoint {
+func (l *harness) datapoint(processes ...experiment.Command) *experiment.Datapoint {
 	dp := &experiment.Datapoint{
 		Name: "locks", Index: 3, Run: l.p.NewRun(), Timeout: time.Hour, Processes: processes,
 		Stop: experiment.StopRule{Grace: 7 * time.Second, OnFailure: true},
@@ -95,7 +95,7 @@ type ending struct {
 
 // start begins a run of the datapoint; it ends before the test does. change, if
 // any, adapts what is asked for.
-func (l *lab) start(dp *experiment.Datapoint, change ...func(*Spec)) *ending {
+func (l *harness) start(dp *experiment.Datapoint, change ...func(*Spec)) *ending {
 	l.t.Helper()
 	l.results = newResults(l.t, l.t.TempDir(), dp)
 	ctx, cancel := context.WithCancelCause(l.t.Context())
@@ -113,7 +113,7 @@ func (l *lab) start(dp *experiment.Datapoint, change ...func(*Spec)) *ending {
 		l.giveUp(dp)
 		select {
 		case <-e.done:
-		case <-time.After(patience):
+		case <-time.After(timeout):
 			l.t.Error("the run does not end")
 		}
 	})
@@ -121,9 +121,9 @@ func (l *lab) start(dp *experiment.Datapoint, change ...func(*Spec)) *ending {
 }
 
 // alone takes a run of one process, a.0 on alpha, to where it runs.
-func alone(t *testing.T, change func(*Config)) (*lab, *fakeworker.Worker, *ending) {
+func alone(t *testing.T, change func(*Config)) (*harness, *fakeworker.Worker, *ending) {
 	t.Helper()
-	l := newLab(t, change)
+	l := newHarness(t, change)
 	alpha := l.worker("alpha")
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	fakeworker.Release(alpha)
@@ -131,7 +131,7 @@ func alone(t *testing.T, change func(*Config)) (*lab, *fakeworker.Worker, *endin
 }
 
 // giveUp ends what a test has left of a run: each host says that it is done.
-func (l *lab) giveUp(dp *experiment.Datapoint) {
+func (l *harness) giveUp(dp *experiment.Datapoint) {
 	for _, h := range dp.Hosts {
 		e := message.Event{Kind: message.Done, Run: dp.Run, Host: h.Name, Done: &message.DoneInfo{Outcome: message.HostDone}}
 		data, err := e.Encode()
@@ -166,14 +166,14 @@ func (e *ending) wait() results.Record {
 	e.t.Helper()
 	select {
 	case <-e.done:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		e.t.Fatal("the run does not end")
 	}
 	return e.record
 }
 
 // contents reads what the run has put on the disk for a process.
-func (l *lab) contents(path string) string {
+func (l *harness) contents(path string) string {
 	l.t.Helper()
 	data, err := os.ReadFile(filepath.Join(l.results.Dir(), path))
 	testkit.Check(l.t, err)
@@ -223,7 +223,7 @@ func (w *watcher) Stopping(cause message.StopCause, _ string) {
 }
 
 // seen waits until the publisher has told that the host is in that phase.
-func (l *lab) seen(host string, phase Phase) {
+func (l *harness) seen(host string, phase Phase) {
 	l.t.Helper()
 	testkit.WaitFor(l.t, "the publisher sees "+host+" "+phase.String(), func() bool {
 		l.watcher.mu.Lock()

@@ -17,7 +17,7 @@ import (
 // the record, which is not there yet.
 func TestJudgeSeesTheOutputAndChangesTheRecord(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha := l.worker("alpha")
 	dp := l.datapoint(proc("alpha", "client", 0))
 	run := l.start(dp, func(s *Spec) {

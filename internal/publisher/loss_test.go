@@ -16,7 +16,7 @@ import (
 
 func TestHostWithoutQueueIsNotReadyAtOnce(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	run := l.start(l.datapoint(proc("ghost", "a", 0)))
 	got := run.wait()
 	if want := "no worker has ever served host ghost in namespace test"; got.Outcome != outcome.RunRefused || !strings.Contains(got.Reason, want) {
@@ -29,7 +29,7 @@ func TestHostWithoutQueueIsNotReadyAtOnce(t *testing.T) {
 
 func TestHostThatIsNotReadyInTimeIsNamed(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, func(c *Config) { c.ReadyTimeout = 300 * time.Millisecond })
+	l := newHarness(t, func(c *Config) { c.ReadyTimeout = 300 * time.Millisecond })
 	l.worker("alpha") // takes the job and says nothing
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	got := run.wait()
@@ -56,7 +56,7 @@ func TestResultsThatCannotBeWrittenFailTheRun(t *testing.T) {
 
 func TestFilesThatCannotBeMadeFailTheRun(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha := l.worker("alpha")
 	run := l.start(l.datapoint(proc("alpha", "a", 0)), func(s *Spec) { testkit.Check(t, os.RemoveAll(s.Results.Dir())) })
 	alpha.Take()

@@ -18,7 +18,7 @@ import (
 
 func TestRunGoesFromJobToRecord(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	dp := l.datapoint(proc("alpha", "server", 0), proc("bravo", "client", 0), proc("alpha", "client", 1))
 	run := l.start(dp)
@@ -114,7 +114,7 @@ func near(t *testing.T, what string, got, want time.Time, within time.Duration) 
 
 func TestJobCarriesWhatTheHostNeeds(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha := l.worker("alpha")
 	l.worker("bravo")
 	dp := l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0))
@@ -189,7 +189,7 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, nil)
+			l := newHarness(t, nil)
 			alpha := l.worker("alpha")
 			run := l.start(l.datapoint(proc("alpha", "client", 0)))
 			start := fakeworker.Release(alpha)
@@ -217,7 +217,7 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 func TestSlowWorkerIsSaidToHaveNotAnsweredYet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, func(c *Config) { c.ReadyTimeout = 8 * time.Second })
+		l := newHarness(t, func(c *Config) { c.ReadyTimeout = 8 * time.Second })
 		alpha, bravo := l.worker("alpha"), l.worker("bravo")
 		bravo.Mute()
 		run := l.start(l.datapoint(proc("alpha", "a", 0), proc("bravo", "b", 0)))

@@ -17,7 +17,7 @@ import (
 )
 
 // shipping starts a run in which alpha gets a file of that content.
-func shipping(l *lab, content string) (alpha *fakeworker.Worker, run *ending, f experiment.ShippedFile) {
+func shipping(l *harness, content string) (alpha *fakeworker.Worker, run *ending, f experiment.ShippedFile) {
 	l.t.Helper()
 	alpha = l.worker("alpha")
 	f.Source = filepath.Join(l.t.TempDir(), "source")
@@ -38,7 +38,7 @@ func wantOf(f experiment.ShippedFile, offset, size int64) message.WantInfo {
 
 func TestHostGetsThePartOfAFileThatItWants(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	content := strings.Repeat("0123456789", 60_000)
 	alpha, run, f := shipping(l, content)
 	alpha.Want(wantOf(f, message.MaxChunk, f.Bytes-message.MaxChunk))
@@ -68,7 +68,7 @@ func TestHostGetsThePartOfAFileThatItWants(t *testing.T) {
 
 func TestFileThatIsGoneMeanwhileIsARefusal(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, run, f := shipping(l, "content")
 	testkit.Check(t, os.Truncate(f.Source, 3))
 	alpha.Want(wantOf(f, 0, 7))

@@ -21,7 +21,7 @@ func stepOn(host string, phase message.Phase, index int) experiment.Command {
 
 func TestStepsAreRecordedApartFromProcesses(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha, bravo := l.worker("alpha"), l.worker("bravo")
 	dp := l.datapoint(proc("bravo", "p", 0), proc("alpha", "p", 1))
 	dp.Setup = []experiment.Command{stepOn("alpha", message.PhaseSetup, 0), stepOn("bravo", message.PhaseSetup, 0), stepOn("bravo", message.PhaseSetup, 1)}

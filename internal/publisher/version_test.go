@@ -39,7 +39,7 @@ func TestWorkerOfAnotherVersionIsNamedAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, nil)
+			l := newHarness(t, nil)
 			alpha := l.worker("alpha")
 			dp := l.datapoint(proc("alpha", "a", 0))
 			run := l.start(dp)
@@ -55,7 +55,7 @@ func TestWorkerOfAnotherVersionIsNamedAtOnce(t *testing.T) {
 // A newer worker may tell what this build doesn't know: it counts, and is passed over.
 func TestEventsOfUnknownKindsArePassedOver(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, nil)
+	l := newHarness(t, nil)
 	alpha := l.worker("alpha")
 	run := l.start(l.datapoint(proc("alpha", "a", 0)))
 	fakeworker.Release(alpha)

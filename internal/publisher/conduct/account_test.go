@@ -118,7 +118,7 @@ func TestReportThatCannotBeTrueIsNotASuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			alpha, bravo := l.worker("alpha", proc("a", 0), proc("a", 1)), l.worker("bravo", proc("b", 0))
 			l.start()
 			release(alpha, bravo)
@@ -185,7 +185,7 @@ func TestReportThatCannotBeTrueBeforeTheReleaseIsNotASuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			alpha := l.worker("alpha", append([]message.Command{proc("a", 0)}, test.beside...)...)
 			l.start()
 			l.advance(10 * oneWay) // so that its clock is known
@@ -228,7 +228,7 @@ func TestEverythingThatWasAskedForIsAccountedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			alpha := l.worker("alpha", append([]message.Command{proc("a", 0)}, test.beside...)...)
 			alpha.job.Collect = test.collect
 			l.start()
@@ -242,7 +242,7 @@ func TestEverythingThatWasAskedForIsAccountedFor(t *testing.T) {
 // Not every process is said to have started, and then the file's rule stops the run.
 func TestProcessWithoutAStartIsNotASuccess(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Stop.When = []string{"client"}
 	alpha := l.worker("alpha", proc("client", 0), proc("server", 0))
 	l.start()
@@ -257,7 +257,7 @@ func TestProcessWithoutAStartIsNotASuccess(t *testing.T) {
 // A process whose delay was not over when the run was stopped needs no start.
 func TestProcessThatWasNotDueNeedsNoStart(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Stop.When = []string{"client"}
 	late := proc("server", 0)
 	late.DelayMS = time.Hour.Milliseconds()
@@ -298,7 +298,7 @@ func TestStopThatNobodyAskedForIsAFailure(t *testing.T) {
 }
 
 // lostBy makes sure that the run is lost by the host, for that reason.
-func (l *lab) lostBy(w *worker, want string) {
+func (l *harness) lostBy(w *worker, want string) {
 	l.t.Helper()
 	res := l.end()
 	l.wants(res, outcome.RunLost, want)
@@ -313,7 +313,7 @@ func (w *worker) renumber(last uint64) { w.seq = last }
 // What comes from a host in a phase in which it can't come contradicts what came before.
 func TestEventThatCannotComeInThatPhaseIsAContradiction(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	l.start()
 	alpha.committed()

@@ -13,9 +13,9 @@ import (
 )
 
 // collecting takes a run that collects from alpha to where its process has ended.
-func collecting(t *testing.T, change ...func(*Spec)) (*lab, *worker) {
+func collecting(t *testing.T, change ...func(*Spec)) (*harness, *worker) {
 	t.Helper()
-	l := newLab(t)
+	l := newHarness(t)
 	for _, c := range change {
 		c(&l.spec)
 	}
@@ -138,7 +138,7 @@ func TestFilesOfAHostThatFallsSilentAreMissing(t *testing.T) {
 // Nothing is said of the files of a host that was never released.
 func TestFilesOfAHostThatNeverStartedAreNotMissed(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	alpha.job.Collect = []string{"**"}
 	l.start()

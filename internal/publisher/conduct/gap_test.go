@@ -40,7 +40,7 @@ func TestEventThatNeverComesIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			l.spec.Lease = 8 * time.Second
 			alpha, bravo := l.worker("alpha", proc("a", 0), proc("a", 1)), l.worker("bravo", proc("b", 0))
 			l.start()
@@ -176,7 +176,7 @@ func TestHostOwesNothingOnceTheRunIsStopped(t *testing.T) {
 // A host that only has processes with a delay has nothing to start until then.
 func TestHostWhoseProcessesAllStartLaterIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Lease = 8 * time.Second
 	late := proc("a", 0)
 	late.DelayMS = time.Minute.Milliseconds()

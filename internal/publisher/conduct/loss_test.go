@@ -12,7 +12,7 @@ import (
 
 func TestRefusalByOneHostStopsTheOthers(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha, bravo := l.worker("alpha", proc("a", 0)), l.worker("bravo", proc("b", 0), proc("b", 1))
 	l.start()
 	alpha.ready()
@@ -39,7 +39,7 @@ func TestRefusalByOneHostStopsTheOthers(t *testing.T) {
 func TestJobThatAWorkerWouldNotTakeIsRefused(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]string{"not signed": "alpha refused: not signed", "": "alpha refused: its worker gives no reason"} {
-		l := newLab(t)
+		l := newHarness(t)
 		alpha := l.worker("alpha", proc("a", 0))
 		l.start()
 		alpha.unlogged(message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{Reason: reason}})
@@ -50,7 +50,7 @@ func TestJobThatAWorkerWouldNotTakeIsRefused(t *testing.T) {
 // Several mistakes on one host are told with the first.
 func TestRefusalWithSeveralProblemsNamesTheFirst(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0), proc("a", 1))
 	l.start()
 	alpha.refusing("2 of 2 commands can't be run", message.Problem{Process: "a.0", Reason: "no"}, message.Problem{Process: "a.1", Reason: "neither"})
@@ -128,7 +128,7 @@ func TestTotalsThatDoNotFitAreALoss(t *testing.T) {
 
 func TestHostThatCannotBeSentItsJobIsNotReadyAtOnce(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.worker("ghost", proc("a", 0))
 	l.start()
 	l.input(Unsendable{Reason: "no worker has ever served host ghost"})
@@ -175,7 +175,7 @@ func TestResultsThatCannotBeWrittenInTheEndFailTheRunToo(t *testing.T) {
 // come first.
 func TestEveryRefusalIsNamed(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	ghost, alpha, bravo := l.worker("ghost", proc("g", 0)), l.worker("alpha", proc("a", 0)), l.worker("bravo", proc("b", 0))
 	l.start()
 	l.input(Unsendable{Host: ghost.index, Reason: "no worker has ever served host ghost"})
@@ -188,7 +188,7 @@ func TestEveryRefusalIsNamed(t *testing.T) {
 // The others have two seconds to answer, and more than three reasons are counted.
 func TestManyRefusalsAreCounted(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	for _, host := range []string{"a", "b", "c", "d"} {
 		l.worker(host, proc("p", 0))
 	}
@@ -223,7 +223,7 @@ func TestHostThatDoesNotCompleteIsLost(t *testing.T) {
 		"as it is":        {[]message.Command{proc("a", 0)}, time.Minute},
 		"with a teardown": {[]message.Command{proc("a", 0), step(message.PhaseTeardown, 0)}, time.Minute + 23*time.Second},
 	} {
-		l := newLab(t)
+		l := newHarness(t)
 		alpha := l.worker("alpha", test.commands...)
 		l.start()
 		release(alpha)
@@ -265,7 +265,7 @@ func TestHostThatDoesNotComeToItsEndIsLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			alpha, bravo := l.worker("alpha", proc("a", 0), step(message.PhaseTeardown, 0)), l.worker("bravo", proc("b", 0))
 			l.start()
 			test.come(alpha, bravo)

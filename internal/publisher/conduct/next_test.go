@@ -51,7 +51,7 @@ func rest(trace []string, at int) string {
 // that is late and loses some, and gives its effects. It calls Step that often beside.
 func play(t *testing.T, seed uint64, every time.Duration) (trace []string, took time.Duration) {
 	t.Helper()
-	l := newLab(t)
+	l := newHarness(t)
 	draw := rand.New(rand.NewPCG(seed, 11))
 	l.spec.Lease = time.Duration(2+draw.IntN(10)) * time.Second
 	l.spec.ReadyTimeout, l.spec.CompleteWithin = time.Duration(1+draw.IntN(20))*time.Second, 10*time.Second
@@ -255,7 +255,7 @@ func (r *robot) finish(stopped bool) {
 func TestWhateverAHostSaysTheRunEnds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		l := newLab(t)
+		l := newHarness(t)
 		l.spec.Lease, l.spec.Timeout = 8*time.Second, 30*time.Second
 		alpha, bravo := l.worker("alpha", proc("a", 0), step(message.PhaseSetup, 0), step(message.PhaseTeardown, 0)), l.worker("bravo", proc("b", 0))
 		alpha.job.Collect = []string{"*"}

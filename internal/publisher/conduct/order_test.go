@@ -38,8 +38,8 @@ func drawHistory(t *rapid.T) *history {
 
 // begin begins a run of these hosts and takes it to where all have committed and are told
 // to start, and to stop too if they were.
-func (h *history) begin(t *testing.T) *lab {
-	l := newLab(t)
+func (h *history) begin(t *testing.T) *harness {
+	l := newHarness(t)
 	l.spec.Stop.OnFailure = false
 	var all []*worker
 	for i, commands := range h.hosts {
@@ -162,7 +162,7 @@ func TestArrivalsInAnyOrderGiveTheSameResult(t *testing.T) {
 }
 
 // comesOf is what comes of the arrivals, as text.
-func comesOf(l *lab, arrivals []Received) string {
+func comesOf(l *harness, arrivals []Received) string {
 	for _, a := range arrivals {
 		a.At = l.now
 		l.input(a)

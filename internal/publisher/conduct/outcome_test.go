@@ -36,7 +36,7 @@ func TestLostHostOutranksAProcessThatFailed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			alpha, bravo, charlie := l.worker("alpha", proc("a", 0)), l.worker("bravo", proc("client", 0)), l.worker("charlie", proc("c", 0))
 			l.start()
 			release(alpha, bravo, charlie)
@@ -72,7 +72,7 @@ func TestProcessThatEndedFirstIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			l.spec.Stop.OnFailure = test.onFailure
 			alpha, bravo := l.worker("alpha", proc("server", 0)), l.worker("bravo", proc("client", 0))
 			l.start()
@@ -184,7 +184,7 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 // What a host that refuses has left is told too, and no more than a person can read.
 func TestWhatARefusalLeavesIsBounded(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	l.start()
 	alpha.event(message.Event{Kind: message.Refused, Refused: &message.RefusedInfo{Reason: "no", Left: make([]message.Leftover, 500), Notes: make([]string, 500)}})
@@ -226,7 +226,7 @@ func TestProcessThatItsWorkerStoppedHasNotFailed(t *testing.T) {
 func TestNothingButAWholeReportIsASuccess(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		l := newLab(t)
+		l := newHarness(t)
 		l.spec.Stop.OnFailure = rapid.Bool().Draw(rt, "stop on failure")
 		alpha := l.worker("alpha", proc("a", 0), proc("a", 1))
 		l.start()

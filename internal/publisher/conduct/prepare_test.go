@@ -23,7 +23,7 @@ func TestHostThatIsNotReadyInTimeIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			l.known = test.known
 			alpha := l.worker("alpha", proc("a", 0))
 			alpha.muted = test.muted
@@ -61,7 +61,7 @@ func TestSlowWorkerIsSaidToHaveNotAnsweredYet(t *testing.T) {
 // Of many hosts that have not answered, a person is told of a few.
 func TestManySilentHostsAreNotToldOneByOne(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	for _, host := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		l.worker(host, proc("p", 0)).muted = true
 	}
@@ -130,7 +130,7 @@ func TestWorkerThatDoesNotKnowWhatTheFileUsesIsTurnedAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t)
+			l := newHarness(t)
 			alpha := l.worker("alpha", proc("a", 0))
 			test.change(alpha.job)
 			alpha.totals = make([]streams.Total, len(alpha.job.Commands))
@@ -148,7 +148,7 @@ func TestWorkerThatDoesNotKnowWhatTheFileUsesIsTurnedAway(t *testing.T) {
 // is content with the oldest.
 func TestOlderWorkerThatKnowsEnoughIsReleased(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha, bravo := l.worker("alpha", proc("a", 0), step(message.PhaseSetup, 0)), l.worker("bravo", proc("b", 0))
 	l.start()
 	alpha.settingUp()
@@ -171,7 +171,7 @@ func TestOlderWorkerThatKnowsEnoughIsReleased(t *testing.T) {
 // Nobody waits for a worker that speaks another version: its first word tells.
 func TestWorkerOfAnotherVersionIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	l.start()
 	l.input(Received{Host: alpha.index, At: l.now, Content: Foreign{Version: 9}})
@@ -216,9 +216,9 @@ func (w *worker) want(sha string, offset, size int64) {
 }
 
 // shipping begins a run in which alpha gets a file.
-func shipping(t *testing.T) (*lab, *worker) {
+func shipping(t *testing.T) (*harness, *worker) {
 	t.Helper()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	alpha.job.Files = []message.File{{Path: "data", SHA256: "5ec2e7"}}
 	l.start()
@@ -304,7 +304,7 @@ func TestWantThatComesLateIsOfNoAccount(t *testing.T) {
 // What has to be in the log and isn't is not believed.
 func TestEventWithoutItsNumberIsIgnored(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	l.start()
 	alpha.unlogged(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{}})

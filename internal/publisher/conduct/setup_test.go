@@ -12,7 +12,7 @@ import (
 
 func TestSetupAndTeardownAreRecordedApartFromProcesses(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	bravo := l.worker("bravo", proc("p", 0), step(message.PhaseSetup, 0), step(message.PhaseSetup, 1))
 	alpha := l.worker("alpha", proc("p", 1), step(message.PhaseSetup, 0), step(message.PhaseTeardown, 0))
 	l.start()
@@ -66,7 +66,7 @@ func TestSetupAndTeardownAreRecordedApartFromProcesses(t *testing.T) {
 
 func TestSetupThatFailsRefusesTheRunEverywhere(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	both := []message.Command{proc("p", 0), step(message.PhaseSetup, 0), step(message.PhaseTeardown, 0)}
 	alpha, bravo := l.worker("alpha", both...), l.worker("bravo", both...)
 	l.start()
@@ -103,7 +103,7 @@ func TestSetupThatFailsRefusesTheRunEverywhere(t *testing.T) {
 
 func TestOutputOfARefusedSetupThatIsMissingIsALoss(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("p", 0), step(message.PhaseSetup, 0))
 	l.start()
 	alpha.settingUp()
@@ -114,7 +114,7 @@ func TestOutputOfARefusedSetupThatIsMissingIsALoss(t *testing.T) {
 
 func TestSetupLiftsTheReadyDeadline(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.ReadyTimeout = 2 * time.Second
 	alpha := l.worker("alpha", proc("p", 0), step(message.PhaseSetup, 0))
 	l.start()
@@ -132,7 +132,7 @@ func TestSetupLiftsTheReadyDeadline(t *testing.T) {
 
 func TestSetupThatNeverEndsIsGivenUp(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("p", 0), step(message.PhaseSetup, 0))
 	l.start()
 	alpha.settingUp()
@@ -155,7 +155,7 @@ func TestSetupThatNeverEndsIsGivenUp(t *testing.T) {
 // Another host that is ready must not be released while one has given way.
 func TestHostThatTearsDownBeforeTheReleaseIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha, bravo := l.worker("alpha", proc("p", 0), step(message.PhaseTeardown, 0)), l.worker("bravo", proc("p", 1))
 	l.start()
 	offer(alpha, bravo)

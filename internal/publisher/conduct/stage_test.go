@@ -11,7 +11,7 @@ import (
 
 func TestRunGoesFromJobToResult(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha, bravo := l.worker("alpha", proc("server", 0), proc("client", 1)), l.worker("bravo", proc("client", 0))
 	l.start()
 	start := release(alpha, bravo)
@@ -110,7 +110,7 @@ func TestReleaseIsSetAheadByWhatTheCommitsTook(t *testing.T) {
 	for took, want := range map[time.Duration]time.Duration{
 		3 * time.Millisecond: 12 * time.Millisecond, 40 * time.Millisecond: 80 * time.Millisecond, 4 * time.Second: 2 * time.Second,
 	} {
-		l := newLab(t)
+		l := newHarness(t)
 		l.spec.Gated = true
 		alpha := l.worker("alpha", proc("a", 0))
 		l.start()
@@ -131,7 +131,7 @@ func TestReleaseIsSetAheadByWhatTheCommitsTook(t *testing.T) {
 
 func TestNoStartWhileTheGateIsClosed(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Gated = true
 	alpha := l.worker("alpha", proc("a", 0))
 	l.start()
@@ -247,7 +247,7 @@ func TestCommitMeasuresTheHostsClock(t *testing.T) {
 // one of whose clock nothing is known as long as it takes.
 func TestNoCommitBeforeTheClocksAreKnown(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	l.start()
 	l.advance(oneWay)

@@ -46,7 +46,7 @@ func TestFailingProcessStopsNothingWithoutOnFailure(t *testing.T) {
 
 func TestStopRuleEndsARunThatSucceeds(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Stop.When = []string{"client"}
 	alpha, bravo := l.worker("alpha", proc("server", 0)), l.worker("bravo", proc("client", 0), proc("client", 1))
 	l.start()
@@ -143,7 +143,7 @@ func TestFailureThatIsHeardOfAtTheTimeoutIsTheCause(t *testing.T) {
 
 func TestTimeoutCountsFromTheRelease(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Timeout, l.spec.Stop.After = 3*time.Second, time.Second
 	alpha := l.worker("alpha", proc("a", 0))
 	l.start()
@@ -195,7 +195,7 @@ func TestCancelAborts(t *testing.T) {
 
 func TestHostThatHasNotAnsweredIsNotWaitedForInAStop(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	alpha := l.worker("alpha", proc("a", 0))
 	alpha.muted = true
 	l.start()
@@ -296,7 +296,7 @@ func TestUrgentKeepaliveAcknowledgesNothingNew(t *testing.T) {
 	a.Size = 1<<18 - 50
 	alpha.sends(a)
 	before := len(l.effects)
-	alpha.exit(0, 3) // the lab fails where an event is acknowledged too early
+	alpha.exit(0, 3) // the harness fails where an event is acknowledged too early
 	var acks []uint64
 	for _, e := range l.effects[before:] {
 		if s, ok := e.(Send); ok && s.Control.Kind == message.Keepalive {
@@ -312,7 +312,7 @@ func TestUrgentKeepaliveAcknowledgesNothingNew(t *testing.T) {
 
 func TestTimeoutDoesNotCountTheTeardown(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Timeout = 3 * time.Second
 	alpha := l.worker("alpha", proc("p", 0), step(message.PhaseTeardown, 0))
 	l.start()
@@ -329,7 +329,7 @@ func TestTimeoutDoesNotCountTheTeardown(t *testing.T) {
 // Collecting takes the time it takes: the file's time-out is about processes.
 func TestTimeoutDoesNotCoverCollecting(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Timeout = 3 * time.Second
 	alpha := l.worker("alpha", proc("a", 0))
 	alpha.job.Collect = []string{"**"}
@@ -391,7 +391,7 @@ func TestHungProcessesAreNamedFirst(t *testing.T) {
 // So it is in the reason of a host.
 func TestHungProcessesOfAHost(t *testing.T) {
 	t.Parallel()
-	l := newLab(t)
+	l := newHarness(t)
 	l.spec.Stop.When, l.spec.Timeout = []string{"client"}, time.Minute
 	var commands []message.Command
 	var all []int
