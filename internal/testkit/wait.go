@@ -4,6 +4,7 @@
 package testkit
 
 import (
+	"context"
 	"testing"
 	"time"
 )
@@ -56,4 +57,12 @@ func Receive[T any](t testing.TB, ch <-chan T, what string) T {
 		t.Fatalf("still not so after %s: %s", Timeout, what)
 		panic("unreachable")
 	}
+}
+
+// Context returns a context that ends with the test, or after [Timeout].
+func Context(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
+	t.Cleanup(cancel)
+	return ctx
 }
