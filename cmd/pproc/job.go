@@ -150,7 +150,7 @@ func display(w io.Writer) *terminal.Display {
 }
 
 // Started implements [runner.Sink].
-func (w *watch) Started(int, int, time.Time) {}
+func (w *watch) Started(int, runner.Start) {}
 
 // Output implements [runner.Sink].
 func (w *watch) Output(i int, stream streams.Stream, _ time.Time, data []byte) {
@@ -267,7 +267,7 @@ func (w *watch) stop(set *runner.Set, status int, reason string) {
 		w.status = status
 	}
 	w.mu.Unlock()
-	set.Stop(time.Now(), w.job.grace)
+	set.Stop(time.Now(), w.job.grace, 0)
 	if reason != "" && left > 0 {
 		w.say("%s: stopping %s", reason, count(left, "process"))
 	}

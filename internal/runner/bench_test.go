@@ -13,7 +13,7 @@ type stampSink struct {
 	at []time.Time
 }
 
-func (s *stampSink) Started(command, _ int, at time.Time) { s.at[command] = at }
+func (s *stampSink) Started(command int, start Start) { s.at[command] = start.At }
 
 // BenchmarkSet prepares, releases and ends sets of /bin/true. It measures the total time, the
 // time of each part, and how far apart the processes were released.

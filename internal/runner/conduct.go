@@ -14,6 +14,7 @@ func (s *Set) conduct() {
 	ended := make(chan struct{})
 	s.tasks.Go(func() { s.samplePeaks(ended) })
 	s.awaitCommands(family)
+	s.endActions()
 	close(ended)
 	left, err := family.clear()
 	s.drain()
@@ -68,54 +69,105 @@ func (s *Set) closeCgroup() {
 	}
 }
 
-// awaitCommands returns when every command has ended, was dropped, or was given up; it sends
-// KILL when that is due.
+// awaitCommands returns when every command has ended, was dropped, or was given up, and no other
+// life may begin. It meets the deadlines until then, and goes on errands.
 func (s *Set) awaitCommands(family *family) {
-	termed := s.stopped
-	for waiting := len(s.procs); waiting > 0; {
-		timer, act := s.nextDeadline()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		wait, over := s.meetDeadlines(time.Now())
+		for _, errand := range s.takeErrands() {
+			errand(family)
+		}
+		if over {
+			return
+		}
+		timer.Reset(wait)
 		select {
-		case <-s.ended:
-			waiting--
-		case <-termed:
-			termed = nil
-			family.askEscapees()
 		case <-s.changed:
 		case <-timer.C:
-			act()
 		}
-		timer.Stop()
 	}
 }
 
-// nextDeadline returns a timer for the next deadline, and what to do then.
-func (s *Set) nextDeadline() (*time.Timer, func()) {
+// takeErrands returns what is to be done to descendants, and is not to be done again.
+func (s *Set) takeErrands() []func(*family) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.state == stateKilling:
-		return time.NewTimer(time.Until(s.killAt.Add(s.runner.killTimeout))), s.abandon
-	case s.state == stateTerminating:
-		return time.NewTimer(time.Until(s.killAt)), s.kill
-	case s.stopping:
-		return time.NewTimer(time.Until(s.termAt.Add(late))), s.terminate
-	default:
-		return time.NewTimer(time.Hour), func() {}
-	}
+	errands := s.errands
+	s.errands = nil
+	return errands
 }
 
-// abandon gives up the commands that don't end though they got KILL.
-func (s *Set) abandon() {
+// meetDeadlines does what is due, and returns how long it is until more is, and whether all
+// commands are over.
+func (s *Set) meetDeadlines(now time.Time) (wait time.Duration, over bool) {
+	for _, st := range s.overdue(now) {
+		s.carryOut(st)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	next := now.Add(time.Hour)
+	for _, st := range s.stops {
+		if st.sentAt.IsZero() {
+			next = earlier(next, st.deadline())
+		}
+	}
+	if s.state == stateTerminating {
+		if !s.killAt.After(now) {
+			s.kill(now)
+		} else {
+			next = earlier(next, s.killAt)
+		}
+	}
 	for _, p := range s.procs {
-		if !p.ended {
-			p.left = true
-			p.abandon()
+		if at := p.meetDeadlines(now); !at.IsZero() {
+			next = earlier(next, at)
 		}
 	}
-	// Don't come back here soon: the commands that were given up now report their end.
-	s.killAt = s.killAt.Add(time.Hour)
+	return next.Sub(now), s.sealed && s.pending == 0
+}
+
+// overdue are the stops whose instant is long over: the thread hangs.
+func (s *Set) overdue(now time.Time) []*stop {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var overdue []*stop
+	for _, st := range s.stops {
+		if st.sentAt.IsZero() && !st.deadline().After(now) {
+			overdue = append(overdue, st)
+		}
+	}
+	return overdue
+}
+
+// meetDeadlines kills the process if its grace is over, and gives it up if it doesn't end though
+// it got KILL; it returns the next deadline, zero if there is none. Under the set's mutex.
+func (p *process) meetDeadlines(now time.Time) time.Time {
+	if p.killedAt.IsZero() && !p.killAt.IsZero() {
+		if p.killAt.After(now) {
+			return p.killAt
+		}
+		p.kill(now)
+		p.set.errands = append(p.set.errands, func(f *family) { f.killAsked(p) })
+	}
+	if p.ended || p.left || p.killedAt.IsZero() {
+		return time.Time{}
+	}
+	giveUp := p.killedAt.Add(p.set.runner.killTimeout)
+	if giveUp.After(now) {
+		return giveUp
+	}
+	p.left = true
+	p.abandon() // it reports its end now
+	return time.Time{}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // drain waits until all output has been passed on. No process of the set is left to write; but
@@ -131,8 +183,8 @@ func (s *Set) drain() {
 		return
 	case <-time.After(DrainTimeout):
 	}
-	for _, p := range s.procs {
-		for _, o := range p.outputs {
+	for _, sl := range s.slots {
+		for _, o := range sl.outputs {
 			o.cutOff()
 		}
 	}
@@ -158,9 +210,9 @@ func (s *Set) finish(swept int) {
 	s.mu.Lock()
 	s.move(eventGone)
 	s.result.Swept = swept
-	s.result.Totals = make([]streams.Total, len(s.procs))
-	for i, p := range s.procs {
-		passed := streams.Tally{p.outputs[streams.Stdout].passed, p.outputs[streams.Stderr].passed}
+	s.result.Totals = make([]streams.Total, len(s.slots))
+	for i, sl := range s.slots {
+		passed := streams.Tally{sl.outputs[streams.Stdout].passed, sl.outputs[streams.Stderr].passed}
 		s.result.Totals[i] = passed.Total()
 	}
 	s.mu.Unlock()

@@ -25,7 +25,7 @@ func (f *family) members() ([]proc, error) {
 	f.enterGroups()
 	l := newLook(f.set.runner.sys)
 	members := slices.DeleteFunc(l.ownProcs(), func(d proc) bool {
-		return f.groups[d.pid] || !f.groups[d.group] && !l.carries(d.pid, f.set.spec.Mark)
+		return f.groups[d.pid] != nil || f.groups[d.group] == nil && !l.carries(d.pid, f.set.spec.Mark)
 	})
 	return members, l.err
 }

@@ -78,7 +78,7 @@ func (f *family) walk(l *look, top map[int]*child, found map[int]proc) {
 // addCgroup adds to found what is in the set's cgroup.
 func (f *family) addCgroup(l *look, found map[int]proc) {
 	for _, pid := range l.cgroup(f.set.cgroup) {
-		if d, ok := l.proc(pid); ok && !f.groups[pid] && l.inCgroup(f.set.cgroup, pid) {
+		if d, ok := l.proc(pid); ok && f.groups[pid] == nil && !f.set.runner.started(pid) && l.inCgroup(f.set.cgroup, pid) {
 			found[pid] = d
 		}
 	}
@@ -95,13 +95,20 @@ func hasNew(after, before map[int]*child) bool {
 }
 
 // owns reports whether the orphan d belongs to the set. A process that is known to be left of
-// another set does not, even if no other set is active.
+// another set does not, even if no other set is active. If that can't be told, the look has missed
+// it: its children may belong to the set, and are not this program's yet.
 func (f *family) owns(l *look, d proc) bool {
-	if f.known[d.pid] == d.start || f.groups[d.group] || l.carries(d.pid, f.set.spec.Mark) {
+	if f.known[d.pid] == d.start || f.groups[d.group] != nil || l.carries(d.pid, f.set.spec.Mark) {
 		return true
 	}
 	r := f.set.runner
-	return r.options.Exclusive && r.alone(f.set) && !r.isLeft(d)
+	if r.options.Exclusive && r.alone(f.set) && !r.isLeft(d) {
+		return true
+	}
+	if d.ending {
+		l.missed(fmt.Errorf("process %d (%s): %w", d.pid, d.name, errEnding))
+	}
+	return false
 }
 
 // A child is one of this program's children: an orphan, or a process that the runner started
@@ -121,6 +128,14 @@ func (r *Runner) directChildren(l *look) map[int]*child {
 		direct[pid] = &child{started, s}
 	}
 	return direct
+}
+
+// started reports whether the runner started that child.
+func (r *Runner) started(pid int) bool {
+	r.forking.Lock()
+	defer r.forking.Unlock()
+	_, ok := r.children[pid]
+	return ok
 }
 
 // orphans are this program's children that the runner did not start.

@@ -21,7 +21,7 @@ func TestADaemonDoesNotOutliveItsSet(t *testing.T) {
 			tr := prepare(t, newRunner(t, options), role(t, "daemon", "deaf", "polite"))
 			tr.release(t)
 			pids := tr.awaitReady(t, 0, 2)
-			tr.Stop(time.Now(), 200*time.Millisecond)
+			tr.Stop(time.Now(), 200*time.Millisecond, 0)
 			result := tr.end(t)
 			for _, pid := range pids {
 				gone(t, pid)
@@ -70,7 +70,7 @@ func TestAHostOfChildrenIsEnded(t *testing.T) {
 				`for i in $(seq 500); do setsid sh -c 'trap "" TERM; sleep 1000' & done; echo ready $$; wait`))
 			tr.release(t)
 			tr.awaitReady(t, 0, 1)
-			tr.Stop(time.Now(), 10*time.Millisecond)
+			tr.Stop(time.Now(), 10*time.Millisecond, 0)
 			if swept := tr.end(t).Swept; swept < 500 {
 				t.Errorf("got %d swept, want at least 500", swept)
 			}

@@ -93,7 +93,7 @@ func TestWhatCannotBeEndedIsNamedAndPursued(t *testing.T) {
 					pid = daemonOf(tr.awaitReady(t, 0, 2), tr.pids[0])
 				}
 				shield.over(pid)
-				tr.Stop(time.Now(), time.Millisecond)
+				tr.Stop(time.Now(), time.Millisecond, 0)
 				<-tr.Done()
 				left := tr.Result().Left
 				if left == nil || len(left.Left) != 1 || left.Left[0].PID != pid || left.Left[0].Command == "" || left.Unseen != nil {
@@ -151,7 +151,7 @@ func TestProcessesThatCannotBeReadAreNotTakenForGone(t *testing.T) {
 			}
 			tr.release(t)
 			pids := tr.awaitReady(t, 0, 2)
-			tr.Stop(time.Now(), time.Millisecond)
+			tr.Stop(time.Now(), time.Millisecond, 0)
 			looks.Wait()
 			select {
 			case <-tr.Done():
@@ -189,7 +189,7 @@ func TestResultSaysThatNothingCouldBeSeen(t *testing.T) {
 	tr.release(t)
 	pids := tr.awaitReady(t, 0, 2)
 	see(false)
-	tr.Stop(time.Now(), time.Millisecond)
+	tr.Stop(time.Now(), time.Millisecond, 0)
 	<-tr.Done()
 	if left := tr.Result().Left; left == nil || !errors.Is(left, unix.EIO) {
 		t.Errorf("left: %v, want that it is not known", left)
@@ -309,7 +309,7 @@ func unendedProgram([]string) int {
 	first := run(`(env -i setsid sh -c 'trap "" TERM; echo $$; exec sleep 1000' &); exec sleep 1000`, 1, func(set *Set, text string) {
 		_, _ = fmt.Sscan(text, &orphan)
 		shield.over(orphan)
-		set.Stop(time.Now(), 0)
+		set.Stop(time.Now(), 0, 0)
 	})
 	second := run("true", 0, func(*Set, string) {})
 	fmt.Printf("first: %t, second: %v, %d swept\n", first.Left != nil && first.Left.Left[0].PID == orphan, second.Left, second.Swept)
@@ -358,7 +358,7 @@ func starvedProgram(args []string) int {
 	if !errors.Is(err, unix.EMFILE) {
 		panic(err)
 	}
-	set.Stop(time.Now(), 50*time.Millisecond)
+	set.Stop(time.Now(), 50*time.Millisecond, 0)
 	<-set.Done()
 	result := set.Result()
 	first, _, _ := strings.Cut(said.text(), "\n")

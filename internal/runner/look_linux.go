@@ -29,6 +29,9 @@ func (l *look) missed(err error) {
 	}
 }
 
+// errEnding is why it can't be told whose a process is.
+var errEnding = errors.New("it is about to end, and its environment can't be read any more")
+
 // isGone reports whether an error from /proc or a cgroup means that the process or the cgroup
 // is gone.
 func isGone(err error) bool {
@@ -63,11 +66,12 @@ func (l *look) related(pid, parent int) (proc, bool) {
 
 // parseStat parses /proc/PID/stat, whose second field, the name in parentheses, may contain
 // anything. The state is that of the first thread; the process is a zombie only if no other
-// thread is left.
+// thread is left. Before that, there is a while in which it has no memory any more, so that its
+// environment can't be read, but still has its children.
 func parseStat(pid int, data []byte) (proc, bool) {
 	end := bytes.LastIndexByte(data, ')')
 	fields := bytes.Fields(data[end+1:])
-	if len(fields) < 20 {
+	if len(fields) < 21 {
 		return proc{}, false
 	}
 	parent, err1 := strconv.Atoi(string(fields[1]))
@@ -79,7 +83,11 @@ func parseStat(pid int, data []byte) (proc, bool) {
 	}
 	_, name, _ := bytes.Cut(data[:max(end, 0)], []byte{'('})
 	ended := fields[0][0] == 'Z' || fields[0][0] == 'X'
-	return proc{pid: pid, parent: parent, group: group, zombie: ended && threads <= 1, start: start, name: string(name)}, true
+	zombie := ended && threads <= 1
+	return proc{
+		pid: pid, parent: parent, group: group, start: start, name: string(name),
+		zombie: zombie, ending: !zombie && string(fields[20]) == "0",
+	}, true
 }
 
 // descendants are all processes below d.
@@ -109,7 +117,27 @@ func (l *look) childrenOf(parent proc) []proc {
 	return children
 }
 
+// childPIDs are the children of a process. Of this program, which others may be reaping children of
+// at the same time, none is missed: the kernel skips a child if one that it has listed before is
+// reaped before the list is complete, so a list that comes twice is complete.
 func (l *look) childPIDs(pid int) []int {
+	pids := l.listChildren(pid)
+	if pid != selfPID {
+		return pids
+	}
+	const most = 20
+	for range most {
+		again := l.listChildren(pid)
+		if slices.Equal(pids, again) {
+			break
+		}
+		pids = again
+	}
+	return pids
+}
+
+// listChildren are the children of a process, in order.
+func (l *look) listChildren(pid int) []int {
 	threads, err := l.sys.list(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
 		l.missed(err)
@@ -130,6 +158,7 @@ func (l *look) childPIDs(pid int) []int {
 			}
 		}
 	}
+	slices.Sort(pids)
 	return pids
 }
 

@@ -188,7 +188,7 @@ func (r *Runner) Close() error {
 	r.mu.Unlock()
 
 	for _, s := range sets {
-		s.Stop(time.Now(), 0)
+		s.Stop(time.Now(), 0, 0)
 	}
 	for _, s := range sets {
 		<-s.Done()

@@ -21,24 +21,26 @@ const readSize = 64 << 10
 // the streams that are active, not on the number of processes.
 var buffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
-// An output is one stream of a process, from the pipe (or terminal) to the sink.
+// An output is one stream of a command, from the pipe (or terminal) to the sink. All lives of the
+// command write to the same pipe: so what they write comes in the order in which it was written,
+// even if descendants of an earlier one are still there.
 type output struct {
-	process *process
-	stream  streams.Stream
-	read    *os.File // our end, non-blocking
-	readFD  int      // the same
-	write   int      // the child's end; -1 once it's closed here
+	slot   *slot
+	stream streams.Stream
+	read   *os.File // our end, non-blocking
+	readFD int      // the same
+	write  int      // the child's end; -1 once it's closed here. Guarded by the set's mutex once it is prepared
 
 	passed streams.Counter // to be read once pump has returned
 }
 
 // newOutput makes the pipe. The child's end is blocking, as programs expect.
-func newOutput(p *process, stream streams.Stream) (*output, error) {
+func newOutput(sl *slot, stream streams.Stream) (*output, error) {
 	fds, err := pipe()
 	if err != nil {
 		return nil, fmt.Errorf("make a pipe: %w", err)
 	}
-	return &output{process: p, stream: stream, read: os.NewFile(uintptr(fds[0]), "|0"), readFD: fds[0], write: fds[1]}, nil
+	return &output{slot: sl, stream: stream, read: os.NewFile(uintptr(fds[0]), "|0"), readFD: fds[0], write: fds[1]}, nil
 }
 
 // closeWrite closes the child's end in this program, when the child has it or will never need
@@ -73,9 +75,11 @@ func (o *output) pump(sink Sink) {
 
 // close tells a [StreamSink] that the stream has ended.
 func (o *output) close(sink Sink) {
-	if s, ok := sink.(StreamSink); ok && o.process.failure == nil {
-		<-o.process.announced
-		s.Closed(o.process.index, o.stream)
+	if s, ok := sink.(StreamSink); ok {
+		<-o.slot.life.Load().announced
+		if o.slot.told.Load() {
+			s.Closed(o.slot.index, o.stream)
+		}
 	}
 }
 
@@ -114,12 +118,12 @@ func (o *output) pass(await func(func(fd uintptr) bool) error, sink Sink) error 
 	return nil
 }
 
-// hand counts data and gives it to the sink, but not before the sink was told that the process
-// has started.
+// hand counts data and gives it to the sink, but not before the sink was told that the life which
+// may have written it has begun.
 func (o *output) hand(sink Sink, at time.Time, data []byte) {
 	o.passed.Add(data)
-	<-o.process.announced
-	sink.Output(o.process.index, o.stream, at, data)
+	<-o.slot.life.Load().announced
+	sink.Output(o.slot.index, o.stream, at, data)
 }
 
 // rest passes on what is in the pipe at this moment. The processes of the set have all ended,
@@ -139,8 +143,8 @@ func (o *output) rest(sink Sink) {
 		err = o.pass(now, sink)
 	}
 	if err == nil || errors.Is(err, syscall.EAGAIN) {
-		o.process.set.runner.log.Warn("a process outside the set holds the output open; no more of it is read",
-			"command", o.process.command.Name, "stream", o.stream.String())
+		o.slot.set.runner.log.Warn("a process outside the set holds the output open; no more of it is read",
+			"command", o.slot.command.Name, "stream", o.stream.String())
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -57,18 +56,18 @@ func (r *Runner) enter(s *Set) error {
 // lookUp finds the programs, and returns the problems.
 func (s *Set) lookUp() []Problem {
 	var problems []Problem
-	for _, p := range s.procs {
-		path, err := lookUp(p.command)
+	for _, sl := range s.slots {
+		path, err := lookUp(sl.command)
 		if err == nil {
-			p.path = path
-			p.holds = s.runner.holds && !privileged(inDir(p.command.Dir, path))
-			if !p.holds {
-				err = checkFormat(inDir(p.command.Dir, path))
+			sl.path = path
+			sl.holds = s.runner.holds && !privileged(inDir(sl.command.Dir, path))
+			if !sl.holds {
+				err = checkFormat(inDir(sl.command.Dir, path))
 			}
 		}
 		if err != nil {
-			p.path = ""
-			problems = append(problems, Problem{p.index, p.command.Name, err})
+			sl.path = ""
+			problems = append(problems, Problem{sl.index, sl.command.Name, err})
 		}
 	}
 	return problems
@@ -79,10 +78,10 @@ func (s *Set) lookUp() []Problem {
 func (s *Set) load(ctx context.Context) (<-chan struct{}, error) {
 	loaded := make(chan struct{})
 	s.cgroup = s.runner.newCgroup()
-	for _, p := range s.procs {
-		if err := p.makeOutputs(); err != nil {
+	for _, sl := range s.slots {
+		if err := sl.makeOutputs(); err != nil {
 			close(loaded)
-			return loaded, fmt.Errorf("prepare %s: %w", p.command.Name, err)
+			return loaded, fmt.Errorf("prepare %s: %w", sl.command.Name, err)
 		}
 	}
 	go func() {
@@ -147,17 +146,17 @@ func isCommands(err error) bool {
 	return true
 }
 
-// makeOutputs makes the pipes of a process, or its terminal.
-func (p *process) makeOutputs() error {
-	if p.command.Pty {
-		return p.makeTerminal()
+// makeOutputs makes the pipes of a command, or its terminal.
+func (sl *slot) makeOutputs() error {
+	if sl.command.Pty {
+		return sl.makeTerminal()
 	}
 	for _, stream := range streams.Both() {
-		o, err := newOutput(p, stream)
+		o, err := newOutput(sl, stream)
 		if err != nil {
 			return err
 		}
-		p.outputs[stream] = o
+		sl.outputs[stream] = o
 	}
 	return nil
 }
@@ -206,16 +205,4 @@ func marked(env, mark []string) []string {
 		}
 	}
 	return append(all, mark...)
-}
-
-// newProcess is command i of the set.
-func newProcess(s *Set, i int, mark []string) *process {
-	c := &s.spec.Commands[i]
-	if c.Dir != "" {
-		c.Dir = filepath.Clean(c.Dir)
-	}
-	return &process{
-		set: s, index: i, command: c, env: marked(c.Env, mark),
-		announced: make(chan struct{}), abandoned: make(chan struct{}),
-	}
 }

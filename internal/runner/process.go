@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,35 +27,51 @@ const (
 	phaseDropped              // stopped before it could begin
 )
 
-// A process is a command of a set. The last group of fields is guarded by the set's mutex; the
+// A process is one life of a command. The last group of fields is guarded by the set's mutex; the
 // others don't change once the goroutines that read them have started.
 type process struct {
-	set     *Set
-	index   int
-	command *Command
-	path    string   // what to execute
-	env     []string // with the set's marks
-	holds   bool     // it is held until it begins, not started then
-	outputs [2]*output
+	*slot
 
 	pid     int      // also of its group; 0 until started
 	pidFile *os.File // to wait for its end; nil if there are no pidfds
 	floor   int64    // the system's figure for its memory is valid only above this
+	number  int      // of this life; set when it begins
 	began   time.Time
 	failure error // why it couldn't be started at the release
 
-	announced chan struct{} // closed when the sink knows that it began
-	abandoned chan struct{} // closed when its end is not waited for any more
+	previous  *process       // the life before; nil if there was none
+	announced chan struct{}  // closed when the sink knows that it began
+	over      chan struct{}  // closed when it has ended, or never will begin
+	reported  chan struct{}  // closed when the sink knows that it has ended, if it ever will
+	abandoned chan struct{}  // closed when its end is not waited for any more
+	acts      sync.WaitGroup // actions on it that the sink has not been told of
 
 	// Guarded by the set's mutex.
-	phase  phase
-	ended  bool // a zombie until the set is over, or never started
-	reaped bool // its pid may belong to another process by now
-	left   bool // it could not be ended, and was given up
-	termed bool // it was sent TERM before it ended
-	killed bool // it was sent KILL before it ended
-	peak   int64
+	phase    phase
+	stopping bool      // it was sent its stop signal, or would have been
+	ended    bool      // a zombie until the set is over, or never started
+	reaped   bool      // its pid may belong to another process by now
+	left     bool      // it could not be ended, and was given up
+	termed   bool      // it was sent its stop signal before it ended
+	killed   bool      // it was sent KILL before it ended, because a grace was over
+	killAt   time.Time // when KILL is due; zero: not at all
+	killedAt time.Time // when KILL was first sent
+	peak     int64
 }
+
+func newProcess(sl *slot) *process {
+	return &process{
+		slot: sl, announced: make(chan struct{}), over: make(chan struct{}), reported: make(chan struct{}), abandoned: make(chan struct{}),
+	}
+}
+
+// firstOf reports whether it is the first life of a command on that beat.
+func (p *process) firstOf(beat int) bool {
+	return p.previous == nil && p.command.Beat == beat && beat >= 0
+}
+
+// runs reports whether it has begun and has not ended; under the set's mutex.
+func (p *process) runs() bool { return p.phase == phaseBegun && !p.ended }
 
 // ending is how a process ended.
 type ending struct {
@@ -71,6 +88,9 @@ func (p *process) begin() {
 	}
 	p.phase = phaseBegun
 	p.began = time.Now()
+	p.number = p.lives
+	p.lives++
+	p.life.Store(p)
 	if p.holds {
 		p.letGo()
 		return
@@ -85,16 +105,6 @@ func (p *process) begin() {
 func (p *process) signalGroup(sig syscall.Signal) {
 	if p.pid > 0 && !p.reaped {
 		p.set.runner.sys.kill(-p.pid, sig) //nolint:errcheck // it may have ended, and set-uid programs may refuse
-	}
-}
-
-// closeOutputs closes the pipes of a process that never had them.
-func (p *process) closeOutputs() {
-	for _, o := range p.outputs {
-		if o != nil {
-			o.closeWrite()
-			o.read.Close()
-		}
 	}
 }
 
@@ -128,6 +138,7 @@ func (p *process) abandon() {
 // exit is what the sink is told about the end; under the set's mutex.
 func (p *process) exit(end ending, err error, at time.Time) Exit {
 	e := Exit{
+		Life: p.number,
 		Code: end.code, Signal: end.signal,
 		Started: p.began, Ended: at,
 		User: end.user, System: end.system, MaxRSS: p.maxRSS(end.maxRSS),

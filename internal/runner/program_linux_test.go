@@ -39,7 +39,7 @@ func exclusiveProgram([]string) int {
 		panic(err)
 	}
 	said.wait(1)
-	set.Stop(time.Now(), 0)
+	set.Stop(time.Now(), 0, 0)
 	<-set.Done()
 	self, _ := lookNow().proc(selfPID)
 	fmt.Print(said.text(), "children ", lookNow().childrenOf(self), "\n")

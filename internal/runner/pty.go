@@ -21,22 +21,22 @@ import (
 // lose the rest of their grace period, and on macOS their terminal.
 
 // terminalSize is the size that programs see.
-var terminalSize = pty.Winsize{Rows: 24, Cols: 80}
+var terminalSize = unix.Winsize{Row: 24, Col: 80}
 
-// makeTerminal makes the terminal of a process. Everything written to it counts as standard
+// makeTerminal makes the terminal of a command. Everything written to it counts as standard
 // output; standard error is closed from the beginning.
-func (p *process) makeTerminal() error {
+func (sl *slot) makeTerminal() error {
 	ours, theirs, err := openTerminal()
 	if err != nil {
 		return fmt.Errorf("make a terminal: %w", err)
 	}
-	p.outputs[streams.Stdout] = &output{process: p, stream: streams.Stdout, read: os.NewFile(uintptr(ours), "|0"), readFD: ours, write: theirs}
-	none, err := newOutput(p, streams.Stderr)
+	sl.outputs[streams.Stdout] = &output{slot: sl, stream: streams.Stdout, read: os.NewFile(uintptr(ours), "|0"), readFD: ours, write: theirs}
+	none, err := newOutput(sl, streams.Stderr)
 	if err != nil {
 		return err
 	}
 	none.closeWrite()
-	p.outputs[streams.Stderr] = none
+	sl.outputs[streams.Stderr] = none
 	return nil
 }
 
@@ -49,10 +49,7 @@ func openTerminal() (ours, theirs int, err error) {
 	}
 	defer master.Close()
 	defer slave.Close()
-	if _, err := term.MakeRaw(int(slave.Fd())); err != nil {
-		return -1, -1, err
-	}
-	if err := pty.Setsize(slave, &terminalSize); err != nil {
+	if err := setTerminal(int(slave.Fd())); err != nil {
 		return -1, -1, err
 	}
 	if ours, err = duplicate(master, true); err != nil {
@@ -63,6 +60,15 @@ func openTerminal() (ours, theirs int, err error) {
 		return -1, -1, err
 	}
 	return ours, theirs, nil
+}
+
+// setTerminal makes the terminal as a process finds it when it begins, whatever an earlier life has
+// made of it.
+func setTerminal(fd int) error {
+	if _, err := term.MakeRaw(fd); err != nil {
+		return err
+	}
+	return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &terminalSize)
 }
 
 // duplicate returns a descriptor of f that Go's runtime does not manage.
@@ -79,10 +85,10 @@ func duplicate(f *os.File, nonblocking bool) (int, error) {
 }
 
 // files are the child's standard input, output and error.
-func (p *process) files(null int) []uintptr {
-	out := uintptr(p.outputs[streams.Stdout].write)
-	if p.command.Pty {
+func (sl *slot) files(null int) []uintptr {
+	out := uintptr(sl.outputs[streams.Stdout].write)
+	if sl.command.Pty {
 		return []uintptr{out, out, out}
 	}
-	return []uintptr{uintptr(null), out, uintptr(p.outputs[streams.Stderr].write)}
+	return []uintptr{uintptr(null), out, uintptr(sl.outputs[streams.Stderr].write)}
 }

@@ -141,7 +141,7 @@ func TestWhatALeaderOfATerminalHasStartedKeepsItsGrace(t *testing.T) {
 			tr := prepare(t, newRunner(t, options), terminal(shell(t, `sh -c '`+child+`' & exec sleep 1000`)))
 			tr.release(t)
 			tr.await(t, "the child", func() bool { return tr.text(0, streams.Stdout) == "there\n" })
-			tr.Stop(time.Now(), waitLimit)
+			tr.Stop(time.Now(), waitLimit, 0)
 			tr.await(t, "the leader's end", func() bool { _, ended := tr.exits[0]; return ended })
 			if err := os.WriteFile(until, nil, 0o600); err != nil {
 				t.Fatal(err)
@@ -162,7 +162,7 @@ func TestADeafProcessOnATerminalIsKilled(t *testing.T) {
 	tr := prepare(t, newRunner(t, Options{}), terminal(role(t, "spawn", "deaf", "deaf")))
 	tr.release(t)
 	pids := tr.awaitReady(t, 0, 2)
-	tr.Stop(time.Now(), 200*time.Millisecond)
+	tr.Stop(time.Now(), 200*time.Millisecond, 0)
 	tr.end(t)
 	for _, pid := range pids {
 		gone(t, pid)
@@ -176,7 +176,7 @@ func TestAHeldProcessHasNotTouchedItsTerminal(t *testing.T) {
 	t.Parallel()
 	trace := traces{t.TempDir()}
 	tr := prepare(t, newRunner(t, Options{}), terminal(trace.touch(t, "executed")))
-	tr.Stop(time.Now(), 0)
+	tr.Stop(time.Now(), 0, 0)
 	tr.end(t)
 	if left := trace.left(t); len(left) > 0 {
 		t.Errorf("what was held has left %q", left)

@@ -6,18 +6,20 @@ import "time"
 // sooner.
 const sampleEvery = time.Second
 
+// sampleFirst is when the memory of a process that has just begun is sampled.
+const sampleFirst = 10 * time.Millisecond
+
 // samplePeaks notes the peak memory of the commands until stop is closed.
 func (s *Set) samplePeaks(stop <-chan struct{}) {
-	select {
-	case <-s.released:
-	case <-stop:
-		return
-	}
-	pause := 10 * time.Millisecond
+	pause := sampleEvery
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
 		select {
+		case <-s.samples:
+			pause = sampleFirst
+			timer.Reset(pause)
+			continue
 		case <-timer.C:
 		case <-stop:
 			return

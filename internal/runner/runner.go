@@ -16,6 +16,7 @@ package runner
 import (
 	"log/slog"
 	"strings"
+	"syscall"
 	"time"
 
 	"downbeat/internal/streams"
@@ -49,6 +50,7 @@ type Command struct {
 	Argv  []string      // the program and its arguments
 	Dir   string        // its working directory, which must exist. Empty: this program's own
 	Env   []string      // the whole environment, "KEY=value"; PATH in it is where the program is looked for
+	Beat  int           // the release that begins it: see [Set.Arm]. NoBeat: it is begun by [Set.Start] alone
 	Delay time.Duration // how long after the release it starts
 	// Search lists the directories in which a program named by a relative path with a slash is
 	// looked up, after Dir.
@@ -56,6 +58,20 @@ type Command struct {
 	// Pty makes standard input, output and error one terminal, without input. Everything that
 	// is written to it counts as standard output.
 	Pty bool
+	// Mark holds environment entries that no other command of the set has; they are set as those
+	// of [Spec] are. A descendant that has left its process group is known by them to be this
+	// command's. It may be empty.
+	Mark []string
+	Stop Stop // how it is asked to end
+}
+
+// NoBeat is the beat of a command that no release begins.
+const NoBeat = -1
+
+// Stop is how a command is asked to end.
+type Stop struct {
+	Signal syscall.Signal // 0: TERM
+	Grace  time.Duration  // before KILL, in a stop of the set. 0: what the stop says
 }
 
 // A Spec is a set of commands that belong together.
@@ -66,47 +82,9 @@ type Spec struct {
 	// process group are recognised by them. Different sets need different marks.
 	Mark []string
 	Sink Sink // may be nil
-}
-
-// A Sink is told what happens. For each command Started comes first; Output and Exited come in
-// any order. Output is called concurrently for different streams, and in order for each; data
-// is valid only during the call; a call that blocks makes the process wait (its pipe fills).
-// Times have monotonic readings.
-type Sink interface {
-	// Started says that the command began to execute at the time at.
-	Started(command, pid int, at time.Time)
-	// Output passes on what one read returned: any bytes, at least one.
-	Output(command int, stream streams.Stream, at time.Time, data []byte)
-	// Exited is called once for each command that began, and for one that could not be started
-	// after all (Exit.Err). It is not called for a command that was stopped before it began.
-	Exited(command int, exit Exit)
-}
-
-// A StreamSink is a Sink that is also told when a stream has ended.
-type StreamSink interface {
-	Sink
-	// Closed comes after the last Output of the stream. It isn't called for a
-	// command that was stopped before it began.
-	Closed(command int, stream streams.Stream)
-}
-
-// Exit is the end of a process. It is reported as soon as the process itself has ended; more
-// output may come (descendants may hold the pipe) until the set is over.
-type Exit struct {
-	Code    int       // -1 if ended by Signal
-	Signal  string    // such as "SIGKILL"; empty if it exited
-	Started time.Time // when it began to execute
-	Ended   time.Time // when its end was noticed
-	// User and System are the CPU time of the process and of those of its
-	// children that it waited for.
-	User, System time.Duration
-	// MaxRSS is the largest resident memory in bytes, of the process or of the largest child
-	// that it waited for. On Linux, a value below what this program uses may be a little too
-	// low, or 0, for unknown, if the process lived only for milliseconds (see rss_linux.go).
-	MaxRSS  int64
-	Stopped bool  // TERM was sent before it ended
-	Killed  bool  // it was still running when the grace period was over
-	Err     error // could not be started after all; nothing else is set then
+	// Open says that commands that have ended may be started again. The set is not over then
+	// before [Set.Close] was called, or all of it was stopped.
+	Open bool
 }
 
 // Hold is how a set waits for its release.
@@ -160,7 +138,7 @@ func (p Problem) Error() string {
 
 // Result describes a set that is over.
 type Result struct {
-	Totals []streams.Total // one for each command
+	Totals []streams.Total // one for each command, over all its lives
 	Swept  int             // how many descendants outside their groups had to be killed
 	// Left are the processes that could not be ended within [KillTimeout]: those that hang in
 	// the kernel, and set-uid programs of other users. It is nil if nothing is left. The runner

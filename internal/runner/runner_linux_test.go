@@ -117,7 +117,7 @@ func TestCgroupsAreRemoved(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(path, "below")); err != nil {
 		t.Errorf("the command made no cgroup of its own: %v", err)
 	}
-	tr.Stop(tr.started[0], forever)
+	tr.Stop(tr.started[0], forever, 0)
 	tr.end(t)
 	if _, err := os.Stat(path); err == nil {
 		t.Errorf("%s is left", path)
@@ -233,7 +233,7 @@ func TestAStrangerIsNeverSignalled(t *testing.T) {
 	}
 	d.start--
 	r.sys.signal(d, syscall.SIGKILL)
-	(&process{pid: pid, reaped: true, set: &Set{runner: r}}).signalGroup(syscall.SIGKILL)
+	(&process{pid: pid, reaped: true, slot: &slot{set: &Set{runner: r}}}).signalGroup(syscall.SIGKILL)
 	g := guarded{Groups: []int{pid}, Mark: mark}
 	if left := g.left(lookNow(), d.start); len(left) > 0 {
 		t.Errorf("the guard takes it for one of ours: %v", left)
@@ -242,7 +242,7 @@ func TestAStrangerIsNeverSignalled(t *testing.T) {
 	set.release(t)
 	set.end(t)
 	set.procs[0].pid = pid
-	set.Stop(time.Now(), 0)
+	set.Stop(time.Now(), 0, 0)
 
 	if now, ok := lookNow().proc(pid); !ok || now.zombie {
 		t.Error("it was killed")
@@ -255,7 +255,7 @@ func TestAGrandchildWithoutMarkIsFoundInTheTree(t *testing.T) {
 		shell(t, `env -i setsid sh -c 'trap "" TERM; echo ready $$; while :; do sleep 1; done' & trap "" TERM; echo ready $$; while :; do sleep 1; done`))
 	tr.release(t)
 	pids := tr.awaitReady(t, 0, 2)
-	tr.Stop(time.Now(), 50*time.Millisecond)
+	tr.Stop(time.Now(), 50*time.Millisecond, 0)
 	tr.end(t)
 	// The shell is its parent, and both get KILL: only one that was seen before can be told then.
 	for _, pid := range pids {
@@ -301,7 +301,7 @@ func TestAProcessThatIsSuspendedCanActOnTERM(t *testing.T) {
 	tr.release(t)
 	pid := tr.awaitReady(t, 0, 1)[0]
 	testkit.WaitFor(t, "it is suspended", func() bool { return stateOf(t, pid) == 'T' })
-	tr.Stop(time.Now(), forever)
+	tr.Stop(time.Now(), forever, 0)
 	tr.end(t)
 	if e := tr.exits[0]; e.Signal != "SIGTERM" || e.Killed {
 		t.Errorf("got %+v, want it ended by TERM", e)
@@ -319,7 +319,7 @@ func TestAProcessThatIsTracedByAnotherIsEnded(t *testing.T) {
 			tr.release(t)
 			traced := tr.awaitReady(t, 0, 2)
 			testkit.WaitFor(t, "it is stopped for its tracer", func() bool { return stateOf(t, traced[0]) == 't' })
-			tr.Stop(time.Now(), 50*time.Millisecond)
+			tr.Stop(time.Now(), 50*time.Millisecond, 0)
 			tr.end(t)
 			for _, pid := range traced {
 				gone(t, pid)
@@ -339,7 +339,7 @@ func TestAStrangerThatHoldsTheOutputIsNotWaitedForForEver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pipe.Close()
-	tr.Stop(time.Now(), forever)
+	tr.Stop(time.Now(), forever, 0)
 	tr.await(t, "its exit", func() bool { return tr.exits[0].Code == 7 })
 	if _, err := pipe.WriteString("from outside"); err != nil {
 		t.Fatal(err)

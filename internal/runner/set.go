@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -9,35 +8,37 @@ import (
 	"downbeat/internal/streams"
 )
 
-// ErrReleased is what Release returns when it was called before.
-var ErrReleased = errors.New("the set has been released already")
-
 // A Set is a set of prepared, then running commands. Its methods may be called concurrently.
-// The runner's thread starts the commands and sends TERM (begin, terminate). One goroutine,
-// conduct, takes the set to its end. Each process has a goroutine that waits for it, and one
-// for each of its streams. announce tells the sink about starts: the thread never calls the
-// sink, so that a slow sink can't delay it.
+// The runner's thread starts the commands, sends the signals of stops, and carries out actions
+// (begin, carryOut, perform). One goroutine, conduct, takes the set to its end. Each process has a
+// goroutine that waits for it, and each command one for each of its streams. announce and report
+// tell the sink about starts and actions: the thread never calls the sink, so that a slow sink
+// can't delay it.
 type Set struct {
 	runner *Runner
 	spec   Spec
-	procs  []*process
+	slots  []*slot
 	cgroup *cgroup // nil: descendants are found by tree and environment
 
-	ended    chan *process // those that ended, failed or were dropped; has room for all
-	changed  chan struct{} // a deadline was set or brought forward; has room for one
-	released chan struct{} // closed when all that are not delayed have begun, or never will
-	stopped  chan struct{}
-	done     chan struct{}
-	tasks    sync.WaitGroup // goroutines of processes and streams
+	changed chan struct{} // something that conduct waits for has changed; has room for one
+	samples chan struct{} // a process has begun; has room for one
+	sealing chan struct{} // closed when sealed is set
+	done    chan struct{}
+	tasks   sync.WaitGroup // goroutines of processes and streams
 
-	mu        sync.Mutex
-	state     state
-	stopping  bool      // Stop was called
-	termAt    time.Time // when TERM is due; if stopping
-	killAt    time.Time // when KILL is due; if stopping, or if descendants were sent TERM
-	stoppedAt time.Time
-	killedAt  time.Time // when KILL was first sent
-	result    Result
+	mu       sync.Mutex
+	state    state
+	beats    map[int]*beat
+	procs    []*process // all lives of all commands
+	pending  int        // how many of them have not ended, and starts that are being prepared
+	sealed   bool       // no other life may begin
+	stops    []*stop
+	killAt   time.Time       // when KILL is due for all that is left; if stopping, or if descendants were asked to end
+	killedAt time.Time       // when KILL was first sent
+	planned  map[int]*plan   // actions that have not been reported; nil: none are taken any more
+	plans    int             // how many there have been
+	errands  []func(*family) // for conduct
+	result   Result
 }
 
 func newSet(r *Runner, spec Spec) *Set {
@@ -46,15 +47,19 @@ func newSet(r *Runner, spec Spec) *Set {
 		spec.Sink = nobody{}
 	}
 	s := &Set{
-		runner: r, spec: spec,
-		ended:    make(chan *process, len(spec.Commands)),
-		changed:  make(chan struct{}, 1),
-		released: make(chan struct{}),
-		stopped:  make(chan struct{}),
-		done:     make(chan struct{}),
+		runner: r, spec: spec, sealed: !spec.Open,
+		beats: map[int]*beat{}, planned: map[int]*plan{},
+		pending: len(spec.Commands),
+		changed: make(chan struct{}, 1),
+		samples: make(chan struct{}, 1),
+		sealing: make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	for i := range spec.Commands {
-		s.procs = append(s.procs, newProcess(s, i, spec.Mark))
+		sl := newSlot(s, i, spec.Mark)
+		s.slots = append(s.slots, sl)
+		s.procs = append(s.procs, sl.life.Load())
+		s.beat(sl.command.Beat)
 	}
 	return s
 }
@@ -72,106 +77,72 @@ func (s *Set) Hold() Hold {
 // tracing would take their privileges away (set-uid, file capabilities).
 func (s *Set) Unheld() []string {
 	var names []string
-	for _, p := range s.procs {
-		if s.runner.holds && !p.holds {
-			names = append(names, p.command.Name)
+	for _, sl := range s.slots {
+		if s.runner.holds && !sl.holds {
+			names = append(names, sl.command.Name)
 		}
 	}
 	return names
 }
 
-// Release is Arm, and returns once every command without delay has begun, or a stop came first.
-func (s *Set) Release(at time.Time) error {
-	if err := s.Arm(at); err != nil {
-		return err
-	}
-	<-s.released
-	return nil
-}
-
-// Released is closed when every command without delay has begun, or a stop came first.
-func (s *Set) Released() <-chan struct{} { return s.released }
-
-// Arm starts all commands at the instant at (by its monotonic reading, if it has one), or now
-// if that is in the past. It returns at once. A command that could not be started after all is
-// reported by its Exit. Either Arm or Release may be called, once. After Stop they do nothing.
-func (s *Set) Arm(at time.Time) error {
-	s.mu.Lock()
-	moved := s.move(eventRelease)
-	state := s.state
-	s.mu.Unlock()
-	switch {
-	case moved:
-		if now := time.Now(); at.Before(now) {
-			at = now
-		}
-		s.runner.thread.at(at, func() { s.begin(at) })
-		return nil
-	case state == stateArmed || state == stateRunning:
-		return ErrReleased
-	default:
-		return nil
-	}
-}
-
-// begin releases all commands without delay and plans the release of the others; on the thread.
-func (s *Set) begin(at time.Time) {
+// Close says that no other life begins in an open set, so that the set is over once all its
+// commands have ended. Commands of NoBeat that were never started never will be; those of beats
+// that were not armed wait for that, or for a stop. It is idempotent.
+func (s *Set) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.move(eventInstant) {
-		return
-	}
-	// Held commands come first: a detach takes microseconds, a start a thousand times as
-	// long.
+	s.seal()
 	for _, p := range s.procs {
-		if p.holds && p.command.Delay <= 0 {
-			p.begin()
+		if p.command.Beat == NoBeat || p.previous != nil {
+			p.drop()
 		}
 	}
-	var first []*process
-	for _, p := range s.procs {
-		switch {
-		case p.command.Delay > 0:
-			s.runner.thread.plan(moment{at.Add(p.command.Delay), func() { s.beginLate(p) }})
-			continue
-		case !p.holds:
-			p.begin()
-		}
-		first = append(first, p)
-	}
-	close(s.released)
-	s.tasks.Go(func() { s.announce(first) })
+	s.wake()
 }
 
-// beginLate releases a command that has a delay; on the thread.
-func (s *Set) beginLate(p *process) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != stateRunning || p.phase != phaseWaiting {
+// seal lets no other life begin; under the mutex.
+func (s *Set) seal() {
+	if s.sealed {
 		return
 	}
-	p.begin()
-	s.tasks.Go(func() { s.announce([]*process{p}) })
+	s.sealed = true
+	close(s.sealing)
+	for _, sl := range s.slots {
+		if sl.life.Load().phase != phaseWaiting && !sl.starting {
+			sl.closeWrite()
+		}
+	}
 }
 
 // announce starts the watchers of processes that have begun, and then tells the sink. In this
 // order a slow sink doesn't make their ends look later than they were.
 func (s *Set) announce(procs []*process) {
 	for _, p := range procs {
-		for _, o := range p.outputs {
-			o.closeWrite()
-			s.tasks.Go(func() { o.pump(s.spec.Sink) })
+		s.mu.Lock()
+		p.closeWrite()
+		s.mu.Unlock()
+		if p.previous == nil {
+			for _, o := range p.outputs {
+				s.tasks.Go(func() { o.pump(s.spec.Sink) })
+			}
 		}
 		if p.failure == nil {
 			s.tasks.Go(func() { s.watch(p) })
 		}
 	}
 	for _, p := range procs {
+		if p.previous != nil {
+			<-p.previous.reported
+		}
 		if p.failure != nil {
-			s.ended <- p
-			s.spec.Sink.Exited(p.index, Exit{Code: -1, Err: p.failure})
+			s.spec.Sink.Exited(p.index, Exit{Life: p.number, Code: -1, Err: p.failure})
+			close(p.reported)
+			s.mu.Lock()
+			s.ended(p)
+			s.mu.Unlock()
 		} else {
-			s.spec.Sink.Started(p.index, p.pid, p.began)
+			s.spec.Sink.Started(p.index, Start{Life: p.number, PID: p.pid, At: p.began})
+			p.told.Store(true)
 		}
 		close(p.announced)
 	}
@@ -186,14 +157,39 @@ func (s *Set) watch(p *process) {
 	}
 	s.mu.Lock()
 	dropped := p.phase == phaseDropped
-	p.ended = true
 	exit := p.exit(end, err, at)
+	s.ended(p)
 	s.mu.Unlock()
 
-	s.ended <- p
 	if !dropped {
 		<-p.announced
+		p.acts.Wait() // none are added to a process that has ended
 		s.spec.Sink.Exited(p.index, exit)
+	}
+	close(p.reported)
+}
+
+// ended notes that a process has ended, or never began; under the mutex.
+func (s *Set) ended(p *process) {
+	p.ended = true
+	close(p.over)
+	s.pending--
+	s.wake()
+}
+
+// wake has conduct look at what has changed.
+func (s *Set) wake() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // conduct has not seen the last change yet
+	}
+}
+
+// sample has samplePeaks look soon.
+func (s *Set) sample() {
+	select {
+	case s.samples <- struct{}{}:
+	default: // it has not seen the last one yet
 	}
 }
 
@@ -237,6 +233,6 @@ func (s *Set) Result() Result {
 // nobody is the sink of a set that has none.
 type nobody struct{}
 
-func (nobody) Started(int, int, time.Time)                   {}
+func (nobody) Started(int, Start)                            {}
 func (nobody) Output(int, streams.Stream, time.Time, []byte) {}
 func (nobody) Exited(int, Exit)                              {}

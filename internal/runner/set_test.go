@@ -99,7 +99,7 @@ func TestASetIsReleasedOnce(t *testing.T) {
 	if err := tr.Release(time.Now()); !errors.Is(err, ErrReleased) {
 		t.Errorf("got %v, want %v", err, ErrReleased)
 	}
-	tr.Stop(time.Now(), time.Minute)
+	tr.Stop(time.Now(), time.Minute, 0)
 	tr.end(t)
 	if err := tr.Release(time.Now()); err != nil {
 		t.Errorf("after the end: got %v, want nothing", err)
@@ -128,7 +128,7 @@ func TestSeveralSetsAtOnceDontMix(t *testing.T) {
 			for i, tr := range trials {
 				tr.awaitReady(t, 1, 2)
 				tr.await(t, "its line", func() bool { return tr.text(0, streams.Stdout) != "" })
-				tr.Stop(time.Now(), time.Minute)
+				tr.Stop(time.Now(), time.Minute, 0)
 				tr.end(t)
 				if got, want := tr.text(0, streams.Stdout), fmt.Sprintf("%d\n", i); got != want {
 					t.Errorf("set %d: got %q, want %q", i, got, want)

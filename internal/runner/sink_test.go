@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"downbeat/internal/streams"
+	"downbeat/internal/testkit"
 )
 
 // waitLimit bounds every wait of the tests; a test that passes never waits that long.
@@ -24,8 +25,11 @@ type recorder struct {
 	pids    map[int]int
 	out     map[string]*bytes.Buffer // by "command/stream"
 	closed  map[string]bool
-	exits   map[int]Exit
-	wrong   []string // calls that must not have come, or not at that time
+	exits   map[int]Exit // of the last life
+	starts  map[int][]Start
+	ends    map[int][]Exit
+	acts    map[int]Act // by token
+	wrong   []string    // calls that must not have come, or not at that time
 }
 
 func newRecorder() *recorder {
@@ -33,6 +37,7 @@ func newRecorder() *recorder {
 		changed: make(chan struct{}),
 		started: map[int]time.Time{}, pids: map[int]int{},
 		out: map[string]*bytes.Buffer{}, closed: map[string]bool{}, exits: map[int]Exit{},
+		starts: map[int][]Start{}, ends: map[int][]Exit{}, acts: map[int]Act{},
 	}
 }
 
@@ -46,13 +51,14 @@ func (r *recorder) note() {
 	r.changed = make(chan struct{})
 }
 
-func (r *recorder) Started(command, pid int, at time.Time) {
+func (r *recorder) Started(command int, start Start) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, twice := r.started[command]; twice {
-		r.wrong = append(r.wrong, fmt.Sprintf("command %d started twice", command))
+	if n := len(r.starts[command]); start.Life != n || len(r.ends[command]) != n {
+		r.wrong = append(r.wrong, fmt.Sprintf("command %d started as life %d, after %d starts and %d ends", command, start.Life, n, len(r.ends[command])))
 	}
-	r.started[command], r.pids[command] = at, pid
+	r.starts[command] = append(r.starts[command], start)
+	r.started[command], r.pids[command] = start.At, start.PID
 	r.note()
 }
 
@@ -83,14 +89,34 @@ func (r *recorder) Closed(command int, stream streams.Stream) {
 func (r *recorder) Exited(command int, exit Exit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, twice := r.exits[command]; twice {
-		r.wrong = append(r.wrong, fmt.Sprintf("command %d exited twice", command))
+	if n := len(r.ends[command]); exit.Life != n {
+		r.wrong = append(r.wrong, fmt.Sprintf("command %d: life %d exited after %d ends", command, exit.Life, n))
 	}
-	if _, ok := r.started[command]; !ok && exit.Err == nil {
+	if len(r.starts[command]) != exit.Life+1 && exit.Err == nil {
 		r.wrong = append(r.wrong, fmt.Sprintf("command %d exited before its start", command))
 	}
 	r.exits[command] = exit
+	r.ends[command] = append(r.ends[command], exit)
 	r.note()
+}
+
+func (r *recorder) Acted(act Act) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, twice := r.acts[act.Token]; twice {
+		r.wrong = append(r.wrong, fmt.Sprintf("action %d was reported twice", act.Token))
+	}
+	r.acts[act.Token] = act
+	r.note()
+}
+
+// awaitAct waits until an action was reported.
+func (r *recorder) awaitAct(t *testing.T, token int) Act {
+	t.Helper()
+	r.await(t, fmt.Sprintf("a report of action %d", token), func() bool { _, ok := r.acts[token]; return ok })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.acts[token]
 }
 
 // await waits until the condition, called under the mutex, holds.
@@ -193,9 +219,21 @@ func markOf(t *testing.T) []string {
 
 func prepare(t *testing.T, r *Runner, commands ...Command) *trial {
 	t.Helper()
+	return prepareSpec(t, r, Spec{Commands: commands})
+}
+
+// open is prepare for a set whose commands may be started again.
+func open(t *testing.T, r *Runner, commands ...Command) *trial {
+	t.Helper()
+	return prepareSpec(t, r, Spec{Commands: commands, Open: true})
+}
+
+func prepareSpec(t *testing.T, r *Runner, spec Spec) *trial {
+	t.Helper()
 	tr := &trial{recorder: newRecorder(), mark: markOf(t)}
+	spec.Mark, spec.Sink = tr.mark, tr.recorder
 	var err error
-	tr.Set, err = r.Prepare(t.Context(), Spec{Commands: commands, Mark: tr.mark, Sink: tr.recorder})
+	tr.Set, err = r.Prepare(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,9 +258,9 @@ func (tr *trial) end(t *testing.T) Result {
 	for _, wrong := range tr.wrong {
 		t.Error(wrong)
 	}
-	for command := range tr.started {
-		if _, ok := tr.exits[command]; !ok {
-			t.Errorf("command %d started and was not heard of again", command)
+	for command, starts := range tr.starts {
+		if len(tr.ends[command]) != len(starts) {
+			t.Errorf("command %d started %d times and was heard to end %d times", command, len(starts), len(tr.ends[command]))
 		}
 	}
 	for _, d := range lookNow().carriers(tr.mark) {
@@ -240,6 +278,15 @@ func gone(t *testing.T, pid int) {
 	if d, ok := lookNow().proc(pid); ok && !d.zombie {
 		t.Errorf("process %d is left", pid)
 	}
+}
+
+// awaitGone waits until the process doesn't execute any more.
+func awaitGone(t *testing.T, pid int) {
+	t.Helper()
+	testkit.WaitFor(t, fmt.Sprintf("process %d is gone", pid), func() bool {
+		d, ok := lookNow().proc(pid)
+		return !ok || d.zombie
+	})
 }
 
 // traces are files that commands leave if they are executed.

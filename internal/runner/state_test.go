@@ -25,3 +25,25 @@ func TestStates(t *testing.T) {
 		}
 	}
 }
+
+// TestBeatStates does the same for those of a beat.
+func TestBeatStates(t *testing.T) {
+	t.Parallel()
+	moves := map[beatState]map[event]beatState{
+		beatWaiting: {eventRelease: beatArmed, eventStop: beatStopped},
+		beatArmed:   {eventInstant: beatBegun, eventStop: beatStopped},
+		beatBegun:   {eventStop: beatStopped},
+		beatStopped: {},
+	}
+	for from := beatWaiting; from <= beatStopped; from++ {
+		for e := eventRelease; e <= eventGone; e++ {
+			want, moves := moves[from][e]
+			if !moves {
+				want = from
+			}
+			if got, moved := from.next(e); got != want || moved != moves {
+				t.Errorf("%v, event %d: got %v, %v, want %v, %v", from, e, got, moved, want, moves)
+			}
+		}
+	}
+}

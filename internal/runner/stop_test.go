@@ -20,10 +20,10 @@ func TestStopAsksAndThenKills(t *testing.T) {
 				tr.awaitReady(t, i, 1)
 			}
 			before := time.Now()
-			tr.Stop(before, 300*time.Millisecond)
+			tr.Stop(before, 300*time.Millisecond, 0)
 			tr.end(t)
-			<-tr.Stopped()
-			if at := tr.StoppedAt(); at.Before(before) {
+			<-tr.Stopped(0)
+			if at := tr.StoppedAt(0); at.Before(before) {
 				t.Errorf("stopped %v before it was asked for", before.Sub(at))
 			}
 			if e := tr.exits[0]; e.Code != 7 || !e.Stopped || e.Killed {
@@ -48,7 +48,7 @@ func TestStopBeforeTheReleaseExecutesNothing(t *testing.T) {
 			trace := traces{t.TempDir()}
 
 			held := prepare(t, r, trace.touch(t, "a"), trace.touch(t, "b"))
-			held.Stop(time.Now().Add(forever), forever) // nothing to wait for
+			held.Stop(time.Now().Add(forever), forever, 0) // nothing to wait for
 			held.end(t)
 			held.release(t)
 
@@ -60,16 +60,16 @@ func TestStopBeforeTheReleaseExecutesNothing(t *testing.T) {
 				armedYet = armed.state == stateArmed
 				armed.Set.mu.Unlock()
 			}
-			armed.Stop(time.Now(), forever)
+			armed.Stop(time.Now(), forever, 0)
 			armed.end(t)
 			if err := <-returned; err != nil {
 				t.Error(err)
 			}
 
 			for _, tr := range []*trial{held, armed} {
-				<-tr.Stopped()
-				if tr.StoppedAt().IsZero() || len(tr.started)+len(tr.exits) > 0 {
-					t.Errorf("stopped at %v; the sink heard of %v and %v", tr.StoppedAt(), tr.started, tr.exits)
+				<-tr.Stopped(0)
+				if tr.StoppedAt(0).IsZero() || len(tr.started)+len(tr.exits) > 0 {
+					t.Errorf("stopped at %v; the sink heard of %v and %v", tr.StoppedAt(0), tr.started, tr.exits)
 				}
 			}
 			if left := trace.left(t); len(left) > 0 {
@@ -94,8 +94,8 @@ func TestStopThatRacesWithTheReleaseLeavesAWholeSetOrNone(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				wg.Go(func() { tr.Stop(at, 0) })
-				wg.Go(func() { tr.Stop(at, time.Millisecond) })
+				wg.Go(func() { tr.Stop(at, 0, 0) })
+				wg.Go(func() { tr.Stop(at, time.Millisecond, 0) })
 				wg.Wait()
 				tr.end(t)
 				if n := len(tr.started); n != 0 && n != 3 || len(tr.exits) != n {
@@ -113,11 +113,11 @@ func TestTheEarlierDeadlineOfTwoStopsCounts(t *testing.T) {
 	tr := prepare(t, r, role(t, "deaf"))
 	tr.release(t)
 	tr.awaitReady(t, 0, 1)
-	tr.Stop(time.Now().Add(forever), forever)
-	tr.Stop(time.Now(), forever) // TERM now ...
-	<-tr.Stopped()
-	tr.Stop(time.Now(), 0) // ... and KILL now
-	tr.Stop(time.Now().Add(forever), forever)
+	tr.Stop(time.Now().Add(forever), forever, 0)
+	tr.Stop(time.Now(), forever, 0) // TERM now ...
+	<-tr.Stopped(0)
+	tr.Stop(time.Now(), 0, 0) // ... and KILL now
+	tr.Stop(time.Now().Add(forever), forever, 0)
 	tr.end(t)
 	if e := tr.exits[0]; !e.Killed {
 		t.Errorf("got %+v, want it killed", e)
@@ -129,15 +129,15 @@ func TestStopAfterTheEndDoesNothing(t *testing.T) {
 	tr := prepare(t, newRunner(t, Options{}), role(t, "end"))
 	tr.release(t)
 	tr.end(t)
-	tr.Stop(time.Now(), 0)
-	tr.Stop(time.Now().Add(time.Millisecond), 0)
+	tr.Stop(time.Now(), 0, 0)
+	tr.Stop(time.Now().Add(time.Millisecond), 0, 0)
 	select {
-	case <-tr.Stopped():
+	case <-tr.Stopped(0):
 		t.Error("a set that was over has been stopped")
 	default:
 	}
-	if !tr.StoppedAt().IsZero() || tr.exits[0].Stopped {
-		t.Errorf("stopped at %v, %+v", tr.StoppedAt(), tr.exits[0])
+	if !tr.StoppedAt(0).IsZero() || tr.exits[0].Stopped {
+		t.Errorf("stopped at %v, %+v", tr.StoppedAt(0), tr.exits[0])
 	}
 }
 
@@ -152,7 +152,7 @@ func TestADelayedCommandThatIsStoppedNeverBegins(t *testing.T) {
 			tr := prepare(t, newRunner(t, options), role(t, "sleep"), late)
 			tr.release(t)
 			tr.awaitReady(t, 0, 1)
-			tr.Stop(time.Now(), forever)
+			tr.Stop(time.Now(), forever, 0)
 			tr.end(t)
 			if _, heard := tr.exits[1]; heard || len(trace.left(t)) > 0 {
 				t.Errorf("it was heard of, or executed: %v", tr.exits)

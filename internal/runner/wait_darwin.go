@@ -42,6 +42,9 @@ func (p *process) awaitEnd() (ending, error) {
 	})
 }
 
+// gone reports whether the process has ended; here its watcher knows that as soon as anyone.
+func (p *process) gone() bool { return p.ended }
+
 func reap(pid int) {
 	unix.Wait4(pid, nil, 0, nil) //nolint:errcheck // gone is gone
 }

@@ -67,6 +67,12 @@ func (p *process) awaitEnd() (ending, error) {
 	return end, waitErr
 }
 
+// gone reports whether the process has ended, even if its watcher has not noticed it yet.
+func (p *process) gone() bool {
+	ended, _, err := pollEnd(p.pid, unix.WNOHANG)
+	return ended || err != nil
+}
+
 // pollEnd waits for the end of a child without reaping it; with WNOHANG in options it only
 // asks.
 func pollEnd(pid, options int) (bool, ending, error) {

@@ -41,7 +41,7 @@ func (r *run) carryOut(e course.Effect) {
 	case course.Discard:
 		r.processes.discard()
 	case course.Stop:
-		r.processes.set.Stop(r.clock.Local(e.At), e.Grace)
+		r.processes.set.Stop(r.clock.Local(e.At), e.Grace, 0)
 	case course.BeginTeardown:
 		r.beginTeardown()
 	case course.EndTeardown:

@@ -45,7 +45,7 @@ func (c *stepCommand) run(ctx context.Context) course.Input {
 	select {
 	case <-set.Done():
 	case <-ctx.Done():
-		set.Stop(time.Now(), c.grace)
+		set.Stop(time.Now(), c.grace, 0)
 		<-set.Done()
 	}
 	info := c.neverBegan(ctx)
@@ -66,8 +66,8 @@ func (c *stepCommand) ended(info *message.ExitedInfo, left *runner.LeftError) co
 }
 
 // Started implements [runner.Sink].
-func (c *stepCommand) Started(_, pid int, at time.Time) {
-	c.mail.post(course.Begun{Started: message.StartedInfo{Command: c.number, PID: pid, StartedAt: c.clock.At(at)}})
+func (c *stepCommand) Started(_ int, start runner.Start) {
+	c.mail.post(course.Begun{Started: message.StartedInfo{Command: c.number, PID: start.PID, StartedAt: c.clock.At(start.At)}})
 }
 
 // Output implements [runner.Sink].

@@ -60,7 +60,7 @@ func notPrepared(err error, hide func(string) string) course.Prepared {
 // discard kills a set that was never released: none of its processes has
 // executed an instruction, and that takes no time worth speaking of.
 func (p *processes) discard() {
-	p.set.Stop(time.Now(), 0)
+	p.set.Stop(time.Now(), 0, 0)
 	<-p.set.Done()
 	p.set = nil
 }
@@ -70,9 +70,9 @@ func (p *processes) discard() {
 func (p *processes) release(at time.Time, task *task) {
 	p.phase = setReleased
 	set := p.set
-	_ = set.Arm(at) // it can only be armed once, which it is
+	_ = set.Arm(0, at) // it can only be armed once, which it is
 	task.begin(func(context.Context) course.Input {
-		<-set.Released()
+		<-set.Released(0)
 		return course.Released{}
 	})
 }
@@ -82,7 +82,7 @@ func (p *processes) termSent() <-chan struct{} {
 	if p.phase != setReleased {
 		return nil
 	}
-	return p.set.Stopped()
+	return p.set.Stopped(0)
 }
 
 // done is closed when no process is left; nil if that is of no interest.
@@ -96,7 +96,7 @@ func (p *processes) done() <-chan struct{} {
 // stopped reports when the processes were sent TERM, by the run's clock.
 func (p *processes) stopped(c *clock.Clock) course.TermSent {
 	p.phase = setStopped
-	return course.TermSent{At: c.At(p.set.StoppedAt())}
+	return course.TermSent{At: c.At(p.set.StoppedAt(0))}
 }
 
 // over reports what the processes have come to.
@@ -131,8 +131,8 @@ type processSink struct {
 }
 
 // Started implements [runner.Sink].
-func (s *processSink) Started(command, pid int, at time.Time) {
-	s.mail.post(course.Begun{Started: message.StartedInfo{Command: s.numbers[command], PID: pid, StartedAt: s.clock.At(at)}})
+func (s *processSink) Started(command int, start runner.Start) {
+	s.mail.post(course.Begun{Started: message.StartedInfo{Command: s.numbers[command], PID: start.PID, StartedAt: s.clock.At(start.At)}})
 }
 
 // Output implements [runner.Sink].

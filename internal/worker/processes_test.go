@@ -19,13 +19,13 @@ func TestStopBehindTheStartDoesNotOvertakeIt(t *testing.T) {
 	task := task{mail: newMailbox()}
 
 	p.release(time.Now(), &task)
-	p.set.Stop(time.Now().Add(time.Hour), 0)
+	p.set.Stop(time.Now().Add(time.Hour), 0, 0)
 
 	testkit.Receive(t, task.mail.ready, "the processes are released")
-	if _, ok := task.mail.take()[0].(course.Released); !ok || p.set.StoppedAt() != (time.Time{}) {
-		t.Errorf("the processes were stopped at %s, an hour too early", p.set.StoppedAt())
+	if _, ok := task.mail.take()[0].(course.Released); !ok || p.set.StoppedAt(0) != (time.Time{}) {
+		t.Errorf("the processes were stopped at %s, an hour too early", p.set.StoppedAt(0))
 	}
-	p.set.Stop(time.Now(), 0)
+	p.set.Stop(time.Now(), 0, 0)
 	testkit.Receive(t, p.set.Done(), "the processes have ended")
 	task.running.Wait()
 }

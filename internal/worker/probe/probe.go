@@ -138,7 +138,7 @@ func (p *Probe) run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, runFor)
 	defer cancel()
 	command := p.Command
-	command.Argv, command.Delay, command.Pty = p.Readiness.Run, 0, false
+	command.Argv, command.Beat, command.Delay, command.Pty, command.Stop = p.Readiness.Run, 0, 0, false, runner.Stop{}
 	result := new(ending)
 	set, err := p.Runner.Prepare(ctx, runner.Spec{Commands: []runner.Command{command}, Mark: p.Mark, Sink: result})
 	if each, ok := errors.AsType[*runner.PrepareError](err); ok {
@@ -152,7 +152,7 @@ func (p *Probe) run(ctx context.Context) error {
 	case <-set.Done():
 		return result.err()
 	case <-ctx.Done():
-		set.Stop(time.Now(), 0)
+		set.Stop(time.Now(), 0, 0)
 		<-set.Done()
 		return fmt.Errorf("it was not over within %s", runFor)
 	}
@@ -166,7 +166,7 @@ type ending struct {
 }
 
 // Started implements [runner.Sink].
-func (*ending) Started(int, int, time.Time) {}
+func (*ending) Started(int, runner.Start) {}
 
 // Output implements [runner.Sink].
 func (e *ending) Output(_ int, _ streams.Stream, _ time.Time, data []byte) {
