@@ -99,49 +99,51 @@ func (t *hostRun) supply() {
 		t.post(course.Supplied{})
 		return
 	}
-	t.fetch(0, 0)
+	t.fetch(0)
 }
 
-const (
-	mostAsks = 10
-	askAgain = 3 * time.Second
-)
-
-// fetch asks for the file of that number, for the asks-th time.
-func (t *hostRun) fetch(n, asks int) {
-	files := t.ledger.part.Ships
-	if n == len(files) {
+// fetch brings the file of that number and those after it. Each is one part, whose
+// chunks come together.
+func (t *hostRun) fetch(n int) {
+	if n == len(t.ledger.part.Ships) {
 		t.worker.h.cached = true
 		t.post(course.Supplied{})
 		return
 	}
-	if asks == mostAsks {
-		t.post(course.Supplied{Err: "the publisher does not send it"})
+	f := &t.dir.job.Files[n]
+	t.await(n, f, course.NewPart(f, 0))
+}
+
+// await waits for a part of a file, which is asked for again and again.
+func (t *hostRun) await(n int, f *message.File, part *course.Part) {
+	want, err := part.Ask(t.now())
+	if err != nil {
+		t.post(course.Supplied{Err: err.Error()})
 		return
 	}
-	f := &t.dir.job.Files[n]
-	t.reply(&message.Event{Kind: message.Want, Want: &message.WantInfo{SHA256: f.SHA256, Bytes: f.Bytes, Path: f.Path, Total: f.Bytes}})
-	came := false
+	t.reply(&message.Event{Kind: message.Want, Want: want})
 	t.wants = func(c *chunk) {
-		if c.sum == f.SHA256 && !came {
-			came = true
+		if c.sum == f.SHA256 {
+			for at := int64(0); at < f.Bytes; at += message.MaxChunk {
+				part.Took(at, t.now())
+			}
 			t.interrupt()
 		}
 	}
 	broken := false
-	finish := t.begin(askAgain, func(bool) {
+	finish := t.begin(part.Due().Sub(t.now()), func(bool) {
 		t.wants = nil
 		switch {
 		case broken:
 			t.post(course.Supplied{Err: "it was broken off"})
-		case came:
-			t.fetch(n+1, 0)
+		case part.Complete():
+			t.fetch(n + 1)
 		default:
-			t.fetch(n, asks+1)
+			t.await(n, f, part)
 		}
 	})
 	t.interrupt = func() {
-		broken = !came
+		broken = !part.Complete()
 		finish()
 	}
 }

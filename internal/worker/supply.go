@@ -17,16 +17,8 @@ import (
 )
 
 // Supplying: before a run's processes are prepared, the files that its job names
-// are put into its directory. What is not in the cache is asked for part by part.
-
-const (
-	// partBytes is how much is asked for at a time.
-	partBytes = 16 * message.MaxChunk
-	// askAgain is how long a chunk may take to come.
-	askAgain = 3 * time.Second
-	// maxAsks is how often a part is asked for without any of it coming.
-	maxAsks = 10
-)
+// are put into its directory. What is not in the cache is asked for part by part:
+// what and when is [course.Part]'s to say.
 
 // A supply puts the files of one run's job into its directory. run is for the goroutine of
 // the task; offer may be called by any. What isn't a channel doesn't change.
@@ -42,7 +34,7 @@ type supply struct {
 func newSupply(job *message.Job, dir string, c cache, ask func(message.Event), logger *slog.Logger) *supply {
 	s := &supply{job: job, dir: dir, cache: c, ask: ask, slog: logger}
 	if len(job.Files) > 0 {
-		s.chunks = make(chan *message.Chunk, 2*partBytes/message.MaxChunk)
+		s.chunks = make(chan *message.Chunk, 2*course.PartBytes/message.MaxChunk)
 	}
 	return s
 }
@@ -164,75 +156,40 @@ func (s *supply) fetch(ctx context.Context, f *message.File) (*os.File, error) {
 }
 
 func (s *supply) fetchTo(ctx context.Context, out io.WriterAt, f *message.File) error {
-	for offset := int64(0); offset < f.Bytes; offset += partBytes {
-		p := part{offset: offset, size: min(partBytes, f.Bytes-offset), have: make(map[int64]bool)}
-		if err := s.fetchPart(ctx, out, f, &p); err != nil {
+	for offset := int64(0); offset < f.Bytes; offset += course.PartBytes {
+		if err := s.fetchPart(ctx, out, f, course.NewPart(f, offset)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// A part is what is asked for at once, in chunks that come in any order.
-type part struct {
-	offset, size int64
-	have         map[int64]bool // by offset
-}
-
-// first is the first chunk that lacks; the part's end where none does.
-func (p *part) first() int64 {
-	at := p.offset
-	for at < p.offset+p.size && p.have[at] {
-		at += message.MaxChunk
-	}
-	return min(at, p.offset+p.size)
-}
-
-// take writes a chunk of the part, and reports whether it is one that lacked.
-func (p *part) take(out io.WriterAt, c *message.Chunk) (bool, error) {
-	end := p.offset + p.size
-	if c.Offset < p.offset || c.Offset >= end || (c.Offset-p.offset)%message.MaxChunk != 0 || p.have[c.Offset] ||
-		int64(len(c.Data)) != min(message.MaxChunk, end-c.Offset) {
-		return false, nil
-	}
-	p.have[c.Offset] = true
-	_, err := out.WriteAt(c.Data, c.Offset)
-	return true, err
-}
-
-func (s *supply) fetchPart(ctx context.Context, out io.WriterAt, f *message.File, p *part) error {
-	end := p.offset + p.size
-	for asks := 0; asks < maxAsks; asks++ {
-		at := p.first()
-		s.ask(message.Event{Kind: message.Want, Want: &message.WantInfo{
-			SHA256: f.SHA256, Offset: at, Bytes: end - at, Path: f.Path, Done: at, Total: f.Bytes,
-		}})
-		limit := time.NewTimer(askAgain)
-		for waiting := true; waiting && p.first() < end; {
-			select {
-			case c := <-s.chunks:
-				if hex.EncodeToString(c.Sum[:]) != f.SHA256 {
-					continue // of a file before
-				}
-				took, err := p.take(out, c)
-				if err != nil {
-					return err
-				}
-				if took {
-					asks = 0
-					limit.Reset(askAgain)
-				}
-			case <-limit.C:
-				waiting = false
-			case <-ctx.Done():
-				limit.Stop()
-				return context.Cause(ctx)
+// fetchPart asks for a part as long as the part says so, and writes its chunks to the file.
+func (s *supply) fetchPart(ctx context.Context, out io.WriterAt, f *message.File, p *course.Part) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !p.Complete() {
+		want, err := p.Ask(time.Now())
+		if err != nil {
+			return err
+		}
+		if want != nil {
+			s.ask(message.Event{Kind: message.Want, Want: want})
+		}
+		timer.Reset(time.Until(p.Due()))
+		select {
+		case c := <-s.chunks:
+			if hex.EncodeToString(c.Sum[:]) != f.SHA256 || !p.Lacks(c.Offset, len(c.Data)) {
+				continue // of a file before, or here already
 			}
-		}
-		limit.Stop()
-		if p.first() == end {
-			return nil
+			if _, err := out.WriteAt(c.Data, c.Offset); err != nil {
+				return err
+			}
+			p.Took(c.Offset, time.Now())
+		case <-timer.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
-	return fmt.Errorf("the publisher does not send it: nothing has come for %s", maxAsks*askAgain)
+	return nil
 }
