@@ -101,11 +101,7 @@ func (m *memory) forgetContradictions() {
 
 // possible reports whether all evidence is consistent with that wander.
 func (m *memory) possible(wander float64) bool {
-	g := m.region(m.newest(), wander)
-	if g.has(m.slope) { // as it mostly is
-		return true
-	}
-	_, _, ok := g.rates()
+	_, ok := m.region(m.newest(), wander).nearest(m.slope) // as that mostly is itself
 	return ok
 }
 

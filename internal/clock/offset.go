@@ -40,13 +40,13 @@ func (s Sample) possible() bool {
 // so an estimate for an instant consists of the offset and of the rate at which
 // it changes, and each exchange is two half-planes of these two: see [region].
 type Offset struct {
-	samples []Sample // the newest, for RoundTrip
-	memory  memory
-	origin  time.Time     // where the times in memory count from
-	base    time.Duration // where the offsets in memory count from
-	wander  float64       // what is allowed for now, in ns/s²
-	newest  interval      // what is known of the instant of the newest exchange
-	curve   curve
+	trips  []time.Duration // of the newest samples
+	memory memory
+	origin time.Time     // where the times in memory count from
+	base   time.Duration // where the offsets in memory count from
+	wander float64       // what is allowed for now, in ns/s²
+	newest interval      // what is known of the instant of the newest exchange
+	curve  curve
 }
 
 // Add adds a sample. One that contradicts itself is ignored. If one contradicts the earlier
@@ -55,16 +55,16 @@ func (o *Offset) Add(s Sample) {
 	if !s.possible() {
 		return
 	}
-	if len(o.samples) == freshest {
-		o.samples = slices.Delete(o.samples, 0, 1)
+	if len(o.trips) == freshest {
+		o.trips = slices.Delete(o.trips, 0, 1)
 	}
 	if len(o.memory.known) == 0 {
 		o.origin = s.Sent
 	}
-	o.samples = append(o.samples, s)
+	o.trips = append(o.trips, s.RoundTrip())
 	o.rebase(s)
 	o.memory.add(o.evidence(s))
-	o.settle()
+	o.settle(s)
 }
 
 // rebase moves the base to the offset of a new sample, so that the numbers stay small and no
@@ -98,25 +98,24 @@ const rounding = 1
 func (o *Offset) seconds(t time.Time) float64 { return t.Sub(o.origin).Seconds() }
 
 // settle forgets what contradicts the newest sample, and estimates again.
-func (o *Offset) settle() {
+func (o *Offset) settle(newest Sample) {
 	wander, ok := o.memory.wander()
 	if !ok {
 		o.memory.forgetContradictions()
-		if n := len(o.memory.known); o.memory.thin == 0 && len(o.samples) > n {
-			o.samples = o.samples[len(o.samples)-n:]
+		if n := len(o.memory.known); o.memory.thin == 0 && len(o.trips) > n {
+			o.trips = o.trips[len(o.trips)-n:]
 		}
 		wander, _ = o.memory.wander()
 	}
 	o.wander = wander
-	s := o.samples[len(o.samples)-1]
-	o.newest = o.memory.at(o.seconds(s.Received), o.wander)
-	o.newest.grow(worstDrift * s.RoundTrip().Seconds()) // so that it holds for the whole of the exchange
+	o.newest = o.memory.at(o.seconds(newest.Received), o.wander)
+	o.newest.grow(worstDrift * newest.RoundTrip().Seconds()) // so that it holds for the whole of the exchange
 	o.memory.slope = o.newest.slope
 	o.curve = curve{}
 }
 
 // Samples is how many samples the estimate is based on, up to the number that is kept.
-func (o *Offset) Samples() int { return len(o.samples) }
+func (o *Offset) Samples() int { return len(o.trips) }
 
 // Value is the other clock minus ours when the newest sample was received.
 func (o *Offset) Value() time.Duration { return o.base + o.newest.middle() }
@@ -124,7 +123,7 @@ func (o *Offset) Value() time.Duration { return o.base + o.newest.middle() }
 // Error is by how much Value may be wrong in either direction. Without a sample nothing is
 // known, and it is the longest Duration.
 func (o *Offset) Error() time.Duration {
-	if len(o.samples) == 0 {
+	if len(o.trips) == 0 {
 		return math.MaxInt64
 	}
 	return o.newest.half()
@@ -134,7 +133,7 @@ func (o *Offset) Error() time.Duration {
 // which may be long before the newest sample, or after it. Without a sample it is the zero
 // Instant.
 func (o *Offset) Instant(theirs time.Time) Instant {
-	if len(o.samples) == 0 {
+	if len(o.trips) == 0 {
 		return Instant{Theirs: theirs}
 	}
 	about := o.at(theirs.Add(-o.Value()))
@@ -147,7 +146,7 @@ func (o *Offset) Instant(theirs time.Time) Instant {
 // Ours translates a time on the other clock to ours; without a sample it returns the time as it
 // is.
 func (o *Offset) Ours(theirs time.Time) time.Time {
-	if len(o.samples) == 0 {
+	if len(o.trips) == 0 {
 		return theirs
 	}
 	return o.Instant(theirs).Time
@@ -155,7 +154,7 @@ func (o *Offset) Ours(theirs time.Time) time.Time {
 
 // Theirs translates a time on our clock to the other.
 func (o *Offset) Theirs(ours time.Time) time.Time {
-	if len(o.samples) == 0 {
+	if len(o.trips) == 0 {
 		return ours
 	}
 	i := o.at(ours)
@@ -176,13 +175,9 @@ func (o *Offset) at(ours time.Time) interval {
 // RoundTrip is a quantile of the samples' round trips: 0 the shortest, 0.5 the median, 1 the
 // longest. Without samples it is 0.
 func (o *Offset) RoundTrip(quantile float64) time.Duration {
-	if len(o.samples) == 0 {
+	if len(o.trips) == 0 {
 		return 0
 	}
-	trips := make([]time.Duration, len(o.samples))
-	for i, s := range o.samples {
-		trips[i] = s.RoundTrip()
-	}
-	slices.Sort(trips)
+	trips := slices.Sorted(slices.Values(o.trips))
 	return trips[int(quantile*float64(len(trips)-1))]
 }

@@ -50,31 +50,34 @@ const iterations = 100
 // offsets are the least and the greatest offset in the region, neither closer to
 // each other than they are; false where it is empty.
 func (g region) offsets() (interval, bool) {
-	high, fast := peak(g.upper, -worstDrift, worstDrift)
-	low, slow := peak(g.lower, -worstDrift, worstDrift)
-	if !g.has(fast) || !g.has(slow) { // a peak lies outside
-		left, right, ok := g.rates()
-		if !ok {
-			return interval{}, false
-		}
-		high, fast = peak(g.upper, left, right)
-		low, slow = peak(g.lower, left, right)
+	high, fast, ok := g.highest(g.upper)
+	if !ok {
+		return interval{}, false
 	}
-	return interval{low: -low, high: high, slope: (fast + slow) / 2}, -low <= high
+	low, slow, ok := g.highest(g.lower)
+	return interval{low: -low, high: high, slope: (fast + slow) / 2}, ok && -low <= high
 }
 
-// has reports whether some offset is possible at that rate.
-func (g region) has(rate float64) bool { return g.gap(rate).at(rate) >= 0 }
+// highest is the highest point below all lines of one side at a rate that is possible, or
+// a little above that.
+func (g region) highest(side []line) (x, rate float64, ok bool) {
+	x, rate = peak(side)
+	possible, ok := g.nearest(rate)
+	if possible != rate {
+		x, rate = lowest(side, possible).at(possible), possible
+	}
+	return x, rate, ok
+}
 
-// peak is the highest point between two rates that is below all lines, or a
-// little above that.
-func peak(lines []line, left, right float64) (x, rate float64) {
-	l, r := lowest(lines, left), lowest(lines, right)
-	switch {
-	case l.b >= 0: // it only falls from there
-		return l.at(left), left
-	case r.b <= 0:
-		return r.at(right), right
+// peak is the highest point that is below all lines, or a little above that.
+func peak(lines []line) (x, rate float64) {
+	l := lowest(lines, -worstDrift)
+	if l.b >= 0 { // it only falls from there
+		return l.at(-worstDrift), -worstDrift
+	}
+	r := lowest(lines, worstDrift)
+	if r.b <= 0 {
+		return r.at(worstDrift), worstDrift
 	}
 	for range iterations {
 		rate = (r.a - l.a) / (r.b - l.b) // where the lines of both ends meet, at or above the peak
@@ -92,35 +95,26 @@ func peak(lines []line, left, right float64) (x, rate float64) {
 	return x, rate
 }
 
-// rates are the least and the greatest rate in the region; ok is false where it
-// is empty. The gap between the upper and the lower lines is concave over the
-// rate: so where there is none at an end, its tangent tells from where on there
-// may be one.
-func (g region) rates() (left, right float64, ok bool) {
-	left, right = -worstDrift, worstDrift
-	l, r := g.gap(left), g.gap(right)
+// nearest is the possible rate that is nearest to another one, or a little nearer; ok is
+// false where none is possible. The gap between the upper and the lower lines is concave
+// over the rate: so where there is none, its tangent tells from where on there may be one.
+func (g region) nearest(rate float64) (possible float64, ok bool) {
+	tangent := g.gap(rate)
+	falls := tangent.b > 0
 	for range iterations {
 		switch {
-		case l.at(left) < -enough:
-			if l.b >= 0 {
-				return 0, 0, false
-			}
-			left = l.a / l.b
-			l = g.gap(left)
-		case r.at(right) < -enough:
-			if r.b <= 0 {
-				return 0, 0, false
-			}
-			right = r.a / r.b
-			r = g.gap(right)
-		default:
-			return left, right, true
+		case tangent.at(rate) >= -enough:
+			return rate, true
+		case tangent.b == 0, tangent.b > 0 != falls: // it has been at its widest
+			return 0, false
 		}
-		if left > right {
-			return 0, 0, false
+		rate = tangent.a / tangent.b
+		if math.Abs(rate) > worstDrift {
+			return 0, false
 		}
+		tangent = g.gap(rate)
 	}
-	return left, right, true // more than the region, which is on the safe side
+	return rate, true // nearer than it is, which is on the safe side
 }
 
 // gap is the tangent of the gap at a rate.
@@ -131,11 +125,11 @@ func (g region) gap(rate float64) line {
 
 // lowest is the line that is lowest at a rate.
 func lowest(lines []line, rate float64) line {
-	best, at := 0, math.Inf(1)
-	for i, l := range lines {
+	best, at := lines[0], lines[0].at(rate)
+	for _, l := range lines[1:] {
 		if v := l.at(rate); v < at {
-			best, at = i, v
+			best, at = l, v
 		}
 	}
-	return lines[best]
+	return best
 }
