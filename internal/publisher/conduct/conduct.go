@@ -68,6 +68,7 @@ type Run struct {
 	now      time.Time // of this Step
 	out      effects
 	next     time.Time // when Step is wanted
+	due      time.Time // the next of the run's own deadlines, as of the last Step
 
 	stage   Stage
 	at      [Completed + 1]int // how many hosts stand at each phase

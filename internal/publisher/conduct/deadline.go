@@ -28,7 +28,7 @@ var hostDeadlines = [...]deadline{
 }
 
 // runDeadlines are those of the run as a whole. Where nothing is done, a stage waits for
-// that time.
+// that time. What happens may put them off, and only a new stage brings one nearer.
 var runDeadlines = [...]deadline{
 	{"the run's timeout", timeoutDue, timeOut},
 	{"the time that the rule gives it", afterDue, stopAfter},
@@ -188,15 +188,18 @@ func (r *Run) meetDeadlines() {
 			meet(hostDeadlines[:], r, h)
 		}
 	}
-	meet(runDeadlines[:], r, nil)
+	if isDue(r.due, r.now) {
+		meet(runDeadlines[:], r, nil)
+	}
 }
 
 // plan finds out when Step is wanted again.
 func (r *Run) plan() {
-	r.next = time.Time{}
+	r.next, r.due = time.Time{}, time.Time{}
 	if r.stage == Over {
 		return
 	}
+	r.due = earliest(runDeadlines[:], r, nil)
 	for i := range r.hosts {
 		h := &r.hosts[i]
 		r.schedule(h)
@@ -205,7 +208,7 @@ func (r *Run) plan() {
 		}
 		r.next = sooner(r.next, h.due)
 	}
-	r.next = sooner(r.next, earliest(runDeadlines[:], r, nil))
+	r.next = sooner(r.next, r.due)
 	if r.pending > 0 {
 		r.next = r.now
 	}
@@ -248,8 +251,8 @@ func isDue(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // sooner is the earlier of two times that are zero if they never come.
 func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+	if b.IsZero() || !a.IsZero() && !b.Before(a) {
+		return a
 	}
-	return a
+	return b
 }
