@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,9 @@ func (d *Datapoint) Changes(before *Datapoint) []string {
 		say("the hosts are %s, were %s", hostList(d.Hosts), hostList(before.Hosts))
 	}
 	list = append(list, commandChanges("process ", d.Processes, before.Processes)...)
-	list = append(list, commandChanges("", slices.Concat(d.Setup, d.Teardown), slices.Concat(before.Setup, before.Teardown))...)
+	list = append(list, commandChanges("", slices.Concat(d.Setup, d.Teardown, d.Acts), slices.Concat(before.Setup, before.Teardown, before.Acts))...)
+	list = append(list, beatChanges(d.Beats, before.Beats)...)
+	list = append(list, actionChanges(d.Actions, before.Actions)...)
 	if d.Timeout != before.Timeout {
 		say("the timeout is %s, was %s", d.Timeout, before.Timeout)
 	}
@@ -76,6 +79,52 @@ func commandChanges(prefix string, now, was []Command) []string {
 	return list
 }
 
+// beatChanges says which groups begin after something else than before.
+func beatChanges(now, was []Beat) (list []string) {
+	after := func(beats []Beat) map[string]string {
+		conditions := make(map[string]string)
+		for _, b := range beats {
+			for _, g := range b.Groups {
+				conditions[g] = b.conditions()
+			}
+		}
+		return conditions
+	}
+	before := after(was)
+	for _, b := range now {
+		for _, g := range b.Groups {
+			if old, ok := before[g]; ok && old != b.conditions() {
+				list = append(list, fmt.Sprintf("%s begins %s, began %s", g, b.conditions(), old))
+			}
+		}
+	}
+	return list
+}
+
+// actionChanges says what differs between the actions of two datapoints.
+func actionChanges(now, was []Action) (list []string) {
+	old := make(map[int]Action, len(was))
+	for _, a := range was {
+		old[a.Number] = a
+	}
+	for _, a := range now {
+		before, ok := old[a.Number]
+		switch {
+		case !ok:
+			list = append(list, fmt.Sprintf("action %d is new: %s", a.Number, a.Text))
+		case a.Text != before.Text:
+			list = append(list, fmt.Sprintf("action %d is %s, was %s", a.Number, a.Text, before.Text))
+		case a.Optional != before.Optional:
+			list = append(list, fmt.Sprintf("action %d: optional is %t, was %t", a.Number, a.Optional, before.Optional))
+		}
+		delete(old, a.Number)
+	}
+	for _, number := range slices.Sorted(maps.Keys(old)) {
+		list = append(list, fmt.Sprintf("action %d is gone: %s", number, old[number].Text))
+	}
+	return list
+}
+
 // changes says what differs between two commands of one name.
 func (c Command) changes(was Command) string {
 	switch {
@@ -91,6 +140,12 @@ func (c Command) changes(was Command) string {
 		return fmt.Sprintf("pty is %t, was %t", c.Pty, was.Pty)
 	case c.DelayMS != was.DelayMS:
 		return fmt.Sprintf("the delay is %s, was %s", c.Delay(), was.Delay())
+	case !reflect.DeepEqual(c.Ready, was.Ready):
+		return fmt.Sprintf("it is ready %s, was %s", readyWords(c.Ready), readyWords(was.Ready))
+	case !reflect.DeepEqual(c.Restart, was.Restart):
+		return "its restarts have changed"
+	case !reflect.DeepEqual(c.Stop, was.Stop):
+		return "it is stopped in another way"
 	case !slices.Equal(c.OKExit, was.OKExit):
 		return fmt.Sprintf("ok_exit is %v, was %v", c.OKExit, was.OKExit)
 	case c.Group != was.Group || c.Index != was.Index || c.Rank != was.Rank || c.Local != was.Local:
@@ -111,6 +166,10 @@ func (s StopRule) changes(was StopRule) []string {
 		if limit.now != limit.was {
 			list = append(list, fmt.Sprintf("%s is %s, was %s", limit.name, limit.now, limit.was))
 		}
+	}
+	if s.LastBeatFirst != was.LastBeatFirst {
+		order := map[bool]stopOrder{false: together, true: lastBeatFirst}
+		list = append(list, fmt.Sprintf("stop.order is %s, was %s", order[s.LastBeatFirst], order[was.LastBeatFirst]))
 	}
 	if s.OnFailure != was.OnFailure {
 		list = append(list, fmt.Sprintf("stop.on_failure is %t, was %t", s.OnFailure, was.OnFailure))

@@ -50,6 +50,34 @@ func TestChangesAreTold(t *testing.T) {
 	}
 }
 
+// So is each difference in the course of a run.
+func TestChangesOfTheCourseAreTold(t *testing.T) {
+	t.Parallel()
+	const base = "hosts: {a: }\ngroups: {s: {on: a, run: x, count: 2, ready: {port: 70}}, c: {on: a, run: y, after: s}}\nat: [{t: 2s, signal: KILL, to: s.1}]\nstop: {after: 9s}\n"
+	for _, c := range []struct{ from, to, want string }{
+		{"after: s}", "after: s.ended}", "c begins after s.ended, began after s"},
+		{"after: s}", "after: {of: s, delay: 3s}}", "c begins after s (and 3s), began after s"},
+		{", after: s}", "}", "c begins first, began after s; action 0 is KILL to s.1, 2s after the release, was KILL to s.1, 2s after the release of c"},
+		{"port: 70", "port: 71", "process a/s.0: it is ready by port 71 within 1m, was by port 70 within 1m; process a/s.1: it is ready by port 71 within 1m, was by port 70 within 1m"},
+		{"{port: 70}", "{port: 70, within: 5s}", "process a/s.0: it is ready by port 70 within 5s, was by port 70 within 1m; process a/s.1: it is ready by port 70 within 5s, was by port 70 within 1m"},
+		{", ready: {port: 70}", "", "process a/s.0: it is ready once it has started, was by port 70 within 1m; process a/s.1: it is ready once it has started, was by port 70 within 1m"},
+		{"run: y", "run: y, restart: {on: always}", "process a/c.0: its restarts have changed"},
+		{"run: y", "run: y, stop: {signal: INT}", "process a/c.0: it is stopped in another way"},
+		{"KILL", "TERM", "action 0 is TERM to s.1, 2s after the release of c, was KILL to s.1, 2s after the release of c"},
+		{"to: s.1", "to: s.1, optional: true", "action 0: optional is true, was false"},
+		{"to: s.1}", "to: s.1}, {mark: m, pause: c, for: 3s}", "action 1 is new: pause c for 3s, after the mark m"},
+		{"at: [{t: 2s, signal: KILL, to: s.1}]", "", "action 0 is gone: KILL to s.1, 2s after the release of c"},
+		{"at: [", "at: [{t: 1s, run: z}, ", "a/action.0 is new; action 0 is run `z` on a, 1s after the release of c, was KILL to s.1, 2s after the release of c; " +
+			"action 1 is new: KILL to s.1, 2s after the release of c"},
+		{"after: 9s", "after: 9s, order: last-beat-first", "stop.order is last-beat-first, was together"},
+	} {
+		got := strings.Join(first(t, strings.Replace(base, c.from, c.to, 1)).Changes(first(t, base)), "; ")
+		if got != c.want {
+			t.Errorf("%q to %q: got\n%s\nwant\n%s", c.from, c.to, got, c.want)
+		}
+	}
+}
+
 // So is each difference between setups and teardowns.
 func TestChangesOfStepsAreTold(t *testing.T) {
 	t.Parallel()
@@ -76,10 +104,14 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Picked", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Collect", "Files", "Metrics", "Require"}}, // the last two are no part of it, and the processes tell who was picked
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Picked", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Acts", "Beats", "Actions", "Collect", "Files", "Metrics", "Require"}}, // the last two are no part of it, and the processes tell who was picked
 		{Command{}, []string{"Host", "Command"}},
-		{message.Command{}, []string{"Name", "Phase", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "Pty", "OKExit", "DelayMS", "TimeoutMS"}},
-		{StopRule{}, []string{"When", "After", "Grace", "OnFailure"}},
+		{message.Command{}, []string{"Name", "Phase", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "Pty", "OKExit", "DelayMS", "TimeoutMS", "Beat", "Ready", "Restart", "Stop"}},
+		{StopRule{}, []string{"When", "After", "LastBeatFirst", "Grace", "OnFailure"}},
+		{Beat{}, []string{"Groups", "After"}},
+		{Wait{}, []string{"Group", "Ended", "Delay"}},
+		// What an action does is told by its text.
+		{Action{}, []string{"Number", "Do", "Optional", "Text", "After", "Beat", "Mark", "Line", "Of", "Times", "Targets", "ThatLine", "Signal", "For"}},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(c.of)) {
 			if len(field.Index) == 1 && !slices.Contains(c.known, field.Name) {

@@ -33,5 +33,10 @@ func (f *File) chooses() bool {
 			return true
 		}
 	}
+	for _, a := range f.actions {
+		if slices.ContainsFunc(slices.Concat(a.toWhom(), a.of), func(t *target) bool { return len(t.any)+len(t.allBut) > 0 }) {
+			return true
+		}
+	}
 	return false
 }

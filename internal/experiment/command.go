@@ -26,11 +26,18 @@ type command struct {
 	timeout *text // of a command of the setup or teardown
 	ok      []int
 
-	on         []string  // of the setup or teardown: empty where it is all hosts; in the small form: the host
-	place      placement // of a group
-	count      *text     // nil: one on each host
-	group      string    // "" in the small form
-	groupIndex int       // in File.Groups
+	on    []string  // of the setup or teardown: empty where it is all hosts; in the small form: the host
+	place placement // of a group
+	// Of a group: when it begins, when its processes can be used, and what is done when
+	// they end, and to end them.
+	waits      *text // the place of after; nil: it waits for nothing
+	after      []*awaited
+	ready      *readiness
+	restart    *restart
+	ending     *ending
+	count      *text  // nil: one on each host
+	group      string // "" in the small form
+	groupIndex int    // in File.Groups
 	collect    []*text
 	// Of the small form: the command's index on its host, and how many
 	// there are.

@@ -140,6 +140,7 @@ var groups = binding[File]{
 			}
 		}
 		checkPlacements(v.in)
+		checkCircles(v.in)
 	},
 }
 

@@ -4,7 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
+
+	"downbeat/internal/message"
 )
 
 // Definition is a hash of all that a run of this point does, the same for every
@@ -38,6 +41,9 @@ type (
 		Processes  []definedProcess
 		Setup      []definedStep `json:",omitempty"`
 		Teardown   []definedStep `json:",omitempty"`
+		Acts       []definedStep `json:",omitempty"`
+		Beats      []Beat        `json:",omitempty"` // if there are several
+		Actions    []Action      `json:",omitempty"` // without their texts
 		Stop       StopRule
 		Timeout    time.Duration
 		Collect    map[string][]string      `json:",omitempty"`
@@ -56,6 +62,10 @@ type (
 		DelayMS int64             `json:"delay_ms,omitempty"`
 		Pty     bool              `json:"pty,omitempty"`
 		OKExit  []int
+		Beat    int                  `json:",omitempty"`
+		Ready   *message.Readiness   `json:",omitempty"`
+		Restart *message.Restart     `json:",omitempty"`
+		Stop    *message.CommandStop `json:",omitempty"`
 	}
 	definedStep struct {
 		Host      string
@@ -72,13 +82,20 @@ type (
 func define(d *Datapoint) definition {
 	def := definition{
 		Name: d.Name, Repetition: d.Repetition, Parameters: d.Parameters, Run: d.Run, Hosts: d.Hosts,
-		Setup: defineSteps(d.Setup), Teardown: defineSteps(d.Teardown),
+		Setup: defineSteps(d.Setup), Teardown: defineSteps(d.Teardown), Acts: defineSteps(d.Acts), Actions: slices.Clone(d.Actions),
 		Stop: d.Stop, Timeout: d.Timeout, Collect: d.Collect, Files: d.Files,
+	}
+	if len(d.Beats) > 1 {
+		def.Beats = d.Beats
+	}
+	for i := range def.Actions {
+		def.Actions[i].Text = ""
 	}
 	for _, c := range d.Processes {
 		def.Processes = append(def.Processes, definedProcess{
 			Host: c.Host, Name: c.Name, Group: c.Group, Index: c.Index, Rank: c.Rank, Local: c.Local,
 			Argv: c.Argv, Env: c.Env, Dir: c.Dir, DelayMS: c.DelayMS, Pty: c.Pty, OKExit: c.OKExit,
+			Beat: c.Beat, Ready: c.Ready, Restart: c.Restart, Stop: c.Stop,
 		})
 	}
 	return def

@@ -41,9 +41,23 @@ func TestDefinitionHasWhatEachFieldSays(t *testing.T) {
 	for _, text := range []string{
 		"", "name: y\n", "timeout: 5s\n", "stop: {when: g}\n", "stop: {after: 2s}\n", "stop: {grace: 3s}\n", "stop: {on_failure: false}\n", "collect: a\n",
 		"files: {c: {text: x}}\n", "setup: a\n", "setup: {run: a, ok_exit: 3}\n", "setup: {run: a, pty: true}\n", "setup: {run: a, dir: d}\n",
+		"groups: {g: {on: [alpha, bravo], count: 2, run: ./run}, h: {on: alpha, run: y}}\n",
+		"groups: {g: {on: [alpha, bravo], count: 2, run: ./run}, h: {on: alpha, run: y, after: g}}\n",
+		"groups: {g: {on: [alpha, bravo], count: 2, run: ./run}, h: {on: alpha, run: y, after: g.ended}}\n",
+		"groups: {g: {on: [alpha, bravo], count: 2, run: ./run}, h: {on: alpha, run: y, after: {of: g, delay: 1s}}}\n",
+		"stop: {after: 2s, order: last-beat-first}\n",
+		"at: {t: 1s, stop: g.0}\n", "at: {t: 2s, stop: g.0}\n", "at: {t: 1s, stop: g.1}\n", "at: {t: 1s, start: g.0}\n", "at: {mark: m, t: 1s, stop: g.0}\n",
+		"at: {mark: n, t: 1s, stop: g.0}\n", "at: {line: m, t: 1s, stop: g.0}\n", "at: {line: n, t: 1s, stop: g.0}\n", "at: {line: m, of: g.0, t: 1s, stop: g.0}\n",
+		"at: {line: m, t: 1s, stop: g.0, times: 2}\n", "at: {line: m, t: 1s, stop: {that: line}}\n", "at: {t: 1s, stop: g.0, optional: true}\n",
+		"at: {t: 1s, signal: KILL, to: g.0}\n", "at: {t: 1s, signal: INT, to: g.0}\n", "at: {t: 1s, pause: g.0, for: 1s}\n", "at: {t: 1s, pause: g.0, for: 2s}\n",
+		"at: {t: 1s, run: x}\n", "at: {t: 1s, run: y}\n", "at: [{t: 1s, run: x}, {t: 1s, stop: g.0}]\n",
 		"setup: {run: a, env: {A: b}}\n", "setup: {run: a, timeout: 3s}\n", "teardown: a\n",
 	} {
-		d, err := mustParse(t, "t.yaml", base+text).Points()[0].Definition()
+		whole := base + text
+		if strings.HasPrefix(text, "groups") {
+			whole = "hosts: {alpha: , bravo: }\n" + text
+		}
+		d, err := mustParse(t, "t.yaml", whole).Points()[0].Definition()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +74,7 @@ func TestEveryCommandFieldIsDefined(t *testing.T) {
 	t.Parallel()
 	other := map[string]string{
 		"on": "[bravo]", "count": "2", "collect": "x", "run": "other", "name": "other", "env": "{A: b}", "dir": "d", "delay": "1s", "timeout": "2s",
-		"ok_exit": "3", "shell": "true", "pty": "true",
+		"ok_exit": "3", "shell": "true", "pty": "true", "after": "h", "ready": "{port: 70}", "restart": "{on: failure}", "stop": "{signal: INT}",
 	}
 	for _, f := range commandFields {
 		value := other[f.name]
@@ -73,10 +87,14 @@ func TestEveryCommandFieldIsDefined(t *testing.T) {
 			command = strings.Replace("{run: ./run, on: alpha}", map[string]string{"run": "./run", "on": "alpha"}[f.name], value, 1)
 		}
 		if f.in == 0 || f.in&ofGroup != 0 {
-			checkDefined(t, "groups: {g: {run: ./run, on: alpha}}", "groups: {g: "+command+"}")
+			checkDefined(t, "groups: {h: {run: y, on: alpha}, g: {run: ./run, on: alpha}}", "groups: {h: {run: y, on: alpha}, g: "+command+"}")
 		}
 		if f.in == 0 || f.in&ofPhase != 0 {
 			checkDefined(t, "groups: {g: {run: x, on: [alpha, bravo]}}\nsetup: {run: ./run, on: alpha}", "groups: {g: {run: x, on: [alpha, bravo]}}\nsetup: "+command)
+		}
+		if f.in == 0 || f.in&ofAction != 0 {
+			act := strings.Replace(command, "{", "{t: 1s, ", 1)
+			checkDefined(t, "groups: {g: {run: x, on: [alpha, bravo]}}\nat: {t: 1s, run: ./run, on: alpha}", "groups: {g: {run: x, on: [alpha, bravo]}}\nat: "+act)
 		}
 	}
 }

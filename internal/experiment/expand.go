@@ -53,6 +53,11 @@ func (f *File) warn(x *expansion) {
 	}
 }
 
+// warnOf adds a warning about a text.
+func (x *expansion) warnOf(t *text, hint, format string, args ...any) {
+	x.warnings = append(x.warnings, x.errorf(t.at, t.field, hint, format, args...))
+}
+
 // An expansion makes one datapoint: it counts, places and names the processes, and
 // then executes everything that depends on where they are.
 type expansion struct {
@@ -61,6 +66,13 @@ type expansion struct {
 	load    load
 	stop    StopRule
 	timeout time.Duration
+
+	beats    []Beat
+	beatOf   map[string]int    // by group
+	earliest []time.Duration   // when each beat can come, after the first
+	ports    map[string]string // who listens where
+	done     map[int]resolved  // to whom each action is done
+
 	// warnings are about what is allowed in this datapoint but probably not meant.
 	warnings []*Error
 	picked   map[string][]string
@@ -80,11 +92,11 @@ type placed struct {
 }
 
 func newExpansion(f *File, r *report, run string, p Point) *expansion {
-	return &expansion{evaluator: newEvaluator(f, r, run, p), load: load{hosts: make(map[string]int)}, picked: make(map[string][]string)}
+	return &expansion{evaluator: newEvaluator(f, r, run, p), load: load{hosts: make(map[string]int)}, picked: make(map[string][]string), ports: make(map[string]string)}
 }
 
 func (x *expansion) expand() (*Datapoint, error) {
-	for _, step := range []func(){x.place, x.name, x.limits, x.fill, x.collect, x.ship} {
+	for _, step := range []func(){x.place, x.name, x.limits, x.beat, x.fill, x.collect, x.ship, x.checkReadyFiles} {
 		step()
 		if err := x.err(); err != nil {
 			return nil, err
@@ -93,7 +105,7 @@ func (x *expansion) expand() (*Datapoint, error) {
 	f := x.file
 	d := &Datapoint{
 		Name: f.Name, Index: x.point.Index, Repetition: x.point.Repetition, Parameters: x.point.Parameters,
-		Run: x.run, Stop: x.stop, Timeout: x.timeout,
+		Run: x.run, Stop: x.stop, Timeout: x.timeout, Beats: x.beats,
 	}
 	if len(x.picked) > 0 {
 		d.Picked = x.picked
@@ -116,6 +128,7 @@ func (x *expansion) expand() (*Datapoint, error) {
 		}
 	}
 	d.Setup, d.Teardown = x.expandPhase(message.PhaseSetup, f.setup, d.Hosts), x.expandPhase(message.PhaseTeardown, f.teardown, d.Hosts)
+	x.act(d)
 	x.checkPhaseNames(d)
 	return d, x.err()
 }
@@ -203,11 +216,11 @@ func (x *expansion) limits() {
 	stop := x.file.stop
 	x.timeout = x.limit(x.file.timeout, notZero, limitKeys, x.data())
 	x.stop = StopRule{
-		When: x.occupied(stop.when), OnFailure: stop.onFailure,
+		When: x.occupied(stop.when), OnFailure: stop.onFailure, LastBeatFirst: stop.order == lastBeatFirst,
 		After: x.limit(stop.after, notZero, limitKeys, x.data()), Grace: x.limit(stop.grace, zeroToo, limitKeys, x.data()),
 	}
 	if len(stop.when) > 0 && len(x.stop.When) == 0 && stop.after == nil {
-		x.warnings = append(x.warnings, x.errorf(stop.at, "stop.when", "set stop.after to end such a run", "all these groups are empty, so nothing stops the other processes before the timeout"))
+		x.warnOf(&text{at: stop.at, field: "stop.when"}, "set stop.after to end such a run", "all these groups are empty, so nothing stops the other processes before the timeout")
 	}
 	if x.stop.After > 0 && x.timeout > 0 {
 		if err := checkAfter(x.stop.After, x.timeout); err != nil {

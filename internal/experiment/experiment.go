@@ -52,6 +52,7 @@ type File struct {
 	commands       []*command // in rank order
 	setup          []*command
 	teardown       []*command
+	actions        []*action
 	combinations   [][]Parameter // one without any, where there is no matrix
 	variables      []string      // the names of what hosts have besides their addresses
 	hostVariables  map[string][]Parameter
@@ -83,9 +84,12 @@ type StopRule struct {
 	// When lists groups: once every process of all of them has ended, the rest is
 	// stopped. Empty: no such condition.
 	When []string
-	// After stops the run this long after its release; 0: no such condition. Unlike
+	// After stops the run this long after the release of its last beat; 0: no such condition. Unlike
 	// a timeout it does not make the run fail.
 	After time.Duration
+	// LastBeatFirst stops the processes of the last beat first, and those of the one before
+	// once these are over.
+	LastBeatFirst bool `json:",omitempty"`
 	// Grace is the time from TERM to KILL in every stop.
 	Grace time.Duration
 	// OnFailure stops the run everywhere as soon as one process exits outside
@@ -110,8 +114,14 @@ type Datapoint struct {
 	// that of the hosts.
 	Setup    []Command
 	Teardown []Command
-	Stop     StopRule
-	Timeout  time.Duration
+	// Acts are the commands that actions run, in the order of the file.
+	Acts []Command
+	// Beats are what begins together: one at least.
+	Beats []Beat
+	// Actions are done while the processes run.
+	Actions []Action
+	Stop    StopRule
+	Timeout time.Duration
 	// Collect are the patterns of the files that are brought home, by host.
 	Collect map[string][]string
 	// Files are those that are shipped, by host.
@@ -128,10 +138,11 @@ type Command struct {
 	message.Command
 }
 
-// Commands are all commands of the run: its processes, then its setup and its teardown.
+// Commands are all commands of the run: its processes, its setup, its teardown, and what
+// actions run.
 // Each host's job has its own in the same order.
 func (d *Datapoint) Commands() []Command {
-	return slices.Concat(d.Processes, d.Setup, d.Teardown)
+	return slices.Concat(d.Processes, d.Setup, d.Teardown, d.Acts)
 }
 
 // DefaultAddress sets a function for the address of hosts that have none in the
@@ -146,30 +157,4 @@ func (f *File) address(h Host) string {
 		return f.defaultAddress(h.Name)
 	}
 	return h.Name
-}
-
-// Jobs gives each host's part of the run, in the order of d.Hosts. ReplyTo,
-// Since and the lease are for the publisher to fill in.
-func (d *Datapoint) Jobs() []message.Job {
-	jobs := make([]message.Job, len(d.Hosts))
-	at := make(map[string]*message.Job, len(d.Hosts))
-	for i, h := range d.Hosts {
-		jobs[i] = message.Job{
-			Run:        d.Run,
-			Host:       h.Name,
-			Experiment: d.Name,
-			Datapoint:  d.Index,
-			GraceMS:    d.Stop.Grace.Milliseconds(),
-			Collect:    d.Collect[h.Name],
-		}
-		for _, f := range d.Files[h.Name] {
-			jobs[i].Files = append(jobs[i].Files, f.File)
-		}
-		at[h.Name] = &jobs[i]
-	}
-	for _, c := range d.Commands() {
-		job := at[c.Host]
-		job.Commands = append(job.Commands, c.Command)
-	}
-	return jobs
 }

@@ -43,6 +43,12 @@ func into[T, V any](s shape[V], place func(t *T) *V) binding[T] {
 	return binding[T]{words: s.words, schema: s.schema, read: func(v value, t *T) { *place(t) = s.read(v) }}
 }
 
+// with is the binding with tables of maps that may be within.
+func (b binding[T]) with(tables ...*table) binding[T] {
+	b.inner = tables
+	return b
+}
+
 // nested binds a map with fields of its own.
 func nested[T, V any](o *object[V], such string, place func(t *T) *V) binding[T] {
 	return binding[T]{
@@ -53,6 +59,19 @@ func nested[T, V any](o *object[V], such string, place func(t *T) *V) binding[T]
 			}
 		},
 		silent: func(v value, t *T) { o.fill(v, place(t)) },
+	}
+}
+
+// optionally binds a map with fields of its own that may be absent.
+func optionally[T, V any](o *object[V], such string, place func(t *T) **V) binding[T] {
+	return binding[T]{
+		words: "map", schema: o.table().schema(), inner: []*table{o.table()},
+		read: func(v value, t *T) {
+			if v.isMap(such, "must be a map") {
+				*place(t) = new(V)
+				o.read(v, *place(t))
+			}
+		},
 	}
 }
 

@@ -84,6 +84,10 @@ var fileFields = &object[File]{
 			about: "what ends a run before all processes have ended",
 		},
 		{
+			name: "at", is: actions,
+			about: "what is done to the processes, or run beside them, in the course of the run",
+		},
+		{
 			name: "metrics", is: metrics,
 			about: "numbers taken from what each run leaves",
 		},
@@ -137,7 +141,7 @@ var stopFields = &object[stop]{
 		},
 		{
 			name: "after", is: into(limit(notZero, limitKeys), func(s *stop) **text { return &s.after }),
-			about: "that long after the start",
+			about: "that long after the release of the last beat",
 		},
 		{
 			name: "on_failure", is: into(boolean, func(s *stop) *bool { return &s.onFailure }), unset: "true",
@@ -147,6 +151,10 @@ var stopFields = &object[stop]{
 			name: "grace", is: into(limit(zeroToo, limitKeys), func(s *stop) **text { return &s.grace }), otherwise: "that of grace",
 			about: "the same setting as grace: give one of them",
 		},
+		{
+			name: "order", is: into(choice("order", together, lastBeatFirst), func(s *stop) *stopOrder { return &s.order }), unset: "together",
+			about: "last-beat-first: after when or after, each beat is stopped once those after it are over",
+		},
 	},
 }
 
@@ -154,9 +162,10 @@ var stopFields = &object[stop]{
 type where uint8
 
 const (
-	ofHost  where = 1 << iota // in a host's own list
-	ofGroup                   // it is what a group runs
-	ofPhase                   // of a setup or a teardown
+	ofHost   where = 1 << iota // in a host's own list
+	ofGroup                    // it is what a group runs
+	ofPhase                    // of a setup or a teardown
+	ofAction                   // it is what an action runs
 )
 
 // commandFields are those of commands, wherever they stand.
@@ -182,6 +191,26 @@ var commandFields = []field[command]{
 		about: "the hosts that run it; those that take no part in the datapoint are left out",
 	},
 	{
+		name: "on", in: ofAction, is: into(hostNamesOf, func(c *command) *[]string { return &c.on }), otherwise: "all that take part",
+		about: "with run: the hosts that run it",
+	},
+	{
+		name: "after", in: ofGroup, is: afterwards, otherwise: "it begins with the first beat",
+		about: "the groups that have to be ready, or to have ended, before this one begins",
+	},
+	{
+		name: "ready", in: ofGroup, is: optionally(readyFields, "such as {port: 7000}", func(c *command) **readiness { return &c.ready }), otherwise: "once it has started",
+		about: "when a process of the group can be used",
+	},
+	{
+		name: "restart", in: ofGroup, is: optionally(restartFields, "such as {on: failure, at_most: 3}", func(c *command) **restart { return &c.restart }), otherwise: "never",
+		about: "whether a process that has ended begins anew",
+	},
+	{
+		name: "stop", in: ofGroup, is: optionally(endingFields, "such as {signal: INT, grace: 20s}", func(c *command) **ending { return &c.ending }), otherwise: "TERM, and the grace of the stop",
+		about: "how the processes of the group are stopped",
+	},
+	{
 		name: "name", in: ofHost | ofGroup, is: into(filled(nameKeys, "leave it out"), func(c *command) **text { return &c.name }), otherwise: "GROUP.INDEX, in the small form INDEX",
 		about: "the process's name, unique on its host",
 	},
@@ -198,7 +227,7 @@ var commandFields = []field[command]{
 		about: "how long after the others the process starts",
 	},
 	{
-		name: "timeout", in: ofPhase, is: into(limit(notZero, phaseKeys), func(c *command) **text { return &c.timeout }), unset: "1m",
+		name: "timeout", in: ofPhase | ofAction, is: into(limit(notZero, phaseKeys), func(c *command) **text { return &c.timeout }), unset: "1m",
 		about: "how long it may take",
 	},
 	{

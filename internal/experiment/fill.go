@@ -32,8 +32,10 @@ func (x *expansion) fill() {
 		x.self = p
 		x.fillCommand(&p.Command.Command, p.command, allKeys, p.data)
 		if p.command.delay != nil {
-			p.DelayMS = x.delay(p.command.delay, p.data)
+			p.DelayMS = x.delay(p.command.delay, p)
 		}
+		p.Ready, p.Restart = x.expandReady(p.command.ready, p), x.expandRestart(p.command.restart, p)
+		p.Stop = x.expandEnding(p.command.ending, p)
 		if !x.account(p.command, &p.Command) {
 			return
 		}
@@ -82,12 +84,18 @@ func (e *evaluator) argv(c *command, keys []string, data map[string]any) []strin
 	return words
 }
 
-func (x *expansion) delay(t *text, data map[string]any) int64 {
-	s, ok := x.evaluate(t, allKeys, data)
+// delay is how long after its beat's release a process starts, in milliseconds. The
+// time to stop.after counts from the last beat.
+func (x *expansion) delay(t *text, p *placed) int64 {
+	s, ok := x.evaluate(t, allKeys, p.data)
 	if !ok {
 		return 0
 	}
-	v, err := delayOf(s, x.timeout, x.stop.After)
+	after := x.stop.After
+	if p.Beat < len(x.beats)-1 {
+		after = 0
+	}
+	v, err := delayOf(s, x.timeout, after)
 	if err != nil {
 		x.fail(t, err)
 	}

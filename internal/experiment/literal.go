@@ -11,8 +11,8 @@ import (
 // warning, unless single quotes or a backslash say that it is meant.
 
 var (
-	action = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
-	home   = regexp.MustCompile(`^~([A-Za-z_][A-Za-z0-9_-]*)?(/|$)`)
+	inTemplate = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	home       = regexp.MustCompile(`^~([A-Za-z_][A-Za-z0-9_-]*)?(/|$)`)
 	// inherited are variables that people expect to be there.
 	inherited = regexp.MustCompile(`\$\{?(PATH|HOME|USER|LOGNAME|PWD|SHELL|HOSTNAME|TMPDIR|LD_LIBRARY_PATH)\b`)
 )
@@ -20,7 +20,7 @@ var (
 // unexpanded gives the first part of a command line that a shell would expand,
 // and "" where there is none or the line can't be read.
 func unexpanded(line string) string {
-	line = action.ReplaceAllString(line, "x")
+	line = inTemplate.ReplaceAllString(line, "x")
 	p := syntax.NewParser(syntax.Variant(syntax.LangPOSIX))
 	for word, err := range p.WordsSeq(strings.NewReader(line)) {
 		if err != nil {

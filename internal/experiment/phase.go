@@ -81,7 +81,7 @@ func (x *expansion) expandOn(phase message.Phase, c *command, h Host) Command {
 // the setup or teardown.
 func (x *expansion) checkPhaseNames(d *Datapoint) {
 	taken := make(map[string]string)
-	for _, s := range slices.Concat(d.Setup, d.Teardown) {
+	for _, s := range slices.Concat(d.Setup, d.Teardown, d.Acts) {
 		taken[s.Host+"/"+s.Name] = s.Name
 	}
 	for _, p := range x.all {
@@ -91,7 +91,8 @@ func (x *expansion) checkPhaseNames(d *Datapoint) {
 				at = p.command.name
 			}
 			of, _, _ := strings.Cut(name, ".")
-			x.fail(at, &textError{fmt.Sprintf("a process on host %s is called %q, as is a command of the %s there", p.Host, p.Name, of), "give it another name"})
+			of = map[bool]string{true: "an action", false: "the " + of}[of == string(message.PhaseAction)]
+			x.fail(at, &textError{fmt.Sprintf("a process on host %s is called %q, as is a command of %s there", p.Host, p.Name, of), "give it another name"})
 		}
 	}
 }

@@ -13,7 +13,16 @@ type stop struct {
 	after     *text // nil: never
 	grace     *text
 	onFailure bool
+	order     stopOrder
 }
+
+// A stopOrder says which processes are stopped first.
+type stopOrder string
+
+const (
+	together      stopOrder = "together"
+	lastBeatFirst stopOrder = "last-beat-first"
+)
 
 // checkStop reports contradictions about the run's end.
 func checkStop(f *File, given found) {
