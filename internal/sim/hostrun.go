@@ -182,6 +182,7 @@ func (t *hostRun) do(e course.Effect) {
 		}
 		t.ledger.release, t.ledger.late = max(at, t.w.e.now), at <= t.w.e.now
 		t.set.release(at)
+	case course.Act, course.Probe, course.EndProbe, course.CloseSet, course.Answered: // no plan asks for these
 	case course.Collect:
 		t.collect(e.Anew)
 	case course.StopCollecting:

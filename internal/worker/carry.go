@@ -31,6 +31,7 @@ func (r *run) carryOut(e course.Effect) {
 	case course.Release:
 		r.processes.release(r.clock.Local(e.At), &r.task)
 		r.noteNeighbours()
+	case course.Act, course.Probe, course.EndProbe, course.CloseSet, course.Answered: // of jobs that need what this worker doesn't promise
 	case course.Collect:
 		r.collect(e.Anew)
 	case course.StopCollecting:

@@ -23,7 +23,10 @@ func (a *account) processes(job *message.Job, in SetDone) {
 	a.swept = in.Swept
 	a.remain(in.Left)
 	i := 0
-	for n := range job.In(message.PhaseRun) {
+	for n := range job.Commands {
+		if !isHeld(&job.Commands[n]) {
+			continue
+		}
 		if i < len(in.Totals) {
 			a.totals[n] = in.Totals[i]
 		}

@@ -20,7 +20,9 @@ func (r *Run) Next() time.Time {
 		return never
 	}
 	first := never
-	for _, at := range [...]time.Time{r.deadlines.lease, r.deadlines.command, r.deadlines.starts, r.deadlines.clear} {
+	for _, at := range [...]time.Time{
+		r.deadlines.lease, r.deadlines.command, r.deadlines.starts, r.deadlines.clear, r.timers.next(), r.nextAsk(),
+	} {
 		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
@@ -33,6 +35,8 @@ func (r *Run) expire() {
 	if r.passed(&r.deadlines.starts) {
 		r.noteStarted()
 	}
+	r.goOff()
+	r.repeatAsks()
 	if r.passed(&r.deadlines.command) {
 		r.commandLate()
 	}

@@ -54,7 +54,7 @@ func (l *earlyList) add(run string, c Delivered) {
 		l.runs = append(l.runs, early{run: run})
 	}
 	e := &l.runs[i]
-	e.stopped = e.stopped || c.Control.Kind == message.Stop
+	e.stopped = e.stopped || c.Control.Kind == message.Stop && c.Control.FromBeat == 0
 	if len(e.controls) < maxEarlyControls {
 		e.controls = append(e.controls, c)
 		e.size += c.Size

@@ -7,8 +7,7 @@ import (
 )
 
 // An Effect is something that is to be done for a run. The effects of one
-// [Run.Step] are carried // [Run.Step] are carried out in their order, before the next Step. Those that block
-// are begun only, and end with an input. Beside Clear and Collect, one of them is under
+// [Run.Step] are carried out in their order, before the next Step. Those that block are begun only, and end with an input. Beside Clear and Collect, one of them is under
 // way at a time: the one that Interrupt means.
 //
 //sumtype:decl
@@ -33,14 +32,36 @@ type (
 	// RunCommand runs one command of the setup or the teardown; the job's number
 	// for it is given. It ends with [CommandEnded], after [Begun].
 	RunCommand struct{ Command int }
-	// Prepare prepares the processes, and holds them. It ends with [Prepared].
-	Prepare struct{}
+	// Prepare prepares the processes and the commands of [message.PhaseAction], and holds
+	// them. Open: they may begin otherwise than by a beat, and more than once; what was
+	// released of them is over only after [CloseSet] or a stop of all then. It ends with
+	// [Prepared].
+	Prepare struct{ Open bool }
 	// Interrupt ends Supply, RunCommand (by TERM and, after the job's grace, KILL) or
 	// Prepare early. They end with their own input all the same.
 	Interrupt struct{}
-	// Release lets the processes begin at that time. It ends with [Released]; and
-	// [SetDone] comes, at last.
-	Release struct{ At time.Time }
+	// Release lets the processes of a beat begin at that time. It ends with [Released]; and
+	// [SetDone] comes, at last. There need not be a process on the beat.
+	Release struct {
+		Beat int
+		At   time.Time
+	}
+	// Act has something done to a command that is held with the processes, or has begun, at
+	// that time. It ends with [Acted].
+	Act struct {
+		Token   int
+		Do      message.ActionKind
+		Command int
+		At      time.Time
+		Signal  string        // of a signal, without SIG
+		For     time.Duration // of a pause
+		Grace   time.Duration // of a stop
+	}
+	// Probe finds out whether that life of a process can be used, as its Ready says, which
+	// is not by a line. It ends with [Probed], unless EndProbe comes before.
+	Probe struct{ Command, Life int }
+	// EndProbe ends Probe early, without an input.
+	EndProbe struct{ Command int }
 	// Collect reads the files that the job asks for into the log; Anew tells the
 	// publisher to forget what has come of an earlier time. It ends with [Collected].
 	Collect struct{ Anew bool }
@@ -54,12 +75,16 @@ type (
 type (
 	// Discard kills processes that were prepared and never released.
 	Discard struct{}
-	// Stop has the processes sent TERM at that time, and KILL after the grace. Of
-	// several the earlier deadlines count.
+	// Stop has the processes of a beat and of those after it stopped at that time, by TERM
+	// or their own signal, and KILL after the grace or their own. Of several the earlier
+	// deadlines count. From beat 0 it is for all commands that are held or were.
 	Stop struct {
-		At    time.Time
-		Grace time.Duration
+		At       time.Time
+		Grace    time.Duration
+		FromBeat int
 	}
+	// CloseSet says that nothing begins any more but by a beat.
+	CloseSet struct{}
 	// BeginTeardown makes sure that the teardown has the directories to run in.
 	BeginTeardown struct{}
 	// EndTeardown notes on the disk that no teardown is owed any more, and removes
@@ -86,6 +111,14 @@ type (
 	JournalLast struct{ Event *message.Event }
 	// Reply sends an event outside the log, once.
 	Reply struct{ Event *message.Event }
+	// Answered answers what was [Asked], at that time; zero: at once.
+	Answered struct {
+		Token    uint64
+		At       time.Time
+		Value    []byte
+		Error    string
+		TimedOut bool
+	}
 	// Ack is the publisher's word that it has everything up to Seq; see [Window.Ack].
 	Ack struct {
 		Seq    uint64
@@ -121,6 +154,11 @@ func (RunCommand) effect()     {}
 func (Prepare) effect()        {}
 func (Interrupt) effect()      {}
 func (Release) effect()        {}
+func (Act) effect()            {}
+func (Probe) effect()          {}
+func (EndProbe) effect()       {}
+func (CloseSet) effect()       {}
+func (Answered) effect()       {}
 func (Collect) effect()        {}
 func (StopCollecting) effect() {}
 func (Clear) effect()          {}

@@ -23,6 +23,7 @@ type stop struct {
 	at     time.Time
 	grace  time.Duration
 	own    bool // the worker's decision, not the publisher's
+	from   int  // the first beat that is stopped; 0: all are
 }
 
 func isStopped(r *Run) bool        { return r.stop != nil }

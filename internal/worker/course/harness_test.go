@@ -305,11 +305,27 @@ func show(e Effect) string {
 	case RunCommand:
 		return fmt.Sprintf("run %d", e.Command)
 	case Prepare:
+		if e.Open {
+			return "prepare open"
+		}
 		return "prepare"
 	case Interrupt:
 		return "interrupt"
 	case Release:
+		if e.Beat > 0 {
+			return fmt.Sprintf("release beat %d at %s", e.Beat, at(e.At))
+		}
 		return "release at " + at(e.At)
+	case Act:
+		return showAct(&e)
+	case Probe:
+		return fmt.Sprintf("probe %d.%d", e.Command, e.Life)
+	case EndProbe:
+		return fmt.Sprintf("end probe %d", e.Command)
+	case CloseSet:
+		return "close set"
+	case Answered:
+		return showAnswer(&e)
 	case Collect:
 		if e.Anew {
 			return "collect anew"
@@ -322,6 +338,9 @@ func show(e Effect) string {
 	case Discard:
 		return "discard"
 	case Stop:
+		if e.FromBeat > 0 {
+			return fmt.Sprintf("stop from beat %d at %s with %s", e.FromBeat, at(e.At), e.Grace)
+		}
 		return fmt.Sprintf("stop at %s with %s", at(e.At), e.Grace)
 	case BeginTeardown:
 		return "begin teardown"
@@ -351,6 +370,37 @@ func show(e Effect) string {
 		return "remark " + [...]string{"stopping", "yielded", "refused", "command failed", "collection ended", "log end lost", "publisher silent"}[e.What]
 	}
 	panic("an effect of a kind that isn't known")
+}
+
+func showAct(e *Act) string {
+	text := fmt.Sprintf("%s %d at %s as #%d", e.Do, e.Command, at(e.At), e.Token)
+	switch e.Do {
+	case message.ActSignal:
+		text += " by " + e.Signal
+	case message.ActPause:
+		text += " for " + e.For.String()
+	case message.ActStop:
+		text += " with " + e.Grace.String()
+	case message.ActStart, message.ActRun:
+	}
+	return text
+}
+
+func showAnswer(e *Answered) string {
+	text := fmt.Sprintf("answer #%d", e.Token)
+	if !e.At.IsZero() {
+		text += " at " + at(e.At)
+	}
+	if e.Value != nil {
+		text += " with " + string(e.Value)
+	}
+	if e.TimedOut {
+		text += " too late"
+	}
+	if e.Error != "" {
+		text += ": " + e.Error
+	}
+	return text
 }
 
 // at gives an instant as it is seen from the beginning of the test.

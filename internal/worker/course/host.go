@@ -51,7 +51,8 @@ func supply(r *Run) {
 
 func prepare(r *Run) {
 	r.task = preparing
-	r.emit(Prepare{})
+	r.open = canBeginAgain(r.job)
+	r.emit(Prepare{Open: r.open})
 }
 
 // interrupt ends the task under way. The time of a command doesn't count any more: what

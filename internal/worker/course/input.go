@@ -52,7 +52,22 @@ type (
 		Unheld []string
 	}
 	// Released ends [Release]: what has no delay has begun.
-	Released struct{}
+	Released struct{ Beat int }
+	// Acted ends [Act]. Life is that of the command which it was done to, or has begun; Err
+	// is why it could not be done, and empty if it was. It comes before the [Exited] of that
+	// life.
+	Acted struct {
+		Token int
+		Life  int
+		At    time.Time
+		Err   string
+	}
+	// Probed ends [Probe]. Err is why the process can't be found ready, empty if it is.
+	Probed struct {
+		Command, Life int
+		At            time.Time
+		Err           string
+	}
 	// Collected ends [Collect].
 	Collected struct{ Files *message.FileTotals }
 	// Cleared ends [Clear]. Note says what is left of the run's directory, if
@@ -67,14 +82,35 @@ type (
 type (
 	// Begun tells that a command has begun to execute.
 	Begun struct{ Started message.StartedInfo }
-	// Exited tells that a process has ended.
+	// Exited tells that a life of a process, or of a command of [message.PhaseAction], has
+	// ended, or that it could not begin.
 	Exited struct{ Exit *message.ExitedInfo }
-	// TermSent tells when the processes were sent TERM, for a stop, or as they had left
-	// some behind. It comes once, before SetDone.
-	TermSent struct{ At time.Time }
+	// Lined tells that a process has written the line by which it is seen to be ready. It
+	// comes once for each life, and may come before Begun.
+	Lined struct {
+		Command int
+		At      time.Time
+	}
+	// Seen tells that a process has written a line that one of the job's watches looks for.
+	Seen struct {
+		Watch, Command int
+		At             time.Time
+	}
+	// Asked tells that a process asks for something; [Answered] is for its token.
+	Asked struct {
+		Token uint64
+		Info  message.AskedInfo // without an id
+		At    time.Time
+	}
+	// TermSent tells when the processes of a stop were sent TERM; or, from beat 0, as
+	// they had left some behind. It comes once for each FromBeat, before SetDone.
+	TermSent struct {
+		At       time.Time
+		FromBeat int
+	}
 	// SetDone tells that no process is left.
 	SetDone struct {
-		Totals []streams.Total // of the processes, in their order
+		Totals []streams.Total // of the commands that were held, in their order
 		Swept  int             // descendants that had left their group
 		Left   *Remains        // what can't be ended; nil if nothing
 	}
@@ -148,5 +184,10 @@ func (PublisherGone) input() {}
 func (LogFailed) input()     {}
 func (LogUnreadable) input() {}
 func (Leaving) input()       {}
+func (Acted) input()         {}
+func (Probed) input()        {}
+func (Lined) input()         {}
+func (Seen) input()          {}
+func (Asked) input()         {}
 func (Noted) input()         {}
 func (Recovered) input()     {}

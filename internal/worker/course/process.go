@@ -43,22 +43,6 @@ func discard(r *Run) {
 	}
 }
 
-func release(r *Run) {
-	r.held = false
-	r.emit(Release{At: r.releaseAt})
-}
-
-func stopProcesses(r *Run) { r.emit(Stop{At: r.asked.at, Grace: r.asked.grace}) }
-
-// begun keeps the start of a command, to be reported in one event with those that
-// begin together with it.
-func (r *Run) begun(s message.StartedInfo) {
-	if len(r.started) == 0 {
-		r.deadlines.starts = r.now.Add(startsWait)
-	}
-	r.started = append(r.started, s)
-}
-
 // noteStarted reports what has begun.
 func (r *Run) noteStarted() {
 	r.deadlines.starts = never
@@ -69,15 +53,18 @@ func (r *Run) noteStarted() {
 	r.started = nil
 }
 
-func (r *Run) exited(exit *message.ExitedInfo) {
+// report has an event logged of what has begun, after the news of that.
+func (r *Run) report(e *message.Event) {
 	r.noteStarted()
-	r.journal(&message.Event{Kind: message.Exited, Exited: exit})
+	r.journal(e)
 }
 
-// reportStopping says when the processes were sent TERM. Where nobody has stopped them,
-// they have ended by themselves and only left something behind.
-func reportStopping(r *Run) {
-	r.journal(&message.Event{
-		Kind: message.Stopping, Time: r.termAt, Stopping: &message.StoppingInfo{Cause: r.stop.cause, Reason: r.stop.reason},
-	})
+// setDone takes down what the processes have come to: none is left.
+func (r *Run) setDone(in SetDone) {
+	r.ran = true
+	r.open = false
+	r.endSearches()
+	answerAll(r)
+	r.timers, r.planned = nil, nil
+	r.account.processes(r.job, in)
 }

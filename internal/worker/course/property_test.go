@@ -25,9 +25,13 @@ type fakeHost struct {
 	torn        bool // which has begun
 	down        int  // commands of the teardown still to come
 	held, alive bool // prepared; released and not ended
+	set         *fakeSet
 	committed   bool // and nothing else since
 	ended       bool // the last event is logged
 	over        bool
+
+	asks map[uint64]bool
+	book book
 }
 
 func (h *fakeHost) feed(in Input) {
@@ -87,6 +91,7 @@ func (h *fakeHost) carryOut(e Effect) {
 			if !well {
 				return Prepared{Err: "no such file"}
 			}
+			h.set = newFakeSet(h, e.Open)
 			return Prepared{}
 		})
 	case RunCommand:
@@ -106,10 +111,23 @@ func (h *fakeHost) carryOut(e Effect) {
 		h.must(h.held, "nothing is held")
 		h.held = false
 	case Release:
-		h.must(h.held && h.committed, "the release is of nothing that is committed")
+		h.must((h.held || h.alive) && h.committed, "the release is of nothing that is committed")
 		h.held, h.alive = false, true
+		h.set.release(e.Beat)
 	case Stop:
 		h.must(h.alive, "nothing is there to stop")
+		h.set.stop(e.FromBeat)
+	case Act:
+		h.must(h.alive, "something is done to what has not been released")
+		h.set.act(e)
+	case CloseSet:
+		h.set.close()
+	case Probe:
+		h.must(h.set.procs[e.Command].alive, "what is probed does not run")
+	case EndProbe:
+	case Answered:
+		h.must(h.asks[e.Token], "an answer is for nothing that was asked")
+		delete(h.asks, e.Token)
 	case BeginTeardown:
 		h.must(h.owed && h.has, "no teardown is owed")
 		h.down, h.torn = 2, true
@@ -129,6 +147,7 @@ func (h *fakeHost) carryOut(e Effect) {
 	case NoteLeft, Ack, Reply, Log:
 	case Journal:
 		h.must(!h.ended, "something follows the last event")
+		h.book.enter(h, e.Event)
 		switch e.Event.Kind {
 		case message.Committed:
 			h.committed = true
@@ -141,6 +160,7 @@ func (h *fakeHost) carryOut(e Effect) {
 		h.ended = true
 	case End:
 		h.over = true
+		h.must(len(h.asks) == 0, "somebody waits for an answer")
 	}
 }
 
@@ -150,8 +170,23 @@ func TestRunKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		j := job(drawChanges(t)...)
-		h := &fakeHost{t: t, job: j, now: epoch, run: New(testConfig(j), epoch), asked: true}
+		h := &fakeHost{t: t, job: j, now: epoch, run: New(testConfig(j), epoch), asked: true, asks: map[uint64]bool{}}
 		h.live(t)
+	})
+}
+
+// So it does whatever happens once it has been released, with all that can happen then.
+func TestReleasedRunKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		j := job(append(drawChanges(t), drawInTime(t)...)...)
+		h := &fakeHost{t: t, job: j, now: epoch, run: New(testConfig(j), epoch), asked: true, asks: map[uint64]bool{}}
+		for h.run.State() != Ready {
+			h.goOn(true)
+		}
+		h.feed(ControlTaken{Control: &message.Control{Kind: message.Commit}, Taken: h.now})
+		h.feed(ControlTaken{Control: &message.Control{Kind: message.Start, At: h.now}, Taken: h.now})
+		h.live(t, "stop", "leave", "gone", "log fails", "unreadable") // which would soon be the end
 	})
 }
 
@@ -160,7 +195,7 @@ func TestFoundRunKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		j := job(drawChanges(t)...)
-		h := &fakeHost{t: t, job: j, now: epoch, run: Recover(testConfig(j), epoch)}
+		h := &fakeHost{t: t, job: j, now: epoch, run: Recover(testConfig(j), epoch), asks: map[uint64]bool{}}
 		var in Recovered
 		switch rapid.SampledFrom([]string{"lost", "ended", "collecting", "collected"}).Draw(t, "found") {
 		case "lost":
@@ -193,20 +228,41 @@ func drawChanges(t *rapid.T) []func(*message.Job) {
 	if rapid.Bool().Draw(t, "ships") {
 		change = append(change, shipping)
 	}
+	if rapid.Bool().Draw(t, "in time") {
+		change = append(change, drawInTime(t)...)
+	}
+	return change
+}
+
+func drawInTime(t *rapid.T) []func(*message.Job) {
+	change := []func(*message.Job){
+		eventful, restarting(1, message.RestartAlways, 3, 2*time.Second), readyBy(1, message.Readiness{Line: "x", WithinMS: 3000}),
+	}
+	if rapid.Bool().Draw(t, "timed alone") {
+		change = append(change, acting(
+			message.Action{Number: 0, Do: message.ActStart, AfterMS: 3000, Commands: []int{0}},
+			message.Action{Number: 1, Do: message.ActSignal, Signal: "KILL", AfterMS: 2000, Commands: []int{0, 1}},
+		))
+	}
 	return change
 }
 
 // live has anything happen to the run; then the publisher is silent, the host does its
 // part, and the run has to end.
-func (h *fakeHost) live(t *rapid.T) {
+func (h *fakeHost) live(t *rapid.T, without ...string) {
 	tell := func(c message.Control) func(*rapid.T) {
 		return func(*rapid.T) { h.feed(ControlTaken{Control: &c, Taken: h.now, Last: 5}) }
 	}
-	t.Repeat(map[string]func(*rapid.T){
+	may := map[string]func(*rapid.T){
 		"keepalive": tell(message.Control{Kind: message.Keepalive}),
 		"ahead":     tell(message.Control{Kind: message.Keepalive, Ack: 9}),
 		"commit":    tell(message.Control{Kind: message.Commit}),
 		"uncommit":  tell(message.Control{Kind: message.Uncommit}),
+		"beat":      tell(message.Control{Kind: message.Start, Beat: 1, At: epoch}),
+		"part stop": tell(message.Control{Kind: message.Stop, Cause: message.StopRule, FromBeat: 1}),
+		"act":       func(t *rapid.T) { h.call(rapid.IntRange(0, 3).Draw(t, "turn")) },
+		"ask":       func(*rapid.T) { h.ask() },
+		"ready":     func(t *rapid.T) { h.ready(rapid.IntRange(0, 1).Draw(t, "command")) },
 		"start":     tell(message.Control{Kind: message.Start, At: epoch}),
 		"stop":      tell(message.Control{Kind: message.Stop, Cause: message.StopRule}),
 		"on":        func(t *rapid.T) { h.goOn(rapid.IntRange(0, 9).Draw(t, "well") > 0) },
@@ -226,7 +282,11 @@ func (h *fakeHost) live(t *rapid.T) {
 				h.feed(LastFailed{"no space"})
 			}
 		},
-	})
+	}
+	for _, name := range without {
+		delete(may, name)
+	}
+	t.Repeat(may)
 	for range 100 {
 		h.goOn(true)
 		h.pass(time.Second)
@@ -244,10 +304,11 @@ func (h *fakeHost) goOn(well bool) {
 		h.working = nil
 		h.feed(end(well))
 	case h.alive:
-		h.alive = false
-		h.feed(Released{})
-		h.feed(TermSent{At: h.now})
-		h.feed(SetDone{})
+		if h.set.goOn(well) {
+			h.alive = false
+			h.feed(TermSent{At: h.now})
+			h.feed(SetDone{})
+		}
 	case h.collecting:
 		h.collecting = false
 		h.feed(Collected{&message.FileTotals{}})

@@ -35,15 +35,23 @@ func (r *Run) control(in ControlTaken) {
 	case message.Uncommit:
 		r.fire(onUncommit)
 	case message.Start:
-		r.releaseAt = c.At
+		r.starting = *c
 		r.fire(onStart)
 	case message.Stop:
-		r.asked = stop{cause: c.Cause, reason: c.Reason, at: c.At, grace: c.Grace()}
+		r.asked = stop{cause: c.Cause, reason: c.Reason, at: c.At, grace: c.Grace(), from: c.FromBeat}
 		if c.At.IsZero() {
 			r.asked.at = r.now
 		}
-		r.fire(onStop)
-	case message.Act, message.Respond: // of jobs that need what this worker doesn't know yet
+		if c.FromBeat > 0 {
+			r.fire(onPartStop)
+		} else {
+			r.fire(onStop)
+		}
+	case message.Act:
+		r.call = *c
+		r.fire(onAct)
+	case message.Respond:
+		r.takeAnswers(c.Answers)
 	case message.Hello, message.Cancel: // not for a run
 	}
 }

@@ -49,16 +49,34 @@ type Run struct {
 	refusal   *message.RefusedInfo // why the host can't take part, if so
 
 	// Processes.
-	held      bool              // they are prepared, and not released
-	prepared  message.ReadyInfo // how
-	releaseAt time.Time
-	termAt    time.Time
-	started   []message.StartedInfo // not reported yet
-	ran       bool                  // they were released, and none is left
+	held     bool                  // they are prepared, and none is released
+	prepared message.ReadyInfo     // how
+	starting message.Control       // the start under way
+	armed    []bool                // by beat: its instant is known
+	lives    []*life               // by command: of those that are held together
+	left     int                   // processes that have not ended for good
+	open     bool                  // something may begin that no beat begins
+	term     TermSent              // the latest
+	started  []message.StartedInfo // not reported yet
+	ran      bool                  // they were released, and none is left
+	inTime   bool                  // the job is one that has more than a beginning and an end
+
+	// What is done to them meanwhile, and what they ask for.
+	timers  timers
+	call    message.Control // the act under way
+	called  map[call]bool
+	planned map[int]planned // by token
+	tokens  int
+	told    []int // by watch: how many lines were told
+	asking  Asked // under way
+	asks    []ask // by when they are sent again
+	askIDs  uint64
 
 	// The end.
 	asked     stop              // by the input under way
 	stop      *stop             // why the run has to end, once it has
+	partial   map[int]stop      // those of a beat and what comes after it
+	stopsFrom int               // the first beat that is being stopped; 0: none is alone
 	lost      *message.DoneInfo // of a run that a worker has left that died: how it ends
 	found     Recovered         // of one that was found
 	recovered bool
@@ -79,6 +97,10 @@ func New(config Config, now time.Time) *Run {
 	r.account.totals = make([]streams.Total, len(r.job.Commands))
 	r.teardown = r.job.Has(message.PhaseTeardown)
 	r.steps = r.teardown || r.job.Has(message.PhaseSetup)
+	r.lives, r.left = newLives(r.job), r.job.Count(message.PhaseRun)
+	r.armed, r.told = make([]bool, r.job.Beats()), make([]int, len(r.job.Watches))
+	r.inTime = isInTime(r.job)
+	r.called, r.planned = make(map[call]bool), make(map[int]planned)
 	r.deadlines.lease = now.Add(r.lease())
 	return r
 }
@@ -154,12 +176,20 @@ func (r *Run) take(in Input) {
 		r.fire(onReleased) // it may be quicker than the news of its release
 		r.exited(in.Exit)
 	case TermSent:
-		r.termAt = in.At
-		r.fire(onTermSent)
+		r.termSent(in)
 	case SetDone:
-		r.ran = true
-		r.account.processes(r.job, in)
+		r.setDone(in)
 		r.fire(onAllEnded)
+	case Probed:
+		r.probed(in)
+	case Lined:
+		r.lined(in)
+	case Seen:
+		r.sawLine(in)
+	case Acted:
+		r.acted(in)
+	case Asked:
+		r.isAsked(in)
 
 	case Collected:
 		r.account.files = in.Files

@@ -97,23 +97,29 @@ const (
 	onCommit                   // the publisher asks for it, as with the two that follow
 	onUncommit
 	onStart
-	onReleased  // processes have been released
-	onTermSent  // they were sent TERM
-	onStop      // the run has to end, for Run.asked
-	onAllEnded  // no process is left
-	onCollected // the files are in the log
-	onCleared   // the directory is removed, or has been waited for long enough
-	onSilence   // the publisher has been silent for the lease, or the time to drain is over
-	onMute      // no event can be sent any more
-	onAhead     // the publisher has more than is in the log
-	onUnlogged  // the last event could not be logged
-	onAcked     // the publisher has the whole log
+	onReleased     // processes have been released
+	onTermSent     // they were sent TERM
+	onStop         // the run has to end, for Run.asked
+	onPartStop     // only the last beats have to, for Run.asked
+	onPartTermSent // they were sent TERM
+	onAct          // an action is called
+	onAsked        // a process asks for something
+	onGone         // a process has ended for good, as far as is known
+	onAllEnded     // no process is left
+	onCollected    // the files are in the log
+	onCleared      // the directory is removed, or has been waited for long enough
+	onSilence      // the publisher has been silent for the lease, or the time to drain is over
+	onMute         // no event can be sent any more
+	onAhead        // the publisher has more than is in the log
+	onUnlogged     // the last event could not be logged
+	onAcked        // the publisher has the whole log
 
 	numTriggers
 )
 
 var triggerNames = [numTriggers]string{
-	"recovered", "granted", "queued", "wounded", "task done", "commit", "uncommit", "start", "released", "term sent", "stop", "all ended", "collected",
+	"recovered", "granted", "queued", "wounded", "task done", "commit", "uncommit", "start", "released", "term sent", "stop", "stop of beats", "term sent to beats",
+	"act", "asked", "gone", "all ended", "collected",
 	"cleared", "silence", "mute", "ahead", "unlogged", "acked",
 }
 
@@ -172,13 +178,22 @@ var transitions = []transition{
 	{in(Committed), onUncommit, isWoundedAndOwes, act(discard, beginTeardown, thenYield), TearingDown},
 	{in(Committed), onUncommit, isWounded, act(discard, endTeardown, yield), Waiting},
 	{in(Committed), onUncommit, nil, act(reportReady), Ready},
-	{in(Committed), onStart, nil, act(release), Armed},
+	{in(Committed), onStart, isNewBeat, act(release), Armed},
 	{in(Ready, Committed), onStop, owes, act(noteStop, discard, beginTeardown, thenFinish), TearingDown},
 	{in(Ready, Committed), onStop, nil, act(noteStop, discard, endTeardown, finish), Clearing},
 
+	// In time: the later beats, what is done to processes, what they ask for.
+	{in(Armed, Running), onStart, isNewBeat, act(release), stay},
+	{in(Armed, Running), onPartStop, nil, act(stopBeats), stay},
+	{in(Armed, Running, Stopping), onPartTermSent, nil, act(reportPartly), stay},
+	{in(Armed, Running), onAct, nil, act(callAction), stay},
+	{in(Armed, Running), onAsked, tooManyAsks, act(refuseAsk), stay},
+	{in(Armed, Running), onAsked, nil, act(passOn), stay},
+	{in(Armed, Running), onGone, noneLeft, act(closeSet), stay}, // it ends with its processes
+
 	// Released.
 	{in(Armed), onReleased, nil, nil, Running},
-	{in(Armed, Running), onStop, nil, act(noteStop, stopProcesses), Stopping},
+	{in(Armed, Running), onStop, nil, act(noteStop, stopProcesses, answerAll), Stopping},
 	{in(Stopping), onStop, nil, act(stopProcesses), stay}, // the earlier deadlines count
 	{in(Armed, Running, Stopping), onTermSent, isStopped, act(reportStopping), stay},
 	{in(Armed, Running, Stopping), onAllEnded, owes, act(beginTeardown, thenFinish), TearingDown},
