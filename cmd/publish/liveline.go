@@ -83,6 +83,7 @@ func (p *progress) state(s standing) (state terminal.Part, detail []terminal.Par
 		if p.stop != "" {
 			state.Text = p.stop + " " + state.Short
 		}
+		state.Text += p.course()
 		say(" ", "on ", s.busy)
 	}
 	for _, step := range s.steps {
@@ -90,6 +91,19 @@ func (p *progress) state(s standing) (state terminal.Part, detail []terminal.Par
 	}
 	state.Rank, state.Sep = terminal.RankState, "  "
 	return state, detail
+}
+
+// course says which beat a run has come to that has several, and how many of its processes are
+// ready of those that are waited for.
+func (p *progress) course() string {
+	text := ""
+	if p.beats > 1 {
+		text = fmt.Sprintf(", beat %d of %d", p.beat+1, p.beats)
+	}
+	if p.usable < p.waited {
+		text += fmt.Sprintf(", %d/%d ready", p.usable, p.waited)
+	}
+	return text
 }
 
 // parts name the experiment and its current datapoint.

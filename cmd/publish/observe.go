@@ -33,6 +33,12 @@ func (a *app) observer(dp *experiment.Datapoint) observer {
 	for _, h := range dp.Hosts {
 		progress.phases[h.Name] = publisher.Asked
 	}
+	for _, p := range dp.Processes {
+		progress.beats = max(progress.beats, p.Beat+1)
+		if p.Ready != nil {
+			progress.waited++
+		}
+	}
 	if a.flags.Output == "json" {
 		return newJSONObserver(a, dp, progress)
 	}
@@ -86,8 +92,12 @@ type progress struct {
 	shown   bool // false while another run has the live line
 	phases  map[string]publisher.Phase
 	detail  map[string]string
-	running int
-	ended   int
+	running int // lives that have begun
+	ended   int // and ended
+	beat    int // that was released last
+	usable  int // processes that were seen to be ready
+	waited  int // that are waited for to be
+	beats   int // of the run
 	failed  int
 	began   time.Time
 	stop    string
@@ -130,6 +140,42 @@ func (p *progress) Started(int, int, time.Time) {
 	p.running++
 	p.update()
 }
+
+// Beat implements [publisher.Observer].
+func (p *progress) Beat(beat int, _ []string, _ time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.beat = beat
+	p.update()
+}
+
+// ProcessReady implements [publisher.Observer].
+func (p *progress) ProcessReady(int, time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.usable++
+	p.update()
+}
+
+// LifeEnded implements [publisher.Observer].
+func (p *progress) LifeEnded(int, results.LifeRecord) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended++
+	p.update()
+}
+
+// Acted implements [publisher.Observer].
+func (p *progress) Acted(a results.ActionRecord) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a.Reason != "" {
+		p.notice("action %d (%s) was not done to %s on %s: %s", a.Action, a.Text, a.Target, a.Host, a.Reason)
+	}
+}
+
+// Marked implements [publisher.Observer].
+func (p *progress) Marked(results.MarkRecord) {}
 
 // Output implements [publisher.Observer].
 func (p *progress) Output(int, streams.Stream, time.Time, []byte) {}

@@ -47,6 +47,11 @@ type jsonEvent struct {
 	Part   bool                   `json:"partial,omitempty"`
 	Exit   *results.ProcessRecord `json:"exit,omitempty"`
 	Step   *results.StepRecord    `json:"step,omitempty"`
+	Life   *results.LifeRecord    `json:"life,omitempty"`
+	Beat   *int                   `json:"beat,omitempty"`
+	Groups []string               `json:"groups,omitempty"`
+	Action *results.ActionRecord  `json:"action,omitempty"`
+	Mark   *results.MarkRecord    `json:"mark,omitempty"`
 	Cause  message.StopCause      `json:"cause,omitempty"`
 	Reason string                 `json:"reason,omitempty"`
 	Record *results.Record        `json:"record,omitempty"`
@@ -106,6 +111,38 @@ func (o *jsonObserver) Started(process, pid int, at time.Time) {
 	o.progress.Started(process, pid, at)
 	c := &o.commands[process]
 	o.print(jsonEvent{Event: "started", Host: c.Host, Process: c.Name, PID: pid, Time: at})
+}
+
+// Beat implements [publisher.Observer].
+func (o *jsonObserver) Beat(beat int, groups []string, at time.Time) {
+	o.progress.Beat(beat, groups, at)
+	o.print(jsonEvent{Event: "beat", Beat: &beat, Groups: groups, Time: at})
+}
+
+// ProcessReady implements [publisher.Observer].
+func (o *jsonObserver) ProcessReady(process int, at time.Time) {
+	o.progress.ProcessReady(process, at)
+	c := &o.commands[process]
+	o.print(jsonEvent{Event: "process_ready", Host: c.Host, Process: c.Name, Time: at})
+}
+
+// LifeEnded implements [publisher.Observer].
+func (o *jsonObserver) LifeEnded(process int, life results.LifeRecord) {
+	o.progress.LifeEnded(process, life)
+	c := &o.commands[process]
+	o.print(jsonEvent{Event: "life_ended", Host: c.Host, Process: c.Name, Time: life.EndedAt, Life: &life})
+}
+
+// Acted implements [publisher.Observer].
+func (o *jsonObserver) Acted(a results.ActionRecord) {
+	o.progress.Acted(a)
+	o.print(jsonEvent{Event: "action", Host: a.Host, Process: a.Target, Time: a.At, Action: &a})
+}
+
+// Marked implements [publisher.Observer].
+func (o *jsonObserver) Marked(m results.MarkRecord) {
+	o.progress.Marked(m)
+	o.print(jsonEvent{Event: "mark", Host: m.Host, Process: m.Process, Time: m.At, Mark: &m})
 }
 
 // Output implements [publisher.Observer].

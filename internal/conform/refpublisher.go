@@ -150,6 +150,11 @@ func (s *stage) gather(text string) (_ *gathered, err error) {
 type deaf struct{}
 
 func (deaf) Host(string, publisher.Phase, string)          {}
+func (deaf) Beat(int, []string, time.Time)                 {}
+func (deaf) ProcessReady(int, time.Time)                   {}
+func (deaf) LifeEnded(int, results.LifeRecord)             {}
+func (deaf) Acted(results.ActionRecord)                    {}
+func (deaf) Marked(results.MarkRecord)                     {}
 func (deaf) Started(int, int, time.Time)                   {}
 func (deaf) Output(int, streams.Stream, time.Time, []byte) {}
 func (deaf) Exited(int, results.ProcessRecord)             {}

@@ -72,7 +72,10 @@ func (c *Command) Timeout() time.Duration { return time.Duration(c.TimeoutMS) * 
 // because the host gives the run up; which stop a process came by is for the publisher
 // to add.
 func (j *Job) Circumstances(c *Command) outcome.Circumstances {
-	known := outcome.Circumstances{OKExit: c.OKExit, Grace: j.Grace(), Timeout: c.Timeout()}
+	known := outcome.Circumstances{OKExit: c.OKExit, Grace: c.Stop.grace(j.Grace()), Timeout: c.Timeout()}
+	if c.Stop != nil {
+		known.Signal = c.Stop.Signal
+	}
 	if c.Phase != PhaseRun {
 		known.Stop = outcome.StopHost
 	}

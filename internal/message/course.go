@@ -135,6 +135,16 @@ type CommandStop struct {
 	GraceMS *int64 `json:"grace_ms,omitempty"` // to KILL, in milliseconds
 }
 
+// Grace is how long a command has from its signal to KILL in a stop that gives others that long.
+func (c *Command) Grace(others time.Duration) time.Duration { return c.Stop.grace(others) }
+
+func (s *CommandStop) grace(others time.Duration) time.Duration {
+	if s == nil || s.GraceMS == nil {
+		return others
+	}
+	return time.Duration(*s.GraceMS) * time.Millisecond
+}
+
 func (s *CommandStop) check() error {
 	if s.Signal != "" {
 		if err := CheckSignal(s.Signal); err != nil {

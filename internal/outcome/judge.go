@@ -1,6 +1,7 @@
 package outcome
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -44,6 +45,9 @@ const (
 	StopRun
 	// StopWorker: the worker stopped the run by itself.
 	StopWorker
+	// StopAction: an action of the file, StopReason, which ended this command alone. Being
+	// ended by one is not a failure.
+	StopAction
 	// StopHost: the host stops the run, for whatever reason. It is the only stop for commands
 	// of a setup or teardown.
 	StopHost
@@ -53,8 +57,10 @@ const (
 type Circumstances struct {
 	// OKExit are the exit statuses that are not failures; see [Exit.Status].
 	OKExit []int
-	// Grace is the time between TERM and KILL. Timeout is the command's own time limit, which
+	// Signal is what asks it to end, without SIG; empty: TERM. Grace is the time between that
+	// and KILL. Timeout is the command's own time limit, which
 	// commands of a setup or teardown have; zero if it has none.
+	Signal         string
 	Grace, Timeout time.Duration
 	// Stop is the stop that was under way when the command ended, and StopReason its reason. If
 	// a clock is slightly off, the command may seem to have ended just before it.
@@ -77,6 +83,8 @@ func Judge(e Exit, c Circumstances) (word Command, reason string) {
 		return CommandFailed, "could not be started: " + e.Reason
 	case e.TimedOut:
 		return CommandTimedOut, fmt.Sprintf("was not over within %s", c.Timeout) + c.killed(&e)
+	case c.Stop == StopAction:
+		return CommandStopped, "was ended by an action of the file, " + c.StopReason + c.killed(&e)
 	case e.told() || c.AfterStop && c.Stop != NoStop:
 		return c.stopped(&e)
 	case e.StartedAt.IsZero():
@@ -101,11 +109,11 @@ func (c *Circumstances) stopped(e *Exit) (word Command, reason string) {
 		return CommandStopped, "its worker stopped the run by itself: " + c.StopReason
 	case StopHost:
 		return CommandStopped, "was stopped, as the run can't go on here" + c.killed(e)
-	case StopRule, StopTimeout, StopRun:
+	case StopRule, StopTimeout, StopRun, StopAction:
 	}
 	switch {
 	case e.Killed:
-		return CommandKilled, fmt.Sprintf("ignored TERM for %s and was killed", c.Grace)
+		return CommandKilled, c.ignored() + " and was killed"
 	case c.Stop == StopTimeout:
 		return CommandTimedOut, "was still running when the time was over"
 	case c.Stop == StopRun:
@@ -119,5 +127,9 @@ func (c *Circumstances) killed(e *Exit) string {
 	if !e.Killed {
 		return ""
 	}
-	return fmt.Sprintf(", ignored TERM for %s and was killed", c.Grace)
+	return ", " + c.ignored() + " and was killed"
+}
+
+func (c *Circumstances) ignored() string {
+	return fmt.Sprintf("ignored %s for %s", cmp.Or(c.Signal, "TERM"), c.Grace)
 }

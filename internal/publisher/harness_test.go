@@ -188,6 +188,9 @@ type watcher struct {
 	stopping []message.StopCause
 	exited   int
 	steps    []int
+
+	beats, usable, lives, acted int
+	marks                       []string
 }
 
 func (w *watcher) Host(host string, phase Phase, detail string) {
@@ -201,6 +204,26 @@ func (w *watcher) Host(host string, phase Phase, detail string) {
 }
 
 func (w *watcher) Started(int, int, time.Time) {}
+
+func (w *watcher) Beat(int, []string, time.Time) { w.count(&w.beats) }
+
+func (w *watcher) ProcessReady(int, time.Time) { w.count(&w.usable) }
+
+func (w *watcher) LifeEnded(int, results.LifeRecord) { w.count(&w.lives) }
+
+func (w *watcher) Acted(results.ActionRecord) { w.count(&w.acted) }
+
+func (w *watcher) Marked(m results.MarkRecord) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.marks = append(w.marks, m.Mark)
+}
+
+func (w *watcher) count(n *int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*n++
+}
 
 func (w *watcher) Output(int, streams.Stream, time.Time, []byte) {}
 

@@ -104,8 +104,12 @@ func (r *run) carryOut(effects []conduct.Effect) {
 			}
 		case conduct.HostMoved:
 			r.spec.Observer.Host(r.hosts[e.Host].name, e.Phase, e.Detail)
+		case conduct.BeatBegins:
+			r.spec.Observer.Beat(e.Beat, e.Groups, e.At)
 		case conduct.Started:
 			r.spec.Observer.Started(e.Command, e.PID, e.At)
+		case conduct.ProcessReady:
+			r.spec.Observer.ProcessReady(e.Command, e.At)
 		case conduct.Exited:
 			r.tellExit(e)
 		case conduct.StopBegun:
@@ -118,10 +122,14 @@ func (r *run) carryOut(effects []conduct.Effect) {
 
 // tellExit shows how a command ended.
 func (r *run) tellExit(e conduct.Exited) {
-	if e.Ran.Phase == message.PhaseRun {
-		r.spec.Observer.Exited(e.Command, r.processRecord(e.Command, e.Ran))
-	} else {
+	switch {
+	case e.Ran.Phase != message.PhaseRun:
 		r.spec.Observer.Step(e.Command, stepRecord(e.Ran))
+	case e.Ran.Exit.Again:
+		lives := lifeRecords(e.Ran)
+		r.spec.Observer.LifeEnded(e.Command, lives[len(lives)-1])
+	default:
+		r.spec.Observer.Exited(e.Command, r.processRecord(e.Command, e.Ran))
 	}
 }
 

@@ -16,14 +16,24 @@ type Observer interface {
 	// Host tells that a host has come to another phase, with what a person
 	// may want to know of it.
 	Host(host string, phase Phase, detail string)
-	// Started tells that a process has been released.
+	// Beat tells that a beat of a run with several is released, as is agreed with the hosts.
+	Beat(beat int, groups []string, at time.Time)
+	// Started tells that a process has been released, or begins anew.
 	Started(process, pid int, at time.Time)
+	// ProcessReady tells that it was seen that a process can be used.
+	ProcessReady(process int, at time.Time)
+	// LifeEnded tells how a life of a process has ended that will begin anew.
+	LifeEnded(process int, life results.LifeRecord)
+	// Acted tells that an action was done to one process, or why it could not be.
+	Acted(action results.ActionRecord)
+	// Marked tells that a process has named an instant.
+	Marked(mark results.MarkRecord)
 	// Step tells how a command of a setup or teardown ended.
 	Step(command int, record results.StepRecord)
 	// Output brings what a command wrote, in the order of each stream, in
 	// pieces that may end anywhere; data is valid during the call.
 	Output(command int, stream streams.Stream, at time.Time, data []byte)
-	// Exited tells how a process ended, as far as is known now.
+	// Exited tells how a process ended that won't begin anew, as far as is known now.
 	Exited(process int, record results.ProcessRecord)
 	// Stopping tells that the run is being stopped, and why.
 	Stopping(cause message.StopCause, reason string)

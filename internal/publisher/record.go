@@ -39,19 +39,13 @@ func (r *run) record() results.Record {
 
 // measure enters how far apart the starts and the stops were.
 func (r *run) measure(rec *results.Record, res *conduct.Result) {
-	var starts, stops spread
-	for n, p := range res.Processes {
-		if !p.StartedAt.IsZero() {
-			starts.add(r.dp.Processes[n].Host, p.StartedAt, -p.Delay())
-		}
-	}
+	var stops spread
+	r.measureBeats(rec, res)
 	for i, h := range res.Hosts {
 		if !h.StoppedAt.IsZero() {
 			stops.add(r.hosts[i].name, h.StoppedAt, 0)
 		}
 	}
-	rec.ReleasedAt = starts.first
-	rec.StartSkewUS, rec.StartErrorUS = starts.width().Microseconds(), starts.errorUS()
 	rec.StopSkewUS, rec.StopErrorUS = stops.width().Microseconds(), stops.errorUS()
 	rec.StopExitUS = stopExit(stops.first, rec.Processes).Microseconds()
 	if rec.StopExitUS == 0 {
@@ -83,10 +77,15 @@ func stopExit(term time.Time, processes []results.ProcessRecord) time.Duration {
 
 // processRecord is the record of a process as far as is known.
 func (r *run) processRecord(n int, p *conduct.Ran) results.ProcessRecord {
-	return results.ProcessRecord{
+	rec := results.ProcessRecord{
 		Host: r.dp.Processes[n].Host, Process: p.Name, Group: p.Group, Index: p.Index, Rank: p.Rank, DelayUS: p.Delay().Microseconds(),
-		PID: p.PID, CommandRecord: commandRecord(p),
+		PID: p.PID, Beat: p.Beat, ReadyAt: p.ReadyAt.Time, ReadyErrorUS: p.ReadyAt.ErrorUS(), CommandRecord: commandRecord(p),
 	}
+	if len(p.Earlier) > 0 {
+		rec.Lives = lifeRecords(p)
+		addLives(&rec)
+	}
+	return rec
 }
 
 // stepRecord is the record of a command of a setup or teardown that has ended.

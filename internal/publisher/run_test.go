@@ -65,6 +65,7 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 		Run: dp.Run, Experiment: "locks", Datapoint: 3, Repetition: 1, Attempt: 2, Outcome: outcome.RunSucceeded,
 		EnqueuedAt: got.EnqueuedAt, ReleasedAt: got.ReleasedAt, EndedAt: got.EndedAt,
 		StartSkewUS: got.StartSkewUS, StartErrorUS: got.StartErrorUS, ClockErrorUS: got.ClockErrorUS,
+		Beats: []results.BeatRecord{{Groups: []string{"server", "client"}, ReleasedAt: got.ReleasedAt, StartSkewUS: got.StartSkewUS, StartErrorUS: got.StartErrorUS, ClockErrorUS: got.Beats[0].ClockErrorUS}},
 		Hosts: []results.HostRecord{
 			{Host: "alpha", Outcome: outcome.HostSucceeded, Hold: "ptrace", Lines: 3, Bytes: 10},
 			{Host: "bravo", Outcome: outcome.HostSucceeded, Hold: "ptrace", Lines: 1, Bytes: 3},

@@ -41,8 +41,8 @@ type Record struct {
 	EnqueuedAt time.Time `json:"enqueued_at,omitzero"`
 	ReleasedAt time.Time `json:"released_at,omitzero"`
 	EndedAt    time.Time `json:"ended_at,omitzero"`
-	// StartSkewUS is the time between the first and the last start of a process in
-	// microseconds, StopSkewUS that between the first and the last host's TERM. StopExitUS is
+	// StartSkewUS is the time between the first and the last start of a process of the last
+	// beat, in microseconds, StopSkewUS that between the first and the last host's TERM. StopExitUS is
 	// the time between the first host's TERM and the last exit after it. StartErrorUS,
 	// StopErrorUS and StopExitErrorUS are the bounds of their errors, by what was known about
 	// the clocks at those times: 0 if there was no start, stop or exit. ClockErrorUS is the
@@ -65,7 +65,13 @@ type Record struct {
 	Judged *Judgement `json:"judged,omitempty"`
 	// Unmatched are the patterns of collect that matched no file on any of their hosts, if the
 	// run was released.
-	Unmatched []string        `json:"unmatched,omitempty"`
+	Unmatched []string `json:"unmatched,omitempty"`
+	// Beats are the releases of a run that came to one. Actions are what was done to it, Marks
+	// the instants that its processes have named, and Barriers those that have opened.
+	Beats     []BeatRecord    `json:"beats,omitempty"`
+	Actions   []ActionRecord  `json:"actions,omitempty"`
+	Marks     []MarkRecord    `json:"marks,omitempty"`
+	Barriers  []BarrierRecord `json:"barriers,omitempty"`
 	Hosts     []HostRecord    `json:"hosts"`
 	Processes []ProcessRecord `json:"processes"`
 }
@@ -155,6 +161,8 @@ type HostRecord struct {
 	// had its setup and teardown more than once.
 	Setup    []StepRecord `json:"setup"`
 	Teardown []StepRecord `json:"teardown"`
+	// Acted are the commands that actions ran there.
+	Acted []StepRecord `json:"acted,omitempty"`
 	// Shipped are the files that were put into the run's directory beforehand, the first
 	// [MaxShipped] of them.
 	Shipped []ShippedFile `json:"shipped"`
@@ -231,7 +239,17 @@ type ProcessRecord struct {
 	Rank    int    `json:"rank"`
 	// DelayUS is how long after the release it was to start.
 	DelayUS int64 `json:"delay_us"`
-	PID     int   `json:"pid"` // 0 where it was never started
+	PID     int   `json:"pid"` // 0 where it was never started; of its last life
+	// Beat is the one on which it began.
+	Beat int `json:"beat,omitempty"`
+	// ReadyAt is when it was seen that it can be used, if that was looked for; ReadyErrorUS is
+	// the bound of that time's error.
+	ReadyAt      time.Time `json:"ready_at,omitzero"`
+	ReadyErrorUS int64     `json:"ready_error_us,omitzero"`
+	// Lives are all of its lives, if it has had several. What is said of the process itself is
+	// from the start of the first to the end of the last, how it ended is how the last did,
+	// and its CPU time is that of all.
+	Lives []LifeRecord `json:"lives,omitempty"`
 	CommandRecord
 }
 
@@ -277,6 +295,9 @@ func (r Record) Normal() Record {
 	for i, h := range r.Hosts {
 		h.Files = append([]string{}, h.Files...)
 		h.Setup, h.Teardown = normalSteps(h.Setup), normalSteps(h.Teardown)
+		if len(h.Acted) > 0 {
+			h.Acted = normalSteps(h.Acted)
+		}
 		h.StoppedAt = utc(h.StoppedAt)
 		h.Shipped = append([]ShippedFile{}, h.Shipped...)
 		h.Collected = append([]FileRecord{}, h.Collected...)
@@ -286,9 +307,16 @@ func (r Record) Normal() Record {
 	processes := make([]ProcessRecord, len(r.Processes))
 	for i, p := range r.Processes {
 		p.CommandRecord = p.normal()
+		p.ReadyAt = utc(p.ReadyAt)
+		p.Lives = slices.Clone(p.Lives)
+		for n := range p.Lives {
+			p.Lives[n].StartedAt, p.Lives[n].EndedAt = utc(p.Lives[n].StartedAt), utc(p.Lives[n].EndedAt)
+		}
 		processes[i] = p
 	}
 	r.Hosts, r.Processes = hosts, processes
+	r.Beats, r.Actions, r.Marks, r.Barriers = slices.Clone(r.Beats), slices.Clone(r.Actions), slices.Clone(r.Marks), slices.Clone(r.Barriers)
+	r.normalCourse()
 	return r
 }
 

@@ -17,6 +17,7 @@ var (
 		"host", "process", "group", "index", "rank", "delay_us", "pid", "argv", "outcome", "reason", "exit_code", "signal",
 		"started_at", "ended_at", "started_error_us", "ended_error_us", "user_us", "system_us", "max_rss_bytes",
 		"stdout_lines", "stdout_bytes", "stderr_lines", "stderr_bytes", supersededField, "directory",
+		"beat", "ready_at", "ready_error_us", "life",
 	}
 )
 
@@ -72,18 +73,48 @@ func datapointRow(rec Record, at place) row {
 	return r
 }
 
+// processRows has a row for each life of each process. What a process wrote is in the row of
+// its last life.
 func processRows(rec Record, at place) []row {
 	rows := make([]row, 0, len(rec.Processes))
 	for _, p := range rec.Processes {
-		r := runRow(rec)
-		r.set(processFields, p.Host, p.Process, p.Group, strconv.Itoa(p.Index), strconv.Itoa(p.Rank),
-			intCell(p.DelayUS), strconv.Itoa(p.PID), jsonCell(p.Argv), string(p.Outcome), p.Reason, strconv.Itoa(p.ExitCode), p.Signal,
-			timeCell(p.StartedAt), timeCell(p.EndedAt), boundCell(p.StartedErrorUS), boundCell(p.EndedErrorUS), intCell(p.UserUS), intCell(p.SystemUS), intCell(p.MaxRSSBytes),
-			countCell(p.StdoutLines), countCell(p.StdoutBytes), countCell(p.StderrLines), countCell(p.StderrBytes),
-			strconv.FormatBool(at.superseded), at.directory)
+		for i := range max(len(p.Lives)-1, 0) {
+			l := &p.Lives[i]
+			r := processRow(rec, at, l.of(p))
+			for _, name := range []string{"stdout_lines", "stdout_bytes", "stderr_lines", "stderr_bytes"} {
+				r[column{fieldColumn, name}] = ""
+			}
+			r[column{fieldColumn, "life"}] = strconv.Itoa(l.Life)
+			rows = append(rows, r)
+		}
+		life := max(len(p.Lives)-1, 0)
+		if len(p.Lives) > 0 {
+			p = p.Lives[life].of(p)
+		}
+		r := processRow(rec, at, p)
+		r[column{fieldColumn, "life"}] = strconv.Itoa(life)
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// of is a process as if it had had this life alone.
+func (l *LifeRecord) of(p ProcessRecord) ProcessRecord {
+	p.PID, p.Outcome, p.Reason, p.ExitCode, p.Signal = l.PID, l.Outcome, l.Reason, l.ExitCode, l.Signal
+	p.StartedAt, p.EndedAt, p.StartedErrorUS, p.EndedErrorUS = l.StartedAt, l.EndedAt, l.StartedErrorUS, l.EndedErrorUS
+	p.UserUS, p.SystemUS, p.MaxRSSBytes = l.UserUS, l.SystemUS, l.MaxRSSBytes
+	return p
+}
+
+func processRow(rec Record, at place, p ProcessRecord) row {
+	r := runRow(rec)
+	r.set(processFields, p.Host, p.Process, p.Group, strconv.Itoa(p.Index), strconv.Itoa(p.Rank),
+		intCell(p.DelayUS), strconv.Itoa(p.PID), jsonCell(p.Argv), string(p.Outcome), p.Reason, strconv.Itoa(p.ExitCode), p.Signal,
+		timeCell(p.StartedAt), timeCell(p.EndedAt), boundCell(p.StartedErrorUS), boundCell(p.EndedErrorUS), intCell(p.UserUS), intCell(p.SystemUS), intCell(p.MaxRSSBytes),
+		countCell(p.StdoutLines), countCell(p.StdoutBytes), countCell(p.StderrLines), countCell(p.StderrBytes),
+		strconv.FormatBool(at.superseded), at.directory,
+		strconv.Itoa(p.Beat), timeCell(p.ReadyAt), boundCell(p.ReadyErrorUS), "")
+	return r
 }
 
 // secondsCell formats a duration in seconds, to the microsecond.

@@ -1,10 +1,12 @@
 package results_test
 
 import (
+	"encoding/csv"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +36,34 @@ func TestTables(t *testing.T) {
 	for _, name := range []string{"datapoints.csv", "processes.csv"} {
 		if got, want := readFile(t, e.Dir(), name), readFile(t, "testdata", name); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+// A process that has begun anew has a row for each life, with what it wrote in the last.
+func TestTableHasARowForEachLife(t *testing.T) {
+	t.Parallel()
+	e := newExperiment(t)
+	rec := sample()
+	p := &rec.Processes[0]
+	p.Lives = []results.LifeRecord{
+		{PID: 11, Outcome: "failed", Reason: "exited with status 3", Cause: results.CauseItself, ExitCode: 3, UserUS: 7},
+		{Life: 1, PID: 12, Outcome: "stopped", Cause: results.CauseStop, ExitCode: -1, Signal: "SIGTERM", UserUS: 8},
+	}
+	finish(t, e, rec)
+	rows, err := csv.NewReader(strings.NewReader(readFile(t, e.Dir(), "processes.csv"))).ReadAll()
+	check(t, err)
+	if len(rows) != 3 {
+		t.Fatalf("%d lines, want 3", len(rows))
+	}
+	for i, want := range []map[string]string{
+		{"life": "0", "pid": "11", "outcome": "failed", "exit_code": "3", "user_us": "7", "stdout_bytes": "", "process": "server.0"},
+		{"life": "1", "pid": "12", "outcome": "stopped", "exit_code": "-1", "user_us": "8", "stdout_bytes": "180", "process": "server.0"},
+	} {
+		for name, cell := range want {
+			if got := rows[i+1][slices.Index(rows[0], name)]; got != cell {
+				t.Errorf("life %d: %s is %q, want %q", i, name, got, cell)
+			}
 		}
 	}
 }

@@ -203,6 +203,11 @@ type blind struct{}
 
 func (blind) Host(string, publisher.Phase, string)          {}
 func (blind) Started(int, int, time.Time)                   {}
+func (blind) Beat(int, []string, time.Time)                 {}
+func (blind) ProcessReady(int, time.Time)                   {}
+func (blind) LifeEnded(int, results.LifeRecord)             {}
+func (blind) Acted(results.ActionRecord)                    {}
+func (blind) Marked(results.MarkRecord)                     {}
 func (blind) Output(int, streams.Stream, time.Time, []byte) {}
 func (blind) Exited(int, results.ProcessRecord)             {}
 func (blind) Step(int, results.StepRecord)                  {}

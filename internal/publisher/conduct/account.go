@@ -18,7 +18,9 @@ type account struct {
 	job *message.Job
 	// lives are those of the job's commands; of a setup and teardown since they began last.
 	lives []life
-	begun int // processes that anything is known of
+	anew  []anew // of the processes
+	begun int    // processes that anything is known of
+	armed []bool // by beat: it has said that it knows the instant
 
 	setUp, tornDown bool // the setup, the teardown was said to begin, and was not given up since
 	ended           bool // no process is said to be left
@@ -38,7 +40,7 @@ const (
 )
 
 func newAccount(job *message.Job) account {
-	return account{job: job, lives: make([]life, len(job.Commands))}
+	return account{job: job, lives: make([]life, len(job.Commands)), anew: make([]anew, len(job.Commands)), armed: make([]bool, job.Beats())}
 }
 
 // forget has the commands of a phase not begun yet.
@@ -61,6 +63,7 @@ func (a *account) enter(command int, l life) {
 type orders struct {
 	clock       *clock.Offset // the host's
 	start, stop time.Time
+	beats       []beat    // start is that of the first
 	sent        time.Time // when the stop was sent first
 	rule        bool      // the stop is by the file's own rule, so that the run may have succeeded
 	began, now  time.Time // no instant of the run is outside of them
@@ -99,7 +102,11 @@ func (a *account) take(e *message.Event, o *orders) string {
 		if p := a.first(message.PhaseRun, alive); p != "" {
 			return fmt.Sprintf("no process is said to be left, and there is no end of %s", p)
 		}
-	case message.Armed, message.ProcessReady, message.Acted, message.Seen, message.Asked: // nothing asks for these yet
+	case message.Armed:
+		return a.arm(e.Armed, o)
+	case message.ProcessReady:
+		return a.ready(e.ProcessReady)
+	case message.Acted, message.Seen, message.Asked: // nothing asks for these yet
 	case message.Done, message.Want, message.Heartbeat, message.Here, message.Cancelled: // see done; these have no number
 	}
 	return ""
@@ -143,19 +150,23 @@ func (a *account) startOne(s message.StartedInfo, o *orders) string {
 	}
 	c := &a.job.Commands[s.Command]
 	switch {
-	case c.Phase == message.PhaseRun && o.start.IsZero():
+	case c.Phase == message.PhaseRun && o.begin(c.Beat).IsZero():
 		return "processes are said to have started before it was told to start them"
 	case !a.due(c.Phase):
 		return fmt.Sprintf("%s is said to have started before it can have begun", c.Name)
-	case a.lives[s.Command] != unborn:
-		return fmt.Sprintf("%s is said to have started twice", c.Name)
+	case s.Life != a.anew[s.Command].life || a.lives[s.Command] != unborn:
+		if what := a.beginAnew(s.Command, s.Life); what != "" {
+			return what
+		}
+	}
+	switch {
 	case s.PID < 0:
 		return fmt.Sprintf("the pid of %s is said to be %d", c.Name, s.PID)
 	}
 	if what := o.outside("the start of ", c.Name, s.StartedAt); what != "" {
 		return what
 	}
-	if early := o.early(s.StartedAt); c.Phase == message.PhaseRun && early > time.Second {
+	if early := o.early(c.Beat, s.StartedAt); c.Phase == message.PhaseRun && early > time.Second {
 		return fmt.Sprintf("%s is said to have started %s before the release", c.Name, early.Round(time.Millisecond))
 	}
 	a.enter(s.Command, alive)
@@ -179,19 +190,32 @@ func (a *account) exit(e *message.ExitedInfo, o *orders) string {
 		return what
 	}
 	c, was := &a.job.Commands[e.Command], a.lives[e.Command]
+	if e.Life == a.anew[e.Command].life+1 && e.Reason != "" {
+		if what := a.beginAnew(e.Command, e.Life); what != "" {
+			return what
+		}
+		was = unborn
+	}
 	switch {
+	case e.Life != a.anew[e.Command].life:
+		return fmt.Sprintf("the end of life %d of %s is told, which is in life %d", e.Life, c.Name, a.anew[e.Command].life)
+	case e.Again && !a.returns(e.Command):
+		return fmt.Sprintf("%s is said to begin anew, which nothing asks for", c.Name)
 	case !a.due(c.Phase):
 		return fmt.Sprintf("%s is said to have exited before it can have begun", c.Name)
 	case was >= dead:
 		return fmt.Sprintf("%s is said to have exited twice", c.Name)
 	case e.TimedOut && c.TimeoutMS == 0:
 		return fmt.Sprintf("the time of %s is said to have been over, and it has none of its own", c.Name)
+	}
+	a.anew[e.Command].again = e.Again
+	switch {
 	case e.Left && was == alive: // it can't be ended, and so has no status
 		a.enter(e.Command, dead)
 		return ""
 	case e.Reason != "" && was == alive:
 		return fmt.Sprintf("%s is said to have started, and then that it could not be started (%s)", c.Name, e.Reason)
-	case c.Phase == message.PhaseRun && e.Reason != "" && o.start.IsZero():
+	case c.Phase == message.PhaseRun && e.Reason != "" && o.begin(c.Beat).IsZero():
 		return fmt.Sprintf("%s is said not to have started (%s) before it was told to start it", c.Name, e.Reason)
 	case e.Reason != "", c.Phase != message.PhaseRun && was == unborn && (e.Stopped || e.TimedOut):
 		a.enter(e.Command, unbegun)
@@ -255,8 +279,10 @@ func (a *account) done(d *message.DoneInfo, logged bool, o *orders) string {
 	if what := a.totals(d.Totals); what != "" {
 		return what
 	}
-	if p := a.first(message.PhaseRun, alive); p != "" {
-		return "there is no end of " + p
+	for _, phase := range []message.Phase{message.PhaseRun, message.PhaseAction} {
+		if p := a.first(phase, alive); p != "" {
+			return "there is no end of " + p
+		}
 	}
 	return a.whole(d, o)
 }
@@ -281,7 +307,7 @@ func (a *account) whole(d *message.DoneInfo, o *orders) string {
 	for n, c := range a.job.In(message.PhaseRun) {
 		switch {
 		case a.lives[n] != unborn:
-		case !o.excuses(c.Delay()):
+		case !o.excuses(c):
 			return "there is no start of " + c.Name
 		case d.Totals[n] != streams.Total{}:
 			return fmt.Sprintf("%s has written something, and there is no start of it", c.Name)
@@ -294,13 +320,28 @@ func (a *account) whole(d *message.DoneInfo, o *orders) string {
 // stopped before it began.
 const justBefore = time.Second
 
-// excuses reports whether a process with that delay need not have started: the
-// stop came first, or nothing was to start, or the run can't succeed anyhow.
-func (o *orders) excuses(delay time.Duration) bool {
+// excuses reports whether a process need not have started: the stop came first, or nothing
+// was to start, or the run can't succeed anyhow.
+func (o *orders) excuses(c *message.Command) bool {
 	if o.stop.IsZero() {
 		return false
 	}
-	return !o.rule || delay > 0 && o.clock.Theirs(o.start).Add(delay).After(o.clock.Theirs(o.stop).Add(-justBefore))
+	begin := o.begin(c.Beat)
+	if !o.rule || begin.IsZero() {
+		return true
+	}
+	return (c.Delay() > 0 || c.Beat > 0) && o.clock.Theirs(begin).Add(c.Delay()).After(o.clock.Theirs(o.stop).Add(-justBefore))
+}
+
+// begin is when the host was told that a beat is released; zero: it was not.
+func (o *orders) begin(beat int) time.Time {
+	switch {
+	case beat == 0:
+		return o.start
+	case beat >= len(o.beats):
+		return time.Time{}
+	}
+	return o.beats[beat].at
 }
 
 // refusal judges the host's word that it takes no part.
@@ -343,12 +384,13 @@ func (o *orders) outside(what, of string, t time.Time) string {
 	return ""
 }
 
-// early is how long before the release a time on the host's clock is, as far as is known.
-func (o *orders) early(t time.Time) time.Duration {
+// early is how long before the release of a beat a time on the host's clock is, as far as is
+// known.
+func (o *orders) early(beat int, t time.Time) time.Duration {
 	if o.clock.Samples() == 0 {
 		return 0
 	}
-	return o.clock.Theirs(o.start).Sub(t)
+	return o.clock.Theirs(o.begin(beat)).Sub(t)
 }
 
 // first names the first command of a phase that has come so far and no further.

@@ -24,9 +24,9 @@ var askNames = [...]string{
 	askStart:    "start its processes",
 }
 
-// askOf says what a host is to be asked in a stage.
-func askOf(s Stage, h *host) ask {
-	switch {
+// askOf says what a host is to be asked.
+func askOf(r *Run, h *host) ask {
+	switch s, from := r.stage, r.ending.control.FromBeat; {
 	case h.phase >= Ended:
 	case s == Gathering && h.phase == Committed:
 		return askUncommit
@@ -34,7 +34,7 @@ func askOf(s Stage, h *host) ask {
 		return askCommit
 	case s == Starting && h.phase == Committed:
 		return askStart
-	case s == Stopping && h.stoppedAt.IsZero():
+	case s == Stopping && from > 0 && from < h.stopShown && h.aliveFrom(from) > 0, s == Stopping && from == 0 && h.stoppedAt.IsZero():
 		return askStop
 	}
 	return askNothing
@@ -44,6 +44,7 @@ func askOf(s Stage, h *host) ask {
 // again until it has shown that it did it: controls may get lost.
 type request struct {
 	ask      ask
+	stop     int       // which stop it is asked for: how many were before
 	dueAt    time.Time // when it could do it at the earliest
 	since    time.Time // from when on it owes that
 	repeatAt time.Time
@@ -67,8 +68,8 @@ func (r *Run) askAll() {
 		if !h.touched {
 			continue
 		}
-		if a := askOf(r.stage, h); a != h.request.ask {
-			h.request = request{ask: a}
+		if a, stop := askOf(r, h), len(r.ending.earlier); a != h.request.ask || stop != h.request.stop {
+			h.request = request{ask: a, stop: stop}
 			h.touch()
 			if a == askStart {
 				h.request.dueAt = r.releaseAt.Add(h.firstDelay())

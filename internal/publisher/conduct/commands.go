@@ -13,7 +13,7 @@ import (
 	"downbeat/internal/streams"
 )
 
-// A Ran is what is known of one execution of a command.
+// A Ran is what is known of one execution of a command or, of a process, of its last life.
 type Ran struct {
 	*message.Command
 	PID int
@@ -23,6 +23,10 @@ type Ran struct {
 	Exit    *message.ExitedInfo
 	Outcome outcome.Command
 	Reason  string
+	// ReadyAt is when it was seen that a process can be used, where that is looked for.
+	// Earlier are the lives of a process before this one.
+	ReadyAt clock.Instant
+	Earlier []Life
 	Total   streams.Total // of what it wrote
 }
 
@@ -34,6 +38,11 @@ type command struct {
 	tally    streams.Tally // of all times
 	recorded streams.Total // of the times before
 	unasked  bool          // its host says that it was sent TERM, and nobody had asked for that
+
+	usable    bool   // it can be used, or could once
+	unready   string // why it did not become ready
+	unreadyAt clock.Instant
+	tail      tail // of its output, until it is ready
 }
 
 // ended reports whether it is known that the command has ended.
@@ -67,14 +76,18 @@ func (c *command) again() Ran {
 type work struct {
 	job      *message.Job
 	numbers  []int
-	commands []command // of all hosts
-	left     int       // of its processes that have not ended
+	commands []command     // of all hosts
+	left     int           // of its processes that are not over
+	ownGrace time.Duration // the longest that one of its processes has of its own
 	// setup and teardown are what has been run of them.
 	setup, teardown []Ran
 }
 
 // command is the job's command of that number.
 func (w *work) command(local int) *command { return &w.commands[w.numbers[local]] }
+
+// grace is the longest from a stop to KILL, where that is so for those without their own.
+func (w *work) grace(others time.Duration) time.Duration { return max(others, w.ownGrace) }
 
 // limit is the longest that the commands of a phase can take.
 func (w *work) limit(phase message.Phase) time.Duration {
@@ -205,10 +218,10 @@ func linesUntil(got *streams.Counter, name string, stream streams.Stream, until 
 // commandsStart takes a host's word that commands have begun.
 func commandsStart(r *Run, h *host, e told) string {
 	for _, s := range e.Started {
-		c := h.command(s.Command)
-		c.start(s.PID, h.contact.instant(s.StartedAt, r.now))
-		if c.Phase == message.PhaseRun {
-			r.out.put(Started{Command: h.numbers[s.Command], PID: s.PID, At: c.StartedAt.Time})
+		if c := h.command(s.Command); c.Phase == message.PhaseRun {
+			r.processStarts(h, h.numbers[s.Command], s)
+		} else {
+			c.start(s.PID, h.contact.instant(s.StartedAt, r.now))
 		}
 	}
 	return ""
@@ -218,20 +231,14 @@ func commandsStart(r *Run, h *host, e told) string {
 func commandEnds(r *Run, h *host, e told) string {
 	n := h.numbers[e.Exited.Command]
 	c := &r.commands[n]
-	c.end(e, &h.contact, r.now)
-	if c.Phase != message.PhaseRun {
-		c.Outcome, c.Reason = outcome.Judge(c.Exit.Exit(), h.job.Circumstances(c.Command))
-		if ran := c.again(); h.record(ran) {
-			r.out.put(Exited{Command: n, Ran: &ran})
-		}
+	if c.Phase == message.PhaseRun {
+		r.processEnds(h, n, e)
 		return ""
 	}
-	c.Outcome, c.Reason = outcome.Judge(c.Exit.Exit(), circumstances(&r.ending, h, c))
-	h.left--
-	r.rule.count(c.Command, -1)
-	r.out.put(Exited{Command: n, Ran: &c.Ran})
-	if c.Outcome == outcome.CommandFailed && r.rule.OnFailure {
-		r.halt(message.StopFailure, describeFailure(c))
+	c.end(e, &h.contact, r.now)
+	c.Outcome, c.Reason = outcome.Judge(c.Exit.Exit(), h.job.Circumstances(c.Command))
+	if ran := c.again(); h.record(ran) {
+		r.out.put(Exited{Command: n, Ran: &ran})
 	}
 	return ""
 }
@@ -242,14 +249,14 @@ func commandEnds(r *Run, h *host, e told) string {
 // it had been asked to; it may do so before the instant, where its worker is told to leave.
 func circumstances(stop *ending, h *host, c *command) outcome.Circumstances {
 	known := h.job.Circumstances(c.Command)
-	ended := c.EndedAt.Latest()
-	c.unasked = (c.Exit.Stopped || c.Exit.Killed) && !stop.wasSent(ended.Add(stopSlack))
+	ended, its := c.EndedAt.Latest(), stop.of(c.Beat)
+	c.unasked = (c.Exit.Stopped || c.Exit.Killed) && !its.wasSent(ended.Add(stopSlack))
 	switch own := h.account.ownStop; {
 	case c.unasked && own != nil:
 		known.Stop, known.StopReason = outcome.StopWorker, own.Reason
 	case !c.unasked:
-		known.Stop, known.StopReason = stop.control.Cause.Outcome(), stop.control.Reason
-		known.AfterStop = stop.before(ended, 0)
+		known.Stop, known.StopReason = its.control.Cause.Outcome(), its.control.Reason
+		known.AfterStop = its.before(ended, 0)
 	}
 	return known
 }
@@ -264,6 +271,9 @@ func (r *Run) takeOutput(h *host, o Output) {
 	for s := range o.Segments {
 		if wrong = h.output(s); wrong != "" {
 			break
+		}
+		if c := h.command(s.Command); c.Ready != nil && !c.usable {
+			c.tail.add(s.Data)
 		}
 		r.out.pieces = append(r.out.pieces, Piece{
 			Command: h.numbers[s.Command], Stream: s.Stream, At: h.contact.instant(s.At, r.now), Data: s.Data,

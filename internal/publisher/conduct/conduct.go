@@ -6,8 +6,9 @@
 // A run is read from [New] to [Run.Over] in this order: stage.go has the stages of a run
 // and what leads from one to the next, phase.go the same of a host. inbox.go puts what a
 // host sends in order, and receive.go takes it in; contact.go keeps in touch with a host.
-// prepare.go, commands.go and files.go are what a host tells of; ask.go has what a stage
-// asks of the hosts, deadline.go every deadline. stop.go ends a run and end.go a host's
+// prepare.go, commands.go, lives.go and files.go are what a host tells of; ask.go has what
+// a stage asks of the hosts, deadline.go every deadline. beats.go has the releases after
+// the first, and readiness.go what they wait for. stop.go ends a run and end.go a host's
 // part in it; outcome.go says how it ended and why, and result.go gives that out.
 // account.go holds what a host reports against what a host can report.
 //
@@ -25,6 +26,9 @@ import (
 type Spec struct {
 	Run   string // its id
 	Hosts []HostSpec
+	// Beats are what begins together; none: all processes do. The numbers of the jobs'
+	// commands count in it.
+	Beats []Beat
 	Stop  StopRule
 	// Timeout is how long after its release the run is stopped, and has failed; zero: never.
 	Timeout time.Duration
@@ -51,9 +55,10 @@ type HostSpec struct {
 // A StopRule says when a run that has been released is stopped.
 type StopRule struct {
 	When      []string      // once every process of these groups has ended
-	After     time.Duration // at this time after the release; zero: never
+	After     time.Duration // at this time after the release of the last beat; zero: never
 	Grace     time.Duration // from TERM to KILL
 	OnFailure bool          // as soon as a process fails
+	Order     StopOrder
 }
 
 // defaultCompleteWithin is CompleteWithin where it is not given.
@@ -65,7 +70,9 @@ type Run struct {
 	spec     Spec
 	hosts    []host
 	commands []command // by number
-	now      time.Time // of this Step
+	beats    []beat
+	groups   map[string]*group // that a beat waits for
+	now      time.Time         // of this Step
 	out      effects
 	next     time.Time // when Step is wanted
 	due      time.Time // the next of the run's own deadlines, as of the last Step
@@ -82,6 +89,7 @@ type Run struct {
 	committedAt  time.Time // when the last of them had
 	releaseAt    time.Time // the agreed instant; zero: there is none yet
 	declinedAt   time.Time // when the first host that can't take part was known
+	barred       string    // which beat can't begin, if the run is stopped for that
 
 	rule     rule
 	ending   ending
@@ -115,6 +123,7 @@ func New(spec Spec, now time.Time) *Run {
 		r.out.put(HostMoved{Host: i, Phase: Asked})
 	}
 	r.at[Asked] = len(r.hosts)
+	r.newBeats()
 	return r
 }
 

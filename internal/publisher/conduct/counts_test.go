@@ -18,7 +18,7 @@ func (l *harness) check() {
 			pending++
 		}
 		if left := len(slices.DeleteFunc(slices.Clone(h.numbers), func(n int) bool {
-			return l.run.commands[n].Phase != message.PhaseRun || l.run.commands[n].ended()
+			return l.run.commands[n].Phase != message.PhaseRun || l.run.commands[n].over()
 		})); left != h.left {
 			l.t.Fatalf("%s has %d processes left, and it is noted that %d", h.name, left, h.left)
 		}
@@ -31,7 +31,7 @@ func (l *harness) check() {
 	}
 	left, waited := 0, 0
 	for i := range l.run.commands {
-		if c := &l.run.commands[i]; c.Phase == message.PhaseRun && !c.ended() {
+		if c := &l.run.commands[i]; c.Phase == message.PhaseRun && !c.over() {
 			left++
 			if l.run.rule.waits(c.Group) {
 				waited++

@@ -18,6 +18,8 @@ var hostDeadlines = [...]deadline{
 	{"what is missing comes", missingDue, starved},
 	{"it does what it is asked for", doneDue, idle},
 	{"it is asked again", repeatDue, (*Run).repeat},
+	{"it takes up a beat", beatTakenDue, beatNotTaken},
+	{"it is told of a beat again", beatAgainDue, beatAgain},
 	{"it is ready", readyDue, late},
 	{"it is ready after its setup", setupDue, slow},
 	{"its first word", firstWordDue, inquire},
@@ -34,6 +36,7 @@ var runDeadlines = [...]deadline{
 	{"the time that the rule gives it", afterDue, stopAfter},
 	{"all that can be said about refusals", refusedDue, nil},
 	{"the clocks are known", clocksDue, nil},
+	{"a beat", beatDue, nil},
 }
 
 func tellDue(_ *Run, h *host) time.Time {
@@ -83,7 +86,7 @@ func repeatDue(r *Run, h *host) time.Time {
 // it may have shown that it did it, however late, or the run is stopped.
 func stillAsked(r *Run, h *host) bool {
 	a := h.request.ask
-	return a != askNothing && a == askOf(r.stage, h) && (a == askStop || !r.ending.stopped())
+	return a != askNothing && a == askOf(r, h) && (a == askStop || !r.ending.stopped())
 }
 
 func readyDue(_ *Run, h *host) time.Time {
@@ -133,8 +136,11 @@ func endDue(r *Run, h *host) time.Time {
 	if !r.ending.stopped() {
 		return time.Time{}
 	}
+	if from := r.ending.control.FromBeat; from > 0 && h.aliveFrom(from) == 0 {
+		return time.Time{}
+	}
 	limit := completeWithin(r, h)
-	after, moved := r.ending.at.Add(r.ending.grace+limit), h.inbox.moved.Add(limit)
+	after, moved := r.ending.at.Add(h.grace(r.ending.grace)+limit), h.inbox.moved.Add(limit)
 	if moved.After(after) {
 		return moved
 	}
@@ -149,8 +155,8 @@ func timeoutDue(r *Run, _ *host) time.Time {
 }
 
 func afterDue(r *Run, _ *host) time.Time {
-	if r.rule.After > 0 && r.stage == Running && ruleApplies(r) {
-		return r.releaseAt.Add(r.rule.After)
+	if last := r.lastBeat(); r.rule.After > 0 && r.stage == Running && ruleApplies(r) && !last.IsZero() {
+		return last.Add(r.rule.After)
 	}
 	return time.Time{}
 }

@@ -26,12 +26,17 @@ func TestDrawingsAreWhatTheTablesSay(t *testing.T) {
 			edge(phases, from.String(), s.to.String())
 		}
 	}
+	beats := make(map[string]bool)
+	for _, s := range beatTransitions {
+		edge(beats, s.from.String(), s.to.String())
+	}
 	for _, where := range []struct {
 		file, begin string
 		want        map[string]bool
 	}{
 		{"stage.go", "//	gathering ", stages},
 		{"phase.go", "//	asked ", phases},
+		{"beats.go", "//	beat_waiting ", beats},
 		{"../../../docs/protocol.md", "gathering ⇄", stages},
 		{"../../../docs/protocol.md", "asked → ", phases},
 	} {

@@ -81,11 +81,25 @@ type HostMoved struct {
 
 // Started says that a process has been released.
 type Started struct {
-	Command, PID int
-	At           time.Time
+	Command, Life, PID int
+	At                 time.Time
 }
 
-// Exited says that a command has ended. Of one of the setup or the teardown, Ran is this
+// BeatBegins says that a beat of a run that has several is released, or is about to be, as
+// every host knows when.
+type BeatBegins struct {
+	Beat   int
+	Groups []string
+	At     time.Time
+}
+
+// ProcessReady says that it was seen that a process can be used.
+type ProcessReady struct {
+	Command int
+	At      time.Time
+}
+
+// Exited says that a command, or a life of a process, has ended. Of one of the setup or the teardown, Ran is this
 // time.
 type Exited struct {
 	Command int
@@ -122,20 +136,22 @@ const (
 	NotTold                       // a host can't be told something: Detail says why
 )
 
-func (SendJob) effect()    {}
-func (Send) effect()       {}
-func (Inquire) effect()    {}
-func (Ship) effect()       {}
-func (Store) effect()      {}
-func (StoreFiles) effect() {}
-func (CloseFiles) effect() {}
-func (Flush) effect()      {}
-func (HostMoved) effect()  {}
-func (Started) effect()    {}
-func (Exited) effect()     {}
-func (StopBegun) effect()  {}
-func (HostsFree) effect()  {}
-func (Warn) effect()       {}
+func (SendJob) effect()      {}
+func (Send) effect()         {}
+func (Inquire) effect()      {}
+func (Ship) effect()         {}
+func (Store) effect()        {}
+func (StoreFiles) effect()   {}
+func (CloseFiles) effect()   {}
+func (Flush) effect()        {}
+func (HostMoved) effect()    {}
+func (Started) effect()      {}
+func (Exited) effect()       {}
+func (BeatBegins) effect()   {}
+func (ProcessReady) effect() {}
+func (StopBegun) effect()    {}
+func (HostsFree) effect()    {}
+func (Warn) effect()         {}
 
 // effects collects the effects of a Step.
 type effects struct {

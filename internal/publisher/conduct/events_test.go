@@ -9,7 +9,7 @@ import (
 
 func (w *worker) ready() {
 	w.t.Helper()
-	w.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace", Version: "v9", Features: message.Features()}})
+	w.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace", Version: "v9", Features: w.job.Uses()}})
 }
 
 func (w *worker) waiting(behind string) {

@@ -21,8 +21,10 @@ type host struct {
 	work                    // its commands
 	files       files       // that it sends
 	request     request     // what it is asked for
+	beats       []hostBeat  // of its job
 
-	stoppedAt  clock.Instant // of its stop, as it carried it out
+	stoppedAt  clock.Instant // of its stop, as it carried it out; of one in steps, of the last
+	stopShown  int           // from which beat on it has said that it has stopped its processes
 	refused    *message.RefusedInfo
 	done       *message.DoneInfo
 	outcome    outcome.Host // set early where the publisher decides: lost, not ready
@@ -39,13 +41,20 @@ type host struct {
 // newHost makes the part of the host with that index.
 func newHost(index int, spec *Spec, commands []command, now time.Time) host {
 	s := &spec.Hosts[index]
+	var ownGrace time.Duration
+	for _, c := range s.Job.In(message.PhaseRun) {
+		if c.Stop != nil {
+			ownGrace = max(ownGrace, c.Grace(0))
+		}
+	}
 	return host{
-		index: index, name: s.Job.Host, touched: true, stale: true,
+		index: index, name: s.Job.Host, touched: true, stale: true, stopShown: message.MaxBeats,
 		contact:     contact{heard: now, since: now, probing: quickProbes, keepaliveAt: now},
 		inbox:       inbox{next: 1, window: int(s.Job.WindowBytes), progress: now},
 		account:     newAccount(s.Job),
 		preparation: preparation{by: now.Add(spec.ReadyTimeout)},
-		work:        work{job: s.Job, numbers: s.Numbers, commands: commands, left: s.Job.Count(message.PhaseRun)},
+		beats:       newHostBeats(s.Job),
+		work:        work{job: s.Job, numbers: s.Numbers, commands: commands, left: s.Job.Count(message.PhaseRun), ownGrace: ownGrace},
 	}
 }
 

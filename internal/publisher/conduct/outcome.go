@@ -25,6 +25,8 @@ func (r *Run) outcome() (outcome.Run, string) {
 		return outcome.RunLost, r.ending.loss(failed)
 	case d.word == outcome.RunTimedOut && (!r.rule.OnFailure || !failedBefore(d, failed)):
 		return d.word, d.reason
+	case len(failed) > 0 && r.barred != "":
+		return outcome.RunFailed, cause(failed) + "; so " + r.barred
 	case len(failed) > 0:
 		return outcome.RunFailed, cause(failed)
 	}
@@ -56,18 +58,22 @@ func proved(r *Run) (outcome.Run, string) {
 func failures(commands []command) []*command {
 	var failed []*command
 	for i := range commands {
-		if c := &commands[i]; c.Phase == message.PhaseRun && c.Outcome == outcome.CommandFailed {
+		if c := &commands[i]; c.Phase == message.PhaseRun && c.failed() {
 			failed = append(failed, c)
 		}
 	}
-	slices.SortStableFunc(failed, func(a, b *command) int { return a.EndedAt.Time.Compare(b.EndedAt.Time) })
+	slices.SortStableFunc(failed, func(a, b *command) int { return a.failedAt().Time.Compare(b.failedAt().Time) })
 	return failed
 }
 
 // failedBefore reports whether a process had certainly failed when it was decided about
 // the run: had that been known, the run would have been stopped for it.
 func failedBefore(d decision, failed []*command) bool {
-	return len(failed) > 0 && failed[0].EndedAt.Latest().Before(d.at)
+	if len(failed) == 0 {
+		return false
+	}
+	at := failed[0].failedAt()
+	return at.Latest().Before(d.at)
 }
 
 // loss says by which host the run was lost, and what else went wrong.
@@ -95,16 +101,17 @@ func (e *ending) loss(failed []*command) string {
 func cause(failed []*command) string {
 	first := failed[0]
 	candidates := []string{describeFailure(first)}
-	bound := first.EndedAt.Error
+	at := first.failedAt()
+	bound := at.Error
 	seen := map[*host]bool{first.host: true}
 	var rest []*command
 	for _, c := range failed[1:] {
-		if seen[c.host] || c.EndedAt.Earliest().After(first.EndedAt.Latest()) {
+		if seen[c.host] || c.failedAt().Earliest().After(at.Latest()) {
 			rest = append(rest, c)
 			continue
 		}
 		seen[c.host] = true
-		bound = max(bound, c.EndedAt.Error)
+		bound = max(bound, c.failedAt().Error)
 		candidates = append(candidates, describeFailure(c))
 	}
 	reason := joinNames(candidates)
@@ -119,5 +126,8 @@ func cause(failed []*command) string {
 
 // describeFailure says of a process that has failed which it is, and how.
 func describeFailure(c *command) string {
+	if c.unready != "" {
+		return fmt.Sprintf("%s on %s %s", c.Name, c.host.name, describeUnready(c))
+	}
 	return fmt.Sprintf("%s on %s %s", c.Name, c.host.name, c.Reason)
 }

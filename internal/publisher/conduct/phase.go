@@ -66,9 +66,12 @@ var phaseTransitions = []phaseTransition{
 	{on: message.Ready, from: Asked, until: Committed, guard: knowsTooLittle, do: turnAwayOld, to: Completed, anyhow: true},
 	{on: message.Ready, from: Asked, until: Committed, do: getsReady, to: Ready},
 	{on: message.Committed, from: Ready, until: Committed, do: commits, to: Committed},
+	{on: message.Armed, from: Committed, until: Committed, guard: armsFirst, do: arms, to: Released},
+	{on: message.Armed, from: Released, until: TearingDown, do: arms, stay: true},
 	{on: message.Started, from: Committed, until: Released, guard: tellsOfProcess, do: commandsStart, to: Released},
 	{on: message.Started, from: SettingUp, until: TearingDown, guard: tellsOfNone, do: commandsStart, stay: true},
 	{on: message.Exited, from: SettingUp, until: TearingDown, do: commandEnds, stay: true},
+	{on: message.ProcessReady, from: Released, until: TearingDown, do: processReady, stay: true},
 	{on: message.Stopping, from: Asked, until: Ended, do: carriesOutStop, stay: true},
 	{on: message.TearingDown, from: Asked, until: Committed, do: withdraws, to: Withdrawing},
 	{on: message.TearingDown, from: Released, until: TearingDown, do: noDetail, to: TearingDown},
@@ -102,7 +105,9 @@ func noDetail(*Run, *host, told) string { return "" }
 
 // carriesOutStop notes when a host has stopped its processes.
 func carriesOutStop(r *Run, h *host, e told) string {
-	h.stoppedAt = h.contact.instant(e.Time, r.now)
+	if h.stopShown = e.Stopping.FromBeat; h.stopShown == 0 {
+		h.stoppedAt = h.contact.instant(e.Time, r.now)
+	}
 	return ""
 }
 

@@ -28,6 +28,7 @@ func (r *Run) receive(h *host, a Received) {
 	if h.contact.hear(a.At, r.spec.asking()/2) { // it is given time anew for what it owes: it could not know
 		h.inbox.progress = a.At
 		h.request.owe(a.At)
+		h.owesAnew(a.At)
 	}
 	switch {
 	case a.Seq == 0:
@@ -162,8 +163,9 @@ func (r *Run) follow(h *host, e told, t *phaseTransition) {
 
 // orders are what the host has been asked for, and when the run is.
 func (r *Run) orders(h *host) *orders {
+	first := r.ending.first()
 	return &orders{
-		clock: &h.contact.clock, start: r.releaseAt, stop: r.ending.at, sent: r.ending.sentAt,
+		clock: &h.contact.clock, start: r.releaseAt, beats: r.beats, stop: first.at, sent: first.sentAt,
 		rule: r.ending.stopped() && !r.ending.failing(), began: r.enqueuedAt, now: r.now,
 	}
 }

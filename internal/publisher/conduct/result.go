@@ -18,9 +18,17 @@ type Result struct {
 	// EnqueuedAt is when the jobs were sent, ReleaseAt the agreed instant of the release;
 	// zero: it never came to that.
 	EnqueuedAt, ReleaseAt time.Time
+	// Beats are all of the run's, in their order.
+	Beats []BeatResult
 	// Processes are by their numbers, which are those of the first commands.
 	Processes []Ran
 	Hosts     []HostResult
+}
+
+// A BeatResult is what one beat of a run came to.
+type BeatResult struct {
+	Groups []string  // whose processes begin on it
+	At     time.Time // the agreed instant; zero: it never came to that
 }
 
 // A HostResult is what a run came to on one host.
@@ -48,8 +56,11 @@ type HostResult struct {
 // Result sums the run up once it is over.
 func (r *Run) Result() Result {
 	res := Result{
-		EnqueuedAt: r.enqueuedAt, ReleaseAt: r.releaseAt,
+		EnqueuedAt: r.enqueuedAt, ReleaseAt: r.releaseAt, Beats: make([]BeatResult, len(r.beats)),
 		Processes: make([]Ran, 0, len(r.commands)), Hosts: make([]HostResult, len(r.hosts)),
+	}
+	for k := range r.beats {
+		res.Beats[k] = BeatResult{Groups: r.beats[k].groups, At: r.beats[k].at}
 	}
 	for i := range r.commands {
 		if c := &r.commands[i]; c.Phase == message.PhaseRun {
@@ -71,7 +82,11 @@ func (c *command) complete(released bool) {
 	switch h := c.host; {
 	case c.unasked && h.outcome == outcome.HostAborted:
 		c.Outcome, c.Reason = outcome.CommandStopped, "its worker stopped the run by itself: "+h.reason
-	case c.ended():
+	case c.unready != "" && c.ended():
+		c.Outcome, c.Reason = outcome.CommandFailed, describeUnready(c)
+	case c.ended() && !c.Exit.Again:
+	case c.ended() && h.outcome != outcome.HostLost:
+		c.cutOff()
 	case !c.StartedAt.IsZero(), h.outcome == outcome.HostLost && released:
 		c.Outcome, c.Reason = outcome.CommandLost, h.reason
 	default:
@@ -108,7 +123,7 @@ func hostOutcome(r *Run, h *host, run outcome.Run) (outcome.Host, string) {
 	var failed, hung, late []string
 	for local := range h.job.In(message.PhaseRun) {
 		switch c := h.command(local); {
-		case c.Outcome == outcome.CommandFailed:
+		case c.failed():
 			failed = append(failed, c.Name+" "+c.Reason)
 		case c.Outcome != outcome.CommandTimedOut:
 		case r.rule.waits(c.Group): // those that the stop rule waits for come first

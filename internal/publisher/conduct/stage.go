@@ -42,6 +42,7 @@ var stageTransitions = [...]stageTransition{
 	{Committing, Committing, func(r *Run) bool { return r.gate && r.all(Committed) }, agreeRelease, Starting},
 	{Starting, Starting, func(r *Run) bool { return r.all(Released) }, nothing, Running},
 	{Running, Running, func(r *Run) bool { return r.rule.holds() && ruleApplies(r) }, stopByRule, Stopping},
+	{Stopping, Stopping, stepDone, nextStep, Stopping},
 	{Running, Stopping, func(r *Run) bool { return r.all(Completed) }, nothing, Over},
 }
 
@@ -49,17 +50,26 @@ func nothing(*Run) {}
 
 // advance moves the run on as far as it can go now.
 func (r *Run) advance() {
+	r.advanceStage()
+	if len(r.beats) > 1 {
+		r.cannotBegin()
+		r.advanceStage()
+		r.advanceBeats()
+	}
+	if !r.freed && r.all(Ended) {
+		r.freed = true
+		word, _ := r.outcome()
+		r.out.hurry(HostsFree{Outcome: word})
+	}
+}
+
+func (r *Run) advanceStage() {
 	for t := stageTransitionOf(r); t != nil; t = stageTransitionOf(r) {
 		r.stage = t.to // so that what is done is done in the new stage
 		for i := range r.hosts {
 			r.hosts[i].touch()
 		}
 		t.do(r)
-	}
-	if !r.freed && r.all(Ended) {
-		r.freed = true
-		word, _ := r.outcome()
-		r.out.hurry(HostsFree{Outcome: word})
 	}
 }
 
@@ -98,6 +108,7 @@ const minStartMargin = 12 * time.Millisecond
 func agreeRelease(r *Run) {
 	margin := max(2*r.committedAt.Sub(r.committingAt), minStartMargin)
 	r.releaseAt = r.now.Add(min(margin, maxMargin))
+	r.beats[0].state, r.beats[0].at = BeatDue, r.releaseAt
 	r.askAll()
 	r.probeAll()
 }

@@ -34,11 +34,27 @@ func (u *rule) count(c *message.Command, by int) {
 // holds reports whether every process that the rule waits for has ended.
 func (u *rule) holds() bool { return len(u.When) > 0 && u.waited == 0 }
 
+// A StopOrder says in which order the processes are stopped by the rule. Any other stop is
+// for all at once.
+type StopOrder uint8
+
+// The orders.
+const (
+	Together      StopOrder = iota
+	LastBeatFirst           // those of a beat once those of all later beats have ended
+)
+
+// A stopStep is one stop, at one agreed instant on all hosts.
+type stopStep struct {
+	control message.Control // what was sent; without a cause, nothing was
+	at      time.Time       // the agreed instant, on the run's clock
+	sentAt  time.Time       // when it was sent first
+}
+
 // An ending is why a run is stopped, and what else it came to its end for.
 type ending struct {
-	control  message.Control // what was sent to stop it; without a cause, nothing was
-	at       time.Time       // the agreed instant, on the run's clock
-	sentAt   time.Time       // when it was sent first
+	stopStep            // the latest
+	earlier  []stopStep // those of later beats
 	grace    time.Duration
 	released bool     // the run had been released before
 	decided  decision // beside what the hosts report
@@ -53,18 +69,40 @@ type decision struct {
 	at     time.Time
 }
 
+// first is the first of the stops.
+func (e *ending) first() *stopStep {
+	if len(e.earlier) > 0 {
+		return &e.earlier[0]
+	}
+	return &e.stopStep
+}
+
+// of is the stop of the processes of a beat; one without a cause where they have not been
+// stopped.
+func (e *ending) of(beat int) *stopStep {
+	for i := range e.earlier {
+		if s := &e.earlier[i]; s.control.FromBeat <= beat {
+			return s
+		}
+	}
+	if e.control.FromBeat <= beat {
+		return &e.stopStep
+	}
+	return &stopStep{}
+}
+
 // stopped reports whether the run is being stopped, or is to be.
-func (e *ending) stopped() bool { return e.control.Cause != "" }
+func (e *stopStep) stopped() bool { return e.control.Cause != "" }
 
 // failing reports whether it is for another reason than the file's own rule.
 func (e *ending) failing() bool { return e.stopped() && e.control.Cause != message.StopRule }
 
 // wasSent reports whether the stop had been sent at that time.
-func (e *ending) wasSent(t time.Time) bool { return e.stopped() && t.After(e.sentAt) }
+func (e *stopStep) wasSent(t time.Time) bool { return e.stopped() && t.After(e.sentAt) }
 
 // before reports whether the stop's instant was, as far as the clocks can tell, before
 // that time, or not longer than by after it.
-func (e *ending) before(t time.Time, by time.Duration) bool {
+func (e *stopStep) before(t time.Time, by time.Duration) bool {
 	return e.stopped() && t.After(e.at.Add(-by))
 }
 
@@ -81,28 +119,87 @@ func (r *Run) conclude(cause message.StopCause, d decision) {
 // How the run ended is settled later, when all is known; see outcome.
 func (r *Run) halt(cause message.StopCause, reason string) {
 	e := &r.ending
-	if e.stopped() || r.stage == Over {
+	if e.stopped() && e.control.FromBeat == 0 || r.stage == Over {
 		return
 	}
-	e.control = message.Control{Kind: message.Stop, Cause: cause, Reason: reason, GraceMS: e.grace.Milliseconds()}
-	e.at, e.sentAt, e.released = r.now, r.now, !r.releaseAt.IsZero()
+	if !e.stopped() {
+		e.released = !r.releaseAt.IsZero()
+	}
+	from := 0
+	if cause == message.StopRule && r.spec.Stop.Order == LastBeatFirst {
+		from = r.liveliest(len(r.beats))
+	}
+	r.stopFrom(from, cause, reason)
+}
+
+// stopFrom stops the processes of that beat and of all later ones; with 0, the run.
+func (r *Run) stopFrom(beat int, cause message.StopCause, reason string) {
+	e := &r.ending
+	if e.stopped() {
+		e.earlier = append(e.earlier, e.stopStep)
+	}
+	e.stopStep = stopStep{
+		control: message.Control{Kind: message.Stop, Cause: cause, Reason: reason, GraceMS: e.grace.Milliseconds(), FromBeat: beat},
+		at:      r.now, sentAt: r.now,
+	}
 	if e.released {
 		e.at = r.now.Add(stopMargin(r.hosts))
 	}
+	for i := range r.hosts {
+		r.hosts[i].touch()
+	}
+}
+
+// liveliest is the last beat before that one of which a process is there; 0: none is, or
+// those of the first are left alone.
+func (r *Run) liveliest(before int) int {
+	for k := before - 1; k > 0; k-- {
+		if r.beats[k].alive > 0 {
+			return k
+		}
+	}
+	return 0
+}
+
+// stepDone reports whether the processes that a stop is for have ended, and it was not
+// for all.
+func stepDone(r *Run) bool {
+	from := r.ending.control.FromBeat
+	return from > 0 && r.liveliest(len(r.beats)) < from
+}
+
+// nextStep stops the beat before.
+func nextStep(r *Run) {
+	e := &r.ending
+	r.stopFrom(r.liveliest(e.control.FromBeat), e.control.Cause, e.control.Reason)
+	r.tellStopStep()
+}
+
+// aliveFrom counts the processes of a host that are there, of that beat and later ones.
+func (h *host) aliveFrom(beat int) int {
+	n := 0
+	for k := beat; k < len(h.beats); k++ {
+		n += h.beats[k].alive
+	}
+	return n
 }
 
 // tellStop begins the stop.
 func (r *Run) tellStop() {
-	r.askAll()
-	if r.ending.released {
-		r.probeAll()
-	}
+	r.tellStopStep()
 	r.out.put(StopBegun{Cause: r.ending.control.Cause, Reason: r.ending.control.Reason})
 	for i := range r.hosts {
 		if h := &r.hosts[i]; h.phase == Asked { // nobody there has answered; whoever comes yet will find the stop, or no publisher
 			h.outcome, h.reason = outcome.HostStopped, "it had not answered yet"
 			r.close(h)
 		}
+	}
+}
+
+func (r *Run) tellStopStep() {
+	r.askAll()
+	if r.ending.released {
+		r.probeAll()
 	}
 }
 

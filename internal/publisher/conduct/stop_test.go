@@ -413,7 +413,7 @@ func TestHungProcessesOfAHost(t *testing.T) {
 func TestStopBeforeItsInstantCountsOnceItWasSent(t *testing.T) {
 	t.Parallel()
 	sent := epoch.Add(time.Minute)
-	stop := &ending{control: message.Control{Cause: message.StopRule}, sentAt: sent, at: sent.Add(2 * time.Second)}
+	stop := &ending{stopStep: stopStep{control: message.Control{Cause: message.StopRule}, sentAt: sent, at: sent.Add(2 * time.Second)}}
 	for _, test := range []struct {
 		after   time.Duration // the stop was sent
 		unasked bool

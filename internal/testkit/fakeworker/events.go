@@ -49,10 +49,34 @@ func (w *Worker) Event(e message.Event) {
 	w.Publish(data)
 }
 
-// Ready says that every process is held.
+// Ready says that every process is held. The worker knows whatever its job uses.
 func (w *Worker) Ready() {
 	w.t.Helper()
-	w.Event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace", Version: "v9", Features: message.Features()}})
+	w.Event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "ptrace", Version: "v9", Features: w.Job.Uses()}})
+}
+
+// Armed takes the start of a beat, says that it is known, and returns its instant on the
+// host's clock.
+func (w *Worker) Armed(beat int) time.Time {
+	w.t.Helper()
+	start := w.Expect(message.Start)
+	if start.Beat != beat {
+		w.t.Fatalf("%s got the start of beat %d, want %d", w.host, start.Beat, beat)
+	}
+	w.Event(message.Event{Kind: message.Armed, Armed: &message.ArmedInfo{Beat: beat, At: start.At}})
+	return start.At
+}
+
+// Began says that a life of a process began at that time on the host's clock.
+func (w *Worker) Began(command, life int, at time.Time) {
+	w.t.Helper()
+	w.Event(message.Event{Kind: message.Started, Started: []message.StartedInfo{{Command: command, Life: life, PID: 100 + command + 1000*life, StartedAt: at}}})
+}
+
+// ProcessReady says that a process can be used or, with a reason, that it can't.
+func (w *Worker) ProcessReady(command int, reason string) {
+	w.t.Helper()
+	w.Event(message.Event{Kind: message.ProcessReady, ProcessReady: &message.ProcessReadyInfo{Command: command, Reason: reason}})
 }
 
 // Committed says that the host keeps its processes for this run.
