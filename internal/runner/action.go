@@ -51,15 +51,16 @@ func (s *Set) StopCommand(a Action, grace time.Duration) error {
 	return s.plan(a, func(p *process) error {
 		p.set.ask([]*process{p})
 		p.killBy(time.Now().Add(max(grace, 0)))
-		p.set.errands = append(p.set.errands, func(f *family) { f.askEscapees([]*process{p}, false) })
-		p.set.wake()
+		p.set.errand(func(f *family) { f.askEscapees([]*process{p}, false) })
 		return nil
 	})
 }
 
 // plan has do called for the life that the action means, at its instant, on the thread.
 func (s *Set) plan(a Action, do func(p *process) error) error {
+	s.mu.Lock()
 	number, err := s.take(a)
+	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
@@ -67,10 +68,9 @@ func (s *Set) plan(a Action, do func(p *process) error) error {
 	return nil
 }
 
-// take enters the action among those that are reported when the set is over at the latest.
+// take enters the action among those that are reported when the set is over at the latest; under
+// the mutex.
 func (s *Set) take(a Action) (number int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.planned == nil {
 		return 0, ErrOver
 	}

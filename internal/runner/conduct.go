@@ -90,6 +90,12 @@ func (s *Set) awaitCommands(family *family) {
 	}
 }
 
+// errand has conduct do something to descendants; under the mutex.
+func (s *Set) errand(do func(*family)) {
+	s.errands = append(s.errands, do)
+	s.wake()
+}
+
 // takeErrands returns what is to be done to descendants, and is not to be done again.
 func (s *Set) takeErrands() []func(*family) {
 	s.mu.Lock()
@@ -149,7 +155,7 @@ func (p *process) meetDeadlines(now time.Time) time.Time {
 			return p.killAt
 		}
 		p.kill(now)
-		p.set.errands = append(p.set.errands, func(f *family) { f.killAsked(p) })
+		p.set.errand(func(f *family) { f.killAsked(p) })
 	}
 	if p.ended || p.left || p.killedAt.IsZero() {
 		return time.Time{}

@@ -10,13 +10,14 @@ import (
 // pid and start time.
 type family struct {
 	set       *Set
-	groups    map[int]*slot       // the process groups of the commands' lives
-	known     map[int]uint64      // descendants that were seen
-	asked     map[int]uint64      // those that were sent TERM
-	escaped   map[int]uint64      // those outside the groups that were told to end
-	askedWith map[*process][]proc // those of a command that were asked when its life was
-	owned     map[int]ownedBy     // whose they are, of those where that was found out
-	swept     int                 // how many escaped
+	groups    map[int]*slot             // the process groups of the commands' lives
+	known     map[int]uint64            // descendants that were seen
+	asked     map[int]uint64            // those that were sent TERM
+	escaped   map[int]uint64            // those outside the groups that were told to end
+	askedWith map[*process][]proc       // those of a command that were asked when its life was
+	stopped   map[*process]map[int]proc // those outside the groups that are stopped while a life is paused
+	owned     map[int]ownedBy           // whose they are, of those where that was found out
+	swept     int                       // how many escaped
 
 	cgroupWarned bool
 }
@@ -29,7 +30,7 @@ type ownedBy struct {
 
 func newFamily(s *Set) *family {
 	return &family{
-		set: s, groups: map[int]*slot{}, owned: map[int]ownedBy{}, askedWith: map[*process][]proc{},
+		set: s, groups: map[int]*slot{}, owned: map[int]ownedBy{}, askedWith: map[*process][]proc{}, stopped: map[*process]map[int]proc{},
 		known: map[int]uint64{}, asked: map[int]uint64{}, escaped: map[int]uint64{},
 	}
 }

@@ -186,6 +186,19 @@ func (g *guard) watch(s *Set) {
 	g.tell(entry)
 }
 
+// admit tells the guard of another group of the set.
+func (g *guard) admit(s *Set, group int) {
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	entry := g.entries[s]
+	entry.Groups = append(entry.Groups, group)
+	g.entries[s] = entry
+	g.tell(entry)
+}
+
 // narrow tells the guard which groups the set still has: the ids of the others are about to be
 // released.
 func (g *guard) narrow(s *Set, groups []int) {

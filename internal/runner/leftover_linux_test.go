@@ -264,10 +264,7 @@ func TestGuardThatWasKilledIsFollowedByAnother(t *testing.T) {
 		t.Fatalf("got %q", out)
 	}
 	for _, pid := range pids {
-		testkit.WaitFor(t, fmt.Sprintf("process %d is gone", pid), func() bool {
-			d, ok := lookNow().proc(pid)
-			return !ok || d.zombie
-		})
+		awaitGone(t, pid)
 	}
 }
 

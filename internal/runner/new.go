@@ -25,6 +25,7 @@ type Runner struct {
 	guard   *guard // nil: there is none
 
 	killTimeout time.Duration // KillTimeout, or less in tests
+	lead        time.Duration // lead, or more in tests
 
 	// forking is held while a child is started and entered into children, so that no new child
 	// is taken for an orphan.
@@ -53,7 +54,7 @@ func New(options Options) (*Runner, error) {
 	}
 	r := &Runner{
 		options: options, log: log, sys: newSystem(), null: null,
-		killTimeout: KillTimeout, remnants: map[*remnant]bool{},
+		killTimeout: KillTimeout, lead: lead, remnants: map[*remnant]bool{},
 		thread:      newThread(),
 		children:    map[int]*Set{},
 		sets:        map[*Set]bool{},

@@ -169,6 +169,7 @@ func (s *Set) undo(loaded <-chan struct{}) {
 		defer close(undone)
 		<-loaded
 		for _, p := range s.procs {
+			p.closeOutputs()
 			p.undo()
 		}
 		s.closeCgroup()
@@ -181,9 +182,8 @@ func (s *Set) undo(loaded <-chan struct{}) {
 	}
 }
 
-// undo takes back what Prepare has done for one process.
+// undo ends a process that was held.
 func (p *process) undo() {
-	p.closeOutputs()
 	if p.pidFile != nil {
 		p.pidFile.Close()
 	}

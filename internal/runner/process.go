@@ -54,6 +54,7 @@ type process struct {
 	left     bool      // it could not be ended, and was given up
 	termed   bool      // it was sent its stop signal before it ended
 	killed   bool      // it was sent KILL before it ended, because a grace was over
+	pauses   int       // that go on
 	killAt   time.Time // when KILL is due; zero: not at all
 	killedAt time.Time // when KILL was first sent
 	peak     int64

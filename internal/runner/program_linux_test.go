@@ -50,7 +50,8 @@ func exclusiveProgram([]string) int {
 }
 
 // killedProgram runs a set with all kinds of descendants, prints their pids and
-// is killed. The arguments are a way, and "guard" if its guard is killed before.
+// is killed. The arguments are a way, and "guard" if its guard is killed before, or
+// "lives" if the command is killed and started again before.
 func killedProgram(args []string) int {
 	options := ways[args[0]]
 	options.Guard = true
@@ -58,11 +59,13 @@ func killedProgram(args []string) int {
 	if err != nil {
 		panic(err)
 	}
+	early(r)
 	said := newGatherer()
 	set, err := r.Prepare(context.Background(), Spec{
 		Sink: said,
+		Open: true,
 		Mark: []string{fmt.Sprintf("RUNNER_TEST=%d", os.Getpid())},
-		Commands: []Command{{
+		Commands: []Command{{Argv: []string{"sleep", "1000"}, Env: os.Environ(), Beat: 1}, {Argv: []string{"true"}, Env: os.Environ()}, {
 			Argv: []string{"sh", "-c", `
 				echo $$
 				(env -i sh -c 'echo $$; exec sleep 1000' &) # in the group, without mark
@@ -79,12 +82,48 @@ func killedProgram(args []string) int {
 		panic(err)
 	}
 	said.wait(4)
-	if len(args) > 1 {
+	switch strings.Join(args[1:], "") {
+	case "guard":
 		loseGuard(r)
+	case "lives":
+		held := liveAgain(set)
+		said.wait(8)
+		fmt.Print(held)
 	}
 	fmt.Print(strings.ReplaceAll(said.text(), "\n", " "))
 	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // the test would notice
 	select {}
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// liveAgain kills the third command of a set and starts it again, has another life of the second one
+// held, and returns the pids of what is held.
+func liveAgain(set *Set) string {
+	killed := set.slots[2].life.Load()
+	must(set.Signal(Action{Command: 2}, syscall.SIGKILL))
+	<-killed.over
+	must(set.Start(Action{Command: 2}))
+	must(set.Start(Action{Command: 1, At: time.Now().Add(forever)}))
+	for {
+		var pids []any
+		set.mu.Lock()
+		for _, p := range set.procs {
+			if p.phase == phaseWaiting {
+				pids = append(pids, p.pid)
+			}
+		}
+		all := len(set.procs) == 5
+		set.mu.Unlock()
+		if all && len(pids) == 2 {
+			return fmt.Sprintln(pids...)
+		}
+		<-time.After(time.Millisecond)
+	}
 }
 
 // loseGuard kills the guard, and waits for the next one.

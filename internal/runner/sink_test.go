@@ -120,7 +120,7 @@ func (r *recorder) awaitAct(t *testing.T, token int) Act {
 }
 
 // await waits until the condition, called under the mutex, holds.
-func (r *recorder) await(t *testing.T, what string, condition func() bool) {
+func (r *recorder) await(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	timeout := time.NewTimer(waitLimit)
 	defer timeout.Stop()

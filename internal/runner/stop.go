@@ -109,8 +109,7 @@ func (s *Set) carryOut(st *stop) {
 	if all {
 		s.seal()
 	}
-	s.errands = append(s.errands, func(f *family) { f.askEscapees(asked, all) })
-	s.wake()
+	s.errand(func(f *family) { f.askEscapees(asked, all) })
 }
 
 // longestGrace is the longest of those that the commands have in a stop; under the mutex.
@@ -132,6 +131,9 @@ func (s *Set) ask(procs []*process) {
 	}
 	for _, p := range procs {
 		if p.phase == phaseBegun {
+			if p.pauses > 0 {
+				p.resume()
+			}
 			p.signalGroup(syscall.SIGCONT)
 			p.termed = p.termed || p.runs()
 		}
@@ -161,6 +163,9 @@ func (p *process) drop() {
 	p.phase = phaseDropped
 	if p.previous == nil {
 		p.closeOutputs()
+	} else {
+		p.starting = false
+		p.closeWrite()
 	}
 	if p.pid == 0 {
 		close(p.reported)
