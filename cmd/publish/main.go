@@ -25,10 +25,12 @@ func main() {
 	if err := secrecy.Hide(); err != nil {
 		fmt.Fprintf(os.Stderr, "publish: warning: processes of this user may read what publish knows: %v\n", err)
 	}
+	lower := raiseHeapFloor()
 	var at stage
 	ctx, release := interruptible(context.Background(), &at)
 	status := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr, &at})
 	release()
+	lower()
 	os.Exit(status)
 }
 

@@ -71,7 +71,7 @@ func layOut(size int, expected []int) []int {
 // that one.
 func (s *states) next(b bitBuffer, c code, after uint) (bitBuffer, uint) {
 	t := &s.before[(c.code*mostStates+after)%(mostCodes*mostStates)]
-	return b.add(uint32(t.bits), uint(t.n)), uint(t.state)
+	return bitBuffer{b.bits | uint64(t.bits)<<(b.n&63), b.n + uint(t.n)}, uint(t.state)
 }
 
 // first is a state that yields the code of the last sequence, after which comes none: any does.
