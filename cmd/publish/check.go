@@ -63,7 +63,7 @@ func list(out io.Writer, file *experiment.File, points []experiment.Point) error
 			return usage(err)
 		}
 		most := dp.Timeout
-		if dp.Stop.After > 0 {
+		if dp.Stop.After > 0 && len(dp.Beats) == 1 { // it counts from the last beat
 			most = dp.Stop.After
 		}
 		longest += most
@@ -93,15 +93,18 @@ func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 			}
 			fmt.Fprintf(w, "  %s: %s\n", p.Name, quoteArgs(p.Argv))
 			describePlace(w, p.Env, p.Dir, p.Pty)
-			if p.DelayMS > 0 {
-				fmt.Fprintf(w, "    %s after the release\n", terminal.Duration(p.Delay()))
-			}
+			describeCourse(w, dp, &p)
 		}
+		describeSteps(w, dp.Acts, h.Name)
 		describeSteps(w, dp.Teardown, h.Name)
 	}
+	describeBeats(w, dp)
 	shipped(w, dp)
 	brought(w, dp)
 	fmt.Fprintf(w, "\nIt ends %s.\n", strings.Join(endings(dp), ", or "))
+	if dp.Stop.LastBeatFirst {
+		fmt.Fprintln(w, "The processes of the last beat are stopped first, and those of the one before once these are over.")
+	}
 	describeMetrics(w, dp)
 }
 
@@ -186,7 +189,7 @@ func endings(dp *experiment.Datapoint) []string {
 		list = append(list, "when every process of "+strings.Join(dp.Stop.When, " and ")+" has ended, and the rest is stopped")
 	}
 	if dp.Stop.After > 0 {
-		list = append(list, fmt.Sprintf("%s after the release", dp.Stop.After))
+		list = append(list, fmt.Sprintf("%s after the release%s", dp.Stop.After, ofTheLast(dp)))
 	}
 	if dp.Stop.OnFailure {
 		list = append(list, "when a process fails")
@@ -214,6 +217,9 @@ type checked struct {
 	Setup      []checkedStep    `json:"setup"`
 	Processes  []checkedProcess `json:"processes"`
 	Teardown   []checkedStep    `json:"teardown"`
+	Beats      []checkedBeat    `json:"beats"`
+	Acts       []checkedStep    `json:"action_commands,omitempty"`
+	Actions    []checkedAction  `json:"actions,omitempty"`
 	Stop       checkedStop      `json:"stop"`
 	TimeoutMS  int64            `json:"timeout_ms"`
 	Datapoints []checkedPoint   `json:"datapoints"` // all of them, in the order in which they would run
@@ -254,6 +260,11 @@ type checkedProcess struct {
 	DelayMS int64             `json:"delay_ms,omitempty"`
 	Pty     bool              `json:"pty,omitempty"`
 	OKExit  []int             `json:"ok_exit"`
+	Beat    int               `json:"beat"`
+
+	Ready   *message.Readiness   `json:"ready,omitempty"`
+	Restart *message.Restart     `json:"restart,omitempty"`
+	Stop    *message.CommandStop `json:"stop,omitempty"`
 }
 
 type checkedStep struct {
@@ -272,6 +283,7 @@ type checkedStop struct {
 	AfterMS   int64    `json:"after_ms"`
 	GraceMS   int64    `json:"grace_ms"`
 	OnFailure bool     `json:"on_failure"`
+	Order     string   `json:"order,omitempty"`
 }
 
 func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) error {
@@ -283,12 +295,13 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 		},
 	}
 	c.Setup, c.Teardown = checkedSteps(dp.Setup), checkedSteps(dp.Teardown)
+	c.addCourse(dp)
 	for _, h := range dp.Hosts {
 		c.Hosts = append(c.Hosts, checkedHost{h.Name, h.Address, append([]string{}, dp.Collect[h.Name]...), plainFiles(dp.Files[h.Name])})
 	}
 	for _, p := range dp.Processes {
 		c.Processes = append(c.Processes, checkedProcess{
-			p.Host, p.Name, p.Group, p.Index, p.Rank, p.Local, p.Argv, p.Env, p.Dir, p.DelayMS, p.Pty, p.OKExit,
+			p.Host, p.Name, p.Group, p.Index, p.Rank, p.Local, p.Argv, p.Env, p.Dir, p.DelayMS, p.Pty, p.OKExit, p.Beat, p.Ready, p.Restart, p.Stop,
 		})
 	}
 	for _, point := range points {

@@ -153,7 +153,7 @@ func (x *expansion) targets(a *action, made *Action) ([]int, string) {
 		return nil, ""
 	}
 	if made.ThatLine {
-		return made.Of, "the process that wrote it"
+		return made.Of, "the process that wrote the line"
 	}
 	ranks, words := x.resolve(to, fmt.Sprintf("to %d", a.number))
 	if len(ranks) == 0 && !a.optional {

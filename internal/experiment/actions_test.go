@@ -66,7 +66,7 @@ func TestActions(t *testing.T) {
 			"bravo [[{action:0,do:start,called:true}],null]",
 		},
 		`{line: 'leader {{.victim}}', of: server, t: 2s, signal: KILL, to: {that: line}}`: {
-			`KILL to the process that wrote it, 2s after a line of server that matches "leader 1"`,
+			`KILL to the process that wrote the line, 2s after a line of server that matches "leader 1"`,
 			"alpha [[{action:0,do:signal,called:true,signal:KILL}],[{action:0,line:leader 1,commands:[0,1],most:1}]]",
 			"bravo [[{action:0,do:signal,called:true,signal:KILL}],[{action:0,line:leader 1,commands:[0],most:1}]]",
 		},

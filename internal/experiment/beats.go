@@ -27,20 +27,20 @@ type Wait struct {
 	Delay time.Duration
 }
 
-// String gives the condition as the file has it.
+// String says from when on the condition holds.
 func (c Wait) String() string {
-	name := c.Group
+	when := "after " + c.Group
 	if c.Ended {
-		name += endedSuffix
+		when += endedSuffix
 	}
 	if c.Delay > 0 {
-		return fmt.Sprintf("%s (and %s)", name, short(c.Delay))
+		return short(c.Delay) + " " + when
 	}
-	return name
+	return when
 }
 
-// conditions says when the beat comes.
-func (b Beat) conditions() string {
+// Begins says when the beat comes.
+func (b Beat) Begins() string {
 	if len(b.After) == 0 {
 		return "first"
 	}
@@ -48,7 +48,7 @@ func (b Beat) conditions() string {
 	for i, w := range b.After {
 		words[i] = w.String()
 	}
-	return "after " + strings.Join(words, " and ")
+	return strings.Join(words, " and ")
 }
 
 // String names the beat's groups.

@@ -14,7 +14,7 @@ import (
 func beatWords(d *Datapoint) string {
 	list := make([]string, len(d.Beats))
 	for i, b := range d.Beats {
-		list[i] = strings.TrimSpace(b.String() + " " + b.conditions())
+		list[i] = strings.TrimSpace(b.String() + " " + b.Begins())
 	}
 	return strings.Join(list, "; ")
 }
@@ -27,14 +27,14 @@ func TestBeats(t *testing.T) {
 		"without after":              {"a: {}, b: {}", "a, b first"},
 		"one after the other":        {"a: {}, b: {after: a}, c: {after: b.ended}", "a first; b after a; c after b.ended"},
 		"the same conditions":        {"a: {}, b: {after: a}, c: {}, d: {after: [a]}", "a, c first; b, d after a"},
-		"the same in another order":  {"a: {}, b: {}, c: {after: [b.ended, a]}, d: {after: [{of: [a]}, b.ended, a]}", "a, b first; c, d after a and b.ended"},
+		"the same in another order":  {"a: {}, b: {}, c: {after: [b.ended, a]}, d: {after: [{of: [a]}, b.ended, a]}", "a, b first; c, d after a and after b.ended"},
 		"ready is not ended":         {"a: {}, b: {after: a.ended}, c: {after: a}", "a first; b after a.ended; c after a"},
-		"another delay":              {"a: {}, b: {after: {of: a, delay: 1s}}, c: {after: a}, d: {after: [{of: a, delay: 1000ms}]}", "a first; b, d after a (and 1s); c after a"},
-		"the longer delay counts":    {"a: {}, b: {after: [{of: a, delay: 1s}, {of: a, delay: 3s}]}", "a first; b after a (and 3s)"},
+		"another delay":              {"a: {}, b: {after: {of: a, delay: 1s}}, c: {after: a}, d: {after: [{of: a, delay: 1000ms}]}", "a first; b, d 1s after a; c after a"},
+		"the longer delay counts":    {"a: {}, b: {after: [{of: a, delay: 1s}, {of: a, delay: 3s}]}", "a first; b 3s after a"},
 		"against the file's order":   {"a: {after: b}, b: {after: c}, c: {}", "c first; b after c; a after b"},
 		"as early as can be":         {"a: {after: e}, b: {after: d}, c: {after: d}, d: {}, e: {after: d.ended}", "d first; b, c after d; e after d.ended; a after e"},
 		"an empty group":             {"a: {}, b: {after: a, count: 0}, c: {after: b.ended}, d: {after: a}", "a first; c, d after a"},
-		"an empty group with delays": {"a: {}, b: {after: {of: a.ended, delay: 1s}, count: 0}, c: {after: {of: b, delay: 2s}}", "a first; c after a.ended (and 3s)"},
+		"an empty group with delays": {"a: {}, b: {after: {of: a.ended, delay: 1s}, count: 0}, c: {after: {of: b, delay: 2s}}", "a first; c 3s after a.ended"},
 		"an empty first group":       {"a: {count: 0}, b: {after: a}, c: {after: b}", "b first; c after b"},
 		"a group called ended":       {"a: {}, a.ended: {after: a}, b: {after: a.ended}", "a first; a.ended after a; b after a.ended"},
 	} {
@@ -129,5 +129,24 @@ func TestDelayOnBeats(t *testing.T) {
 	}
 	if d := mustExpand(t, "x.yaml", fmt.Sprintf(text, "9s", "3s")); d.Processes[0].Delay() != 9*time.Second || d.Stop.After != 4*time.Second {
 		t.Errorf("got %+v, %+v", d.Processes[0], d.Stop)
+	}
+}
+
+// The skew of a group's beat can be limited; of an empty group there is none.
+func TestRequirementOfABeat(t *testing.T) {
+	t.Parallel()
+	const text = `
+hosts: {a: }
+matrix: {n: [0, 1]}
+groups: {s: {on: a, run: x}, c: {on: a, run: x, count: "{{.n}}", after: s}}
+require: {start_skew: "< 1ms", start_skew.s: ["< 2ms", "> 1us"], start_skew.c: "< {{add 3 .n}}ms"}
+`
+	for n, want := range []string{
+		"[{start_skew < 1000 < 1ms} {start_skew.s < 2000 < 2ms} {start_skew.s > 1 > 1us}]",
+		"[{start_skew < 1000 < 1ms} {start_skew.s < 2000 < 2ms} {start_skew.s > 1 > 1us} {start_skew.c < 4000 < 4ms}]",
+	} {
+		if got := fmt.Sprint(at(t, text, n).Require); got != want {
+			t.Errorf("n=%d: got %s, want %s", n, got, want)
+		}
 	}
 }

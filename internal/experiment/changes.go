@@ -85,7 +85,7 @@ func beatChanges(now, was []Beat) (list []string) {
 		conditions := make(map[string]string)
 		for _, b := range beats {
 			for _, g := range b.Groups {
-				conditions[g] = b.conditions()
+				conditions[g] = b.Begins()
 			}
 		}
 		return conditions
@@ -93,8 +93,8 @@ func beatChanges(now, was []Beat) (list []string) {
 	before := after(was)
 	for _, b := range now {
 		for _, g := range b.Groups {
-			if old, ok := before[g]; ok && old != b.conditions() {
-				list = append(list, fmt.Sprintf("%s begins %s, began %s", g, b.conditions(), old))
+			if old, ok := before[g]; ok && old != b.Begins() {
+				list = append(list, fmt.Sprintf("%s begins %s, began %s", g, b.Begins(), old))
 			}
 		}
 	}

@@ -56,7 +56,7 @@ func TestChangesOfTheCourseAreTold(t *testing.T) {
 	const base = "hosts: {a: }\ngroups: {s: {on: a, run: x, count: 2, ready: {port: 70}}, c: {on: a, run: y, after: s}}\nat: [{t: 2s, signal: KILL, to: s.1}]\nstop: {after: 9s}\n"
 	for _, c := range []struct{ from, to, want string }{
 		{"after: s}", "after: s.ended}", "c begins after s.ended, began after s"},
-		{"after: s}", "after: {of: s, delay: 3s}}", "c begins after s (and 3s), began after s"},
+		{"after: s}", "after: {of: s, delay: 3s}}", "c begins 3s after s, began after s"},
 		{", after: s}", "}", "c begins first, began after s; action 0 is KILL to s.1, 2s after the release, was KILL to s.1, 2s after the release of c"},
 		{"port: 70", "port: 71", "process a/s.0: it is ready by port 71 within 1m, was by port 70 within 1m; process a/s.1: it is ready by port 71 within 1m, was by port 70 within 1m"},
 		{"{port: 70}", "{port: 70, within: 5s}", "process a/s.0: it is ready by port 70 within 5s, was by port 70 within 1m; process a/s.1: it is ready by port 70 within 5s, was by port 70 within 1m"},

@@ -89,11 +89,14 @@ func (x *expansion) glob(t *text, p *placed) string {
 	return glob
 }
 
-// require makes the datapoint's requirements. A metric of empty groups has nothing to be
-// taken from, and so nothing is required of it.
+// require makes the datapoint's requirements. Of an empty group there is nothing to
+// measure, and so nothing is required.
 func (x *expansion) require() []Requirement {
 	var requirements []Requirement
 	for _, r := range x.file.require {
+		if group, ok := SkewOf(r.name); ok && len(x.group(group)) == 0 {
+			continue
+		}
 		if slices.ContainsFunc(x.file.metrics, func(m *metric) bool {
 			return m.Name == r.name && len(m.groups) > 0 && len(x.occupied(m.groups)) == 0
 		}) {

@@ -143,7 +143,7 @@ var metrics = binding[File]{
 			if err := message.CheckName(child.key); err != nil {
 				v.wrongKey(child, "", "%v", err)
 			}
-			if slices.Contains(measured, child.key) {
+			if isDuration(child.key) {
 				v.in.add(child.at, child.path, "choose another name", "every run has a %s already, which is measured", child.key)
 			}
 			if !child.isMap("such as {file: client.jsonl, field: throughput, reduce: sum}", "a metric must be a map") {

@@ -18,9 +18,17 @@ const (
 
 var measured = []string{StartSkew, StopSkew, ClockError}
 
+// ofGroupPrefix begins the names of the skews of single beats.
+const ofGroupPrefix = StartSkew + "."
+
+// SkewOf gives the group whose beat's skew the name means.
+func SkewOf(name string) (group string, ok bool) { return strings.CutPrefix(name, ofGroupPrefix) }
+
 // A Requirement is a limit that a run must keep to succeed.
 type Requirement struct {
-	Name string // StartSkew, StopSkew, ClockError, or that of a metric
+	// Name is StartSkew, StopSkew, ClockError, StartSkew with a dot and a group, or that of
+	// a metric.
+	Name string
 	// Operator is one of <, <=, > and >=. Limit is microseconds for what is
 	// measured of every run.
 	Operator string
@@ -58,12 +66,19 @@ var requirements = binding[File]{
 			return
 		}
 		names := slices.Clone(measured)
+		for _, g := range f.Groups {
+			names = append(names, ofGroupPrefix+g.Name)
+		}
 		for _, m := range f.metrics {
 			names = append(names, m.Name)
 		}
 		for _, child := range v.pairs() {
 			if !slices.Contains(names, child.key) {
-				v.wrongKey(child, v.in.didYouMean(child.key, names), "no metric %q", child.key)
+				if group, ok := SkewOf(child.key); ok {
+					v.wrongKey(child, v.in.didYouMean(group, groupNames(f.Groups)), "no group %q", group)
+				} else {
+					v.wrongKey(child, v.in.didYouMean(child.key, names), "no metric %q", child.key)
+				}
 				continue
 			}
 			f.require = append(f.require, readRequirements(child)...)
@@ -97,7 +112,10 @@ func readRequirements(v value) (list []requirement) {
 }
 
 // isDuration reports whether the name is one of those measured in every run.
-func isDuration(name string) bool { return slices.Contains(measured, name) }
+func isDuration(name string) bool {
+	_, ofBeat := SkewOf(name)
+	return ofBeat || slices.Contains(measured, name)
+}
 
 func exampleOf(name string) string {
 	if isDuration(name) {

@@ -126,7 +126,7 @@ func (x *expansion) resolveOne(t *target, what string) (ranks []int, words strin
 	case t.that != nil:
 		return x.before(t)
 	}
-	return nil, "the process that wrote it"
+	return nil, "the process that wrote the line"
 }
 
 // ranksOf are the processes of groups.
