@@ -10,8 +10,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"downbeat/internal/zstdfast"
 )
 
 // A Codec is how the body of a frame is compressed, by its name on the wire.
@@ -41,7 +39,7 @@ func PickCodec(offered []Codec) Codec {
 // A compressor compresses bodies. It makes what it needs when it is first needed,
 // and uses it again. It is for one goroutine.
 type compressor struct {
-	zstd *zstdfast.Encoder
+	zstd *zstd.Encoder
 	gzip *gzip.Writer
 	buf  []byte
 }
@@ -52,7 +50,7 @@ func (c *compressor) compress(codec Codec, raw []byte) (Codec, []byte) {
 	var err error
 	switch codec {
 	case CodecZstd:
-		c.compressZstd(raw)
+		err = c.compressZstd(raw)
 	case CodecGzip:
 		err = c.compressGzip(raw)
 	default:
@@ -64,11 +62,16 @@ func (c *compressor) compress(codec Codec, raw []byte) (Codec, []byte) {
 	return codec, c.buf
 }
 
-func (c *compressor) compressZstd(raw []byte) {
+func (c *compressor) compressZstd(raw []byte) (err error) {
 	if c.zstd == nil {
-		c.zstd = new(zstdfast.Encoder)
+		c.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(MaxBody), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
+		if err != nil {
+			return err
+		}
 	}
-	c.buf = c.zstd.Append(c.buf[:0], raw)
+	c.buf = c.zstd.EncodeAll(raw, c.buf[:0])
+	return nil
 }
 
 func (c *compressor) compressGzip(raw []byte) (err error) {
