@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 )
 
 // A Codec is how the body of a frame is compressed, by its name on the wire.
@@ -17,13 +17,13 @@ type Codec string
 
 // The codecs.
 const (
-	CodecPlain Codec = ""     // not at all
-	CodecGzip  Codec = "gzip" // RFC 1952
-	CodecZstd  Codec = "zstd" // RFC 8878
+	CodecPlain  Codec = ""       // not at all
+	CodecGzip   Codec = "gzip"   // RFC 1952
+	CodecSnappy Codec = "snappy" // a block: https://github.com/google/snappy/blob/main/format_description.txt
 )
 
 // Codecs are those that this build reads and writes, the best first.
-func Codecs() []Codec { return []Codec{CodecZstd, CodecGzip} }
+func Codecs() []Codec { return []Codec{CodecSnappy, CodecGzip} }
 
 // PickCodec gives the first of those offered that this build knows; [CodecPlain] if
 // there is none.
@@ -39,7 +39,6 @@ func PickCodec(offered []Codec) Codec {
 // A compressor compresses bodies. It makes what it needs when it is first needed,
 // and uses it again. It is for one goroutine.
 type compressor struct {
-	zstd *zstd.Encoder
 	gzip *gzip.Writer
 	buf  []byte
 }
@@ -49,8 +48,8 @@ type compressor struct {
 func (c *compressor) compress(codec Codec, raw []byte) (Codec, []byte) {
 	var err error
 	switch codec {
-	case CodecZstd:
-		err = c.compressZstd(raw)
+	case CodecSnappy:
+		c.buf = s2.EncodeSnappy(c.buf[:cap(c.buf)], raw)
 	case CodecGzip:
 		err = c.compressGzip(raw)
 	default:
@@ -60,18 +59,6 @@ func (c *compressor) compress(codec Codec, raw []byte) (Codec, []byte) {
 		return CodecPlain, raw
 	}
 	return codec, c.buf
-}
-
-func (c *compressor) compressZstd(raw []byte) (err error) {
-	if c.zstd == nil {
-		c.zstd, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(MaxBody), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
-		if err != nil {
-			return err
-		}
-	}
-	c.buf = c.zstd.EncodeAll(raw, c.buf[:0])
-	return nil
 }
 
 func (c *compressor) compressGzip(raw []byte) (err error) {
@@ -100,8 +87,8 @@ func (f *frame) unpack(buf []byte) (body, reuse []byte, err error) {
 		buf = make([]byte, 0, f.size)
 	}
 	switch f.codec {
-	case CodecZstd:
-		body, err = unpackZstd(f.body, buf[:0:f.size])
+	case CodecSnappy:
+		body, err = unpackSnappy(f.body, buf[:f.size])
 	case CodecGzip:
 		body, err = unpackGzip(f.body, buf[:0:f.size])
 	default:
@@ -116,23 +103,15 @@ func (f *frame) unpack(buf []byte) (body, reuse []byte, err error) {
 	return body, buf, nil
 }
 
-// zstdWindow is the largest window that a frame of zstd may ask for: what RFC 8878
-// has every decoder support. It takes no memory, as a body is decompressed at once.
-const zstdWindow = 8 << 20
-
-// zstdDecoder is for all: it decompresses one body at a time, so that its memory is
-// that of one.
-var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecodeAllCapLimit(true))
-})
-
-// unpackZstd appends no more to into than it has room for.
-func unpackZstd(packed, into []byte) ([]byte, error) {
-	d, err := zstdDecoder()
-	if err != nil {
+// unpackSnappy fills into, and no more.
+func unpackSnappy(packed, into []byte) ([]byte, error) {
+	switch size, err := s2.DecodedLen(packed); {
+	case err != nil:
 		return nil, err
+	case size != len(into):
+		return nil, fmt.Errorf("a block of %d bytes, should be %d", size, len(into))
 	}
-	return d.DecodeAll(packed, into)
+	return s2.Decode(into, packed)
 }
 
 var gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}

@@ -82,7 +82,7 @@ var hostileMessages = sync.OnceValue(func() map[string][]byte {
 	}
 	all["a batch of many segments"] = slices.Clone(output.Bytes())
 	for name, piece := range map[string]Piece{"missing": {Kind: FileMissing}, "anew": {Kind: FilesAnew}, "begin": {Kind: FileBegin}} {
-		for _, codec := range []Codec{CodecPlain, CodecGzip, CodecZstd} {
+		for _, codec := range []Codec{CodecPlain, CodecGzip, CodecSnappy} {
 			p := Pieces{Codec: codec}
 			for p.Len() < MaxBody-16 {
 				p.Add(piece)
