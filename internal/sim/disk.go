@@ -14,6 +14,7 @@ type disk struct {
 	full       bool
 	packed     bool // and the room that logs keep for their last event is not there either
 	unreadable bool
+	forgetful  bool // the next record of output or of an exit is lost on its way there
 }
 
 // A runDir is a run's directory: the log, and what lies beside it.
@@ -67,6 +68,15 @@ func (d *disk) loseTail(r *random, keeps int) (forgotten []string) {
 		}
 	}
 	return forgotten
+}
+
+// forgets reports whether a record does not come to the disk, which nobody is told.
+func (d *disk) forgets(r *record) bool {
+	if !d.forgetful || r.output == nil && (r.event == nil || r.event.Kind != message.Exited) {
+		return false
+	}
+	d.forgetful = false
+	return true
 }
 
 func (d *disk) find(run string) *runDir {

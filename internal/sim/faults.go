@@ -77,6 +77,8 @@ func (h *host) strike(f *Fault) {
 		h.w.e.after(f.Lasts, func() { h.disk.unreadable = false })
 	case WallClockStepped:
 		h.clock.offset += f.By
+	case RecordLost:
+		h.disk.forgetful = true
 	case Stalled:
 		h.stalled = max(h.stalled, now.add(f.Lasts))
 	default:

@@ -62,9 +62,14 @@ func Generate(seed uint64, size Size) *Plan {
 	if !size.Full {
 		faults = r.between(0, size.Faults)
 	}
-	if !size.Full && r.oneIn(8) { // one of which it can be said how it must end
+	switch kind := r.below(16); {
+	case size.Full:
+	case kind < 2: // one of which it can be said how it must end
 		p.Publishers, p.Publishers[0].Runs = p.Publishers[:1], p.Publishers[0].Runs[:1]
 		p.Network.LossPercent, p.Network.SlowPercent, faults = min(p.Network.LossPercent, 5), 0, 0
+	case kind == 2:
+		makeRivals(r, p)
+		faults = min(faults, 1)
 	}
 	for range faults {
 		p.Faults = append(p.Faults, generateFault(r, p))

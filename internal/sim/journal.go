@@ -57,6 +57,10 @@ func (t *hostRun) append(r record) bool {
 		t.fail()
 		return false
 	}
+	if t.worker.h.disk.forgets(&r) {
+		t.w.note("%s: that is lost", t.worker.h.name)
+		return true
+	}
 	t.enter(r)
 	return true
 }

@@ -27,7 +27,7 @@ func (l *ledger) judge(c *publisherRun) {
 	l.judgeReason(c, &res)
 	l.judgeDuration(c)
 	if res.Outcome == outcome.RunSucceeded {
-		l.judgeSuccess(c)
+		l.judgeSuccess(c, &res)
 	}
 	if res.Outcome == outcome.RunRefused && r.executed > 0 {
 		l.violate("all or nothing: %s is refused, and %d processes were executed", l.w.short(c.id), r.executed)
@@ -155,7 +155,12 @@ func (r *RunPlan) longest() time.Duration {
 }
 
 // judgeSuccess checks that everything went as it should where a run has succeeded.
-func (l *ledger) judgeSuccess(c *publisherRun) {
+func (l *ledger) judgeSuccess(c *publisherRun, res *conduct.Result) {
+	for i := range res.Processes {
+		if p := &res.Processes[i]; !p.StartedAt.IsZero() && p.Exit == nil {
+			l.violate("success is proved: %s has succeeded, and the record has no end of %s", l.w.short(c.id), p.Name)
+		}
+	}
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {

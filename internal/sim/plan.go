@@ -155,12 +155,13 @@ const (
 	Interrupted                       // ^C
 	Cancelled                         // from another machine
 	Stalled                           // the machine stands still for a while
+	RecordLost                        // output or an exit does not come into its log, and nobody is told
 	faultKinds
 )
 
 var faultNames = [...]string{
 	"kill worker", "power off", "worker leaves", "cut off host", "mute host", "deafen host", "disk full", "log unreadable", "step wall clock",
-	"kill publisher", "cut off publisher", "restart broker", "empty broker", "interrupt", "cancel", "stall",
+	"kill publisher", "cut off publisher", "restart broker", "empty broker", "interrupt", "cancel", "stall", "lose record",
 }
 
 // String names the kind.
