@@ -19,10 +19,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"go.uber.org/goleak"
-)
 
-// waitLimit bounds what the browser is waited for, on a machine that has other things to do.
-const waitLimit = 90 * time.Second
+	"downbeat/internal/testkit"
+)
 
 // leftovers are directories that several tests have shared.
 var leftovers []string
@@ -75,7 +74,7 @@ func startBrowser() (*browser, error) {
 	}
 	ctx, stop := chromedp.NewExecAllocator(context.Background(),
 		chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(waitLimit),
+		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(testkit.Timeout),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("hide-scrollbars", true),
 	)
@@ -201,7 +200,7 @@ func (p *tab) do(steps ...step) {
 // await waits until an expression is true.
 func (p *tab) await(expression string) {
 	p.t.Helper()
-	poll := chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(10*time.Millisecond), chromedp.WithPollingTimeout(waitLimit))
+	poll := chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingInterval(10*time.Millisecond), chromedp.WithPollingTimeout(testkit.Timeout))
 	if _, err := chromedp.Run(p.ctx, poll); err != nil {
 		p.t.Fatalf("waiting for %s: %v", expression, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"downbeat/internal/streams"
+	"downbeat/internal/testkit"
 )
 
 // terminal gives a command a terminal.
@@ -141,7 +142,7 @@ func TestWhatALeaderOfATerminalHasStartedKeepsItsGrace(t *testing.T) {
 			tr := prepare(t, newRunner(t, options), terminal(shell(t, `sh -c '`+child+`' & exec sleep 1000`)))
 			tr.release(t)
 			tr.await(t, "the child", func() bool { return tr.text(0, streams.Stdout) == "there\n" })
-			tr.Stop(time.Now(), waitLimit, 0)
+			tr.Stop(time.Now(), testkit.Timeout, 0)
 			tr.await(t, "the leader's end", func() bool { _, ended := tr.exits[0]; return ended })
 			if err := os.WriteFile(until, nil, 0o600); err != nil {
 				t.Fatal(err)

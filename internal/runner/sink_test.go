@@ -14,9 +14,6 @@ import (
 	"downbeat/internal/testkit"
 )
 
-// waitLimit bounds every wait of the tests; a test that passes never waits that long.
-const waitLimit = 60 * time.Second
-
 // A recorder is a sink that remembers.
 type recorder struct {
 	mu      sync.Mutex
@@ -122,7 +119,7 @@ func (r *recorder) awaitAct(t *testing.T, token int) Act {
 // await waits until the condition, called under the mutex, holds.
 func (r *recorder) await(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	timeout := time.NewTimer(waitLimit)
+	timeout := time.NewTimer(testkit.Timeout)
 	defer timeout.Stop()
 	for {
 		r.mu.Lock()
@@ -250,11 +247,7 @@ func (tr *trial) release(t *testing.T) {
 // end waits for the end of the set and checks what holds for every one.
 func (tr *trial) end(t *testing.T) Result {
 	t.Helper()
-	select {
-	case <-tr.Done():
-	case <-time.After(waitLimit):
-		t.Fatal("the set does not end")
-	}
+	testkit.Receive(t, tr.Done(), "the set ends")
 	for _, wrong := range tr.wrong {
 		t.Error(wrong)
 	}

@@ -165,7 +165,7 @@ func (s *soak) measure() {
 			return err != nil || m.last.goroutines > m.first.goroutines+moreGoroutines ||
 				m.last.descriptors > m.first.descriptors+moreDescriptors || m.last.memory > m.first.memory+moreMemory
 		}
-		limit := time.Now().Add(patience)
+		limit := time.Now().Add(testkit.Timeout)
 		for grown() && time.Now().Before(limit) {
 			<-time.After(time.Second)
 		}
@@ -179,7 +179,7 @@ func (s *soak) measure() {
 // but that it was there. A run whose last acknowledgement was lost stays for the lease.
 func (s *soak) lookAtDirectories() {
 	var left []string
-	limit := time.Now().Add(patience)
+	limit := time.Now().Add(testkit.Timeout)
 	for left = s.leftOnDisk(); len(left) > 0 && time.Now().Before(limit); left = s.leftOnDisk() {
 		<-time.After(time.Second)
 	}

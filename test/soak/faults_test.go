@@ -13,6 +13,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/testkit"
 )
 
 // suspension is how long a program is suspended: less than the lease.
@@ -98,7 +99,7 @@ func (s *soak) junk() {
 	}
 	for i, target := range targets {
 		for _, body := range bodies {
-			ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+			ctx, cancel := context.WithTimeout(s.t.Context(), testkit.Timeout)
 			err := s.broker.Publish(ctx, target, queue.Message{Body: body, Persistent: true})
 			cancel()
 			if i < 2 {

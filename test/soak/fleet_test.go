@@ -20,6 +20,7 @@ import (
 
 	"downbeat/internal/queue/queuetest/daemon"
 	"downbeat/internal/queue/queuetest/proxy"
+	"downbeat/internal/testkit"
 )
 
 const namespace = "soak"
@@ -54,7 +55,7 @@ func newMember(t *testing.T, host, broker string) *member {
 	m.start()
 	t.Cleanup(func() {
 		if m.process != nil {
-			check(t, m.process.Stop(syscall.SIGTERM, patience))
+			check(t, m.process.Stop(syscall.SIGTERM, testkit.Timeout))
 		}
 		check(t, log.Close())
 	})
@@ -89,7 +90,7 @@ func (m *member) leave() {
 	m.t.Helper()
 	p := m.process
 	m.process = nil
-	check(m.t, p.Stop(syscall.SIGTERM, patience))
+	check(m.t, p.Stop(syscall.SIGTERM, testkit.Timeout))
 	if got := p.Err().Error(); got != "exit status 0" {
 		m.t.Errorf("the worker of %s has ended with %s", m.host, got)
 	}

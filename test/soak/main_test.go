@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"downbeat/internal/queue/queuetest/daemon"
 )
@@ -22,9 +21,6 @@ var (
 	seed       = flag.Uint64("soak.seed", 1, "what faults there are, and when")
 	keep       = flag.String("soak.keep", "", "a new directory in which everything is kept; empty: nothing is")
 )
-
-// patience bounds every wait for something that has to come.
-const patience = 2 * time.Minute
 
 // root is where the programs and all that they write are, and guard removes it,
 // with every process, should this one be killed.

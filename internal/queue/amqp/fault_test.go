@@ -57,7 +57,7 @@ func TestCutConnections(t *testing.T) {
 		}
 	})
 	seen := make(map[string]bool)
-	for ctx := within(t, waitLimit); len(seen) < n; {
+	for ctx := testkit.Context(t); len(seen) < n; {
 		d, err := c.Receive(ctx)
 		if err != nil {
 			t.Fatalf("after %d of %d messages: %v", len(seen), n, err)
@@ -100,7 +100,7 @@ func TestAckAfterReconnect(t *testing.T) {
 	p, url := proxy.New(t, direct)
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	for _, body := range []string{"one", "two"} {
 		must(t, b.Publish(ctx, q, queue.Message{Body: []byte(body)}))
 	}
@@ -220,7 +220,7 @@ func TestPublishUnconfirmed(t *testing.T) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	p.Flow()
-	must(t, b.Publish(within(t, waitLimit), q, queue.Message{}))
+	must(t, b.Publish(testkit.Context(t), q, queue.Message{}))
 	if p.Connections() != before {
 		t.Errorf("there were %d connections, now %d", before, p.Connections())
 	}
@@ -247,7 +247,7 @@ func TestCloseStalled(t *testing.T) {
 	select {
 	case err := <-closed:
 		must(t, err)
-	case <-within(t, waitLimit).Done():
+	case <-testkit.Context(t).Done():
 		t.Fatal("Close doesn't return")
 	}
 	for range cap(results) {
@@ -275,7 +275,7 @@ func TestStalledExchange(t *testing.T) {
 		}
 	}
 	p.Flow()
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	must(t, b.Publish(ctx, q, queue.Message{}))
 	// The abandoned consumer is gone again, once its subscription has come.
 	testkit.WaitFor(t, "the message waits, with no consumer", func() bool {
@@ -293,7 +293,7 @@ func TestHeartbeat(t *testing.T) {
 	p, url := proxy.New(t, direct+"?heartbeat=2")
 	b := closing(t, open(t, url))
 	q := declared(t, b, direct, queue.Spec{})
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	c, err := b.Consume(ctx, q, 1)
 	must(t, err)
 	must(t, b.Publish(ctx, q, queue.Message{}))
@@ -318,7 +318,7 @@ func TestHeartbeatUnused(t *testing.T) {
 	p, url := proxy.New(t, direct+"?heartbeat=2")
 	b := closing(t, open(t, url))
 	p.Stall()
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	if err := b.Publish(ctx, "amqptest.nobody", queue.Message{}); !errors.Is(err, queue.ErrNoQueue) {
 		t.Errorf("publish: got %v, want ErrNoQueue", err)
 	}
@@ -337,7 +337,7 @@ func TestLostQueueIsDeclaredAgain(t *testing.T) {
 	other := closing(t, open(t, direct))
 	group := "amqptest.group." + t.Name()
 	q := declared(t, b, direct, queue.Spec{Group: group})
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	c, err := b.Consume(ctx, q, 1)
 	must(t, err)
 	p.Down()
@@ -358,7 +358,7 @@ func TestQueueDeletedByOther(t *testing.T) {
 	url := rabbittest.URL(t)
 	b, other := closing(t, open(t, url)), closing(t, open(t, url))
 	q := declared(t, b, url, queue.Spec{})
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	c, err := b.Consume(ctx, q, 1)
 	must(t, err)
 	must(t, other.Delete(ctx, q))

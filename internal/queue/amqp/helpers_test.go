@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"downbeat/internal/queue"
+	"downbeat/internal/testkit"
 )
-
-// waitLimit bounds waits for what has to come; a sound run never uses it up.
-const waitLimit = 60 * time.Second
 
 func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
@@ -35,7 +33,7 @@ func declared(t testing.TB, b queue.Broker, url string, spec queue.Spec) string 
 	if spec.Name == "" {
 		spec.Name = "amqptest." + rand.Text()
 	}
-	must(t, b.Declare(within(t, waitLimit), spec))
+	must(t, b.Declare(testkit.Context(t), spec))
 	t.Cleanup(func() {
 		janitor := open(t, url)
 		if err := janitor.Delete(context.Background(), spec.Name); err != nil {

@@ -58,7 +58,7 @@ func testBrokersLimit(t *testing.T, node *rabbittest.Node) {
 			if i%10 == 0 {
 				size = maxMessage + 1
 			}
-			results[i] = b.Publish(within(t, waitLimit), q, queue.Message{Body: make([]byte, size)})
+			results[i] = b.Publish(testkit.Context(t), q, queue.Message{Body: make([]byte, size)})
 		})
 	}
 	wg.Wait()
@@ -70,7 +70,7 @@ func testBrokersLimit(t *testing.T, node *rabbittest.Node) {
 }
 
 func testPermissions(t *testing.T, node *rabbittest.Node) {
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	must(t, node.Ctl(ctx, "add_user", "reader", "secret"))
 	withUser := strings.Replace(node.URL(), "guest:guest", "reader:secret", 1)
 	_, err := amqp.Open(ctx, withUser, queue.Options{})
@@ -101,8 +101,8 @@ func testPermissions(t *testing.T, node *rabbittest.Node) {
 // block makes the node take no messages until the returned function is called.
 func block(t *testing.T, node *rabbittest.Node) (unblock func()) {
 	t.Helper()
-	must(t, node.Ctl(within(t, waitLimit), "set_vm_memory_high_watermark", "0.00001"))
-	return func() { must(t, node.Ctl(within(t, waitLimit), "set_vm_memory_high_watermark", "0.4")) }
+	must(t, node.Ctl(testkit.Context(t), "set_vm_memory_high_watermark", "0.00001"))
+	return func() { must(t, node.Ctl(testkit.Context(t), "set_vm_memory_high_watermark", "0.4")) }
 }
 
 func testBlocked(t *testing.T, node *rabbittest.Node) {
@@ -134,7 +134,7 @@ func testBlocked(t *testing.T, node *rabbittest.Node) {
 		})
 	}
 	impatient.Wait()
-	ctx := within(t, waitLimit)
+	ctx := testkit.Context(t)
 	c, err := b.Consume(ctx, q, 1)
 	must(t, err)
 	d, err := c.Receive(ctx)

@@ -16,13 +16,14 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp"
 	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/testkit"
 )
 
 // refusal opens the URL, which has to fail with this error, say where and as whom,
 // and keep the password to itself.
 func refusal(t *testing.T, rawURL string, want error, words ...string) {
 	t.Helper()
-	b, err := amqp.Open(within(t, waitLimit), rawURL, queue.Options{})
+	b, err := amqp.Open(testkit.Context(t), rawURL, queue.Options{})
 	if b != nil {
 		_ = b.Close()
 	}
@@ -214,7 +215,7 @@ func hostOf(t *testing.T, rawURL string) string {
 func TestOpenLongName(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("host-with-a-long-name,", 1000)
-	b, err := amqp.Open(within(t, waitLimit), rabbittest.URL(t), queue.Options{ClientName: name, Log: logger(t)})
+	b, err := amqp.Open(testkit.Context(t), rabbittest.URL(t), queue.Options{ClientName: name, Log: logger(t)})
 	must(t, err)
 	must(t, b.Close())
 }

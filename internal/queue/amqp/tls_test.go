@@ -19,6 +19,7 @@ import (
 
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/amqp/rabbittest"
+	"downbeat/internal/testkit"
 )
 
 // An authority signs certificates for one test and keeps them in files.
@@ -120,7 +121,7 @@ func TestTLS(t *testing.T) {
 	c, err := b.Consume(t.Context(), q, 1)
 	must(t, err)
 	must(t, b.Publish(t.Context(), q, queue.Message{Body: make([]byte, 1<<20)}))
-	d, err := c.Receive(within(t, waitLimit))
+	d, err := c.Receive(testkit.Context(t))
 	must(t, err)
 	if len(d.Body) != 1<<20 {
 		t.Errorf("a body of 1 MiB came with %d bytes", len(d.Body))
