@@ -17,7 +17,7 @@ const awkward = `
 name: awkward
 hosts: {alpha: }
 groups:
-  endless: {on: alpha, shell: true, run: 'head -c 200000000 /dev/zero | tr "\0" x'}
+  endless: {on: alpha, shell: true, run: 'head -c 120000000 /dev/zero | tr "\0" x'}
   empty: {on: alpha, shell: true, run: 'yes "" | head -n 1000000'}
   bytes: {on: alpha, shell: true, run: 'printf "a\000b\000\n\000\377\376 no UTF-8\r\n\n\tand\033[31m colour"'}
   quick: {on: alpha, count: 20, run: "true"}
@@ -46,7 +46,7 @@ func TestAwkwardProcesses(t *testing.T) {
 		text  string
 		times int
 	}{
-		"endless.0":   {"x", 200_000_000},
+		"endless.0":   {"x", 120_000_000},
 		"empty.0":     {"\n", 1_000_000},
 		"bytes.0":     {"a\x00b\x00\n\x00\xff\xfe no UTF-8\r\n\n\tand\x1b[31m colour", 1},
 		"closed.0":    {"up\n", 1},

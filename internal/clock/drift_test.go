@@ -157,7 +157,7 @@ func newWorld(seed uint64) *world {
 // every time that is translated, somewhat later and somewhat before.
 func TestTruthIsWithinTheBoundWhateverTheClocksDo(t *testing.T) {
 	t.Parallel()
-	series := uint64(10000)
+	series := uint64(2000)
 	if raceDetector || testing.Short() {
 		series = 500
 	}

@@ -10,7 +10,7 @@ import (
 
 // goDump is what Go's runtime prints below a panic of a program with many goroutines.
 var goDump = "\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:4 +0x1d\n" + strings.Repeat(
-	"\ngoroutine 22 [select, 3 minutes]:\nnet/http.(*conn).serve(0xc0001, {0x59a9a8, ...})\n\t/go/server.go:12 +0x1d\ncreated by net/http.(*Server).Serve in goroutine 1\n\t/go/s.go:9 +0x2\n", 20_000)
+	"\ngoroutine 22 [select, 3 minutes]:\nnet/http.(*conn).serve(0xc0001, {0x59a9a8, ...})\n\t/go/server.go:12 +0x1d\ncreated by net/http.(*Server).Serve in goroutine 1\n\t/go/s.go:9 +0x2\n", 2_000)
 
 func TestWordsThatExplain(t *testing.T) {
 	t.Parallel()

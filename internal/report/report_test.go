@@ -195,7 +195,7 @@ func TestNoExperiment(t *testing.T) {
 // output, and says where the whole is.
 func TestPageStaysSmall(t *testing.T) {
 	t.Parallel()
-	spec := reporttest.Experiment{Name: "locks", Clients: []int{1, 2, 4, 8}, Repeat: 3, Hosts: 2, Processes: 8, Lines: 2000, Length: time.Second}
+	spec := reporttest.Experiment{Name: "locks", Clients: []int{1, 2, 4, 8}, Repeat: 3, Hosts: 2, Processes: 8, Lines: 1000, Length: time.Second}
 	dir := makeReport(t, spec)
 	info, err := os.Stat(filepath.Join(dir, report.PageFile))
 	if err != nil {

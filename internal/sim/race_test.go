@@ -2,7 +2,6 @@
 
 package sim
 
-// campaignRuns is how many runs are part of the tests; the race detector has
-// nothing to find in one goroutine, and makes each ten times as slow: so make test runs
-// them once more without it.
+// campaignRuns is how many runs are part of the tests. The race detector finds nothing in
+// one goroutine, and makes it ten times as slow: so make test runs this package without.
 const campaignRuns = 200

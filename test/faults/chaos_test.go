@@ -23,7 +23,7 @@ groups:
   late: {on: [charlie], shell: true, run: 'echo late', delay: 300ms}
   server: {on: [alpha, charlie], shell: true, run: 'echo up; exec sleep 1000'}
   deaf: {on: [charlie], shell: true, run: 'trap "" TERM; echo deaf; while :; do sleep 1000; done'}
-stop: {when: [count, odd, late], grace: 500ms}
+stop: {when: [count, odd, late], grace: 2s}
 timeout: 60s
 `
 
