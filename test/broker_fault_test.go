@@ -22,28 +22,40 @@ import (
 	"downbeat/internal/testkit"
 )
 
-// What a broker of one's own is needed for: it takes no messages for a while,
-// and it is killed and started again. One follows the other on one node.
+// What a broker of one's own is needed for: it is killed and started again.
 func TestBrokerFaults(t *testing.T) {
 	t.Parallel()
+	node := startNode(t)
+	//nolint:paralleltest // one after the other on one node
+	t.Run("killed", func(t *testing.T) { testBrokerKilled(t, node) })
+	//nolint:paralleltest // one after the other on one node
+	t.Run("wiped", func(t *testing.T) { testBrokerWiped(t, node) })
+}
+
+// The same, where it stays up: it takes no messages for a while, or not from everybody.
+func TestBrokerRefuses(t *testing.T) {
+	t.Parallel()
+	node := startNode(t)
+	//nolint:paralleltest // one after the other on one node
+	t.Run("blocked", func(t *testing.T) { testBrokerBlocked(t, node) })
+	//nolint:paralleltest // one after the other on one node
+	t.Run("permissions", func(t *testing.T) { testPermissions(t, node) })
+}
+
+// startNode starts a broker for one test.
+func startNode(t *testing.T) *rabbittest.Node {
+	t.Helper()
 	rabbittest.NeedServer(t)
 	node, err := rabbittest.Start(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := node.Stop(); err != nil {
 			t.Error(err)
 		}
-	}()
-	//nolint:paralleltest // one after the other on one node
-	t.Run("blocked", func(t *testing.T) { testBrokerBlocked(t, node) })
-	//nolint:paralleltest // one after the other on one node
-	t.Run("killed", func(t *testing.T) { testBrokerKilled(t, node) })
-	//nolint:paralleltest // one after the other on one node
-	t.Run("permissions", func(t *testing.T) { testPermissions(t, node) })
-	//nolint:paralleltest // one after the other on one node
-	t.Run("wiped", func(t *testing.T) { testBrokerWiped(t, node) })
+	})
+	return node
 }
 
 // counting prints line after line until it is [cluster.enough], and notes beside it
@@ -177,6 +189,7 @@ func testBrokerKilled(t *testing.T, node *rabbittest.Node) {
 	}
 	for i, phase := range phases {
 		t.Run(phase.name, func(t *testing.T) {
+			t.Parallel()
 			clusters[i].t, publishers[i].t = t, t
 			phase.up(clusters[i], publishers[i])
 			clusters[i].nothingLeft()
