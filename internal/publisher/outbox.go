@@ -129,19 +129,11 @@ func (o *outbox) put(c *message.Control) {
 func (o *outbox) send(ctx context.Context, c *message.Control) {
 	p, clock := o.r.p, o.r.clock
 	o.serial++
-	address := message.Address{
-		Purpose: message.PurposeControl, Namespace: p.config.Namespace, Host: o.host, Run: o.r.dp.Run,
-		Serial: o.serial, Expires: clock.Now().Add(controlExpiry), // a step of the wall clock must not age it
-	}
 	if c.Probe != nil {
 		c.Probe.SentAt = clock.Now()
 	}
 	c.Reason = message.Clean(c.Reason) // a control is small
-	body, err := message.Seal(address, c, p.config.Key)
-	if err == nil {
-		err = p.config.Broker.Publish(ctx, message.ControlQueue(p.config.Namespace, o.host), queue.Message{Body: body, TTL: p.config.Lease})
-	}
-	if err != nil {
+	if err := p.tell(ctx, clock, o.r.dp.Run, o.host, o.serial, c); err != nil {
 		o.fault(ctx, err)
 	}
 }

@@ -55,6 +55,7 @@ type Publisher struct {
 
 	mu     sync.Mutex
 	runs   map[string]*run
+	ended  map[string]*endedRun
 	asking map[chan<- *answer]bool
 	served map[string]bool // hosts that have answered in a run
 	stop   context.CancelFunc
@@ -78,7 +79,7 @@ func New(ctx context.Context, config Config) (*Publisher, error) {
 	p := &Publisher{
 		config: config, slog: config.Log, id: id, events: message.EventsQueue(config.Namespace, id), completeWithin: time.Minute, began: time.Now(),
 		served: make(map[string]bool),
-		runs:   make(map[string]*run), asking: make(map[chan<- *answer]bool), inspecting: make(chan struct{}, 4),
+		runs:   make(map[string]*run), ended: make(map[string]*endedRun), asking: make(map[chan<- *answer]bool), inspecting: make(chan struct{}, 4),
 	}
 	spec := queue.Spec{Name: p.events, Expires: max(abandoned, 2*config.Lease)}
 	if err := config.Broker.Declare(ctx, spec); err != nil {
@@ -144,7 +145,8 @@ func (p *Publisher) route(ctx context.Context, d *queue.Delivery) error {
 	r := p.runs[head.Run]
 	p.mu.Unlock()
 	if r == nil {
-		return nil // it is over, and the worker will notice by the lease; or it was none of ours
+		p.afterwards(ctx, head)
+		return nil
 	}
 	host, known := r.index[head.Host]
 	if !known {

@@ -98,6 +98,7 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	for _, h := range r.hosts {
 		h.outbox.wait()
 	}
+	p.remember(r)
 	r.beside.Wait()
 	if ctx.Err() != nil && !r.gateOpen() {
 		return results.Record{}, errors.Join(ErrUnwanted, spec.Results.Discard())

@@ -87,11 +87,17 @@ func (p *publisher) take(parcel *parcel) {
 		return
 	}
 	i := slices.IndexFunc(p.runs, func(c *publisherRun) bool { return c.id == parcel.run })
-	if i < 0 || p.runs[i].over {
+	if i < 0 {
 		return
 	}
 	c := p.runs[i]
 	host := slices.IndexFunc(c.hosts, func(o outbox) bool { return o.host.name == parcel.host })
+	if c.over {
+		if again := c.core.Acknowledged().Again(host, parcel.seq); again != nil {
+			c.send(host, again)
+		}
+		return
+	}
 	r := parcel.record
 	in := conduct.Received{Host: host, Seq: parcel.seq, At: c.now(), Size: r.size, Sum: r.sum}
 	switch {

@@ -95,8 +95,9 @@ func (r *Run) lostBy(h *host, reason string) {
 // can be believed.
 func (r *Run) contradicted(h *host, what string) { r.lose(h, h.contradiction(what)) }
 
-// afterword takes what still comes of a host that has closed its account itself: nothing
-// new may be in it.
+// afterword takes what still comes of a host whose part has ended. Nothing new may be in it
+// if the host has closed its account itself. Its last event comes again if it has not heard
+// that all it has reported is safe.
 func (r *Run) afterword(h *host, a Received) {
 	last := a.Seq
 	if e, ok := a.Content.(Event); ok && a.Seq == 0 && e.Kind == message.Heartbeat {
@@ -106,6 +107,10 @@ func (r *Run) afterword(h *host, a Received) {
 		what := fmt.Sprintf("event %d was to be its last, and it has logged event %d", h.inbox.next-1, last)
 		h.outcome, h.reason = outcome.HostLost, h.contradiction(what)
 		r.lostBy(h, h.reason)
+		return
+	}
+	if c := acknowledgeAgain(h.inbox.acked, a.Seq); c != nil {
+		r.out.put(Send{Host: h.index, Control: c})
 	}
 }
 

@@ -461,3 +461,36 @@ func TestHostThatIsDoneIsAcknowledgedAtOnce(t *testing.T) {
 	bravo.done(message.HostDone)
 	l.wants(l.end(), outcome.RunSucceeded, "")
 }
+
+// A host that sends its last event again has not heard that it is safe, and is told again,
+// while the run goes on and after it. One event among others says nothing of that kind.
+func TestLastEventThatComesAgainIsAcknowledgedAgain(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := pair(t)
+	release(alpha, bravo)
+	alpha.exit(0, 0)
+	alpha.done(message.HostDone)
+	l.advance(2 * oneWay)
+	for _, tt := range []struct {
+		after uint64 // everything after it comes again
+		want  int
+	}{{alpha.seq, 0}, {alpha.seq - 1, 1}, {0, 1}} {
+		alpha.acked, alpha.kept = 0, 0
+		alpha.resend(tt.after)
+		l.advance(2 * oneWay)
+		if alpha.kept != tt.want || tt.want > 0 && alpha.acked != alpha.seq {
+			t.Errorf("after events from %d on it is told %d times, up to %d, want %d times up to %d", tt.after+1, alpha.kept, alpha.acked, tt.want, alpha.seq)
+		}
+	}
+	bravo.exit(0, 0)
+	bravo.done(message.HostDone)
+	l.wants(l.end(), outcome.RunSucceeded, "")
+	for host, w := range []*worker{alpha, bravo} {
+		for seq := range w.seq + 2 {
+			c := l.run.Acknowledged().Again(host, seq)
+			if last := seq == w.seq; last != (c != nil) || last && (c.Kind != message.Keepalive || c.Ack != w.seq) {
+				t.Errorf("after the end %s is told %+v for event %d of %d", w.host, c, seq, w.seq)
+			}
+		}
+	}
+}

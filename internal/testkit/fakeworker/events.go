@@ -46,6 +46,19 @@ func (w *Worker) Event(e message.Event) {
 	}
 	data, err := e.Encode()
 	testkit.Check(w.t, err)
+	w.mu.Lock()
+	w.latest = data
+	w.mu.Unlock()
+	w.Publish(data)
+}
+
+// Repeat sends the latest event again, as if it had not heard that any was safe.
+func (w *Worker) Repeat() {
+	w.t.Helper()
+	w.mu.Lock()
+	w.acked = 0
+	data := w.latest
+	w.mu.Unlock()
 	w.Publish(data)
 }
 

@@ -41,8 +41,16 @@ type Worker struct {
 	muted  bool
 	seq    uint64
 	acked  uint64
+	taken  map[serial]bool // controls
+	latest []byte          // the latest event
 	totals []streams.Total
 	commit *message.Probe // the answer to the latest commit's
+}
+
+// A serial is the number of a control of a run.
+type serial struct {
+	run    string
+	number uint64
 }
 
 // New starts the worker of a host. It takes unsigned messages alone, and ends with the
@@ -51,7 +59,7 @@ func New(t testing.TB, broker queue.Broker, namespace, host string) *Worker {
 	t.Helper()
 	w := &Worker{
 		t: t, host: host, namespace: namespace, broker: broker, Clock: clock.New(Skew), Chunks: make(chan *message.Chunk, 100),
-		jobs: make(chan *message.Job, 4), controls: make(chan *message.Control, 64),
+		taken: make(map[serial]bool), jobs: make(chan *message.Job, 4), controls: make(chan *message.Control, 64),
 	}
 	w.consume(queue.Spec{Name: message.JobsQueue(namespace, host), Group: message.JobsGroup(namespace)}, w.takeJob)
 	w.consume(queue.Spec{Name: message.ControlQueue(namespace, host)}, w.takeControl)
@@ -125,6 +133,11 @@ func (w *Worker) takeControl(p *message.Payload, d *queue.Delivery) error {
 	w.mu.Lock()
 	if c.Kind == message.Commit {
 		w.commit = w.probed(c, d)
+	}
+	if s := (serial{p.Run, p.Serial}); w.taken[s] {
+		w.t.Errorf("%s was sent two controls with the serial %d: a worker takes the first alone", w.host, p.Serial)
+	} else {
+		w.taken[s] = true
 	}
 	w.acked = max(w.acked, c.Ack)
 	last, muted := w.seq, w.muted

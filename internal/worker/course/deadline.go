@@ -11,6 +11,7 @@ type deadlines struct {
 	command time.Time // a command of the setup or the teardown has had its time
 	starts  time.Time // what has begun is reported
 	clear   time.Time // the removal of the directory is not waited for any longer
+	again   time.Time // what is not acknowledged is sent again, without having been asked for
 }
 
 // Next is the instant at which Step must be called, with nil, if nothing happens
@@ -21,7 +22,7 @@ func (r *Run) Next() time.Time {
 	}
 	first := never
 	for _, at := range [...]time.Time{
-		r.deadlines.lease, r.deadlines.command, r.deadlines.starts, r.deadlines.clear, r.timers.next(), r.nextAsk(),
+		r.deadlines.lease, r.deadlines.command, r.deadlines.starts, r.deadlines.clear, r.deadlines.again, r.timers.next(), r.nextAsk(),
 	} {
 		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
 			first = at
@@ -45,6 +46,9 @@ func (r *Run) expire() {
 	}
 	if r.passed(&r.deadlines.lease) {
 		r.silent()
+	}
+	if r.passed(&r.deadlines.again) {
+		r.sendAgain()
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 )
 
 // An Effect is something that is to be done for a run. The effects of one
-// [Run.Step] are carried out in their order, before the next Step. Those that block are begun only, and end with an input. Beside Clear and Collect, one of them is under
-// way at a time: the one that Interrupt means.
+// [Run.Step] are carried out in their order, before the next Step. Those that block are
+// begun only, and end with an input. Beside Clear and Collect, one of them is under way
+// at a time: the one that Interrupt means.
 //
 //sumtype:decl
 type Effect interface{ effect() }
@@ -120,6 +121,7 @@ type (
 		TimedOut bool
 	}
 	// Ack is the publisher's word that it has everything up to Seq; see [Window.Ack].
+	// With Resend alone, all that is not acknowledged is sent again.
 	Ack struct {
 		Seq    uint64
 		Resend bool

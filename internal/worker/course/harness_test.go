@@ -67,6 +67,8 @@ type site struct {
 	now time.Time
 	// did are the effects since they were last looked at, in short; see show.
 	did []string
+	// again is when a run that is finished sent again what is not acknowledged.
+	again []time.Time
 	// said are all the events that were logged or sent.
 	said []*message.Event
 	done []*message.Event // that were logged last
@@ -125,6 +127,10 @@ func (s *site) pass(d time.Duration) *site {
 
 func (s *site) take(effects []Effect) {
 	for _, e := range effects {
+		if e == (Ack{Resend: true}) && s.run.State() == Finished {
+			s.again = append(s.again, s.now)
+			continue
+		}
 		s.did = append(s.did, show(e))
 		if e, ok := e.(Journal); ok {
 			s.said = append(s.said, e.Event)

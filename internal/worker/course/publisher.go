@@ -25,6 +25,7 @@ func (r *Run) control(in ControlTaken) {
 	if !r.leaving || !r.free {
 		r.deadlines.lease = r.now.Add(r.lease())
 	}
+	r.hears()
 	c := in.Control
 	switch c.Kind {
 	case message.Keepalive:
@@ -104,6 +105,21 @@ func (r *Run) drain() {
 		return
 	}
 	r.deadlines.lease = r.now.Add(r.lease())
+}
+
+// hears gives the publisher time, once this host has nothing more to report, until it is sent
+// again what it has not acknowledged.
+func (r *Run) hears() {
+	if r.state == Finished {
+		r.deadlines.again = r.now.Add(stall)
+	}
+}
+
+// sendAgain sends what the publisher has not acknowledged though it has all of it, perhaps: it
+// acknowledges the end of a host once, and again only if it hears that end again.
+func (r *Run) sendAgain() {
+	r.emit(Ack{Resend: true})
+	r.hears()
 }
 
 // silent is called when the publisher has been silent for the lease, or the time to

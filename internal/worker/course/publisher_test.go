@@ -1,6 +1,7 @@
 package course
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -120,6 +121,32 @@ func TestWhatThePublisherDoesNotTakeIsGivenUp(t *testing.T) {
 	s.pass(time.Millisecond).want(Over, "remark publisher silent, end")
 }
 
+// The publisher acknowledges the end of a host once. If that gets lost, the host sends its end
+// again until it hears that it is safe; as long as it hears anything, the window sees to that.
+func TestEndThatIsNotAcknowledgedIsSentAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t).reach(Clearing)
+	s.pass(clearFor).skip()
+	from := s.now
+	s.pass(2 * stall).ask(message.Keepalive).pass(stall - time.Millisecond).skip()
+	var got []time.Duration
+	for _, at := range s.again {
+		got = append(got, at.Sub(from))
+	}
+	if want := []time.Duration{stall, 2 * stall}; !slices.Equal(got, want) {
+		t.Errorf("it is sent again after %s, want %s", got, want)
+	}
+	s.pass(time.Millisecond).in(AllAcked{}).pass(time.Hour).want(Over, "end")
+	if len(s.again) != 3 {
+		t.Errorf("it is sent again %d times, want 3", len(s.again))
+	}
+	s = found(t, Recovered{Ended: true}).skip() // after a start of the worker, too
+	s.pass(stall).want(Finished, "")
+	if len(s.again) != 1 {
+		t.Errorf("it is sent again %d times, want once", len(s.again))
+	}
+}
+
 // The lease that ended the run's processes must run for its files anew.
 func TestCollectionEndsWithALeaseOfItsOwn(t *testing.T) {
 	t.Parallel()
@@ -149,7 +176,7 @@ func TestShutdownAtTheStartWaitsNoLongerThanLater(t *testing.T) {
 		j := job(collecting)
 		s := &site{t: t, job: j, now: epoch, run: Recover(testConfig(j), epoch)}
 		s.in(Leaving{}, in)
-		if got := s.run.Next().Sub(epoch); got != drainTime {
+		if got := s.run.deadlines.lease.Sub(epoch); got != drainTime {
 			t.Errorf("%s: what was found is given up after %s, want %s", name, got, drainTime)
 		}
 	}

@@ -257,6 +257,7 @@ func (r *Run) fire(on trigger) bool {
 		}
 		if t.to != stay {
 			r.state = t.to
+			r.hears()
 		}
 		if t.to == Over {
 			r.emit(End{Keep: r.leaving && on != onAcked})
