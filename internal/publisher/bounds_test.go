@@ -57,7 +57,7 @@ func TestMissingFilesAreBounded(t *testing.T) { //nolint:paralleltest // it meas
 	testkit.Check(t, out.CreateFiles())
 	r, err := l.p.newRun(t.Context(), Spec{Datapoint: dp, Results: out, Observer: &watcher{}})
 	testkit.Check(t, err)
-	p := message.Pieces{Codec: message.CodecZstd}
+	p := message.Pieces{Codec: message.CodecGzip}
 	for range 30_000 {
 		p.Add(message.Piece{Kind: message.FileMissing})
 	}
