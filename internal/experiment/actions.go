@@ -59,7 +59,27 @@ func (x *expansion) act(d *Datapoint) {
 		made.Text = x.words(a, &made, words)
 		d.Actions = append(d.Actions, made)
 	}
+	all := d.Commands()
+	for i := range d.Actions {
+		if !x.accountAction(&d.Actions[i], all) {
+			return
+		}
+	}
 	x.warnOfStarts(d)
+}
+
+// accountAction adds an action to the load, and reports one that is too large for a job.
+func (x *expansion) accountAction(a *Action, commands []Command) bool {
+	const each = 6 // the number of a command, and a comma
+	whole := x.file.actions[a.Number].whole
+	for _, n := range slices.Concat(a.Targets, a.Of) {
+		x.load.add(commands[n].Host, each)
+		if x.load.hosts[commands[n].Host] > maxJob {
+			x.add(whole.at, whole.field, "name fewer processes", "the actions and commands of host %s are too much for one job: more than %d MiB", commands[n].Host, maxJob>>20)
+			return false
+		}
+	}
+	return true
 }
 
 // action expands all but whom it is done to.

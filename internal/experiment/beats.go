@@ -60,12 +60,13 @@ type beating struct {
 	conditions map[string][]Wait // of groups, as far as they are known
 	of         map[string]int    // the beat of each group
 	earliest   []time.Duration   // after the first beat, by beat
+	over       [][]string        // the groups that have ended when it comes, by beat
 }
 
 // beat finds on which beat each group is.
 func (x *expansion) beat() {
 	b := &beating{expansion: x, conditions: make(map[string][]Wait), of: make(map[string]int)}
-	x.beats, b.earliest = []Beat{{}}, []time.Duration{0}
+	x.beats, b.earliest, b.over = []Beat{{}}, []time.Duration{0}, [][]string{nil}
 	var waiting []*command
 	for _, c := range x.file.commands {
 		switch {
@@ -120,6 +121,7 @@ func (b *beating) begin(first *command) {
 		b.fail(first.waits, &textError{fmt.Sprintf("it can't come: with all delays it is %s after the start, which is not before the timeout of %s", short(earliest), short(b.timeout)), "set a longer timeout"})
 	}
 	ended := b.ended(conditions)
+	b.over = append(b.over, ended)
 	if len(b.stop.When) > 0 && !slices.ContainsFunc(b.stop.When, func(g string) bool { return !slices.Contains(ended, g) }) {
 		b.fail(first.waits, &textError{fmt.Sprintf("it can't come: once %s has ended, stop.when stops the run", strings.Join(b.stop.When, " and ")), "name another group in stop.when"})
 	}
@@ -131,9 +133,10 @@ func (b *beating) ended(conditions []Wait) (groups []string) {
 		if c.Ended {
 			groups = append(groups, c.Group)
 		}
-		groups = append(groups, b.ended(b.conditions[c.Group])...)
+		groups = append(groups, b.over[b.of[c.Group]]...)
 	}
-	return groups
+	slices.Sort(groups)
+	return slices.Compact(groups)
 }
 
 // after are the conditions of a command, in the order of the groups in the file. A
@@ -159,7 +162,7 @@ func (b *beating) after(c *command) []Wait {
 		}
 	}
 	place := func(c Wait) int {
-		return 2*slices.IndexFunc(b.file.Groups, func(g Group) bool { return g.Name == c.Group }) + map[bool]int{true: 1}[c.Ended]
+		return 2*b.file.commandOf(c.Group).groupIndex + map[bool]int{true: 1}[c.Ended]
 	}
 	slices.SortFunc(all, func(c, d Wait) int { return place(c) - place(d) })
 	b.conditions[c.group] = all

@@ -150,3 +150,24 @@ require: {start_skew: "< 1ms", start_skew.s: ["< 2ms", "> 1us"], start_skew.c: "
 		}
 	}
 }
+
+// Many groups that wait for several others are no work worth mentioning, and too many
+// beats are refused.
+func TestManyBeats(t *testing.T) {
+	t.Parallel()
+	groups := func(n int) string {
+		var b strings.Builder
+		b.WriteString("hosts: {a: }\ngroups:\n  g0: {on: a, run: x}\n  g1: {on: a, run: x, after: g0.ended}\n")
+		for i := 2; i < n; i++ {
+			fmt.Fprintf(&b, "  g%d: {on: a, run: x, after: [g%d.ended, g%d.ended]}\n", i, i-1, i-2)
+		}
+		return b.String()
+	}
+	if d := mustExpand(t, "x.yaml", groups(message.MaxBeats)); len(d.Beats) != message.MaxBeats {
+		t.Errorf("got %d beats", len(d.Beats))
+	}
+	_, err := Parse("x.yaml", []byte(groups(message.MaxBeats+1)))
+	if want := "x.yaml: groups: the run would have more than 100 beats"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

@@ -11,7 +11,7 @@ import (
 func decode(r *report, root *node, f *File) {
 	in := &scope{report: r, file: f, used: make(map[string]bool)}
 	v := value{node: root, at: root.pos, keys: allKeys, in: in}
-	f.combinations, f.hostVariables = oneCombination, make(map[string][]Parameter)
+	f.combinations, f.hostVariables, f.byGroup = oneCombination, make(map[string][]Parameter), make(map[string]*command)
 	if v.isMap(`begin with "name" and "hosts"`, "an experiment must be a map") {
 		fileFields.read(v, f)
 	}
@@ -137,6 +137,7 @@ var groups = binding[File]{
 				c.group, c.groupIndex = child.key, i
 				groupCommand.read(child, c)
 				f.commands = append(f.commands, c)
+				f.byGroup[c.group] = c
 			}
 		}
 		checkPlacements(v.in)

@@ -241,11 +241,10 @@ func (x *expansion) occupied(groups []string) (names []string) {
 
 // group gives the processes of a group, in the order of their indexes.
 func (x *expansion) group(name string) []*placed {
-	i := slices.IndexFunc(x.file.Groups, func(g Group) bool { return g.Name == name })
-	if i < 0 {
-		return nil
+	if c := x.file.commandOf(name); c != nil {
+		return x.groups[c.groupIndex]
 	}
-	return x.groups[i]
+	return nil
 }
 
 // name gives every process its name, which is unique on its host.

@@ -50,6 +50,7 @@ type File struct {
 	order          order      // Random, in the file's word
 	dir            string     // see Origin
 	commands       []*command // in rank order
+	byGroup        map[string]*command
 	setup          []*command
 	teardown       []*command
 	actions        []*action

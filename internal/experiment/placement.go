@@ -133,14 +133,7 @@ func checkPlacements(in *scope) {
 }
 
 // commandOf is what a group runs; nil where there is no such group.
-func (f *File) commandOf(group string) *command {
-	for _, c := range f.commands {
-		if c.group == group && group != "" {
-			return c
-		}
-	}
-	return nil
-}
+func (f *File) commandOf(group string) *command { return f.byGroup[group] }
 
 // circles finds groups that wait for each other: each in the order in which they do,
 // and each group in one circle at most.

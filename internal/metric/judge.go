@@ -201,11 +201,27 @@ func measured(name string, rec *results.Record) (v, bound float64, text string) 
 	case experiment.ClockError:
 		return float64(rec.ClockErrorUS), 0, micros(rec.ClockErrorUS)
 	}
+	if group, ok := experiment.SkewOf(name); ok {
+		return skewOf(group, rec)
+	}
 	v, ok := rec.Metrics[name]
 	if !ok {
 		v = math.NaN()
 	}
 	return v, 0, strings.TrimSpace(strconv.FormatFloat(v, 'g', -1, 64) + " " + rec.Units[name])
+}
+
+// skewOf gives the skew of the beat on which a group is. Records of older versions are of runs
+// with one.
+func skewOf(group string, rec *results.Record) (v, bound float64, text string) {
+	if len(rec.Beats) == 0 {
+		return skew(rec.StartSkewUS, rec.StartBoundUS())
+	}
+	beat, ok := rec.Beat(group)
+	if !ok || beat.ReleasedAt.IsZero() {
+		return math.NaN(), 0, ""
+	}
+	return skew(beat.StartSkewUS, beat.StartBoundUS())
 }
 
 // skew returns a skew with its bound; one below its bound can't be told from 0.

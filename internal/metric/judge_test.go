@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/metric"
@@ -64,6 +65,37 @@ func TestJudge(t *testing.T) {
 		}
 		if rec.Metrics["rate"] != 10 || !math.IsNaN(rec.Metrics["lost"]) || rec.Units["rate"] != "req/s" || rec.MetricNotes["lost"] == "" || rec.MetricNotes["rate"] != "" {
 			t.Errorf("%v: got %v, %v, %v", tt.limits, rec.Metrics, rec.Units, rec.MetricNotes)
+		}
+	}
+}
+
+// The skew of a group is that of its beat. Of a beat that never came there is none, and a
+// record without beats is of a run with one.
+func TestSkewOfABeat(t *testing.T) {
+	t.Parallel()
+	released := time.Unix(9, 0)
+	beats := []results.BeatRecord{
+		{Groups: []string{"server", "log"}, ReleasedAt: released, StartSkewUS: 900, StartErrorUS: 100},
+		{Beat: 1, Groups: []string{"client"}, ReleasedAt: released, StartSkewUS: 6000, StartErrorUS: 200},
+		{Beat: 2, Groups: []string{"never"}},
+	}
+	for _, test := range []struct {
+		group  string
+		beats  []results.BeatRecord
+		reason string
+	}{
+		{"server", beats, ""},
+		{"log", beats, ""},
+		{"client", beats, "start_skew.client was 6ms ± 200µs, required < 5ms"},
+		{"never", beats, "start_skew.never was not found, required < 5ms"},
+		{"other", beats, "start_skew.other was not found, required < 5ms"},
+		{"client", nil, "start_skew.client was 7ms ± 300µs, required < 5ms"},
+	} {
+		rec := results.Record{Outcome: outcome.RunSucceeded, Beats: test.beats, StartSkewUS: 7000, StartErrorUS: 300}
+		dp := &experiment.Datapoint{Require: []experiment.Requirement{{Name: "start_skew." + test.group, Operator: "<", Limit: 5000, Text: "< 5ms"}}}
+		metric.Judge(t.TempDir(), dp, &rec)
+		if rec.Reason != test.reason || (rec.Outcome == outcome.RunFailed) != (test.reason != "") {
+			t.Errorf("%s: %s, %q, want %q", test.group, rec.Outcome, rec.Reason, test.reason)
 		}
 	}
 }
