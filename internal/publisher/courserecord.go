@@ -78,3 +78,40 @@ func addLives(rec *results.ProcessRecord) {
 		rec.UserUS, rec.SystemUS, rec.MaxRSSBytes = rec.UserUS+l.UserUS, rec.SystemUS+l.SystemUS, max(rec.MaxRSSBytes, l.MaxRSSBytes)
 	}
 }
+
+// recordCourse enters what was done to the run, and what its processes have told of it.
+func (r *run) recordCourse(rec *results.Record, res *conduct.Result) {
+	for i := range res.Acts {
+		rec.Actions = append(rec.Actions, r.actionRecord(&res.Acts[i]))
+	}
+	for i := range res.Marks {
+		rec.Marks = append(rec.Marks, r.markRecord(&res.Marks[i]))
+	}
+	for _, b := range res.Barriers {
+		rec.Barriers = append(rec.Barriers, results.BarrierRecord{Barrier: b.Name, Count: b.Count, FirstAt: b.FirstAt, LastAt: b.LastAt, OpenedAt: b.OpenedAt})
+	}
+}
+
+// notReached is why an action was not carried out that nothing was heard of.
+const notReached = "the run ended before"
+
+// actionRecord is the record of one action on one process or command.
+func (r *run) actionRecord(a *conduct.Act) results.ActionRecord {
+	target := r.commands[a.Command]
+	rec := results.ActionRecord{
+		Action: a.Action.Number, Turn: a.Turn, Do: string(a.Action.Do), Text: a.Action.Text, Optional: a.Action.Optional,
+		Target: target.Name, Host: target.Host, Life: a.Life, PlannedAt: a.DueAt, Reason: a.Reason,
+	}
+	switch {
+	case !a.Reported:
+		rec.Reason = notReached
+	case a.Reason == "" && !a.At.IsZero():
+		rec.At, rec.ClockErrorUS = a.At.Time, a.At.ErrorUS()
+		rec.LateUS = a.At.Time.Sub(a.DueAt).Microseconds()
+	}
+	return rec
+}
+
+func (r *run) markRecord(m *conduct.Mark) results.MarkRecord {
+	return results.MarkRecord{Mark: m.Name, Host: r.hosts[m.Host].name, Process: m.Process, At: m.At.Time, ClockErrorUS: m.At.ErrorUS()}
+}

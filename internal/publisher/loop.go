@@ -110,6 +110,10 @@ func (r *run) carryOut(effects []conduct.Effect) {
 			r.spec.Observer.Started(e.Command, e.PID, e.At)
 		case conduct.ProcessReady:
 			r.spec.Observer.ProcessReady(e.Command, e.At)
+		case conduct.Acted:
+			r.spec.Observer.Acted(r.actionRecord(&e.Act))
+		case conduct.Marked:
+			r.spec.Observer.Marked(r.markRecord(&e.Mark))
 		case conduct.Exited:
 			r.tellExit(e)
 		case conduct.StopBegun:

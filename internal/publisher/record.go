@@ -31,6 +31,7 @@ func (r *run) record() results.Record {
 		rec.Hosts = append(rec.Hosts, hr)
 	}
 	r.measure(&rec, &res)
+	r.recordCourse(&rec, &res)
 	if !rec.ReleasedAt.IsZero() {
 		rec.Unmatched = r.unmatched(res.Hosts, rec.Hosts)
 	}
@@ -127,7 +128,7 @@ func (r *run) hostRecord(i int, res *conduct.Result) results.HostRecord {
 	h, was := r.hosts[i], &res.Hosts[i]
 	rec := results.HostRecord{
 		Host: h.name, Outcome: was.Outcome, Reason: was.Reason, Hold: was.Hold, Swept: was.Swept, Unseen: was.Unseen, Notes: was.Notes,
-		Setup: stepRecords(was.Setup), Teardown: stepRecords(was.Teardown),
+		Setup: stepRecords(was.Setup), Teardown: stepRecords(was.Teardown), Acted: stepRecords(was.Acted),
 		StoppedAt: was.StoppedAt.Time, StoppedErrorUS: was.StoppedAt.ErrorUS(), LineErrors: h.errors.list(), Shipped: r.shipped(h.name),
 	}
 	if was.Clock.Samples() > 0 {

@@ -53,7 +53,9 @@ type run struct {
 	conduct *conduct.Run
 	plan    conduct.Spec
 	hosts   []*host
-	index   map[string]int // of the hosts; read by all
+	// commands are the datapoint's, by their numbers.
+	commands []experiment.Command
+	index    map[string]int // of the hosts; read by all
 
 	inputs  chan conduct.Input // from all
 	over    chan struct{}      // closed when nothing more is taken from inputs
@@ -131,7 +133,7 @@ func (p *Publisher) newRun(sending context.Context, spec Spec) (*run, error) {
 		plan: conduct.Spec{
 			Run: dp.Run, Timeout: dp.Timeout, ReadyTimeout: p.config.ReadyTimeout, Lease: p.config.Lease,
 			CompleteWithin: p.completeWithin, Gated: spec.Gate != nil,
-			Stop: conduct.StopRule{When: dp.Stop.When, After: dp.Stop.After, Grace: dp.Stop.Grace, OnFailure: dp.Stop.OnFailure},
+			Stop: stopRuleOf(&dp.Stop), Beats: beatsOf(dp), Actions: actionsOf(dp),
 		},
 	}
 	jobs := dp.Jobs()
@@ -146,7 +148,8 @@ func (p *Publisher) newRun(sending context.Context, spec Spec) (*run, error) {
 		r.plan.Hosts = append(r.plan.Hosts, conduct.HostSpec{Job: job})
 		r.hosts = append(r.hosts, &host{name: job.Host, outbox: r.newOutbox(i, job.Host, body)})
 	}
-	for n, c := range dp.Commands() {
+	r.commands = dp.Commands()
+	for n, c := range r.commands {
 		h := &r.plan.Hosts[r.index[c.Host]]
 		h.Numbers = append(h.Numbers, n)
 	}

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"slices"
 	"time"
 
 	"downbeat/internal/outcome"
@@ -97,10 +98,8 @@ type BarrierRecord struct {
 // Beat gives the release of the group's processes.
 func (r *Record) Beat(group string) (BeatRecord, bool) {
 	for _, b := range r.Beats {
-		for _, g := range b.Groups {
-			if g == group {
-				return b, true
-			}
+		if slices.Contains(b.Groups, group) {
+			return b, true
 		}
 	}
 	return BeatRecord{}, false

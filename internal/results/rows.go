@@ -98,7 +98,7 @@ func processRows(rec Record, at place) []row {
 	return rows
 }
 
-// of is a process as if it had had this life alone.
+// of is a process as if this life were its only one.
 func (l *LifeRecord) of(p ProcessRecord) ProcessRecord {
 	p.PID, p.Outcome, p.Reason, p.ExitCode, p.Signal = l.PID, l.Outcome, l.Reason, l.ExitCode, l.Signal
 	p.StartedAt, p.EndedAt, p.StartedErrorUS, p.EndedErrorUS = l.StartedAt, l.EndedAt, l.StartedErrorUS, l.EndedErrorUS

@@ -36,7 +36,7 @@ func (c *publisherRun) do(e conduct.Effect) {
 		if c.w.notes != nil {
 			c.w.note("%s: %s: %s is %s %s", c.p.name, c.w.short(c.id), c.hosts[e.Host].host.name, e.Phase, cmp.Or(c.w.short(e.Detail), e.Detail))
 		}
-	case conduct.Started, conduct.Exited, conduct.BeatBegins, conduct.ProcessReady:
+	case conduct.Started, conduct.Exited, conduct.BeatBegins, conduct.ProcessReady, conduct.Acted, conduct.Marked:
 	case conduct.StopBegun:
 		c.stopped, c.stopSent = e.Cause, c.w.e.now
 		if c.w.notes != nil {

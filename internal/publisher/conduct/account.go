@@ -21,6 +21,10 @@ type account struct {
 	anew  []anew // of the processes
 	begun int    // processes that anything is known of
 	armed []bool // by beat: it has said that it knows the instant
+	// called are the actions that it was told to carry out, in whatever turn; told in which;
+	// carriedOut those that it has.
+	called, told, carriedOut map[calledAct]bool
+	asked                    uint64 // the last of what its processes have asked for
 
 	setUp, tornDown bool // the setup, the teardown was said to begin, and was not given up since
 	ended           bool // no process is said to be left
@@ -106,7 +110,12 @@ func (a *account) take(e *message.Event, o *orders) string {
 		return a.arm(e.Armed, o)
 	case message.ProcessReady:
 		return a.ready(e.ProcessReady)
-	case message.Acted, message.Seen, message.Asked: // nothing asks for these yet
+	case message.Acted:
+		return a.act(e, o)
+	case message.Seen:
+		return a.see(e.Seen)
+	case message.Asked:
+		return a.ask(e.Asked)
 	case message.Done, message.Want, message.Heartbeat, message.Here, message.Cancelled: // see done; these have no number
 	}
 	return ""

@@ -275,11 +275,16 @@ func arms(r *Run, h *host, e told) string {
 
 func armsFirst(_ *Run, _ *host, e told) bool { return e.Armed.Beat == 0 }
 
-// owes gives the host time anew for what it owes of the beats.
+// owesAnew gives the host time anew for what it owes of beats and actions.
 func (h *host) owesAnew(at time.Time) {
 	for k := range h.beats {
 		if hb := &h.beats[k]; !hb.since.IsZero() && at.After(hb.since) {
 			hb.since = at
+		}
+	}
+	for _, c := range h.calls {
+		if at.After(c.since) {
+			c.since = at
 		}
 	}
 }

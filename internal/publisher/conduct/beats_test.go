@@ -171,7 +171,7 @@ func TestStartOfABeatIsRepeatedUntilItIsKnown(t *testing.T) {
 		t.Errorf("in 3.5 s it comes %d times again, want 3", n)
 	}
 	for _, c := range bravo.controls {
-		if c.Kind != message.Start || c.Beat != 1 || (c.At.Sub(first.At)).Abs() > 100*time.Microsecond {
+		if c.Kind != message.Start || c.Beat != 1 || c.At.Sub(first.At).Abs() > 100*time.Microsecond {
 			t.Errorf("then comes %+v, and first came %+v", c, first)
 		}
 	}

@@ -42,7 +42,8 @@ type command struct {
 	usable    bool   // it can be used, or could once
 	unready   string // why it did not become ready
 	unreadyAt clock.Instant
-	tail      tail // of its output, until it is ready
+	tail      tail  // of its output, until it is ready
+	acted     []int // the actions that were carried out on it and can have ended it
 }
 
 // ended reports whether it is known that the command has ended.
@@ -79,8 +80,8 @@ type work struct {
 	commands []command     // of all hosts
 	left     int           // of its processes that are not over
 	ownGrace time.Duration // the longest that one of its processes has of its own
-	// setup and teardown are what has been run of them.
-	setup, teardown []Ran
+	// setup and teardown are what has been run of them, acted what actions have run.
+	setup, teardown, acted []Ran
 }
 
 // command is the job's command of that number.
@@ -116,12 +117,15 @@ func (w *work) firstDelay() time.Duration {
 // record keeps an execution of a command of the setup or the teardown, as far as it is
 // bounded what is kept of a host that runs them again and again.
 func (w *work) record(ran Ran) bool {
-	if len(w.setup)+len(w.teardown) >= mostRecords {
+	if len(w.setup)+len(w.teardown)+len(w.acted) >= mostRecords {
 		return false
 	}
-	if ran.Phase == message.PhaseTeardown {
+	switch ran.Phase {
+	case message.PhaseTeardown:
 		w.teardown = append(w.teardown, ran)
-	} else {
+	case message.PhaseAction:
+		w.acted = append(w.acted, ran)
+	case message.PhaseSetup, message.PhaseRun:
 		w.setup = append(w.setup, ran)
 	}
 	return true

@@ -8,7 +8,8 @@
 // host sends in order, and receive.go takes it in; contact.go keeps in touch with a host.
 // prepare.go, commands.go, lives.go and files.go are what a host tells of; ask.go has what
 // a stage asks of the hosts, deadline.go every deadline. beats.go has the releases after
-// the first, and readiness.go what they wait for. stop.go ends a run and end.go a host's
+// the first, and readiness.go what they wait for; actions.go has what is done to processes,
+// hub.go and asked.go what these ask of each other. stop.go ends a run and end.go a host's
 // part in it; outcome.go says how it ended and why, and result.go gives that out.
 // account.go holds what a host reports against what a host can report.
 //
@@ -29,7 +30,9 @@ type Spec struct {
 	// Beats are what begins together; none: all processes do. The numbers of the jobs'
 	// commands count in it.
 	Beats []Beat
-	Stop  StopRule
+	// Actions are in the order of their numbers.
+	Actions []Action
+	Stop    StopRule
 	// Timeout is how long after its release the run is stopped, and has failed; zero: never.
 	Timeout time.Duration
 	// ReadyTimeout is how long a host may take to become ready, without its setup and
@@ -72,7 +75,9 @@ type Run struct {
 	commands []command // by number
 	beats    []beat
 	groups   map[string]*group // that a beat waits for
-	now      time.Time         // of this Step
+	actions  []*action
+	hub      hub
+	now      time.Time // of this Step
 	out      effects
 	next     time.Time // when Step is wanted
 	due      time.Time // the next of the run's own deadlines, as of the last Step
@@ -124,6 +129,7 @@ func New(spec Spec, now time.Time) *Run {
 	}
 	r.at[Asked] = len(r.hosts)
 	r.newBeats()
+	r.newActions()
 	return r
 }
 
@@ -145,6 +151,7 @@ func (r *Run) Step(now time.Time, in Input) []Effect {
 	}
 	r.meetDeadlines()
 	r.advance()
+	r.answer()
 	r.askAll()
 	r.plan()
 	return r.out.flush()

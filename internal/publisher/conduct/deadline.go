@@ -20,6 +20,8 @@ var hostDeadlines = [...]deadline{
 	{"it is asked again", repeatDue, (*Run).repeat},
 	{"it takes up a beat", beatTakenDue, beatNotTaken},
 	{"it is told of a beat again", beatAgainDue, beatAgain},
+	{"it acts as it is told", actedDue, notActed},
+	{"it is told to act", callDue, tellCalls},
 	{"it is ready", readyDue, late},
 	{"it is ready after its setup", setupDue, slow},
 	{"its first word", firstWordDue, inquire},
@@ -37,6 +39,7 @@ var runDeadlines = [...]deadline{
 	{"all that can be said about refusals", refusedDue, nil},
 	{"the clocks are known", clocksDue, nil},
 	{"a beat", beatDue, nil},
+	{"what a process waits for", waitedDue, waitedEnough},
 }
 
 func tellDue(_ *Run, h *host) time.Time {
@@ -126,7 +129,7 @@ func filesDue(r *Run, h *host) time.Time {
 
 // leavingDue: a stop has its own time.
 func leavingDue(r *Run, h *host) time.Time {
-	if r.ending.stopped() || h.phase != Withdrawing && h.phase != TearingDown && (h.phase != Released || h.left > 0) {
+	if r.ending.stopped() || h.phase != Withdrawing && h.phase != TearingDown && (h.phase != Released || h.left > 0 || h.waits) {
 		return time.Time{}
 	}
 	return h.inbox.moved.Add(completeWithin(r, h))

@@ -99,6 +99,12 @@ type ProcessReady struct {
 	At      time.Time
 }
 
+// Acted says that an action was carried out on a command, or can't be.
+type Acted struct{ Act Act }
+
+// Marked says that a process has named an instant.
+type Marked struct{ Mark Mark }
+
 // Exited says that a command, or a life of a process, has ended. Of one of the setup or the teardown, Ran is this
 // time.
 type Exited struct {
@@ -149,6 +155,8 @@ func (Started) effect()      {}
 func (Exited) effect()       {}
 func (BeatBegins) effect()   {}
 func (ProcessReady) effect() {}
+func (Marked) effect()       {}
+func (Acted) effect()        {}
 func (StopBegun) effect()    {}
 func (HostsFree) effect()    {}
 func (Warn) effect()         {}

@@ -143,7 +143,7 @@ func (l *harness) carryOut(e Effect) {
 		host := l.hosts[e.Host].host
 		l.told[host] = append(l.told[host], e.Phase)
 		l.details[host] = e.Detail
-	case Started, BeatBegins, ProcessReady:
+	case Started, BeatBegins, ProcessReady, Acted, Marked:
 	case Flush:
 		for _, w := range l.hosts {
 			w.unflushed = false

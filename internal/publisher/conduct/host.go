@@ -22,6 +22,9 @@ type host struct {
 	files       files       // that it sends
 	request     request     // what it is asked for
 	beats       []hostBeat  // of its job
+	calls       []*call     // actions that it is to carry out
+	questions   questions   // of its processes
+	waits       bool        // for the stop, when its processes have ended
 
 	stoppedAt  clock.Instant // of its stop, as it carried it out; of one in steps, of the last
 	stopShown  int           // from which beat on it has said that it has stopped its processes
@@ -47,7 +50,7 @@ func newHost(index int, spec *Spec, commands []command, now time.Time) host {
 			ownGrace = max(ownGrace, c.Grace(0))
 		}
 	}
-	return host{
+	h := host{
 		index: index, name: s.Job.Host, touched: true, stale: true, stopShown: message.MaxBeats,
 		contact:     contact{heard: now, since: now, probing: quickProbes, keepaliveAt: now},
 		inbox:       inbox{next: 1, window: int(s.Job.WindowBytes), progress: now},
@@ -56,6 +59,8 @@ func newHost(index int, spec *Spec, commands []command, now time.Time) host {
 		beats:       newHostBeats(s.Job),
 		work:        work{job: s.Job, numbers: s.Numbers, commands: commands, left: s.Job.Count(message.PhaseRun), ownGrace: ownGrace},
 	}
+	h.waits = h.stays()
+	return h
 }
 
 // touch notes that something of the host has changed.

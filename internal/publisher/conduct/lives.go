@@ -60,9 +60,9 @@ func (r *Run) lives(h *host, c *command, life int) {
 		r.isBack(c)
 		r.count(c, 1)
 	}
-	c.Earlier = append(c.Earlier, c.Ran.life())
+	c.Earlier = append(c.Earlier, c.life())
 	c.PID, c.StartedAt, c.EndedAt, c.Exit, c.Outcome, c.Reason = 0, clock.Instant{}, clock.Instant{}, nil, "", ""
-	c.tail, c.unasked = nil, false
+	c.tail, c.acted, c.unasked = nil, nil, false
 }
 
 // processStarts takes a host's word that a process has begun.
@@ -89,7 +89,12 @@ func (r *Run) processEnds(h *host, n int, e told) {
 		h.beats[c.Beat].unborn--
 	}
 	c.end(e, &h.contact, r.now)
-	c.Outcome, c.Reason = outcome.Judge(c.Exit.Exit(), circumstances(&r.ending, h, c))
+	known := circumstances(&r.ending, h, c)
+	if a := r.endedBy(c); a != nil {
+		c.unasked = false
+		known.Stop, known.StopReason = outcome.StopAction, a.Text
+	}
+	c.Outcome, c.Reason = outcome.Judge(c.Exit.Exit(), known)
 	if c.unready != "" {
 		c.Outcome = outcome.CommandFailed
 	}

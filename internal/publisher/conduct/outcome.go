@@ -50,6 +50,9 @@ func proved(r *Run) (outcome.Run, string) {
 	case r.releaseAt.IsZero():
 		return outcome.RunFailed, "its processes were never released"
 	}
+	if undone := r.undone(); undone != "" {
+		return outcome.RunFailed, undone
+	}
 	return outcome.RunSucceeded, ""
 }
 

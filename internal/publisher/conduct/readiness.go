@@ -1,7 +1,6 @@
 package conduct
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -153,9 +152,9 @@ func (t *tail) add(data []byte) {
 // last gives the last lines that are not blank, quoted.
 func (t tail) last() []string {
 	var lines []string
-	for line := range bytes.Lines(t) {
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			lines = append(lines, strconv.Quote(string(line[:min(len(line), tailWidth)])))
+	for line := range strings.Lines(string(t)) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, strconv.Quote(line[:min(len(line), tailWidth)]))
 		}
 	}
 	return lines[max(len(lines)-tailLines, 0):]

@@ -101,6 +101,8 @@ func (r *Run) takeUnnumbered(h *host, a Received) {
 	switch e.Kind {
 	case message.Heartbeat:
 		r.takeHeartbeat(h, e)
+	case message.Asked:
+		r.asksAgain(h, e.Asked)
 	case message.Want:
 		if t := phaseTransitionOf(r, h, e); t != nil {
 			r.follow(h, e, t)

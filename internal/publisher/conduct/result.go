@@ -20,6 +20,11 @@ type Result struct {
 	EnqueuedAt, ReleaseAt time.Time
 	// Beats are all of the run's, in their order.
 	Beats []BeatResult
+	// Acts are what was done to the run, or was to be.
+	Acts []Act
+	// Marks are the instants that processes have named, Barriers those that have opened.
+	Marks    []Mark
+	Barriers []Barrier
 	// Processes are by their numbers, which are those of the first commands.
 	Processes []Ran
 	Hosts     []HostResult
@@ -43,7 +48,8 @@ type HostResult struct {
 	StoppedAt clock.Instant
 	// Setup and Teardown are the commands that were run, in their order.
 	Setup, Teardown []Ran
-	Swept           int // processes that had to be killed outside of their groups
+	Acted           []Ran // that actions have run
+	Swept           int   // processes that had to be killed outside of their groups
 	// Left are processes that can't be ended, Unseen is why it isn't known whether there are
 	// any, and Notes are what else it told.
 	Left   []message.Leftover
@@ -68,6 +74,7 @@ func (r *Run) Result() Result {
 			res.Processes = append(res.Processes, c.Ran)
 		}
 	}
+	res.Acts, res.Marks, res.Barriers = r.allActs(), r.hub.marks, r.hub.opened
 	res.Outcome, res.Reason = r.outcome()
 	for i := range r.hosts {
 		res.Hosts[i] = hostResult(r, &r.hosts[i], res.Outcome)
@@ -97,7 +104,7 @@ func (c *command) complete(released bool) {
 func hostResult(r *Run, h *host, run outcome.Run) HostResult {
 	res := HostResult{
 		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, StoppedAt: h.stoppedAt,
-		Setup: h.setup, Teardown: h.teardown, FilesTold: h.done != nil && h.done.Files != nil,
+		Setup: h.setup, Teardown: h.teardown, Acted: h.acted, FilesTold: h.done != nil && h.done.Files != nil,
 	}
 	if ready := h.preparation.ready; ready != nil {
 		res.Hold = ready.Hold

@@ -42,6 +42,7 @@ var stageTransitions = [...]stageTransition{
 	{Committing, Committing, func(r *Run) bool { return r.gate && r.all(Committed) }, agreeRelease, Starting},
 	{Starting, Starting, func(r *Run) bool { return r.all(Released) }, nothing, Running},
 	{Running, Running, func(r *Run) bool { return r.rule.holds() && ruleApplies(r) }, stopByRule, Stopping},
+	{Running, Running, isEmpty, stopEmpty, Stopping},
 	{Stopping, Stopping, stepDone, nextStep, Stopping},
 	{Running, Stopping, func(r *Run) bool { return r.all(Completed) }, nothing, Over},
 }
