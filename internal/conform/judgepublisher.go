@@ -62,8 +62,9 @@ type publishedHost struct {
 	wanted           []message.WantInfo
 	// What the publisher has said to it.
 	serials map[uint64]*seen
-	newest  uint64 // serial
+	probed  *seen  // the control that was sent last of those with a probe
 	ack     uint64 // the largest
+	ackedBy uint64 // the serial of the control with it
 	at      time.Time
 	stopped *seen
 }
@@ -237,7 +238,8 @@ func (j *publisherJudge) control(s *seen, host string) {
 }
 
 // serial judges the number of a control, and reports whether it is one that was there
-// before.
+// before. A broker may bring controls twice and in another order, so that the numbers have
+// to rise only in the order in which the publisher itself says that it has sent them.
 func (j *publisherJudge) serial(s *seen, h *publishedHost) (again bool) {
 	n := s.payload.Serial
 	before := h.serials[n]
@@ -248,22 +250,38 @@ func (j *publisherJudge) serial(s *seen, h *publishedHost) (again bool) {
 		return true // the broker may bring it twice
 	case before != nil:
 		j.fail(s, RuleSerial, "serial %d was used before, by %s", n, before.describe())
-	case n < h.newest:
-		j.fail(s, RuleSerial, "serial %d comes after %d", n, h.newest)
 	}
 	h.serials[n] = s
-	h.newest = max(h.newest, n)
+	if s.control.Probe == nil || s.control.Probe.SentAt.IsZero() {
+		return false
+	}
+	last := h.probed
+	if last == nil {
+		h.probed = s
+		return false
+	}
+	later := s.control.Probe.SentAt.Compare(last.control.Probe.SentAt)
+	if later > 0 && n < last.payload.Serial || later < 0 && n > last.payload.Serial {
+		j.fail(s, RuleSerial, "serial %d was sent at %s, and serial %d at %s", n, instant(s.control.Probe.SentAt), last.payload.Serial, instant(last.control.Probe.SentAt))
+	}
+	if later > 0 {
+		h.probed = s
+	}
 	return false
 }
+
+func instant(t time.Time) string { return t.UTC().Format("15:04:05.000000") }
 
 func (j *publisherJudge) ack(s *seen, h *publishedHost) {
 	switch ack := s.control.Ack; {
 	case ack > h.top:
 		j.fail(s, RuleAck, "event %d of %s is acknowledged, and the newest that was sent is %d", ack, h.name, h.top)
-	case ack != 0 && ack < h.ack:
+	case ack != 0 && ack < h.ack && s.payload.Serial > h.ackedBy:
 		j.fail(s, RuleAck, "event %d of %s is acknowledged after %d was", ack, h.name, h.ack)
-	default:
-		h.ack = max(h.ack, ack)
+	case ack > h.ack && s.payload.Serial < h.ackedBy:
+		j.fail(s, RuleAck, "event %d of %s is acknowledged before %d was, by a control that was sent later", ack, h.name, h.ack)
+	case ack > h.ack:
+		h.ack, h.ackedBy = ack, s.payload.Serial
 	}
 }
 

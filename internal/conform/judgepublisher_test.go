@@ -68,9 +68,9 @@ func TestBrokenPublishersAreFound(t *testing.T) {
 			return c
 		}, RuleSerial, "was used before"},
 		"a serial that falls": {func(c talk) talk {
-			c.ordered(message.Start, "alpha").serial = 9
+			c[len(c)-2].control = new(keepalive(5, testStart.Add(-time.Second)))
 			return c
-		}, RuleSerial, "comes after"},
+		}, RuleSerial, "serial 4 was sent at"},
 		"no serial": {func(c talk) talk {
 			c.ordered(message.Commit, "alpha").serial = 0
 			return c
@@ -83,6 +83,11 @@ func TestBrokenPublishersAreFound(t *testing.T) {
 			c[len(c)-2].control.Ack = 2
 			return c
 		}, RuleAck, "is acknowledged after"},
+		"an ack that falls, brought in another order": {func(c talk) talk {
+			c.ordered(message.Keepalive, "alpha").control.Ack = 5
+			c[len(c)-2].control.Ack = 4
+			return c.late(c.ordered(message.Keepalive, "alpha"))
+		}, RuleAck, "by a control that was sent later"},
 		"the end is not acknowledged": {func(c talk) talk { return c[:len(c)-1] }, RuleAck, "was never acknowledged"},
 		"a job that hides what it needs": {func(c talk) talk {
 			c[0].job.Commands[0].Pty = true
@@ -161,6 +166,22 @@ func TestBrokenPublishersAreFound(t *testing.T) {
 		}
 	}
 }
+
+// A broker may bring controls in another order than that in which they were sent. A publisher
+// can't be blamed for that.
+func TestControlsThatTheBrokerReordersAreNoMistake(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []message.ControlKind{message.Keepalive, message.Start} {
+		c := twoHosts()
+		c[len(c)-2].control = new(keepalive(5, testStart.Add(time.Second)))
+		if found := judgeTwo(t, c.late(c.ordered(kind, "alpha"))); len(found) > 0 {
+			t.Errorf("%s: %+v", kind, found)
+		}
+	}
+}
+
+// late has a message come last.
+func (c talk) late(m *item) talk { return append(c.without(m), m) }
 
 // What a host said when its publisher's queue was gone need not be acknowledged.
 func TestWhatCouldNotBeDeliveredIsNotWaitedFor(t *testing.T) {

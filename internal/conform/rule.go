@@ -35,7 +35,7 @@ const (
 const (
 	RuleSignature Rule = "signature" // jobs and controls are signed by the key that was given
 	RuleExpiry    Rule = "expiry"    // they expire, in at most 48 hours
-	RuleSerial    Rule = "serial"    // the controls of a run on a host have rising serials
+	RuleSerial    Rule = "serial"    // the serials of a run's controls to a host rise as they are sent
 	RuleJob       Rule = "job"       // a run has one job for each host, which names what it needs
 	RuleTogether  Rule = "together"  // commit when every host is ready, start when every host is committed, all at one instant
 	RuleAck       Rule = "ack"       // what is acknowledged has been sent, and in the end everything is

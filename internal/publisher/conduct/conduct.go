@@ -43,7 +43,8 @@ type Spec struct {
 	// CompleteWithin is how long, after TERM and grace, a host may take to report the rest
 	// without any progress; zero: a minute.
 	CompleteWithin time.Duration
-	// Gated holds the release back until [GateOpened].
+	// Gated has the hosts prepare and commit, and no release agreed on before [GateOpened]
+	// has come.
 	Gated bool
 }
 
