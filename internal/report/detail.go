@@ -25,8 +25,10 @@ type detail struct {
 	Base      string          `json:"base"`
 	Hosts     []hostDetail    `json:"hosts"`
 	Processes []processDetail `json:"processes"`
-	// Steps are the commands of setups and teardowns, each as it was run last.
+	// Steps are the commands of setups, actions and teardowns, each as it was run last.
 	Steps []processDetail `json:"steps,omitempty"`
+	// Moments are what else happened, and has a line of its own.
+	Moments []moment `json:"moments,omitempty"`
 }
 
 type hostDetail struct {
@@ -58,8 +60,12 @@ type processDetail struct {
 	Exit    int      `json:"exit"`
 	Signal  string   `json:"signal,omitempty"`
 	Delay   int64    `json:"delay,omitempty"`
+	Beat    int      `json:"beat,omitempty"`
 	Start   *int64   `json:"start,omitempty"`
 	End     *int64   `json:"end,omitempty"`
+	// Ready is when it was seen that it can be used; Lives are its lives, if it had several.
+	Ready *int64       `json:"ready,omitempty"`
+	Lives []lifeDetail `json:"lives,omitempty"`
 	// StartError and EndError are the bounds of these times.
 	StartError int64 `json:"start_error,omitempty"`
 	EndError   int64 `json:"end_error,omitempty"`
@@ -88,12 +94,13 @@ func newDetail(r results.Record) *detail {
 			Host: h.Host, Outcome: string(h.Outcome), Reason: h.Reason, Hold: h.Hold, Offset: h.ClockOffsetUS, Error: h.ClockErrorUS,
 			Stopped: d.since(h.StoppedAt), StoppedError: cmp.Or(h.StoppedErrorUS, h.ClockErrorUS), Lines: h.Lines, Bytes: h.Bytes, Swept: h.Swept, Files: h.Files, Missing: missing(h),
 		})
-		d.addSteps(h.Host, slices.Concat(h.Setup, h.Teardown))
+		d.addSteps(h.Host, slices.Concat(h.Setup, h.Acted, h.Teardown))
 	}
 	for _, p := range r.Processes {
 		d.Processes = append(d.Processes, processDetail{
 			Host: p.Host, Process: p.Process, PID: p.PID, Argv: p.Argv, Outcome: string(p.Outcome), Reason: p.Reason,
-			Exit: p.ExitCode, Signal: p.Signal, Delay: p.DelayUS, Start: d.since(p.StartedAt), End: d.since(p.EndedAt),
+			Exit: p.ExitCode, Signal: p.Signal, Delay: p.DelayUS, Beat: p.Beat, Start: d.since(p.StartedAt), End: d.since(p.EndedAt),
+			Ready: d.since(p.ReadyAt), Lives: d.lives(&p),
 			StartError: cmp.Or(p.StartedErrorUS, errors[p.Host]), EndError: cmp.Or(p.EndedErrorUS, errors[p.Host]),
 			CPU: p.UserUS + p.SystemUS, RSS: p.MaxRSSBytes,
 			Lines: [2]uint64{p.StdoutLines, p.StderrLines}, Bytes: [2]uint64{p.StdoutBytes, p.StderrBytes},
@@ -102,6 +109,7 @@ func newDetail(r results.Record) *detail {
 			d.span = max(d.span, p.EndedAt.Sub(d.base))
 		}
 	}
+	d.Moments = d.moments(&r)
 	d.SpanUS = d.span.Microseconds()
 	d.TickUS = max(d.SpanUS/ticksPerRun, 1)
 	return d
@@ -120,8 +128,8 @@ func missing(h results.HostRecord) []string {
 	return list
 }
 
-// addSteps adds the setup and teardown of a host. A host that had to give way to another run
-// has run them more than once.
+// addSteps adds the commands of a host's setup, actions and teardown. A host that had to give
+// way to another run has run them more than once.
 func (d *detail) addSteps(host string, steps []results.StepRecord) {
 	for i, s := range steps {
 		if slices.ContainsFunc(steps[i+1:], func(later results.StepRecord) bool { return later.Name == s.Name }) {

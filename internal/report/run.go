@@ -62,7 +62,7 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 	if r.logs, err = pack(logs); err != nil {
 		return nil, err
 	}
-	r.record.Hosts, r.record.Processes = nil, nil
+	r.record.Hosts, r.record.Processes, r.record.Actions, r.record.Marks, r.record.Barriers = nil, nil, nil, nil, nil
 	return r, nil
 }
 

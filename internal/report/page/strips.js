@@ -75,7 +75,8 @@ function boundOf(instants) {
 
 function showRelease(row, detail) {
   const box = byId("release");
-  const instants = (p) => (p.start === undefined ? [] : [{ name: processName(p), at: p.start - (p.delay ?? 0), error: p.start_error ?? 0, kind: "start" }]);
+  const beat = Math.max(0, ...detail.processes.filter((p) => p.start !== undefined).map((p) => p.beat ?? 0)); // the last: the skew is its
+  const instants = (p) => (p.start === undefined || (p.beat ?? 0) !== beat ? [] : [{ name: processName(p), at: p.start - (p.delay ?? 0), error: p.start_error ?? 0, kind: "start" }]);
   const lanes = byHost(detail).map(({ host, processes }) => ({ name: host.host, instants: processes.flatMap(instants) })).filter((lane) => lane.instants.length);
   const all = lanes.flatMap((lane) => lane.instants);
   if (!all.length) {
@@ -84,7 +85,7 @@ function showRelease(row, detail) {
   }
   const skew = spread(all);
   byId("release-text").textContent =
-    `The start of each process, with the error of its time: within ${skewText(row.start_skew_us, row.start_error_us)}.` +
+    `The start of each process${beat ? ` of the last beat, ${beat}` : ""}, with the error of its time: within ${skewText(row.start_skew_us, row.start_error_us)}.` +
     (detail.processes.some((p) => p.delay) ? " Delays that the file asks for are taken off." : "");
   showStrip(box, "Starts of the processes", lanes, ...range(all), { ...skew, text: `start skew ${skewText(row.start_skew_us, row.start_error_us)}` });
 }

@@ -68,6 +68,8 @@ function processTitle(p) {
   const parts = [processName(p), words(p.outcome) + (p.reason ? ": " + p.reason : "")];
   if (p.start !== undefined) parts.push("started " + skewText(p.start, p.start_error ?? 0) + " after the release");
   if (p.start !== undefined && p.end !== undefined) parts.push("ran " + durationText(p.end - p.start));
+  if (p.ready !== undefined) parts.push("ready " + durationText(p.ready) + " after the release");
+  if (p.lives) parts.push(p.lives.length + " lives");
   parts.push(count(p.lines[0], "line") + " of output, " + count(p.lines[1], "line") + " of errors");
   return visible(parts.join("\n").replaceAll("\n", "; "));
 }
@@ -77,6 +79,28 @@ function tickPath(f, detail, deltas, kind, y, height) {
   if (!deltas) return undefined;
   const d = expand(deltas).map((n) => `M${f.x((n + 0.5) * detail.tick_us).toFixed(1)},${y}v${height}`);
   return draw("path", { class: kind, d: d.join("") });
+}
+
+// lifeShapes draws one life of a process and, of each but the last, how it ended.
+function lifeShapes(f, detail, life, y, p) {
+  if (life.start === undefined) return [];
+  const [from, to] = [f.x(life.start), f.x(life.end ?? detail.span_us)];
+  const bar = draw("rect", { class: "span " + life.outcome, x: from, y: y + 3, width: Math.max(to - from, 1), height: rowHeight - 6 });
+  const last = !p.lives || life === p.lives[p.lives.length - 1];
+  return last ? [bar] : [bar, exitMark(life.outcome, to, y + rowHeight / 2)];
+}
+
+// momentLine draws a release, a mark or an action across all processes.
+function momentLine(f, moment, height) {
+  const x = f.x(moment.at);
+  const when = "at " + skewText(moment.at, moment.error ?? 0);
+  return draw(
+    "g",
+    { class: "moment", "data-kind": moment.kind },
+    draw("title", {}, visible(moment.text) + "; " + when),
+    draw("line", { class: "hit", x1: x, x2: x, y1: axisHeight - 4, y2: height }),
+    draw("line", { class: moment.kind === "beat" ? "release" : moment.kind, x1: x, x2: x, y1: axisHeight - 4, y2: height }),
+  );
 }
 
 function timelineRow(f, detail, p, y, chosen) {
@@ -90,8 +114,8 @@ function timelineRow(f, detail, p, y, chosen) {
     draw("text", { x: 10, y: y + 12 }, cutLabel(f, visible(p.process))),
   );
   if (p.start !== undefined) {
-    const from = f.x(p.start);
-    link.append(draw("rect", { class: "span " + p.outcome, x: from, y: y + 3, width: Math.max(f.x(end) - from, 1), height: rowHeight - 6 }));
+    for (const life of p.lives ?? [{ start: p.start, end, outcome: p.outcome }]) link.append(...lifeShapes(f, detail, life, y, p));
+    if (p.ready !== undefined) link.append(draw("line", { class: "ready", x1: f.x(p.ready), x2: f.x(p.ready), y1: y + 1, y2: y + rowHeight - 1 }));
     const out = tickPath(f, detail, p.out, "out", y + 5, rowHeight - 10);
     const err = tickPath(f, detail, p.err, "err", y + 2, rowHeight - 4);
     link.append(...[out, err].filter(Boolean));
@@ -123,6 +147,7 @@ function showTimeline(detail, chosen) {
   if (detail.processes.some((p) => p.start !== undefined)) {
     f.svg.append(draw("line", { class: "release", x1: f.x(0), x2: f.x(0), y1: axisHeight - 4, y2: height }));
   }
+  for (const moment of detail.moments ?? []) f.svg.append(momentLine(f, moment, height));
   box.replaceChildren(f.svg);
   showKey(detail);
 }
@@ -134,7 +159,9 @@ function showKey(detail) {
   const line = (kind) => draw("line", { class: kind, x1: 7, x2: 7, y1: 0, y2: 12 });
   if (detail.processes.some((p) => p.out)) items.push([line("out"), "standard output"]);
   if (detail.processes.some((p) => p.err)) items.push([line("err"), "standard error"]);
+  if (detail.processes.some((p) => p.ready !== undefined)) items.push([line("ready"), "ready"]);
   items.push([line("release"), "release"]);
+  for (const kind of ["mark", "action"]) if ((detail.moments ?? []).some((m) => m.kind === kind)) items.push([line(kind), kind]);
   if (detail.hosts.some((h) => h.stopped !== undefined)) items.push([line("term"), "stop (TERM)"]);
   const key = byId("timeline-key");
   key.replaceChildren(...items.map(([shape, text]) => make("span", { class: "drawing" }, sample(shape), text)));
