@@ -15,7 +15,8 @@ const never = instant(1<<63 - 1)
 type engine struct {
 	now   instant
 	count uint64
-	queue []happening // a heap
+	queue []happening     // a heap
+	soon  mail[happening] // what is to happen at this time: more than a quarter
 }
 
 type happening struct {
@@ -42,7 +43,11 @@ func (e *engine) at(t instant, do func()) { e.plan(t, call(do)) }
 // plan has an event happen at that time, or now if it is past.
 func (e *engine) plan(t instant, what event) {
 	e.count++
-	e.queue = append(e.queue, happening{max(t, e.now), e.count, what})
+	if t <= e.now {
+		e.soon.put(happening{e.now, e.count, what})
+		return
+	}
+	e.queue = append(e.queue, happening{t, e.count, what})
 	q := e.queue
 	for i := len(q) - 1; i > 0; {
 		parent := (i - 1) / 2
@@ -59,13 +64,18 @@ func (e *engine) after(d time.Duration, do func()) { e.at(e.now.add(d), do) }
 
 // next carries out the next event that is not after limit; false where there is none.
 func (e *engine) next(limit instant) bool {
-	if len(e.queue) == 0 || e.queue[0].at > limit {
+	switch {
+	case !e.soon.empty() && (len(e.queue) == 0 || e.soon.first().before(&e.queue[0])):
+		next := e.soon.take()
+		next.happen()
+	case len(e.queue) == 0 || e.queue[0].at > limit:
 		return false
+	default:
+		next := e.queue[0]
+		e.now = next.at
+		e.remove()
+		next.happen()
 	}
-	first := e.queue[0]
-	e.now = first.at
-	e.remove()
-	first.happen()
 	return true
 }
 

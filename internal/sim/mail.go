@@ -10,6 +10,9 @@ func (m *mail[T]) put(letter T) { m.all = append(m.all, letter) }
 
 func (m *mail[T]) empty() bool { return m.read == len(m.all) }
 
+// first is what take would take.
+func (m *mail[T]) first() *T { return &m.all[m.read] }
+
 // take takes the first out. There must be one.
 func (m *mail[T]) take() T {
 	var none T

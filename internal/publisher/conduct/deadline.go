@@ -241,7 +241,9 @@ func dueOf(r *Run, h *host) time.Time {
 func earliest(list []deadline, r *Run, h *host) time.Time {
 	var at time.Time
 	for i := range list {
-		at = sooner(at, list[i].due(r, h))
+		if due := list[i].due(r, h); !due.IsZero() { // few are
+			at = sooner(at, due)
+		}
 	}
 	return at
 }
