@@ -7,6 +7,7 @@ func newGuard(*Runner) (*guard, error) { return nil, nil }
 func (*guard) watch(*Set)              {}
 func (*guard) forget(*Set)             {}
 func (*guard) admit(*Set, int)         {}
+func (*guard) dismiss(*Set, []int)     {}
 func (*guard) narrow(*Set, []int)      {}
 func (*guard) close()                  {}
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -195,6 +196,19 @@ func (g *guard) admit(s *Set, group int) {
 	defer g.mu.Unlock()
 	entry := g.entries[s]
 	entry.Groups = append(entry.Groups, group)
+	g.entries[s] = entry
+	g.tell(entry)
+}
+
+// dismiss tells the guard that groups of the set are empty, before their ids are released.
+func (g *guard) dismiss(s *Set, groups []int) {
+	if g == nil || len(groups) == 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	entry := g.entries[s]
+	entry.Groups = slices.DeleteFunc(slices.Clone(entry.Groups), func(id int) bool { return slices.Contains(groups, id) })
 	g.entries[s] = entry
 	g.tell(entry)
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -191,6 +192,12 @@ func TestParseStatTakesAnyName(t *testing.T) {
 			t.Errorf("%d threads left, the first ended: got %+v, %v", threads, got, ok)
 		}
 	}
+	for size, ending := range map[int]bool{0: true, 1: false} {
+		line := fmt.Sprintf("42 (a) R 7 8 9 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 %d 2 3", size)
+		if got, ok := parseStat(42, []byte(line)); !ok || got.ending != ending {
+			t.Errorf("%d bytes of memory: got %+v, %v", size, got, ok)
+		}
+	}
 	if _, ok := parseStat(42, []byte("42 (a) R 1")); ok {
 		t.Error("a line that is too short was taken")
 	}
@@ -259,6 +266,23 @@ func TestAStrangerIsNeverSignalled(t *testing.T) {
 	if now, ok := lookNow().proc(pid); !ok || now.zombie {
 		t.Error("it was killed")
 	}
+}
+
+// The children of an orphan that is about to end may belong to the set, and are not this program's
+// yet: a look that can't tell whose it is has not seen everything.
+func TestAnOrphanThatIsAboutToEndLeavesALookIncomplete(t *testing.T) {
+	t.Parallel()
+	r := newRunner(t, Options{NoCgroup: true})
+	tr := prepare(t, r, role(t, "end"))
+	f := newFamily(tr.Set)
+	for ending, want := range map[bool]error{true: errEnding, false: nil} {
+		l := newLook(r.sys)
+		if f.owns(l, proc{pid: selfPID, start: 1, ending: ending}) || !errors.Is(l.err, want) {
+			t.Errorf("about to end: %t; got %v, want %v", ending, l.err, want)
+		}
+	}
+	tr.Stop(time.Now(), 0, 0)
+	tr.end(t)
 }
 
 func TestAGrandchildWithoutMarkIsFoundInTheTree(t *testing.T) {

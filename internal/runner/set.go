@@ -146,6 +146,9 @@ func (s *Set) announce(procs []*process) {
 		}
 		close(p.announced)
 	}
+	s.mu.Lock()
+	s.retireSome()
+	s.mu.Unlock()
 }
 
 // watch waits for the end of a process and reports it.
