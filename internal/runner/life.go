@@ -14,19 +14,17 @@ const lead = 200 * time.Millisecond
 func (s *Set) Start(a Action) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	number, err := s.take(a)
+	planned, err := s.take(a)
 	if err != nil {
 		return err
 	}
 	s.tasks.Go(func() {
 		p, err := s.nextLife(a)
 		if err != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.report(number, time.Now(), err)
+			s.fail(planned, err)
 			return
 		}
-		s.runner.thread.at(a.At, func() { s.beginAgain(number, p) })
+		s.schedule(planned, func() (time.Time, error) { return s.beginAgain(p) })
 	})
 	return nil
 }
@@ -162,17 +160,13 @@ func (s *Set) settle(p *process, err error) error {
 	return nil
 }
 
-// beginAgain releases a life that was loaded, or starts it; on the thread.
-func (s *Set) beginAgain(number int, p *process) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// beginAgain releases a life that was loaded, or starts it; on the thread, under the mutex.
+func (s *Set) beginAgain(p *process) (at time.Time, err error) {
 	switch p.phase {
 	case phaseDropped:
-		s.report(number, time.Now(), ErrStopped)
-		return
+		return time.Now(), ErrStopped
 	case phaseBegun:
-		s.report(number, time.Now(), ErrRunning)
-		return
+		return time.Now(), ErrRunning
 	case phaseWaiting:
 	}
 	s.move(eventRelease)
@@ -181,12 +175,10 @@ func (s *Set) beginAgain(number int, p *process) {
 	p.begin()
 	if p.failure != nil && p.previous != nil {
 		s.neverBegan(p)
-		s.report(number, time.Now(), p.failure)
-		return
+	} else {
+		s.begun = append(s.begun, p)
 	}
-	s.sample()
-	s.report(number, p.began, p.failure)
-	s.tasks.Go(func() { s.announce([]*process{p}) })
+	return p.began, p.failure
 }
 
 // neverBegan takes back that a life has begun; under the mutex.

@@ -10,7 +10,7 @@ import (
 // continues them before that, and so does the end of the set. During two pauses at once, the later
 // end counts.
 func (s *Set) Pause(a Action, d time.Duration) error {
-	return s.plan(a, func(p *process) error {
+	return s.act(a, func(p *process) error {
 		if err := p.signal(syscall.SIGSTOP); err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ func (s *Set) samplePeaks(stop <-chan struct{}) {
 		case <-stop:
 			return
 		}
-		for _, pid := range s.begun() {
+		for _, pid := range s.executing() {
 			s.notePeak(pid, peakOf(pid))
 		}
 		pause = min(4*pause, sampleEvery)
@@ -32,8 +32,8 @@ func (s *Set) samplePeaks(stop <-chan struct{}) {
 	}
 }
 
-// begun are the commands that execute.
-func (s *Set) begun() []int {
+// executing are the processes that execute.
+func (s *Set) executing() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var pids []int

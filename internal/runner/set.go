@@ -35,8 +35,9 @@ type Set struct {
 	stops    []*stop
 	killAt   time.Time       // when KILL is due for all that is left; if stopping, or if descendants were asked to end
 	killedAt time.Time       // when KILL was first sent
-	planned  map[int]*plan   // actions that have not been reported; nil: none are taken any more
+	planned  map[*plan]bool  // actions that have not been reported; nil: none are taken any more
 	plans    int             // how many there have been
+	begun    []*process      // lives that actions have begun, and that were not announced
 	errands  []func(*family) // for conduct
 	result   Result
 }
@@ -48,7 +49,7 @@ func newSet(r *Runner, spec Spec) *Set {
 	}
 	s := &Set{
 		runner: r, spec: spec, sealed: !spec.Open,
-		beats: map[int]*beat{}, planned: map[int]*plan{},
+		beats: map[int]*beat{}, planned: map[*plan]bool{},
 		pending: len(spec.Commands),
 		changed: make(chan struct{}, 1),
 		samples: make(chan struct{}, 1),
