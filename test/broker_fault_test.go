@@ -22,7 +22,7 @@ import (
 	"downbeat/internal/testkit"
 )
 
-// What a broker of one's own is needed for: it is killed and started again.
+// Faults that need a broker of their own: it is killed and started again.
 func TestBrokerFaults(t *testing.T) {
 	t.Parallel()
 	node := startNode(t)
@@ -348,8 +348,8 @@ func testBrokerWiped(t *testing.T, node *rabbittest.Node) {
 	running.wantCounted("alpha")
 }
 
-// What the broker doesn't let a worker do its check finds, by doing it; and publish
-// says what it may not do at once.
+// A worker's check finds what the broker doesn't let it do by trying it; publish says at
+// once what it may not do.
 func testPermissions(t *testing.T, node *rabbittest.Node) {
 	c := newCluster(t, node.URL())
 	ctl := func(args ...string) {

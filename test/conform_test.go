@@ -119,8 +119,8 @@ func TestAnExaminationIsInterrupted(t *testing.T) {
 	}
 }
 
-// What is wrong with the command line is told before anything is started, and so is a
-// broker that is not there.
+// A mistake in the command line, or a broker that is not there, is told before anything is
+// started.
 func TestConformUsage(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -12,7 +12,7 @@ import (
 )
 
 // awkward are processes that do what a runner may stumble over, all of one run.
-// What they print is checked byte by byte, so it is what is told here.
+// Their output is checked byte by byte.
 const awkward = `
 name: awkward
 hosts: {alpha: }

@@ -29,9 +29,8 @@ func (c *cluster) onTerminal(name string, args ...string) string {
 	return string(received)
 }
 
-// Whatever processes print, on a terminal each line has its tag, and nothing but
-// colours passes, which end with the line; in a pipe and in the results every byte
-// is as it was.
+// On a terminal each line has its tag, and of control sequences only colours pass, which end
+// with the line. In a pipe and in the results every byte is as it was.
 func TestWhatProcessesPrintLeavesTheTerminalAlone(t *testing.T) {
 	t.Parallel()
 	c := newClusterOn(t, "mem:", "downbeat")

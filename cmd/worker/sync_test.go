@@ -49,7 +49,7 @@ func TestSyncAsksForWhatItSays(t *testing.T) {
 	}
 }
 
-// What can't be asked for is said, and what was not granted.
+// A request that can't be made, and one that was not granted, are told.
 func TestSyncSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -276,7 +276,7 @@ func TestWhatIsSentAgainIsNoMistake(t *testing.T) {
 	}
 }
 
-// What a host had said before it committed, and sends again after that, takes nothing back.
+// A ready that a host sends again after it has committed does not take the commit back.
 func TestReadyThatComesAgainTakesNoCommitBack(t *testing.T) {
 	t.Parallel()
 	c := twoHosts()

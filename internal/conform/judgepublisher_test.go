@@ -183,7 +183,7 @@ func TestControlsThatTheBrokerReordersAreNoMistake(t *testing.T) {
 // late has a message come last.
 func (c talk) late(m *item) talk { return append(c.without(m), m) }
 
-// What a host said when its publisher's queue was gone need not be acknowledged.
+// Events that a host sent when its publisher's queue was gone need not be acknowledged.
 func TestWhatCouldNotBeDeliveredIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	var c talk

@@ -32,7 +32,7 @@ func TestCodecIsTheFirstThatIsKnown(t *testing.T) {
 	}
 }
 
-// What does not get smaller travels as it is.
+// A batch that does not get smaller is sent uncompressed.
 func TestNoiseIsNotCompressed(t *testing.T) {
 	t.Parallel()
 	for _, codec := range Codecs() {
@@ -50,7 +50,7 @@ func TestNoiseIsNotCompressed(t *testing.T) {
 	}
 }
 
-// What the standard library compresses is read, in several members too.
+// Data compressed by the standard library can be read, in several members too.
 func TestGzipOfOthersIsRead(t *testing.T) {
 	t.Parallel()
 	var packed bytes.Buffer

@@ -107,7 +107,7 @@ func TestChangedEnvelopeIsForged(t *testing.T) {
 	}
 }
 
-// What was signed for another version is not taken for one of ours.
+// A signature made for another version is not valid in ours.
 func TestSignatureCoversTheVersion(t *testing.T) {
 	t.Parallel()
 	payload, err := encodePayload(jobAddress(), testJob())

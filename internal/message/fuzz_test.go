@@ -84,7 +84,7 @@ func FuzzPublicKey(f *testing.F) {
 	})
 }
 
-// What is accepted can be said again, and means the same.
+// An accepted message can be encoded again, and means the same.
 func FuzzEventRoundTrip(f *testing.F) {
 	f.Add([]byte(`{"downbeat":2,"event":"done","run":"r","host":"a","seq":3,"time":"2026-11-24T00:00:00Z","done":{"outcome":"done","totals":[{}]}}`))
 	f.Add([]byte(`{"downbeat":2,"event":"started","started":[{"process":-1,"pid":1,"started_at":"9999-12-31T23:59:59.999999999Z"}]}`))

@@ -121,8 +121,8 @@ func decodeAll(data []byte) {
 	}
 }
 
-// Whatever a message is, and however it is decoded, the memory that takes is bounded
-// by its own size, and little for one that is refused.
+// However a message is decoded, the memory that takes is bounded by its size, and small
+// for one that is refused.
 func TestHostileMessagesTakeLittleMemory(t *testing.T) { //nolint:paralleltest // it measures what all together allocate
 	for name, data := range hostileMessages() {
 		bound := uint64(12*len(data) + 12<<20)
@@ -132,7 +132,7 @@ func TestHostileMessagesTakeLittleMemory(t *testing.T) { //nolint:paralleltest /
 	}
 }
 
-// Who a message is for is known at no cost.
+// Finding out for whom a message is allocates nothing worth speaking of.
 func TestHeaderTakesNoMemory(t *testing.T) { //nolint:paralleltest // it measures what all together allocate
 	for name, data := range hostileMessages() {
 		if got := taken(func() { _, _ = HeaderOf(data) }); got > 4<<20 {
@@ -141,7 +141,7 @@ func TestHeaderTakesNoMemory(t *testing.T) { //nolint:paralleltest // it measure
 	}
 }
 
-// What is told of a message that is refused stays short, whatever it holds.
+// The reason for refusing a message stays short, whatever the message holds.
 func TestReasonsAreShort(t *testing.T) {
 	t.Parallel()
 	for name, data := range hostileMessages() {
@@ -217,7 +217,7 @@ func TestLargeJobIsTaken(t *testing.T) {
 	}
 }
 
-// What a member of the outermost object is, the scan tells as the decoder does.
+// The scan and the decoder find the same members in the outermost object.
 func FuzzScan(f *testing.F) {
 	for _, m := range goldenMessages(f) {
 		if m.Is != "frame" {
@@ -249,7 +249,7 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// Whatever is decoded takes memory in proportion to its size.
+// Decoding takes memory in proportion to the message's size.
 func FuzzMemory(f *testing.F) {
 	for _, data := range hostileMessages() {
 		f.Add(data[:min(len(data), 1000)])

@@ -18,7 +18,7 @@ import (
 	"downbeat/internal/streams"
 )
 
-// What is on the wire means what it always meant.
+// Messages on the wire keep their form and meaning.
 func TestPinnedWireFormIsUnderstood(t *testing.T) {
 	t.Parallel()
 	is := goldenMessages(t)
@@ -129,7 +129,7 @@ func unframed(data []byte, like frameOf) (any, error) {
 	return got, nil
 }
 
-// Who adds a field has to pin it.
+// Every field is pinned.
 func TestEveryFieldIsPinned(t *testing.T) {
 	t.Parallel()
 	fields := make(map[string]bool) // whether one was seen that is set

@@ -133,7 +133,7 @@ func TestPayloadHasOneReading(t *testing.T) {
 	}
 }
 
-// What is valid for longer than anybody remembers could be run again.
+// A job that is valid for longer than runs are remembered could be run twice: it is refused.
 func TestEnvelopeIsValidForABoundedTime(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -156,7 +156,7 @@ func TestEnvelopeIsValidForABoundedTime(t *testing.T) {
 	}
 }
 
-// What a newer job needs is told by name, even if it can't be read otherwise.
+// The needs of a newer job are told by name, even if the rest can't be read.
 func TestNeedsOfANewerJobAreTold(t *testing.T) {
 	t.Parallel()
 	for name, job := range map[string]string{

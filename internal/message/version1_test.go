@@ -32,8 +32,7 @@ func versionOne(t *testing.T) map[string][]byte {
 	return messages
 }
 
-// Whoever speaks version 1 can be told so: its messages are known by their version,
-// and say whom to tell.
+// A peer of version 1 can be told so: its messages show their version, and where to reply.
 func TestVersionOneIsKnownForWhatItIs(t *testing.T) {
 	t.Parallel()
 	for name, data := range versionOne(t) {

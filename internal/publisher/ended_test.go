@@ -28,7 +28,7 @@ func TestLastEventOfARunThatIsOverIsAcknowledgedAgain(t *testing.T) {
 	alpha.ExpectNothingAfter()
 }
 
-// What is remembered of runs that are over is forgotten once no worker waits any more.
+// Runs that are over are forgotten once no worker waits for their acknowledgement any more.
 func TestEndedRunsAreForgottenAfterTheLease(t *testing.T) {
 	t.Parallel()
 	l, alpha, run := alone(t, nil)

@@ -52,7 +52,7 @@ func TestCollectedFilesAreBelowTheirHost(t *testing.T) {
 	check(t, run.Finish(results.Record{}))
 }
 
-// Whatever a worker sends, nothing is written outside the host's files.
+// Nothing that a worker sends is written outside the host's files.
 func TestPathsThatLeadOutHaveNoPlace(t *testing.T) {
 	t.Parallel()
 	run := newRun(t, results.Process{Host: "alpha", Name: "0"})

@@ -33,8 +33,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// Whatever is in the files of an interrupted or damaged run, reading its lines comes to an end,
-// and every line has a text or an error.
+// Reading the lines of an interrupted or damaged run comes to an end, and every line has a
+// text or an error.
 func FuzzLogs(f *testing.F) {
 	f.Add([]byte("one\ntwo\n"), []byte("downbeat times 1\n\x08\xd0\x0f\x08\x02"), []byte(""))
 	f.Add([]byte("one"), []byte("downbeat times 1\n\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x02"), []byte("{}"))

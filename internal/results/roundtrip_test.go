@@ -83,8 +83,8 @@ func (e *expected) end() {
 	}
 }
 
-// Whatever segments come in whatever order, the files hold the bytes of each
-// stream, and the logs every line once, in the order of time.
+// For any segments in any order, the files hold the bytes of each stream, and the logs hold
+// every line once, in the order of time.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	processes := []results.Process{{Host: "bravo", Name: "web.10"}, {Host: "bravo", Name: "web.2"}, {Host: "alpha", Name: "0"}}

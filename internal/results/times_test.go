@@ -58,8 +58,8 @@ func TestTimesExtremes(t *testing.T) {
 	}
 }
 
-// Whatever the bytes, decoding ends, with an error at an offset within them;
-// and what was decoded is what it takes to encode it again.
+// Decoding any bytes ends, with an error at an offset within them; and the segments decoded
+// before that encode to the same bytes again.
 func FuzzTimes(f *testing.F) {
 	f.Add(encodeTimes([]segment{{at: 1764000000e9, size: 100}, {at: 1764000000e9 + 1, size: 7, stream: streams.Stderr}}))
 	f.Add([]byte(timesHeader + "\x00\x00"))

@@ -125,8 +125,8 @@ func daemonOf(pids []int, command int) int {
 	return pids[0]
 }
 
-// What can't be read in /proc is not gone: the set is not over before it is known
-// that nothing is left, and what is there is ended.
+// A process that can't be read in /proc does not count as gone: the set is not over before
+// it is known that nothing is left, and remaining processes are ended.
 func TestProcessesThatCannotBeReadAreNotTakenForGone(t *testing.T) {
 	t.Parallel()
 	for _, errno := range []syscall.Errno{unix.EMFILE, unix.ENOMEM, unix.EIO} {

@@ -349,7 +349,7 @@ func TestATerminalIsAsNewForALaterLife(t *testing.T) {
 	}
 }
 
-// What a descendant of an earlier life writes is not lost when a later one writes too.
+// Output of a descendant of an earlier life is not lost when a later one writes too.
 func TestOutputOfAnEarlierLifesDescendantsGoesOn(t *testing.T) {
 	t.Parallel()
 	until := filepath.Join(t.TempDir(), "until")

@@ -30,8 +30,8 @@ func TestReadOnlyDirectoriesOfARunAreRemoved(t *testing.T) {
 	}
 }
 
-// What can't be removed of a run is told to its publisher, once, moved out of the
-// way, and removed at a later start when it can be.
+// Files of a run that can't be removed are told to its publisher once, moved out of the
+// way, and removed at a later start when that is possible.
 func TestWhatCannotBeRemovedIsToldAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

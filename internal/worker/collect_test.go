@@ -276,8 +276,8 @@ func TestLargeAndManyFilesComeWhole(t *testing.T) {
 	}
 }
 
-// What is more than is taken from one host is left out, by name up to a bound,
-// and the rest comes whole.
+// Files beyond the limits of one host are left out, and named up to a bound; the others
+// arrive whole.
 func TestCollectionIsBounded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -305,7 +305,7 @@ func TestCollectionIsBounded(t *testing.T) {
 	}
 }
 
-// What a collection that is broken off reports is what the publisher can have.
+// A collection that is broken off reports exactly the files that the publisher can have.
 func TestCollectionThatIsBrokenOffSaysHowFarItCame(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 	"downbeat/internal/testkit"
 )
 
-// What a newer publisher needs and this worker doesn't know is told by name, and at
-// once, to who waits.
+// A feature that a newer publisher needs, and this worker doesn't know, is refused at once
+// and by name.
 func TestJobThatNeedsWhatIsNotKnownIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -40,7 +40,7 @@ func TestJobThatNeedsWhatIsNotKnownIsRefusedByName(t *testing.T) {
 	}
 }
 
-// What a newer publisher says beside that is harmless.
+// Other unknown fields of a newer publisher do no harm.
 func TestUnknownMembersOfAJobAreIgnored(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -112,7 +112,7 @@ func TestJobDeliveredAgainAfterARestartIsNotRunAgain(t *testing.T) {
 	}
 }
 
-// Whatever a run that is over is told does nothing, and is found in the log.
+// A run that is over ignores everything, and the log says so.
 func TestControlForARunThatIsOverIsIgnored(t *testing.T) {
 	t.Parallel()
 	var log testkit.Buffer

@@ -150,8 +150,8 @@ func TestCheckLeavesJobsThatWait(t *testing.T) {
 	}
 }
 
-// Whoever claims to wait is remembered in no more than a bounded number, and no
-// answer goes to a queue that isn't a publisher's.
+// The number of contenders that are remembered is bounded, and no answer goes to a queue
+// that isn't a publisher's.
 func TestContendersAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

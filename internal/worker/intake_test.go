@@ -227,9 +227,8 @@ func TestOneWorkerServesAHost(t *testing.T) {
 	testkit.Check(t, second.Close())
 }
 
-// What can't be accepted does not speak for a run that is here: a forged job, or one
-// that is delivered again when it has expired, would have its publisher believe that
-// the run is refused.
+// No refusal is sent for a run that is here: a forged job, or one that is delivered again
+// when it has expired, would otherwise make its publisher believe that the run is refused.
 func TestForgedJobDoesNotRefuseARunThatIsHere(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whatever a process leaves in its directory is removed: what is read-only as Go's
-// module cache is, without any permission, deep, strangely named, or no file.
+// Everything that a process leaves in its directory is removed: directories that are
+// read-only (as Go's module cache), without permissions or deep, odd names, and special files.
 func TestAnythingThatAProcessLeavesIsRemoved(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(t *testing.T, dir string){
@@ -145,8 +145,8 @@ func TestDirectoryThatIsSwappedForALinkLeadsNowhere(t *testing.T) {
 	}
 }
 
-// What is mounted in the tree is left alone, also where it is of the same file
-// system, and is named; the rest goes.
+// A mount in the tree is left alone and named, also one of the same file system; the rest
+// is removed.
 func TestWhatIsMountedIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	base, outside := t.TempDir(), t.TempDir()

@@ -212,8 +212,8 @@ func visit(v any, t reflect.Type, do func(map[string]any, reflect.Type)) {
 	}
 }
 
-// What a sender has to send is missed, what is of another type is refused, and what
-// is not known is passed over, but in an envelope.
+// A required field that is missing is an error, and so is a value of another type. An
+// unknown field is passed over, but not in an envelope.
 func TestSchemasTellWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	schemas := compiled(t)

@@ -28,8 +28,8 @@ func TestTimedActions(t *testing.T) {
 	s.skip().in(Acted{Token: 2}).want(Running, "") // it was told of
 }
 
-// What ends by an action has not failed, and is not begun again where only a failure is a
-// reason to.
+// A process that an action ends has not failed, and is not begun again where only a failure
+// is a reason to.
 func TestEndByAnAction(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -168,8 +168,7 @@ func TestWatches(t *testing.T) {
 	s.in(Seen{0, 1, s.now}).want(Running, "")
 }
 
-// What the runner was asked for is forgotten with the set, and no number of commands is
-// believed.
+// Requests to the runner are forgotten with the set, and no number of commands is believed.
 func TestNothingIsPlannedOnceTheSetIsOver(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, acting(killAt20)).released()

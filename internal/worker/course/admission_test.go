@@ -102,7 +102,7 @@ func TestRunsOfLongAgoAreForgotten(t *testing.T) {
 	}
 }
 
-// What is kept for jobs that never come stays little: the oldest goes first.
+// The controls kept for jobs that never come are few: the oldest go first.
 func TestControlsKeptForJobsAreBounded(t *testing.T) {
 	t.Parallel()
 	var a Admission

@@ -19,8 +19,7 @@ func (s *site) answer(answers ...message.Answer) *site {
 	return s.tell(message.Control{Kind: message.Respond, Answers: answers})
 }
 
-// What is asked is logged, sent again each second until the answer comes, and answered
-// once.
+// A request is logged, sent again each second until the answer comes, and answered once.
 func TestAskedUntilAnswered(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, syncing).released().skip()

@@ -54,8 +54,8 @@ func TestPartialStop(t *testing.T) {
 	s.in(TermSent{At: epoch}).saying(message.Stopping, "rule from 0 at 0s")
 }
 
-// What a stop from a beat on finds between two lives, or held, never begins: once nothing
-// is left that could, the set is closed.
+// A stop from a beat on keeps processes that are held, or between two lives, from ever
+// beginning. Once none is left that could begin, the set is closed.
 func TestPartialStopEndsWhatHasNotBegun(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, onBeat(1, 1), restarting(0, message.RestartOnFailure, 1, 0)).released().skip()

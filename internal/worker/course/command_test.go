@@ -166,7 +166,7 @@ func TestNothingInterruptsATeardown(t *testing.T) {
 	s.tornDown().want(Clearing, "log exited, run 4, log exited, end teardown, clear")
 }
 
-// What a command of a setup or teardown has left is told at the end.
+// Processes that a command of a setup or teardown has left are told at the end.
 func TestWhatACommandLeavesIsTold(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, steps).reach(SettingUp)

@@ -156,7 +156,7 @@ func (s *fakeSet) end(well bool) {
 	}
 }
 
-// What else may happen to a fakeHost in time.
+// Other events that may happen to a fakeHost in time.
 
 func (h *fakeHost) call(turn int) {
 	for i := range h.job.Actions {

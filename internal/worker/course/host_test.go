@@ -182,8 +182,8 @@ func TestStopAndWoundOfOneTaskEndTheRun(t *testing.T) {
 	}
 }
 
-// Whatever ends a run's part on the host: what is held is killed, the teardown that is owed
-// is run, and where there is none, the disk is told that none is owed.
+// However a run's part on the host ends, held processes are killed, and the teardown that is
+// owed is run; where there is none, the disk is told that none is owed.
 func TestWhatIsHeldAndOwedIsGivenUp(t *testing.T) {
 	t.Parallel()
 	setup := step(message.PhaseSetup, "setup.0")

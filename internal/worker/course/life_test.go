@@ -54,7 +54,7 @@ func TestNoLifeAfterAStop(t *testing.T) {
 	}
 }
 
-// What can't be ended does not begin again.
+// A process that can't be ended does not begin again.
 func TestNoLifeBesideOneThatIsLeft(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, restarting(0, message.RestartAlways, 2, 0)).released()

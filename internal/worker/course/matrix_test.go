@@ -14,8 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata anew")
 
-// What every input does in every state is written down in testdata/matrix.txt, for
-// people to read: an input that is not listed for a state does nothing there.
+// testdata/matrix.txt says what every input does in every state, for people to read: an
+// input that is not listed for a state does nothing there.
 func TestEveryInputInEveryState(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

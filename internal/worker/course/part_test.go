@@ -111,8 +111,8 @@ func TestPartTakesEachOfItsChunksOnce(t *testing.T) {
 	}
 }
 
-// Whatever is lost, doubled or late, as long as one of so many asks is answered the part
-// becomes complete, and no chunk is taken twice.
+// A part becomes complete, whatever is lost, doubled or late, as long as one of so many
+// requests is answered; and no chunk is taken twice.
 func TestPartBecomesCompleteThroughLosses(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

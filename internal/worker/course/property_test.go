@@ -164,8 +164,8 @@ func (h *fakeHost) carryOut(e Effect) {
 	}
 }
 
-// Whatever happens, in whatever order: nothing runs without the host, the host is free
-// before the end is told, the teardown that is owed is run, and the run comes to an end.
+// In any order of events nothing runs without the host, the host is free before the end is
+// told, the teardown that is owed is run, and the run comes to an end.
 func TestRunKeepsItsPromises(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

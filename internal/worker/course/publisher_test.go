@@ -30,8 +30,8 @@ func (s *site) ending() {
 	}
 }
 
-// Whoever stops a run, and whatever state it is in: it ends, says why, and runs its
-// teardown exactly where the host was its.
+// A stop ends a run in any state, by whomever it is asked for: the run says why, and runs its
+// teardown exactly where the host was its own.
 func TestRunEndsInEveryState(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

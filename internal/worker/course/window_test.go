@@ -105,8 +105,8 @@ func TestWindowGoesOnFromALogThatWasFound(t *testing.T) {
 	}
 }
 
-// Whatever is lost, repeated or late: what is on its way stays within the window, but
-// for one event, nothing that isn't acknowledged is forgotten, and all of it arrives.
+// Through losses, repetitions and delays no more is on its way than the window and one
+// event, nothing that isn't acknowledged is forgotten, and everything arrives.
 func TestWindowLosesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

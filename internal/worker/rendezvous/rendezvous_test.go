@@ -36,7 +36,7 @@ func serve(t *testing.T, ask func(context.Context, Request) (Answer, error)) (pa
 	return path
 }
 
-// What a process asks for comes whole, and so does the answer.
+// Requests and answers arrive whole.
 func TestRequestsComeWhole(t *testing.T) {
 	t.Parallel()
 	for _, want := range []Request{
@@ -108,7 +108,7 @@ func TestAnswerComesAtItsInstant(t *testing.T) {
 	}
 }
 
-// What can't be is said in words, with a status of its own.
+// Each error has a status of its own, and says in words what is wrong.
 func TestRefusalsAreSaid(t *testing.T) {
 	t.Parallel()
 	path := serve(t, func(_ context.Context, r Request) (Answer, error) {
@@ -160,7 +160,7 @@ func TestRefusalsAreSaid(t *testing.T) {
 	}
 }
 
-// Who waits when the run ends is told, and the server's end waits for nobody.
+// A process that waits when the run ends is told so, and closing the server waits for none.
 func TestEndReleasesThoseThatWait(t *testing.T) {
 	t.Parallel()
 	waits := make(chan struct{})

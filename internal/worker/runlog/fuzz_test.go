@@ -33,9 +33,8 @@ func written(f *testing.F, events ...string) (job, rest []byte) {
 	return parts[0], parts[1]
 }
 
-// Whatever a crash or a bad disk has made of a log: it is opened, or it is refused
-// with an error; what is read from it is what its checksums cover; and an opened one
-// takes more and gives it back.
+// A log that a crash or a bad disk has damaged is opened, or refused with an error. Only
+// records with a valid checksum are read from it, and it can be appended to and read again.
 func FuzzLog(f *testing.F) {
 	job, rest := written(f, "one", "", "three and more")
 	f.Add(job, rest, "00000000000000000001.log")

@@ -180,7 +180,7 @@ func TestLogWithoutItsJobIsDamaged(t *testing.T) {
 	}
 }
 
-// What is acknowledged to the end leaves the disk though its segment is not full,
+// A log that is acknowledged to its end leaves the disk though its segment is not full,
 // and both writer and reader go on behind it.
 func TestTrimOfEverythingMakesRoom(t *testing.T) {
 	t.Parallel()
