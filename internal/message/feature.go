@@ -27,7 +27,10 @@ const (
 
 // Features are those that this build knows.
 func Features() []Feature {
-	return []Feature{FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect}
+	return []Feature{
+		FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect,
+		FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions,
+	}
 }
 
 // Uses names the features that the job uses: what belongs into Job.Needs.

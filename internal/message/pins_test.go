@@ -56,10 +56,13 @@ func pinnedJobs() []pin {
 			Codecs: []Codec{CodecSnappy, CodecGzip}, LeaseMS: 30_000, WindowBytes: 8 << 20, GraceMS: 10_000,
 		}, testKey(0)}},
 		{"job in time", sealed{job, Job{
-			Run: testRun, Host: "alpha", ReplyTo: "downbeat.events.X", Since: testRun, LeaseMS: 1, WindowBytes: 1,
+			Needs: []Feature{FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions},
+			Run:   testRun, Host: "alpha", ReplyTo: "downbeat.events.X", Since: testRun, LeaseMS: 1, WindowBytes: 1,
 			Commands: []Command{
-				{Name: "server.0", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}, Ready: &Readiness{Port: 80, Address: "10.0.0.1", WithinMS: 1, EveryMS: 2},
-					Restart: &Restart{On: RestartOnFailure, AtMost: 3, WaitMS: 1000}, Stop: &CommandStop{Signal: "INT", GraceMS: new(int64)}},
+				{
+					Name: "server.0", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}, Ready: &Readiness{Port: 80, Address: "10.0.0.1", WithinMS: 1, EveryMS: 2},
+					Restart: &Restart{On: RestartOnFailure, AtMost: 3, WaitMS: 1000}, Stop: &CommandStop{Signal: "INT", GraceMS: new(int64)},
+				},
 				{Name: "1", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}, Beat: 1, Ready: &Readiness{Line: "up$", WithinMS: 1}, Restart: &Restart{On: RestartAlways, AtMost: 1}, Stop: &CommandStop{}},
 				{Name: "2", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}, Ready: &Readiness{HTTP: "http://a/", Status: 204, WithinMS: 1}},
 				{Name: "3", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}, Ready: &Readiness{File: "up", WithinMS: 1}},

@@ -160,11 +160,11 @@ func TestEnvelopeIsValidForABoundedTime(t *testing.T) {
 func TestNeedsOfANewerJobAreTold(t *testing.T) {
 	t.Parallel()
 	for name, job := range map[string]string{
-		"readable": `{"needs":["beats"],"since":"x"}`, "not readable": `{"since":[1],"needs":["pty","beats"],"processes":{}}`,
+		"readable": `{"needs":["lasers"],"since":"x"}`, "not readable": `{"since":[1],"needs":["pty","lasers"],"processes":{}}`,
 	} {
 		_, err := inside(PurposeJob, job).Job()
-		if !errors.Is(err, ErrNeeds) || !strings.Contains(err.Error(), "`beats`") {
-			t.Errorf("%s: error %v, want one that names `beats`", name, err)
+		if !errors.Is(err, ErrNeeds) || !strings.Contains(err.Error(), "`lasers`") {
+			t.Errorf("%s: error %v, want one that names `lasers`", name, err)
 		}
 	}
 }

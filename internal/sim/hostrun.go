@@ -268,7 +268,12 @@ func (t *hostRun) mustStop(c *message.Control) {
 }
 
 func (t *hostRun) config() course.Config {
-	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: message.Features()}
+	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: simulated}
+}
+
+// simulated is what hosts of the simulator can do.
+var simulated = []message.Feature{
+	message.FeatureSetup, message.FeatureTeardown, message.FeaturePty, message.FeatureFiles, message.FeatureCollect,
 }
 
 // workerLease is the longest that workers let a publisher be silent.

@@ -7,6 +7,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
 	"downbeat/internal/worker/course"
+	"downbeat/internal/worker/probe"
 )
 
 // carryOut does what the rules say. What comes of an effect at once is fed after all
@@ -25,13 +26,19 @@ func (r *run) carryOut(e course.Effect) {
 	case course.RunCommand:
 		r.task.begin(r.stepCommand(e.Command).run)
 	case course.Prepare:
-		r.prepare()
+		r.prepare(e.Open)
 	case course.Interrupt:
 		r.task.interrupt()
 	case course.Release:
-		r.processes.release(r.clock.Local(e.At), &r.task)
-		r.noteNeighbours()
-	case course.Act, course.Probe, course.EndProbe, course.CloseSet, course.Answered: // of jobs that need what this worker doesn't promise
+		r.release(e)
+	case course.Act:
+		if err := r.processes.act(e); err != nil {
+			r.pending = append(r.pending, course.Acted{Token: e.Token, At: r.clock.Now(), Err: err.Error()})
+		}
+	case course.Probe:
+		r.probes.begin(e, r.look(e.Command), r.dir.hide)
+	case course.EndProbe:
+		r.probes.end(e.Command)
 	case course.Collect:
 		r.collect(e.Anew)
 	case course.StopCollecting:
@@ -41,8 +48,11 @@ func (r *run) carryOut(e course.Effect) {
 
 	case course.Discard:
 		r.processes.discard()
+		r.meeting.close()
 	case course.Stop:
-		r.processes.set.Stop(r.clock.Local(e.At), e.Grace, 0)
+		r.processes.stop(e)
+	case course.CloseSet:
+		r.processes.set.Close()
 	case course.BeginTeardown:
 		r.beginTeardown()
 	case course.EndTeardown:
@@ -64,6 +74,8 @@ func (r *run) carryOut(e course.Effect) {
 		}
 	case course.Reply:
 		r.replies.send(*e.Event)
+	case course.Answered:
+		r.meeting.answer(e)
 	case course.Ack:
 		r.sender.ack(e.Seq, e.Resend)
 	case course.Log:
@@ -106,14 +118,45 @@ func (r *run) stepCommand(number int) *stepCommand {
 	}
 }
 
-func (r *run) prepare() {
-	sink := &processSink{numbers: r.processes.numbers, clock: r.clock, journal: r.journal, mail: r.mail}
-	spec := runner.Spec{Sink: sink, Mark: marks(r.job)}
+// prepare prepares the processes. What some of them ask of others is heard from now on.
+func (r *run) prepare(open bool) {
+	if r.job.Sync {
+		if err := r.meeting.open(); err != nil {
+			r.pending = append(r.pending, course.Prepared{Err: err.Error()})
+			return
+		}
+	}
+	sink := &processSink{
+		numbers: r.processes.numbers, clock: r.clock, journal: r.journal, mail: r.mail, hide: r.dir.hide, lines: linesOf(r.job),
+	}
+	spec := runner.Spec{Sink: sink, Mark: marks(r.job), Open: open}
 	for _, n := range r.processes.numbers {
 		c := &r.job.Commands[n]
 		spec.Commands = append(spec.Commands, r.spec.command(c, r.dir.in(c.Dir)))
 	}
 	r.task.begin(r.processes.preparation(spec, r.dir.hide))
+}
+
+// release lets a beat begin. What is beside the run from an earlier one is noted with the
+// first.
+func (r *run) release(e course.Release) {
+	first := !r.processes.released
+	r.processes.release(e.Beat, e.At)
+	if first {
+		r.noteNeighbours()
+	}
+}
+
+// look is how it is found out whether a process can be used. What is run for that knows
+// itself as the process does, so that a worker which has died finds it.
+func (r *run) look(number int) *probe.Probe {
+	c := &r.job.Commands[number]
+	command := r.spec.command(c, r.dir.in(c.Dir))
+	command.Mark, command.Stop, command.Beat = nil, runner.Stop{}, 0
+	return &probe.Probe{
+		Readiness: *c.Ready, Dir: r.dir.in(""), Command: command, Runner: r.runner,
+		Mark: []string{message.EnvPrefix + "PROBE=" + r.job.Run + "/" + r.job.Host + "/" + c.Name},
+	}
 }
 
 func (r *run) beginTeardown() {

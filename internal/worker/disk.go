@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/runner"
 	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
+	"downbeat/internal/worker/rendezvous"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -59,6 +60,9 @@ func (w *Worker) recoverRun(ctx context.Context, dir string) error {
 	id := filepath.Base(dir)
 	if err := message.CheckRun(id); err != nil {
 		return err
+	}
+	if err := rendezvous.Remove(rendezvous.Path(dir)); err != nil {
+		w.slog.Warn("the socket of a run that was left can't be removed", "error", err)
 	}
 	swept, sweepErr := w.config.Runner.Sweep(ctx, marks(&message.Job{Run: id, Host: w.config.Host}))
 	log, body, err := runlog.Open(filepath.Join(dir, logDir))

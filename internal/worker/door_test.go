@@ -20,11 +20,11 @@ func TestJobThatNeedsWhatIsNotKnownIsRefusedByName(t *testing.T) {
 	s := newSite(t)
 	v := s.serve(nil)
 	job := s.job("true")
-	job.Needs = []message.Feature{message.FeatureSetup, "actions", "beats"}
+	job.Needs = []message.Feature{message.FeatureSetup, "lasers", "tempo"}
 	job.Commands = nil // such a job may lack what this build wants
 	s.Send(job)
 	info := s.Await(job, message.Refused).Refused
-	contains(t, "the refusal", info.Reason, "job needs what this worker doesn't know: `actions`, `beats` (the worker on alpha is of version v9")
+	contains(t, "the refusal", info.Reason, "job needs what this worker doesn't know: `lasers`, `tempo` (the worker on alpha is of version v9")
 	if info.Version != "v9" || len(info.Features) != len(message.Features()) {
 		t.Errorf("the refusal is by version %q with %v", info.Version, info.Features)
 	}

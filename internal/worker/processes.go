@@ -3,37 +3,52 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
-	"downbeat/internal/streams"
 	"downbeat/internal/worker/course"
 )
 
-// processes are a run's commands of [message.PhaseRun], as one set of the runner's.
+// processes are a run's commands that are held together, as one set of the runner's: those
+// of [message.PhaseRun] and [message.PhaseAction].
 type processes struct {
 	runner  *runner.Runner
 	mail    *mailbox
-	numbers []int // of each, among the job's commands
+	clock   *clock.Clock
+	numbers []int       // of each, among the job's commands
+	members map[int]int // by that number: which of the set it is
 
 	// Of the goroutine that prepares until its end is posted, and then of the one
 	// that owns the run.
 	set *runner.Set
 	// Of the one that owns the run.
-	phase setPhase
+	released bool // something of the set was, and it is not over
+	stops    map[int]bool
+	watchers sync.WaitGroup // which post what becomes of a release or a stop
 }
 
-// setPhase is what may still be heard of a set.
-type setPhase uint8
+func newProcesses(job *message.Job, r *runner.Runner, c *clock.Clock, mail *mailbox) *processes {
+	p := &processes{runner: r, mail: mail, clock: c, members: make(map[int]int), stops: make(map[int]bool)}
+	for n := range job.Commands {
+		if isHeld(&job.Commands[n]) {
+			p.members[n] = len(p.numbers)
+			p.numbers = append(p.numbers, n)
+		}
+	}
+	return p
+}
 
-const (
-	setHeld     setPhase = iota // nothing, until it is released
-	setReleased                 // that TERM was sent, and that it is over
-	setStopped                  // that it is over
-	setOver                     // nothing
-)
+// isHeld reports whether a command is one of the set.
+func isHeld(c *message.Command) bool {
+	return c.Phase == message.PhaseRun || c.Phase == message.PhaseAction
+}
 
 // preparation prepares and holds the processes; hide makes a text fit for others' eyes.
 func (p *processes) preparation(spec runner.Spec, hide func(string) string) func(context.Context) course.Input {
@@ -65,43 +80,84 @@ func (p *processes) discard() {
 	p.set = nil
 }
 
-// release lets the processes begin at that instant, for which a goroutine of task waits.
+// release lets the processes of a beat begin at that instant, and posts when it has come.
 // The set knows of it at once: a stop that comes next must not find it still held.
-func (p *processes) release(at time.Time, task *task) {
-	p.phase = setReleased
+func (p *processes) release(beat int, at time.Time) {
+	p.released = true
 	set := p.set
-	_ = set.Arm(0, at) // it can only be armed once, which it is
-	task.begin(func(context.Context) course.Input {
-		<-set.Released(0)
-		return course.Released{}
+	_ = set.Arm(beat, p.clock.Local(at)) // each can only be armed once, which it is
+	p.watchers.Go(func() {
+		select {
+		case <-set.Released(beat):
+			p.mail.post(course.Released{Beat: beat})
+		case <-set.Done(): // it is over without that
+		}
 	})
 }
 
-// termSent is closed when the processes are sent TERM; nil if that is of no interest.
-func (p *processes) termSent() <-chan struct{} {
-	if p.phase != setReleased {
-		return nil
+// stop has the processes stopped from a beat on, and posts when they were, once for each beat.
+func (p *processes) stop(e course.Stop) {
+	set, from := p.set, e.FromBeat
+	set.Stop(p.clock.Local(e.At), e.Grace, from)
+	if p.stops[from] {
+		return
 	}
-	return p.set.Stopped(0)
+	p.stops[from] = true
+	p.watchers.Go(func() {
+		stopped := set.Stopped(from)
+		select {
+		case <-stopped:
+		case <-set.Done():
+			select {
+			case <-stopped:
+			default: // they had ended by themselves
+				return
+			}
+		}
+		p.mail.post(course.TermSent{At: p.clock.At(set.StoppedAt(from)), FromBeat: from})
+	})
+}
+
+// act has something done to a command. What the set doesn't take, it says at once.
+func (p *processes) act(e course.Act) error {
+	a := runner.Action{Token: e.Token, Command: p.members[e.Command], At: p.clock.Local(e.At)}
+	switch e.Do {
+	case message.ActSignal:
+		sig, err := signalOf(e.Signal)
+		if err != nil {
+			return err
+		}
+		return p.set.Signal(a, sig)
+	case message.ActPause:
+		return p.set.Pause(a, e.For)
+	case message.ActStart, message.ActRun:
+		return p.set.Start(a)
+	case message.ActStop:
+		return p.set.StopCommand(a, e.Grace)
+	}
+	return fmt.Errorf("%q can't be done here", e.Do)
+}
+
+// signalOf is the signal of that name, which is without SIG.
+func signalOf(name string) (syscall.Signal, error) {
+	sig := unix.SignalNum("SIG" + name)
+	if sig == 0 {
+		return 0, fmt.Errorf("%s is not a signal of this system", name)
+	}
+	return sig, nil
 }
 
 // done is closed when no process is left; nil if that is of no interest.
 func (p *processes) done() <-chan struct{} {
-	if p.phase != setReleased && p.phase != setStopped {
+	if !p.released {
 		return nil
 	}
 	return p.set.Done()
 }
 
-// stopped reports when the processes were sent TERM, by the run's clock.
-func (p *processes) stopped(c *clock.Clock) course.TermSent {
-	p.phase = setStopped
-	return course.TermSent{At: c.At(p.set.StoppedAt(0))}
-}
-
-// over reports what the processes have come to.
+// over reports what the processes have come to, after all that is posted before.
 func (p *processes) over() course.SetDone {
-	p.phase = setOver
+	p.released = false
 	result := p.set.Result()
 	return course.SetDone{Swept: result.Swept, Left: remains(result.Left), Totals: result.Totals}
 }
@@ -119,44 +175,4 @@ func remains(left *runner.LeftError) *course.Remains {
 		all.Unseen = left.Unseen.Error()
 	}
 	return all
-}
-
-// A processSink is what the runner sees of a run while its processes run. The runner
-// calls it from goroutines of its own.
-type processSink struct {
-	numbers []int
-	clock   *clock.Clock
-	journal *journal
-	mail    *mailbox
-}
-
-// Started implements [runner.Sink].
-func (s *processSink) Started(command int, start runner.Start) {
-	s.mail.post(course.Begun{Started: message.StartedInfo{Command: s.numbers[command], PID: start.PID, StartedAt: s.clock.At(start.At)}})
-}
-
-// Output implements [runner.Sink].
-func (s *processSink) Output(command int, stream streams.Stream, at time.Time, data []byte) {
-	s.journal.output(s.numbers[command], stream, at, data)
-}
-
-// Exited implements [runner.Sink].
-func (s *processSink) Exited(command int, exit runner.Exit) {
-	s.mail.post(course.Exited{Exit: exitedInfo(s.clock, s.numbers[command], &exit)})
-}
-
-// exitedInfo is the end of a command on the run's clock.
-func exitedInfo(c *clock.Clock, command int, e *runner.Exit) *message.ExitedInfo {
-	info := &message.ExitedInfo{
-		Command: command, ExitCode: e.Code, Signal: e.Signal,
-		UserUS: e.User.Microseconds(), SystemUS: e.System.Microseconds(), MaxRSSBytes: e.MaxRSS,
-		Stopped: e.Stopped, Killed: e.Killed,
-	}
-	if !e.Started.IsZero() {
-		info.StartedAt, info.EndedAt = c.At(e.Started), c.At(e.Ended)
-	}
-	if e.Err != nil {
-		info.Reason, info.Left = e.Err.Error(), errors.Is(e.Err, runner.ErrNotEnded)
-	}
-	return info
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/runner"
 	"downbeat/internal/testkit"
 	"downbeat/internal/worker/course"
@@ -15,17 +16,17 @@ func TestStopBehindTheStartDoesNotOvertakeIt(t *testing.T) {
 	t.Parallel()
 	set, err := testRunner.Prepare(t.Context(), runner.Spec{Commands: []runner.Command{{Name: "p", Argv: []string{"/bin/sleep", "1000"}, Dir: t.TempDir()}}})
 	testkit.Check(t, err)
-	p := processes{runner: testRunner, set: set}
-	task := task{mail: newMailbox()}
+	mail, c := newMailbox(), clock.New(0)
+	p := processes{runner: testRunner, set: set, mail: mail, clock: c}
 
-	p.release(time.Now(), &task)
+	p.release(0, c.Now())
 	p.set.Stop(time.Now().Add(time.Hour), 0, 0)
 
-	testkit.Receive(t, task.mail.ready, "the processes are released")
-	if _, ok := task.mail.take()[0].(course.Released); !ok || p.set.StoppedAt(0) != (time.Time{}) {
+	testkit.Receive(t, mail.ready, "the processes are released")
+	if _, ok := mail.take()[0].(course.Released); !ok || p.set.StoppedAt(0) != (time.Time{}) {
 		t.Errorf("the processes were stopped at %s, an hour too early", p.set.StoppedAt(0))
 	}
 	p.set.Stop(time.Now(), 0, 0)
 	testkit.Receive(t, p.set.Done(), "the processes have ended")
-	task.running.Wait()
+	p.watchers.Wait()
 }

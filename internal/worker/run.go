@@ -9,6 +9,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
 	"downbeat/internal/worker/course"
+	"downbeat/internal/worker/rendezvous"
 	"downbeat/internal/worker/runlog"
 )
 
@@ -37,7 +38,9 @@ type run struct {
 	pending    []course.Input // what effects have come to that were carried out at once
 	dir        directory
 	task       task
-	processes  processes
+	processes  *processes
+	probes     probes
+	meeting    meeting
 	collector  collector
 	clearing   clearing
 	keep       bool // the log stays on the disk, for the worker's next start
@@ -76,12 +79,11 @@ func (w *Worker) makeRun(job *message.Job, log *runlog.Log) *run {
 	r.sender.onUnreadable = func(err error) { r.mail.post(course.LogUnreadable{Err: err.Error()}) }
 	r.replies = &replies{run: job.Run, to: job.ReplyTo, clock: r.clock, interest: min(job.Lease(), w.config.Lease), publish: w.send}
 	r.supply = newSupply(job, r.dir.in(""), w.cache(), r.replies.send, r.slog)
-	r.spec = specs{job: job, environ: w.config.Environ, search: []string{w.config.Dir}}
+	r.meeting = meeting{path: rendezvous.Path(r.dir.path()), clock: r.clock, mail: r.mail, slog: r.slog}
+	r.spec = specs{job: job, environ: w.config.Environ, search: []string{w.config.Dir}, sync: r.meeting.path}
 	r.task.mail = r.mail
-	r.processes = processes{runner: w.config.Runner, mail: r.mail}
-	for n := range job.In(message.PhaseRun) {
-		r.processes.numbers = append(r.processes.numbers, n)
-	}
+	r.processes = newProcesses(job, w.config.Runner, r.clock, r.mail)
+	r.probes = probes{clock: r.clock, mail: r.mail}
 	r.collector = collector{job: job, journal: r.journal, sender: r.sender, mail: r.mail}
 	r.clearing = clearing{mail: r.mail, slog: r.slog}
 	return r
@@ -99,8 +101,6 @@ func (r *run) loop(ctx context.Context) {
 		select {
 		case <-r.mail.ready:
 			r.readMail()
-		case <-r.processes.termSent():
-			r.feed(r.processes.stopped(r.clock))
 		case <-r.processes.done():
 			r.allEnded()
 		case <-r.timer.C:
@@ -116,6 +116,9 @@ func (r *run) loop(ctx context.Context) {
 		}
 	}
 	r.timer.Stop()
+	r.probes.close()
+	r.processes.watchers.Wait()
+	r.meeting.close()
 	r.collector.stop(nil)
 	r.clearing.wait(ctx)
 	stopSending()
@@ -146,13 +149,10 @@ func (r *run) readMail() {
 
 // allEnded reports that no process is left, after all that the set has reported before.
 func (r *run) allEnded() {
+	r.processes.watchers.Wait()
 	r.readMail()
-	select {
-	case <-r.processes.termSent():
-		r.feed(r.processes.stopped(r.clock))
-	default:
-	}
 	r.feed(r.processes.over())
+	r.meeting.close()
 }
 
 // feed takes an input, or with nil the time, and does what is to be done.

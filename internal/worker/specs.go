@@ -5,25 +5,52 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
+	"downbeat/internal/worker/rendezvous"
 )
 
 // specs turn a job's commands into what the runner takes. It doesn't change.
 type specs struct {
 	job     *message.Job
 	environ []string // what commands inherit, "KEY=value"
+	sync    string   // the socket on which processes meet, where the job has one
 	search  []string // where programs named by a relative path are looked for beside their directory
 }
 
 // command is a command of the job, to be started in dir.
 func (s *specs) command(c *message.Command, dir string) runner.Command {
-	return runner.Command{
-		Name: c.Name, Argv: c.Argv, Dir: dir, Delay: c.Delay(), Pty: c.Pty,
-		Env:    environment(s.environ, c, message.Identity(s.job, c), dir),
+	identity := message.Identity(s.job, c)
+	if s.job.Sync && isHeld(c) {
+		identity = append(identity, rendezvous.Env+"="+s.sync)
+	}
+	command := runner.Command{
+		Name: c.Name, Argv: c.Argv, Dir: dir, Delay: c.Delay(), Pty: c.Pty, Beat: c.Beat, Stop: stopOf(c.Stop),
+		Env:    environment(s.environ, c, identity, dir),
 		Search: s.search,
 	}
+	if isHeld(c) {
+		command.Mark = []string{message.EnvPrefix + "PROCESS=" + c.Name}
+	}
+	if c.Phase == message.PhaseAction {
+		command.Beat = runner.NoBeat
+	}
+	return command
+}
+
+// stopOf is how a process is asked to end.
+func stopOf(s *message.CommandStop) runner.Stop {
+	var stop runner.Stop
+	if s == nil {
+		return stop
+	}
+	stop.Signal, _ = signalOf(s.Signal) // what is none is TERM
+	if s.GraceMS != nil {
+		stop.Grace = max(time.Duration(*s.GraceMS)*time.Millisecond, 1) // no time at all, which differs from none said
+	}
+	return stop
 }
 
 // environment is what a command sees: what all of them inherit, then what the job

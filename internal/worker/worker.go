@@ -8,9 +8,11 @@
 //
 // A Worker serves one host. Its goroutines: one that takes jobs, one that takes
 // controls while there are runs, and for each run one that owns it (see run), one that
-// sends its log (sender), and one at a time for what it waits for: its files, a command
-// of its setup or teardown, its preparation or release (task), the collection of its files
-// (collector), the removal of its directory (clearing).
+// sends its log (sender), one at a time for what it waits for: its files, a command of its
+// setup or teardown, its preparation (task), one for each release and stop until its instant
+// (processes), one for each process of which it is not known yet whether it can be used
+// (probes), those of the socket on which processes meet (meeting), and one for the collection
+// of its files (collector) and for the removal of its directory (clearing).
 package worker
 
 import (

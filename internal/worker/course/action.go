@@ -106,15 +106,20 @@ func callAction(r *Run) {
 	}
 }
 
+// tellActed takes in what the runner tells, which counts no life that could not begin.
+func (r *Run) tellActed(in Acted) {
+	if p, ok := r.planned[in.Token]; ok {
+		in.Life += r.lives[p.command].unborn
+		r.acted(in)
+	}
+}
+
 // acted takes down what came of something that the runner was asked for.
 func (r *Run) acted(in Acted) {
-	p, ok := r.planned[in.Token]
-	if !ok {
-		return
-	}
+	p := r.planned[in.Token]
 	l := r.lives[p.command]
 	if in.Err == "" && !p.begins() && !l.knows(in.Life) {
-		l.early = append(l.early, in)
+		l.earlyActed = append(l.earlyActed, in)
 		return
 	}
 	delete(r.planned, in.Token)
@@ -146,8 +151,8 @@ func (r *Run) isProcess(l *life) bool { return r.commandOf(l).Phase == message.P
 func (r *Run) sawLine(in Seen) {
 	l := r.lives[in.Command]
 	if l.stand == heldBack {
-		if len(l.early) < message.MaxLives {
-			l.early = append(l.early, in)
+		if len(l.earlySeen) < message.MaxLives {
+			l.earlySeen = append(l.earlySeen, in)
 		}
 		return
 	}

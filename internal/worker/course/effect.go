@@ -59,9 +59,9 @@ type (
 		Grace   time.Duration // of a stop
 	}
 	// Probe finds out whether that life of a process can be used, as its Ready says, which
-	// is not by a line. It ends with [Probed], unless EndProbe comes before.
+	// is not by a line. It ends with [Probed].
 	Probe struct{ Command, Life int }
-	// EndProbe ends Probe early, without an input.
+	// EndProbe ends Probe early.
 	EndProbe struct{ Command int }
 	// Collect reads the files that the job asks for into the log; Anew tells the
 	// publisher to forget what has come of an earlier time. It ends with [Collected].

@@ -62,7 +62,8 @@ type (
 		At    time.Time
 		Err   string
 	}
-	// Probed ends [Probe]. Err is why the process can't be found ready, empty if it is.
+	// Probed ends [Probe]. Err is what was found of a process that is not ready; empty if it
+	// is.
 	Probed struct {
 		Command, Life int
 		At            time.Time

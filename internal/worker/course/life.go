@@ -31,12 +31,15 @@ type life struct {
 	restarts  int       // how often its policy has had it begin again
 	starts    int       // that have been planned, and whose time is known
 	coming    int       // the life that has begun, as what came of a start tells
+	unborn    int       // lives that could not begin, and that the runner does not count
 	late      bool      // its time is over: of PhaseAction alone
 	ready     readiness // whether it can be used
 	lineAt    time.Time
-	lastWay   string  // how it ended, while a line of it may still come
-	early     []Input // what came before the news of its start
-	deeds     []deed  // done to this life, that may end it
+	lastWay   string // how it ended, while a line of it may still come
+	// What came before the news of its start.
+	earlyActed []Acted
+	earlySeen  []Seen
+	deeds      []deed // done to this life, that may end it
 }
 
 // A deed is a stop or a signal that an action has sent to a life.
@@ -92,8 +95,11 @@ func (r *Run) begun(s message.StartedInfo) {
 	if len(r.started) == 0 {
 		r.deadlines.starts = r.now.Add(startsWait)
 	}
-	r.started = append(r.started, s)
 	l := r.lives[s.Command]
+	if l != nil {
+		s.Life += l.unborn
+	}
+	r.started = append(r.started, s)
 	if l == nil { // of the setup or the teardown
 		return
 	}
@@ -104,10 +110,18 @@ func (r *Run) begun(s message.StartedInfo) {
 	} else {
 		r.seekReady(l)
 	}
-	early := l.early
-	l.early = nil
-	for _, in := range early {
-		r.take(in)
+	r.takeEarly(l)
+}
+
+// takeEarly takes down what came before the news of a start.
+func (r *Run) takeEarly(l *life) {
+	acted, seen := l.earlyActed, l.earlySeen
+	l.earlyActed, l.earlySeen = nil, nil
+	for _, in := range acted {
+		r.acted(in)
+	}
+	for _, in := range seen {
+		r.sawLine(in)
 	}
 }
 
@@ -117,6 +131,12 @@ func (l *life) knows(number int) bool { return l.stand != heldBack && number <= 
 // exited takes down the end of a life, or that one could not begin.
 func (r *Run) exited(exit *message.ExitedInfo) {
 	l := r.lives[exit.Command]
+	exit.Life += l.unborn
+	r.endLife(l, exit)
+}
+
+// endLife is for a life that has ended, or ends before it has begun.
+func (r *Run) endLife(l *life, exit *message.ExitedInfo) {
 	l.number = exit.Life
 	exit.TimedOut = l.late && (exit.Stopped || exit.Killed)
 	exit.Action = l.endedBy(exit)
@@ -198,7 +218,8 @@ func (r *Run) notBegun(l *life, reason string) {
 	if l.stand != between || l.starts > 0 || l.coming > l.number || r.isStopped(l) {
 		return
 	}
-	r.exited(&message.ExitedInfo{Command: l.command, Life: l.number + 1, ExitCode: -1, Reason: reason})
+	l.unborn++
+	r.endLife(l, &message.ExitedInfo{Command: l.command, Life: l.number + 1, ExitCode: -1, Reason: reason})
 }
 
 // actionLate is called when the time of a command of PhaseAction is over.

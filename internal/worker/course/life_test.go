@@ -70,6 +70,14 @@ func TestLifeThatCannotBegin(t *testing.T) {
 	s.in(s.end(0, 0, 1)).pass(0).skip()
 	s.in(Acted{Token: 1, Err: "no such file"}).saying(message.Exited, "0.1 again: no such file").pass(0).want(Running, "log exited, start 0 at 1s as #2")
 	s.in(Acted{Token: 2, Err: "no such file"}).want(Running, "log exited").saying(message.Exited, "0.2: no such file")
+
+	// The runner does not count it.
+	s = newSite(t, restarting(0, message.RestartOnFailure, 2, 0)).released()
+	s.in(s.end(0, 0, 1)).pass(0).in(Acted{Token: 1, Err: "no such file"}).pass(0)
+	s.in(Acted{Token: 2, Life: 1}, s.life(0, 1), s.end(0, 1, 1)).saying(message.Exited, "0.2")
+	if got := s.last(message.Started).Started[0].Life; got != 2 {
+		t.Errorf("life %d has begun, want 2", got)
+	}
 }
 
 // An action may be quicker than the restart that is waited for.

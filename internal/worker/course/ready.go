@@ -17,6 +17,7 @@ type readiness uint8
 const (
 	notSought readiness = iota // nothing is looked for, or no longer
 	sought                     // it is being looked for
+	tooLate                    // its time is over, and it is not known yet what the last look has found
 	owesLine                   // the life has ended, and what it wrote may still be on its way
 )
 
@@ -41,8 +42,14 @@ func (r *Run) seekReady(l *life) {
 
 // probed takes down what a probe has come to.
 func (r *Run) probed(in Probed) {
-	if l := r.lives[in.Command]; l != nil && l.ready == sought && l.number == in.Life {
+	l := r.lives[in.Command]
+	switch {
+	case l == nil || l.number != in.Life:
+	case l.ready == tooLate && in.Err != "":
+		r.isReady(l, r.now, r.notWithin(l)+": "+in.Err)
+	case l.ready == tooLate, l.ready == sought:
 		r.isReady(l, in.At, in.Err)
+	case l.ready == notSought, l.ready == owesLine: // that is settled, or not for a probe
 	}
 }
 
@@ -51,7 +58,7 @@ func (r *Run) probed(in Probed) {
 func (r *Run) lined(in Lined) {
 	l := r.lives[in.Command]
 	switch {
-	case l.ready != notSought && !in.At.Before(l.startedAt):
+	case (l.ready == sought || l.ready == owesLine) && !in.At.Before(l.startedAt):
 		r.isReady(l, in.At, "")
 	case l.stand != alive:
 		l.lineAt = in.At
@@ -62,6 +69,9 @@ func (r *Run) lined(in Lined) {
 // ready.
 func (r *Run) isReady(l *life, at time.Time, reason string) {
 	l.ready = notSought
+	if reason != "" && r.isStopped(l) {
+		return
+	}
 	r.report(&message.Event{
 		Kind: message.ProcessReady, Time: at, ProcessReady: &message.ProcessReadyInfo{Command: l.command, Life: l.number, Reason: reason},
 	})
@@ -74,7 +84,7 @@ func (r *Run) endSearch(l *life, exit *message.ExitedInfo) {
 		return
 	}
 	line := r.commandOf(l).Ready.Line != ""
-	if !line {
+	if !line && l.ready == sought {
 		r.emit(EndProbe{Command: l.command})
 	}
 	switch {
@@ -104,17 +114,16 @@ func (r *Run) searchIsOver(l *life, kind timerKind) {
 	switch {
 	case kind == lineOver && l.ready == owesLine:
 		r.isReady(l, r.now, l.lastWay)
+	case kind == withinOver && l.ready == sought && r.commandOf(l).Ready.Line == "":
+		l.ready = tooLate
+		r.emit(EndProbe{Command: l.command})
 	case kind == withinOver && l.ready == sought:
-		ready := r.commandOf(l).Ready
-		if ready.Line == "" {
-			r.emit(EndProbe{Command: l.command})
-		}
-		if r.isStopped(l) {
-			l.ready = notSought
-			return
-		}
-		r.isReady(l, r.now, "it was not ready within "+ready.Within().String())
+		r.isReady(l, r.now, r.notWithin(l))
 	}
+}
+
+func (r *Run) notWithin(l *life) string {
+	return "it was not ready within " + r.commandOf(l).Ready.Within().String()
 }
 
 // endSearches is for when no process is left: what they wrote has come.

@@ -23,8 +23,14 @@ func TestReadiness(t *testing.T) {
 func TestNotReadyInTime(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, readyBy(0, aPort)).released().pass(4999 * time.Millisecond).skip()
-	s.pass(time.Millisecond).want(Running, "end probe 0, log process_ready").saying(message.ProcessReady, "0.0 at 6s: it was not ready within 5s")
+	s.pass(time.Millisecond).want(Running, "end probe 0")
+	s.in(Probed{Err: "connection refused"}).want(Running, "log process_ready").saying(message.ProcessReady, "0.0 at 6s: it was not ready within 5s: connection refused")
 	s.in(Probed{}).want(Running, "") // too late
+	s = newSite(t, readyBy(0, aPort)).released().pass(5 * time.Second)
+	s.in(Probed{At: s.now}).saying(message.ProcessReady, "0.0 at 6s") // it had just been found
+	s = newSite(t, readyBy(0, aPort)).released().pass(5 * time.Second).skip()
+	s.in(s.end(0, 0, 0), Probed{Err: "connection refused"}).want(Running, "log exited, log process_ready")
+	newSite(t, readyBy(0, aLine)).released().pass(5*time.Second).saying(message.ProcessReady, "0.0 at 6s: it was not ready within 5s")
 	s = newSite(t, readyBy(0, aPort)).released()
 	s.in(Probed{At: s.now, Err: "no such program"}).saying(message.ProcessReady, "0.0 at 1s: no such program")
 }
@@ -45,7 +51,7 @@ func TestEachLifeIsSoughtToBeReady(t *testing.T) {
 	s.in(s.end(0, 0, 1)).want(Running, "log exited, end probe 0")
 	s.pass(4*time.Second).in(s.life(0, 1)).want(Running, "start 0 at 6s as #1, probe 0.1")
 	s.in(Probed{Life: 0}).pass(4*time.Second).want(Running, "log started")
-	s.pass(time.Second).saying(message.ProcessReady, "0.1 at 11s: it was not ready within 5s")
+	s.pass(time.Second).in(Probed{Life: 1, Err: "no answer"}).saying(message.ProcessReady, "0.1 at 11s: it was not ready within 5s: no answer")
 }
 
 // Nobody waits for a process to become ready that is being stopped.

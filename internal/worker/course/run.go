@@ -187,7 +187,7 @@ func (r *Run) take(in Input) {
 	case Seen:
 		r.sawLine(in)
 	case Acted:
-		r.acted(in)
+		r.tellActed(in)
 	case Asked:
 		r.isAsked(in)
 
