@@ -30,7 +30,7 @@ func TestBeats(t *testing.T) {
 		"the same in another order":  {"a: {}, b: {}, c: {after: [b.ended, a]}, d: {after: [{of: [a]}, b.ended, a]}", "a, b first; c, d after a and after b.ended"},
 		"ready is not ended":         {"a: {}, b: {after: a.ended}, c: {after: a}", "a first; b after a.ended; c after a"},
 		"another delay":              {"a: {}, b: {after: {of: a, delay: 1s}}, c: {after: a}, d: {after: [{of: a, delay: 1000ms}]}", "a first; b, d 1s after a; c after a"},
-		"the longer delay counts":    {"a: {}, b: {after: [{of: a, delay: 1s}, {of: a, delay: 3s}]}", "a first; b 3s after a"},
+		"the longer delay counts":    {"a: {}, b: {after: [{of: a, delay: 1s}, {of: a, delay: 3s}, a]}", "a first; b 3s after a"},
 		"against the file's order":   {"a: {after: b}, b: {after: c}, c: {}", "c first; b after c; a after b"},
 		"as early as can be":         {"a: {after: e}, b: {after: d}, c: {after: d}, d: {}, e: {after: d.ended}", "d first; b, c after d; e after d.ended; a after e"},
 		"an empty group":             {"a: {}, b: {after: a, count: 0}, c: {after: b.ended}, d: {after: a}", "a first; c, d after a"},
