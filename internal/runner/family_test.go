@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"downbeat/internal/streams"
+	"downbeat/internal/testkit"
 )
 
 func TestADaemonDoesNotOutliveItsSet(t *testing.T) {
@@ -21,7 +22,9 @@ func TestADaemonDoesNotOutliveItsSet(t *testing.T) {
 			tr := prepare(t, newRunner(t, options), role(t, "daemon", "deaf", "polite"))
 			tr.release(t)
 			pids := tr.awaitReady(t, 0, 2)
-			tr.Stop(time.Now(), 200*time.Millisecond, 0)
+			tr.Stop(time.Now(), testkit.Timeout, 0)
+			tr.await(t, "the command's end", func() bool { _, ended := tr.exits[0]; return ended })
+			tr.Stop(time.Now(), 0, 0) // the daemon's grace is over when the command has had all the time it needs
 			result := tr.end(t)
 			for _, pid := range pids {
 				gone(t, pid)

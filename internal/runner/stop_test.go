@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"downbeat/internal/testkit"
 )
 
 // forever is a grace that no test waits for.
@@ -20,7 +22,9 @@ func TestStopAsksAndThenKills(t *testing.T) {
 				tr.awaitReady(t, i, 1)
 			}
 			before := time.Now()
-			tr.Stop(before, 300*time.Millisecond, 0)
+			tr.Stop(before, testkit.Timeout, 0)
+			tr.await(t, "the ends of those that TERM ends", func() bool { return len(tr.exits) == 2 })
+			tr.Stop(time.Now(), 0, 0)
 			tr.end(t)
 			<-tr.Stopped(0)
 			if at := tr.StoppedAt(0); at.Before(before) {
