@@ -32,6 +32,9 @@ func lasting(r results.Record) results.Record {
 	r.Run, r.EnqueuedAt, r.ReleasedAt, r.EndedAt = "", time.Time{}, time.Time{}, time.Time{}
 	r.StartSkewUS, r.StartErrorUS, r.StopSkewUS, r.StopErrorUS, r.ClockErrorUS = 0, 0, 0, 0, 0
 	r.StopExitUS, r.StopExitErrorUS = 0, 0
+	for i := range r.Beats {
+		r.Beats[i] = results.BeatRecord{Beat: r.Beats[i].Beat, Groups: r.Beats[i].Groups}
+	}
 	for i := range r.Hosts {
 		h := &r.Hosts[i]
 		h.ClockOffsetUS, h.ClockErrorUS, h.Swept, h.StoppedAt, h.StoppedErrorUS, h.LineErrors = 0, 0, 0, time.Time{}, 0, nil
