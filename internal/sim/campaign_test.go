@@ -37,7 +37,7 @@ func TestPromisesHold(t *testing.T) {
 	if err != nil {
 		t.Fatalf("-sim.seeds: %v", err)
 	}
-	var next, failures atomic.Uint64
+	var next, failures, runs atomic.Uint64
 	next.Store(first)
 	began := time.Now()
 	var all sync.WaitGroup
@@ -51,6 +51,7 @@ func TestPromisesHold(t *testing.T) {
 				watch := time.AfterFunc(longestWorld, func() { panic(fmt.Sprintf("seed %d: every wait ends: a step never does", seed)) })
 				report := Run(Generate(seed, Usual))
 				watch.Stop()
+				runs.Add(uint64(len(report.Outcomes)))
 				if len(report.Violations) > 0 {
 					if failures.Add(1) <= 3 {
 						t.Error(describe(seed, report, *quickFlag))
@@ -60,8 +61,8 @@ func TestPromisesHold(t *testing.T) {
 		})
 	}
 	all.Wait()
-	n := next.Load() - first
-	t.Logf("%d runs from seed %d on, %.0f a second", n, first, float64(n)/time.Since(began).Seconds())
+	n := min(next.Load(), last+1) - first
+	t.Logf("%d plans from seed %d on with %d runs, %.0f plans a second", n, first, runs.Load(), float64(n)/time.Since(began).Seconds())
 }
 
 // longestWorld is how long one may take, a thousand times of what it does: rules that go

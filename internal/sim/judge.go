@@ -22,6 +22,9 @@ func (l *ledger) judge(c *publisherRun) {
 	l.w.happened(uint64(len(res.Outcome)), uint64(len(res.Reason)))
 	l.w.note("%s is %s %s", l.w.short(c.id), res.Outcome, res.Reason)
 	if c.full { // there is no record that anybody could read
+		if res.Outcome == outcome.RunSucceeded {
+			l.violate("success is proved: %s has succeeded, and its results can't be written", l.w.short(c.id))
+		}
 		return
 	}
 	l.judgeReason(c, &res)
@@ -209,6 +212,9 @@ func lacking(c *publisherRun, m *ledgerCommand) string {
 // judgeHost checks what the record says of a host and its processes.
 func (l *ledger) judgeHost(c *publisherRun, res *conduct.Result, i int) {
 	h, hr := &c.ledger.hosts[i], &res.Hosts[i]
+	if hr.Outcome == outcome.HostLost && (res.Outcome == outcome.RunSucceeded || res.Outcome == outcome.RunFailed || res.Outcome == outcome.RunTimedOut) {
+		l.violate("the record says what happened: %s is lost (%s), and %s is %s (%s)", h.host.name, hr.Reason, l.w.short(c.id), res.Outcome, res.Reason)
+	}
 	whole := hr.Outcome == outcome.HostSucceeded || hr.Outcome == outcome.HostFailed || hr.Outcome == outcome.HostTimedOut
 	for local, n := range c.hosts[i].numbers {
 		m := &h.commands[local]

@@ -205,6 +205,11 @@ func (c *publisherRun) wake() {
 // end closes a run that is over.
 func (c *publisherRun) end() {
 	c.over, c.endAt = true, c.w.e.now
+	for !c.mail.empty() { // what became of the last effects counts
+		if in, ok := c.mail.take().(conduct.NotStored); ok {
+			c.core.Step(c.now(), in)
+		}
+	}
 	if c.w.notes != nil {
 		c.w.note("%s: %s is over", c.p.name, c.w.short(c.id))
 	}
