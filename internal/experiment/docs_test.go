@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -211,5 +212,34 @@ func TestDocsAreTrue(t *testing.T) {
 	_, err := Parse("sample.json", []byte(sample))
 	if err == nil || !strings.Contains(readDocs(t), err.Error()) {
 		t.Errorf("docs/file.md doesn't show\n%v", err)
+	}
+}
+
+// TestGuideIsTrue: what docs/guide.md shows of a run's course is what its example says.
+func TestGuideIsTrue(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile(filepath.Join(root, "docs", "guide.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guide := string(data)
+	_, example, ok := strings.Cut(guide, "```yaml\nname: failover\n")
+	if !ok {
+		t.Fatal("docs/guide.md has no example called failover")
+	}
+	example, _, _ = strings.Cut(example, "```")
+	d := mustExpand(t, "failover.yaml", "name: failover\n"+example)
+	for i, b := range d.Beats {
+		if want := fmt.Sprintf("\n  %d: %s, %s\n", i, b, b.Begins()); !strings.Contains(guide, want) {
+			t.Errorf("docs/guide.md doesn't show %s", want)
+		}
+	}
+	for _, a := range d.Actions {
+		if want := fmt.Sprintf("\n  %d: %s", a.Number, a.Text); !strings.Contains(guide, want) {
+			t.Errorf("docs/guide.md doesn't show %s", want)
+		}
+	}
+	if len(d.Beats) != 3 || len(d.Actions) != 3 {
+		t.Errorf("got %d beats and %d actions", len(d.Beats), len(d.Actions))
 	}
 }
