@@ -48,7 +48,7 @@ RABBITMQ4_TESTS = TestAMQP|TestBroker.*|TestCutFor.*|TestTwoWorkersWithOneName|T
 RABBITMQ4_SKIPPED = TestAMQP/(cancel|collect|files|keys|killed|lease|real|steps|together)
 .PHONY: test-rabbitmq4
 test-rabbitmq4: install-deps bin/withbrokers ## run the tests of AMQP on RabbitMQ 4, out of a Debian 13 in ~/.cache; needs root (TESTFLAGS=, RACE=)
-	@root=$$(scripts/rabbitmq4) && export DOWNBEAT_TEST_RABBITMQ_ROOT="$$root" && bin/withbrokers -- sh -ec '\
+	@root=$$(scripts/debian trixie rabbitmq-server) && export DOWNBEAT_TEST_RABBITMQ_ROOT="$$root" && bin/withbrokers -- sh -ec '\
 		$(GOTEST) $(RACE) ./internal/queue/amqp/... ./internal/queue/dial; \
 		$(GOTEST) $(RACE) -run="^($(RABBITMQ4_TESTS))$$" -skip="^$(RABBITMQ4_SKIPPED)$$" ./test'
 

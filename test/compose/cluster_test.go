@@ -31,9 +31,6 @@ var hosts = []string{"alpha", "bravo", "charlie", "delta"}
 // owner is the user whom the copy of the project belongs to; there needn't be one.
 const owner = 4242
 
-// patience bounds every wait; it is far beyond what anything here takes.
-const patience = 3 * time.Minute
-
 // buildTime bounds a command, which may build all programs from nothing.
 const buildTime = 15 * time.Minute
 
@@ -53,7 +50,7 @@ func newCluster(t *testing.T, env ...string) *cluster {
 		t.Fatalf("copy the project: %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), testkit.Timeout)
 		defer cancel()
 		if out, err := c.in(ctx, append(slices.Clip(c.tool), "down", "--volumes", "--remove-orphans")...).CombinedOutput(); err != nil {
 			t.Errorf("take all down: %v\n%s", err, out)
@@ -139,7 +136,7 @@ type publication struct {
 // publish starts `docker compose run --rm publish ARGS`.
 func (c *cluster) publish(t *testing.T, args ...string) *publication {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testkit.Timeout)
 	p := &publication{cancel: cancel}
 	p.cmd = c.in(ctx, append(append(slices.Clip(c.tool), "run", "--rm", "-T", "publish"), args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr

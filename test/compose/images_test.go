@@ -14,10 +14,12 @@ import (
 // The images that the project's files are built from are made here from
 // Debian's packages, under the names that the files ask for, so that no image
 // registry is needed. What the files install on top of Debian is in it already;
-// their own `apt-get install` has nothing left to fetch.
+// their own `apt-get install` has nothing left to fetch. What does not change from
+// one time to the next is kept in ~/.cache/downbeat.
 const (
-	debianImage = "debian:bookworm-slim"
-	packages    = "ca-certificates,tini,redis-server,redis-tools,systemd"
+	debianImage  = "debian:bookworm-slim"
+	debianChange = `CMD ["bash"]`
+	debian       = "scripts/debian bookworm ca-certificates tini redis-server redis-tools systemd"
 )
 
 // brokerImage is made of the system that also serves `make test-rabbitmq4`.
@@ -26,54 +28,58 @@ const (
 	brokerChange = `CMD ["rabbitmq-server"]`
 )
 
-// goImage is the image with the machine's Go and the project's modules besides.
-const goImage = "golang:1.26-bookworm"
+// goImage is debianImage with the machine's Go besides, the project's modules, and what
+// the compiler made of them.
+const (
+	goImage   = "golang:1.26-bookworm"
+	goEnviron = "ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin " +
+		"GOPATH=/go GOCACHE=/go/build GOPROXY=off GOTOOLCHAIN=local"
+)
 
-const goEnviron = "ENV PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin " +
-	"GOPATH=/go GOPROXY=off GOTOOLCHAIN=local"
+// pack writes a system into a tar file. Containers have no way out to the archive:
+// nobody is to look for one there.
+const pack = `tar -C "$(%s)" --exclude='./etc/apt/sources.list*' --exclude='./var/lib/apt/lists/*' -cf "$0" .`
+
+// addGo adds the machine's Go to a tar file, and what is kept for it in a directory: the
+// project's modules, also those that only other systems need, as the Dockerfile's
+// `go mod download` asks for them, and the packages of others that its `go build` needs,
+// compiled as it compiles them.
+const addGo = `
+kept=${XDG_CACHE_HOME:-$HOME/.cache}/downbeat/go-image
+export GOPROXY="file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)" GOMODCACHE="$kept/pkg/mod" GOCACHE="$kept/build"
+export CGO_ENABLED=0 GOFLAGS='-modcacherw -trimpath -buildvcs=false'
+go mod download
+go build $(go list -deps -f '{{if and .Module (not .Module.Main)}}{{.ImportPath}}{{end}}' ./cmd/...)
+tar -C "$(go env GOROOT)" --exclude=./test --exclude=./doc --exclude=./api --exclude='*_test.go' --exclude=testdata \
+	--transform 's,^\.,usr/local/go,S' -rf "$0" .
+tar -C "$kept" --transform 's,^\.,go,S' -rf "$0" .
+`
 
 // makeImages gives the engine all base images. It needs Debian's archive and
-// Go's proxy, nothing else.
+// Go's proxy, nothing else, and these only for what is not kept.
 func makeImages(ctx context.Context, e *engine) error {
-	tar := filepath.Join(e.dir, "root.tar")
-	// Containers have no way out to the archive: nobody is to look for one there.
-	forget := `--customize-hook=rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/*`
-	if err := e.run(ctx, "mmdebstrap", "--quiet", "--variant=minbase", "--include="+packages, forget, "bookworm", tar); err != nil {
-		return err
+	for _, image := range []struct{ name, system, add, change string }{
+		{name: debianImage, system: debian, change: debianChange},
+		{name: goImage, system: debian, add: addGo, change: goEnviron},
+		{name: brokerImage, system: "scripts/debian trixie rabbitmq-server", change: brokerChange},
+	} {
+		tar := filepath.Join(e.dir, "image.tar")
+		if err := e.script(ctx, fmt.Sprintf(pack, image.system)+image.add, tar); err != nil {
+			return err
+		}
+		if err := e.run(ctx, "docker", "import", "--change="+image.change, tar, image.name); err != nil {
+			return err
+		}
+		if err := os.Remove(tar); err != nil {
+			return err
+		}
 	}
-	if err := e.run(ctx, "docker", "import", tar, debianImage); err != nil {
-		return err
-	}
-	const addBroker = `root=$(scripts/rabbitmq4) && tar -C "$root" -c . | docker import --change "$1" - "$2"`
-	if err := e.run(ctx, "sh", "-ec", "cd "+root+"; "+addBroker, "sh", brokerChange, brokerImage); err != nil {
-		return err
-	}
-	if err := e.addGo(ctx, tar); err != nil {
-		return err
-	}
-	if err := e.run(ctx, "docker", "import", "--change", goEnviron, tar, goImage); err != nil {
-		return err
-	}
-	return os.Remove(tar)
+	return nil
 }
 
-// addGo adds what a build needs of the machine's Go to a tar file: its compiler
-// and the project's modules, also those that only other systems need, as
-// `go mod download` asks for them.
-func (e *engine) addGo(ctx context.Context, tar string) error {
-	mod := filepath.Join(e.dir, "mod")
-	fetch := exec.CommandContext(ctx, "sh", "-c",
-		`GOPROXY="file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)" GOMODCACHE="$0" GOFLAGS=-modcacherw go mod download`, mod)
-	fetch.Dir = root
-	if out, err := fetch.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch the project's modules: %w\n%s", err, out)
-	}
-	const add = `tar -C "$(go env GOROOT)" --exclude=./test --exclude=./doc --exclude=./api --exclude='*_test.go' --exclude=testdata \
-		--transform 's,^\.,usr/local/go,S' -rf "$0" . && tar -C "$1" --transform 's,^\.,go/pkg/mod,S' -rf "$0" .`
-	if err := e.run(ctx, "sh", "-c", add, tar, mod); err != nil {
-		return err
-	}
-	return os.RemoveAll(mod)
+// script runs a shell script in the project's directory; args are $0, $1 and so on.
+func (e *engine) script(ctx context.Context, script string, args ...string) error {
+	return e.run(ctx, "sh", append([]string{"-ec", "cd " + root + "\n" + script}, args...)...)
 }
 
 // run runs a command that may talk to the engine, and else knows this machine

@@ -63,7 +63,7 @@ func TestADirectoryWithoutRabbitMQIsRefused(t *testing.T) {
 	dir, root := t.TempDir(), t.TempDir()
 	t.Setenv(rabbittest.EnvRoot, root)
 	_, err := rabbittest.Start(t.Context(), dir)
-	if err == nil || !strings.Contains(err.Error(), root) || !strings.Contains(err.Error(), "scripts/rabbitmq4") {
+	if err == nil || !strings.Contains(err.Error(), root) || !strings.Contains(err.Error(), "scripts/debian") {
 		t.Errorf("got %v, want an error with %s and the script", err, root)
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {

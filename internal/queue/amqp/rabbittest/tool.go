@@ -9,7 +9,7 @@ import (
 )
 
 // EnvRoot names the variable that holds the directory of a Debian system whose
-// RabbitMQ is to be run instead of this machine's; scripts/rabbitmq4 makes one.
+// RabbitMQ is to be run instead of this machine's; scripts/debian makes one.
 // Only root can do that.
 const EnvRoot = "DOWNBEAT_TEST_RABBITMQ_ROOT"
 
@@ -55,7 +55,7 @@ func tool(root, name string) (string, error) {
 	}
 	path = filepath.Join("/usr/bin", name)
 	if _, err := os.Stat(filepath.Join(root, path)); err != nil {
-		return "", fmt.Errorf("%w; let %s be what scripts/rabbitmq4 prints", err, EnvRoot)
+		return "", fmt.Errorf("%w; let %s be what `scripts/debian trixie rabbitmq-server` prints", err, EnvRoot)
 	}
 	return path, nil
 }
