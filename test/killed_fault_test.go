@@ -3,6 +3,7 @@ package test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -68,6 +69,46 @@ hosts:
 		t.Error("bravo's worker has ended")
 	}
 	c.nothingLeft()
+}
+
+// So it is in each beat: what has begun ends with its worker, what is held for a later beat
+// never executes, and what stands between two lives does not begin again.
+func TestWorkerKilledInEachBeat(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		line  string // by which a server is ready
+		last  string // the process that is waited for, and what it says
+		says  string
+		begun bool // the second beat
+	}{
+		"the first":  {"never", "server.0", "listening\n", false},
+		"the second": {"listening", "client.0", "up\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newSharedCluster(t)
+			alpha := c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+			c.worker("bravo", "DOWNBEAT_LEASE="+awhile)
+			c.write("beats.yaml", `
+name: beats
+hosts: {alpha: , bravo: }
+groups:
+  server: {on: [alpha, bravo], shell: true, run: 'echo listening; exec sleep 600', ready: {line: `+test.line+`, within: 300s}}
+  again: {on: alpha, shell: true, run: 'echo life; exit 1', restart: {on: failure, at_most: 3, wait: 300s}}
+  client: {on: alpha, after: server, shell: true, run: 'touch "$SCRATCH/begun"; echo up; exec sleep 601'}
+`)
+			p := c.publish("--lease="+awhile, "beats.yaml")
+			c.awaitOutput("results/beats/latest/0001/alpha/again.0.out", "life\n")
+			c.awaitOutput("results/beats/latest/0001/alpha/"+test.last+".out", test.says)
+			alpha.kill()
+			c.worker("alpha", "DOWNBEAT_LEASE="+awhile)
+			p.wait(1, "beats: lost", "the worker on alpha died in mid-run")
+			c.nothingLeft()
+			if _, err := os.Stat(filepath.Join(c.dir, "begun")); (err == nil) != test.begun {
+				t.Errorf("the second beat has begun: %v", err == nil)
+			}
+		})
+	}
 }
 
 // A worker that is killed and stays away: its processes end with it, and the

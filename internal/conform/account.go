@@ -20,7 +20,8 @@ type account struct {
 	// released: a process was started, so the host can't let go any more.
 	released bool
 
-	started, ended []bool // by command
+	started, ended []bool // by command, of its latest life
+	lives          []int  // by command: the number of that
 	tallies        []streams.Tally
 	files          message.FileTotals
 	file           *fileInfo
@@ -35,7 +36,7 @@ type fileInfo struct {
 
 func newAccount(j *workerJudge, r *hostRun) *account {
 	n := len(r.job.Commands)
-	return &account{j: j, run: r, job: r.job, started: make([]bool, n), ended: make([]bool, n), tallies: make([]streams.Tally, n)}
+	return &account{j: j, run: r, job: r.job, started: make([]bool, n), ended: make([]bool, n), lives: make([]int, n), tallies: make([]streams.Tally, n)}
 }
 
 func (a *account) fail(s *seen, rule Rule, format string, args ...any) {
@@ -89,24 +90,20 @@ func (a *account) event(s *seen, e *message.Event) {
 		a.refused(s, e.Refused)
 	case message.Done:
 		a.done(s, e.Done)
+	case message.Armed, message.ProcessReady, message.Acted, message.Seen, message.Asked: // no case asks for these
 	case message.Want, message.Heartbeat, message.Here, message.Cancelled:
 	}
 }
 
-// asked is the first of those controls that the kit had sent before the message.
-func (a *account) asked(s *seen, kind message.ControlKind) (asked, bool) {
-	for _, c := range a.run.asked[kind] {
-		if c.index < s.index {
-			return c, true
-		}
-	}
-	return asked{}, false
+// asked reports whether the kit had sent such a control before the message.
+func (a *account) asked(s *seen, kind message.ControlKind) bool {
+	return slices.ContainsFunc(a.run.asked[kind], func(c asked) bool { return c.index < s.index })
 }
 
 // again: what a setup and a teardown did before counts no more.
 func (a *account) again() {
 	for i := range a.job.Commands {
-		if a.job.Commands[i].Phase != message.PhaseRun {
+		if !held(&a.job.Commands[i]) {
 			a.started[i], a.ended[i] = false, false
 		}
 	}
@@ -121,13 +118,13 @@ func (a *account) ready(s *seen, r *message.ReadyInfo, before state) {
 			a.fail(s, RuleOrder, "ready comes before command %d of the setup has ended", i)
 		}
 	}
-	if _, ok := a.asked(s, message.Uncommit); before == isCommitted && !ok {
+	if before == isCommitted && !a.asked(s, message.Uncommit) {
 		a.fail(s, RuleCommit, "ready comes after committed, and nobody took the commit back")
 	}
 }
 
 func (a *account) committed(s *seen, c *message.CommittedInfo) {
-	if _, ok := a.asked(s, message.Commit); !ok {
+	if !a.asked(s, message.Commit) {
 		a.fail(s, RuleCommit, "committed, and nobody asked for that")
 	}
 	if c != nil {
@@ -145,6 +142,7 @@ func (a *account) startedAll(s *seen, list []message.StartedInfo) {
 		if c == nil {
 			continue
 		}
+		a.begins(info.Command, info.Life)
 		switch {
 		case a.started[info.Command]:
 			a.fail(s, RuleAccount, "%s starts a second time", c.Name)
@@ -154,17 +152,42 @@ func (a *account) startedAll(s *seen, list []message.StartedInfo) {
 			a.fail(s, RuleAccount, "%s has pid %d", c.Name, info.PID)
 		}
 		a.started[info.Command] = true
-		if c.Phase == message.PhaseRun {
-			a.releasedAt(s, c, info.StartedAt)
+		if held(c) {
+			a.releasedAt(s, c, info.Life, info.StartedAt)
 		} else {
 			a.phase(s, c, "starts")
 		}
 	}
 }
 
-// releasedAt judges the start of a process.
-func (a *account) releasedAt(s *seen, c *message.Command, at time.Time) {
-	start, ok := a.asked(s, message.Start)
+// held reports whether a command is one of those that are held together.
+func held(c *message.Command) bool {
+	return c.Phase == message.PhaseRun || c.Phase == message.PhaseAction
+}
+
+// begins takes another life of a command for one that has done nothing yet.
+func (a *account) begins(command, life int) {
+	if life > a.lives[command] && a.ended[command] {
+		a.lives[command], a.started[command], a.ended[command] = life, false, false
+	}
+}
+
+// startOf is the first start of a beat that the kit had sent before the message.
+func (a *account) startOf(s *seen, beat int) (asked, bool) {
+	for _, c := range a.run.asked[message.Start] {
+		if c.index < s.index && c.beat == beat {
+			return c, true
+		}
+	}
+	return asked{}, false
+}
+
+// releasedAt judges the start of a process. Only the first life of one begins with its beat.
+func (a *account) releasedAt(s *seen, c *message.Command, life int, at time.Time) {
+	start, ok := a.startOf(s, c.Beat)
+	if life > 0 || c.Phase == message.PhaseAction {
+		at = start.at.Add(c.Delay())
+	}
 	switch {
 	case !ok:
 		a.fail(s, RuleRelease, "%s has started, and nobody has said when", c.Name)
@@ -204,6 +227,7 @@ func (a *account) exited(s *seen, e *message.ExitedInfo) {
 	if c == nil {
 		return
 	}
+	a.begins(e.Command, e.Life)
 	if reason := impossible(e); reason != "" {
 		a.fail(s, RuleAccount, "the end of %s can't be: %s", c.Name, reason)
 	}
@@ -217,7 +241,7 @@ func (a *account) exited(s *seen, e *message.ExitedInfo) {
 	}
 	a.ended[e.Command] = true
 	switch {
-	case c.Phase != message.PhaseRun:
+	case !held(c):
 		a.phase(s, c, "ends")
 	case a.state != isCommitted && a.state != isReleased && a.state != isStopping:
 		a.fail(s, RuleOrder, "%s ends where the run is %s", c.Name, a.state)
@@ -245,8 +269,7 @@ func impossible(e *message.ExitedInfo) string {
 
 func (a *account) stopping(s *seen, e *message.Event) {
 	cause := e.Stopping.Cause
-	_, ok := a.asked(s, message.Stop)
-	if !ok && cause != message.StopLease && cause != message.StopAbort {
+	if !a.asked(s, message.Stop) && cause != message.StopLease && cause != message.StopAbort {
 		a.fail(s, RuleOrder, "it stops for the cause %q, and nobody asked for that", cause)
 	}
 }

@@ -214,6 +214,45 @@ func fullWorker() talk {
 	return c
 }
 
+// timedWorker is a run of two beats with a restart, an action, and something that is asked.
+func timedWorker() talk {
+	var c talk
+	first, second, third := command("a", message.PhaseRun), command("b", message.PhaseRun), command("c", message.PhaseAction)
+	second.Beat = 1
+	first.Restart = &message.Restart{On: message.RestartOnFailure, AtMost: 1}
+	job := message.Job{
+		Host: "alpha", Commands: []message.Command{first, second, third}, Sync: true,
+		Actions: []message.Action{{Do: message.ActRun, Commands: []int{2}}},
+	}
+	job.Needs = job.Uses()
+	c.hands(Peer, job)
+	c.says(Subject, "alpha", 1, message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Hold: "none", Version: "1", Features: message.Features()}})
+	c.orders(Peer, "alpha", 1, message.Control{Kind: message.Commit})
+	c.says(Subject, "alpha", 2, message.Event{Kind: message.Committed})
+	c.orders(Peer, "alpha", 2, message.Control{Kind: message.Start, At: testStart})
+	c.says(Subject, "alpha", 3, message.Event{Kind: message.Armed, Armed: &message.ArmedInfo{At: testStart}})
+	c.says(Subject, "alpha", 4, started(0, 2))
+	c.says(Subject, "alpha", 5, exited(2))
+	again := exited(0)
+	again.Exited.Again = true
+	c.says(Subject, "alpha", 6, again)
+	next := started(0)
+	next.Started[0].Life = 1
+	c.says(Subject, "alpha", 7, next)
+	asked := message.Event{Kind: message.Asked, Asked: &message.AskedInfo{ID: 1, What: message.AskMark, Name: "m"}}
+	c.says(Subject, "alpha", 8, asked)
+	c.says(Subject, "alpha", 0, asked)
+	last := exited(0)
+	last.Exited.Life = 1
+	c.says(Subject, "alpha", 9, last)
+	c.orders(Peer, "alpha", 3, message.Control{Kind: message.Start, Beat: 1, At: testStart})
+	c.says(Subject, "alpha", 10, message.Event{Kind: message.Armed, Armed: &message.ArmedInfo{Beat: 1, At: testStart}})
+	c.says(Subject, "alpha", 11, started(1))
+	c.says(Subject, "alpha", 12, exited(1))
+	c.says(Subject, "alpha", 13, message.Event{Kind: message.Done, Done: &message.DoneInfo{Outcome: message.HostDone, Totals: make([]streams.Total, 3)}})
+	return c
+}
+
 // twoHosts is a run on two hosts as a good publisher does it.
 func twoHosts() talk {
 	var c talk
@@ -259,7 +298,7 @@ func judgeOne(t *testing.T, c talk) []Violation {
 func TestGoodConversationsPass(t *testing.T) {
 	t.Parallel()
 	for name, found := range map[string][]Violation{
-		"plain worker": judgeOne(t, plainWorker()), "worker with everything": judgeOne(t, fullWorker()), "publisher": judgeTwo(t, twoHosts()),
+		"plain worker": judgeOne(t, plainWorker()), "worker with everything": judgeOne(t, fullWorker()), "worker in time": judgeOne(t, timedWorker()), "publisher": judgeTwo(t, twoHosts()),
 	} {
 		if len(found) > 0 {
 			t.Errorf("%s: %+v", name, found)

@@ -57,6 +57,7 @@ type hostRun struct {
 type asked struct {
 	index int
 	at    time.Time
+	beat  int // of a start
 }
 
 func (j *workerJudge) fail(s *seen, rule Rule, format string, args ...any) {
@@ -102,7 +103,7 @@ func (j *workerJudge) sent(s *seen) {
 	if c == nil {
 		return
 	}
-	r.asked[c.Kind] = append(r.asked[c.Kind], asked{s.index, c.At})
+	r.asked[c.Kind] = append(r.asked[c.Kind], asked{s.index, c.At, c.Beat})
 	if c.Ack > slices.Max(r.acks) {
 		r.acks = append(r.acks, c.Ack)
 	}
@@ -196,6 +197,7 @@ func (j *workerJudge) unlogged(r *hostRun, s *seen) {
 		j.heartbeat(r, s)
 	case message.Want:
 		j.want(r, s)
+	case message.Asked: // again, of what its log has
 	case message.Refused:
 		if len(r.log) > 0 {
 			j.fail(s, RuleNumber, "refused without a number, of a job of which a logged event has come")

@@ -19,6 +19,18 @@ func TestBrokenWorkersAreFound(t *testing.T) {
 		rule   Rule
 		says   string // in the text, where a mistake breaks the rule twice
 	}{
+		"a life begins twice": {timedWorker, func(c talk) talk {
+			c.find(message.Exited).event.Exited.Command = 1
+			return c
+		}, RuleAccount, "b"},
+		"a beat begins before its start": {timedWorker, func(c talk) talk {
+			for i := range c {
+				if e := c[i].event; e != nil && e.Kind == message.Started && e.Started[0].Command == 1 {
+					e.Started[0].StartedAt = testStart.Add(-time.Minute)
+				}
+			}
+			return c
+		}, RuleRelease, ""},
 		"gap in the numbers": {plainWorker, func(c talk) talk { return c.without(c.find(message.Committed)) }, RuleNumber, ""},
 		"logged without a number": {plainWorker, func(c talk) talk {
 			c.find(message.Committed).event.Seq = 0

@@ -313,8 +313,7 @@ func TestCommandOfAnActionHasItsTime(t *testing.T) {
 	s.stop(job)
 }
 
-// A worker that died between two beats has left a run of which some processes run, and
-// others are held: none is left when it is back.
+// What a worker that died has left of the socket on which processes meet, the next one removes.
 func TestRestartedWorkerFreesTheSocket(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
