@@ -163,7 +163,7 @@ func (r *run) completeJob(job *message.Job) {
 	if job.Since == "" {
 		job.Since = job.Run
 	}
-	job.Needs, job.Codecs = job.Uses(), message.Codecs()
+	job.Needs, job.Codecs, job.Sync = job.Uses(), message.Codecs(), true
 }
 
 // windowFor divides what may be under way to this publisher, unacknowledged and

@@ -146,9 +146,9 @@ func (c *condition) since() time.Time {
 const beatAhead = 2 * time.Second
 
 // mayBegin reports whether the time has come to agree on a beat's instant: all that it
-// waits for is so.
+// waits for is so, and all hosts know of the first.
 func mayBegin(r *Run, b *beat) bool {
-	if b.number == 0 || r.stage != Running && r.stage != Starting || r.ending.stopped() {
+	if b.number == 0 || r.stage != Running || r.ending.stopped() {
 		return false
 	}
 	at := b.begins()

@@ -159,6 +159,28 @@ func TestStartOfABeatGoesToThoseWhoKnowOfIt(t *testing.T) {
 	}
 }
 
+// No beat begins before every host knows of the first, whatever its conditions are.
+func TestNoBeatBeforeTheFirst(t *testing.T) {
+	t.Parallel()
+	l := newHarness(t)
+	l.spec.Beats = []Beat{{}, after(Condition{Group: "server"})}
+	alpha, bravo := l.worker("alpha", proc("server", 0)), l.worker("bravo", on(1, proc("client", 0)))
+	l.start()
+	hold(alpha, bravo)
+	alpha.expect(message.Start)
+	alpha.started(alpha.clock())
+	first := bravo.expect(message.Start)
+	l.advance(2500 * time.Millisecond)
+	for _, c := range bravo.controls {
+		if c.Beat != 0 {
+			t.Fatalf("bravo gets the start of beat %d, and has not said that it knows the first", c.Beat)
+		}
+	}
+	bravo.controls = nil
+	bravo.arms(0, first.At)
+	bravo.takes(1)
+}
+
 // The start of a beat is sent again until the host has said that it knows it, and a host
 // that answers and never does is lost.
 func TestStartOfABeatIsRepeatedUntilItIsKnown(t *testing.T) {
@@ -411,7 +433,11 @@ func TestStopInStepsIsCutShort(t *testing.T) {
 				bravo.exited(end)
 				bravo.done(message.HostDone)
 			}
-			l.wants(l.end(), test.word, test.why)
+			res := l.end()
+			l.wants(res, test.word, test.why)
+			if p := res.Processes[0]; name == "interrupted" && p.Reason != "the run was stopped: by hand" {
+				t.Errorf("server.0 %s (%s), and its beat had not been stopped before", p.Outcome, p.Reason)
+			}
 		})
 	}
 }

@@ -29,6 +29,7 @@ func reborn(t *testing.T, change ...func(*message.Command)) (*harness, *worker) 
 	for _, f := range change {
 		f(&c)
 	}
+	l.spec.Stop.When = []string{"a"}
 	alpha := l.worker("alpha", c)
 	l.start()
 	release(alpha)

@@ -111,11 +111,10 @@ func processReady(r *Run, h *host, e told) string {
 		if c.ended() {
 			c.Outcome = outcome.CommandFailed
 		}
-		g := r.groups[c.Group]
-		if g != nil {
+		if g := r.groups[c.Group]; g != nil {
 			g.usable.never = describeFailure(c)
 		}
-		if r.rule.OnFailure || g != nil {
+		if r.rule.OnFailure {
 			r.halt(message.StopFailure, describeFailure(c))
 		}
 	}

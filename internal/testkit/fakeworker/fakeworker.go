@@ -206,7 +206,7 @@ func (w *Worker) Expect(kind message.ControlKind) *message.Control {
 			return c
 		}
 		if c.Kind != w.last {
-			w.t.Fatalf("%s got a %s, want a %s", w.host, c.Kind, kind)
+			w.t.Fatalf("%s got a %s (%s), want a %s", w.host, c.Kind, c.Reason, kind)
 		}
 	}
 }
