@@ -25,11 +25,11 @@ type Action struct {
 	Of    []int
 	Times int
 	// Targets are what it is done to, by their numbers among [Datapoint.Commands]: processes
-	// or, of a run, its own commands. With ThatLine it is the one of them that wrote the line.
-	Targets  []int
-	ThatLine bool
-	Signal   string        // without SIG
-	For      time.Duration // how long a pause lasts
+	// or, of a run, its own commands. With ThatOne it is the one of them that wrote the line, or made the mark.
+	Targets []int
+	ThatOne bool
+	Signal  string        // without SIG
+	For     time.Duration // how long a pause lasts
 }
 
 // Timed reports whether the action is done at a time that is known beforehand.
@@ -146,17 +146,22 @@ func (x *expansion) checkTime(a *action, made *Action) {
 // watched are the processes on whose lines an action looks.
 func (x *expansion) watched(a *action) []int {
 	if len(a.of) == 0 {
-		all := make([]int, len(x.all))
-		for i := range all {
-			all[i] = i
-		}
-		return all
+		return x.everybody()
 	}
 	ranks, _ := x.resolve(a.of, fmt.Sprintf("of %d", a.number))
 	if len(ranks) == 0 && !a.optional {
 		x.fail(a.of[0].whole, &textError{"there is no such process whose lines could be looked at", x.nobody(a.of)})
 	}
 	return ranks
+}
+
+// everybody is all processes, by rank.
+func (x *expansion) everybody() []int {
+	all := make([]int, len(x.all))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // A resolved action has its processes.
@@ -168,12 +173,15 @@ type resolved struct {
 // targets are the processes that an action is done to, and words for them.
 func (x *expansion) targets(a *action, made *Action) ([]int, string) {
 	to := a.toWhom()
-	made.ThatLine = slices.ContainsFunc(to, func(t *target) bool { return t.thatLine })
+	made.ThatOne = a.toOne() != ""
 	if a.lineOf != nil && len(made.Of) == 0 || made.Beat < 0 {
 		return nil, ""
 	}
-	if made.ThatLine {
+	switch a.toOne() {
+	case "line":
 		return made.Of, "the process that wrote the line"
+	case "mark":
+		return x.everybody(), "the process that made the mark"
 	}
 	ranks, words := x.resolve(to, fmt.Sprintf("to %d", a.number))
 	if len(ranks) == 0 && !a.optional {

@@ -70,6 +70,12 @@ func TestActions(t *testing.T) {
 			"alpha [[{action:0,do:signal,called:true,signal:KILL}],[{action:0,line:leader 1,commands:[0,1],most:1}]]",
 			"bravo [[{action:0,do:signal,called:true,signal:KILL}],[{action:0,line:leader 1,commands:[0],most:1}]]",
 		},
+		`{mark: leader, t: 2s, signal: KILL, to: {that: mark}}`: {
+			"KILL to the process that made the mark, 2s after the mark leader",
+			"alpha [[{action:0,do:signal,called:true,signal:KILL}],null]",
+			"bravo [[{action:0,do:signal,called:true,signal:KILL}],null]",
+			"charlie [[{action:0,do:signal,called:true,signal:KILL}],null]",
+		},
 		`{line: done, times: "{{add 2 .victim}}", pause: client.1, for: 1s}`: {
 			`pause client.1 for 1s, after a line of any process that matches "done", 3 times at most`,
 			"alpha [null,[{action:0,line:done,commands:[0,1],most:3}]]",

@@ -162,6 +162,17 @@ func checkTrigger(v value, a *action, given found) {
 // toWhom are the targets of an action that is done to processes.
 func (a *action) toWhom() []*target { return slices.Concat(a.to, a.stop, a.start, a.pause) }
 
+// toOne is line or mark where the action is done to whoever wrote the line, or made the
+// mark; else it is empty.
+func (a *action) toOne() string {
+	for _, t := range a.toWhom() {
+		if t.thatOne != "" {
+			return t.thatOne
+		}
+	}
+	return ""
+}
+
 // timed reports whether the action is done at a time after a beat.
 func (a *action) timed() bool { return a.mark == "" && a.lineOf == nil }
 
@@ -169,11 +180,13 @@ func (a *action) timed() bool { return a.mark == "" && a.lineOf == nil }
 func checkThat(v value, a *action) {
 	for _, t := range slices.Concat(a.toWhom(), a.of) {
 		switch {
-		case t.thatLine && len(a.toWhom()) > 1:
-			v.in.problem(t.whole, &textError{"{that: line} stands alone", "write two actions"})
-		case t.thatLine && a.lineOf == nil:
+		case t.thatOne != "" && len(a.toWhom()) > 1:
+			v.in.problem(t.whole, &textError{fmt.Sprintf("{that: %s} stands alone", t.thatOne), "write two actions"})
+		case t.thatOne == "line" && a.lineOf == nil:
 			v.in.problem(t.whole, &textError{"there is no line that somebody could have written", "add line: and what it looks like"})
-		case t.thatLine && slices.Contains(a.of, t):
+		case t.thatOne == "mark" && a.mark == "":
+			v.in.problem(t.whole, &textError{"there is no mark that somebody could have made", "add mark: and its name"})
+		case t.thatOne != "" && slices.Contains(a.of, t):
 			v.in.problem(t.whole, &textError{"of says whose lines are looked at", "such as of: server"})
 		case t.that != nil && *t.that >= a.number:
 			v.in.problem(t.whole, &textError{fmt.Sprintf("action %d is not further up: this is action %d, the first is 0", *t.that, a.number), ""})
@@ -187,9 +200,11 @@ func checkThatAction(v value, t *target, other *action) {
 	switch {
 	case other.do == message.ActRun:
 		v.in.problem(t.whole, &textError{fmt.Sprintf("action %d runs a command: it is done to no process", other.number), ""})
-	case slices.ContainsFunc(other.toWhom(), func(t *target) bool { return t.thatLine }):
+	case other.toOne() != "":
+		is := other.toOne()
 		v.in.problem(t.whole, &textError{
-			fmt.Sprintf("who action %d is done to is only known when the line has come", other.number), "give this action the same line, and write {that: line}",
+			fmt.Sprintf("who action %d is done to is only known when the %s has come", other.number, is),
+			fmt.Sprintf("give this action the same %s, and write {that: %s}", is, is),
 		})
 	}
 }

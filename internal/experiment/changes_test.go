@@ -111,7 +111,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		{Beat{}, []string{"Groups", "After"}},
 		{Wait{}, []string{"Group", "Ended", "Delay"}},
 		// What an action does is told by its text.
-		{Action{}, []string{"Number", "Do", "Optional", "Text", "After", "Beat", "Mark", "Line", "Of", "Times", "Targets", "ThatLine", "Signal", "For"}},
+		{Action{}, []string{"Number", "Do", "Optional", "Text", "After", "Beat", "Mark", "Line", "Of", "Times", "Targets", "ThatOne", "Signal", "For"}},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(c.of)) {
 			if len(field.Index) == 1 && !slices.Contains(c.known, field.Name) {

@@ -48,7 +48,7 @@ func TestDefinitionHasWhatEachFieldSays(t *testing.T) {
 		"stop: {after: 2s, order: last-beat-first}\n",
 		"at: {t: 1s, stop: g.0}\n", "at: {t: 2s, stop: g.0}\n", "at: {t: 1s, stop: g.1}\n", "at: {t: 1s, start: g.0}\n", "at: {mark: m, t: 1s, stop: g.0}\n",
 		"at: {mark: n, t: 1s, stop: g.0}\n", "at: {line: m, t: 1s, stop: g.0}\n", "at: {line: n, t: 1s, stop: g.0}\n", "at: {line: m, of: g.0, t: 1s, stop: g.0}\n",
-		"at: {line: m, t: 1s, stop: g.0, times: 2}\n", "at: {line: m, t: 1s, stop: {that: line}}\n", "at: {t: 1s, stop: g.0, optional: true}\n",
+		"at: {line: m, t: 1s, stop: g.0, times: 2}\n", "at: {line: m, t: 1s, stop: {that: line}}\n", "at: {mark: m, t: 1s, stop: {that: mark}}\n", "at: {t: 1s, stop: g.0, optional: true}\n",
 		"at: {t: 1s, signal: KILL, to: g.0}\n", "at: {t: 1s, signal: INT, to: g.0}\n", "at: {t: 1s, pause: g.0, for: 1s}\n", "at: {t: 1s, pause: g.0, for: 2s}\n",
 		"at: {t: 1s, run: x}\n", "at: {t: 1s, run: y}\n", "at: [{t: 1s, run: x}, {t: 1s, stop: g.0}]\n",
 		"setup: {run: a, env: {A: b}}\n", "setup: {run: a, timeout: 3s}\n", "teardown: a\n",

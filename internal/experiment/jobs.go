@@ -14,6 +14,7 @@ func (d *Datapoint) Jobs() []message.Job {
 			Experiment: d.Name,
 			Datapoint:  d.Index,
 			GraceMS:    d.Stop.Grace.Milliseconds(),
+			Sync:       true,
 			Collect:    d.Collect[h.Name],
 		}
 		for _, f := range d.Files[h.Name] {

@@ -9,12 +9,12 @@ import (
 
 // A target says to which processes something is done. One of its fields is set.
 type target struct {
-	whole    *text
-	name     *text    // a process, HOST/PROCESS, or a group
-	any      []string // groups, of whose processes one is chosen
-	allBut   []string // groups, of whose processes one is left out
-	that     *int     // the number of an action before: what that was done to
-	thatLine bool     // whoever wrote the line
+	whole   *text
+	name    *text    // a process, HOST/PROCESS, or a group
+	any     []string // groups, of whose processes one is chosen
+	allBut  []string // groups, of whose processes one is left out
+	that    *int     // the number of an action before: what that was done to
+	thatOne string   // line or mark: whoever wrote the line, or made the mark, that the action waits for
 }
 
 var targetKinds = []string{"any", "all_but_one", "that"}
@@ -33,22 +33,22 @@ var targetFields = &object[target]{
 		},
 		{
 			name: "that", is: thatOf,
-			about: "the number of an action further up: the processes that it is done to. Or line: the process that wrote the line",
+			about: "the number of an action further up: the processes that it is done to. Or line, or mark: the process that wrote the line, or made the mark",
 		},
 	},
 	check: checkTarget, further: exactlyOne(targetKinds...),
 }
 
 var thatOf = binding[target]{
-	words: "number, or line", schema: anyOf(schema{"type": "integer", "minimum": 0}, schema{"const": "line"}),
+	words: "number, line or mark", schema: anyOf(schema{"type": "integer", "minimum": 0}, schema{"enum": []string{"line", "mark"}}),
 	read: func(v value, t *target) {
-		if v.kind == stringNode && v.node.text == "line" {
-			t.thatLine = true
+		if v.kind == stringNode && (v.node.text == "line" || v.node.text == "mark") {
+			t.thatOne = v.node.text
 			return
 		}
 		n, err := strconv.Atoi(v.node.text)
 		if v.kind != numberNode || err != nil || n < 0 {
-			v.wrong("such as 0 for the first in the list", "must be the number of an action, or line, not %s", v.shown())
+			v.wrong("such as 0 for the first in the list", "must be the number of an action, line or mark, not %s", v.shown())
 			return
 		}
 		t.that = &n

@@ -30,7 +30,7 @@ func actionsOf(dp *experiment.Datapoint) []conduct.Action {
 	for i := range dp.Actions {
 		a := &dp.Actions[i]
 		actions = append(actions, conduct.Action{
-			Number: a.Number, Do: a.Do, Text: a.Text, Optional: a.Optional, Targets: a.Targets, ThatLine: a.ThatLine,
+			Number: a.Number, Do: a.Do, Text: a.Text, Optional: a.Optional, Targets: a.Targets, ThatOne: a.ThatOne,
 			Trigger: conduct.Trigger{Beat: a.Beat, Mark: a.Mark, Line: a.Line != "", Times: a.Times, After: a.After},
 		})
 	}

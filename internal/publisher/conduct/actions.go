@@ -20,10 +20,10 @@ type Action struct {
 	Text     string // for people: what is done, to whom, when
 	Optional bool   // the run has not failed where it could not be done
 	Trigger  Trigger
-	// Targets are the numbers of what it is done to; with ThatLine it is done to the one that
-	// has written the line.
-	Targets  []int
-	ThatLine bool
+	// Targets are the numbers of what it is done to; with ThatOne it is done to the one that
+	// has written the line, or made the mark.
+	Targets []int
+	ThatOne bool
 }
 
 // A Trigger says when an action is done: After the release of Beat or, if one of them is
@@ -141,13 +141,31 @@ func (r *Run) tellCall(h *host, c *call) {
 	}})
 }
 
-// callMarked calls the actions that come after a mark: the first of its name.
-func (r *Run) callMarked(name string, at time.Time) {
+// callMarked calls the actions that come after a mark: the first of its name, or, where
+// they are done to whoever made it, the first of a process that is known.
+func (r *Run) callMarked(m *Mark) {
 	for _, a := range r.actions {
-		if a.Trigger.Mark == name && len(a.turns) == 0 && !r.ending.stopped() {
-			r.call(a, at, a.Targets)
+		if a.Trigger.Mark != m.Name || len(a.turns) > 0 || r.ending.stopped() {
+			continue
+		}
+		targets := a.Targets
+		if a.ThatOne {
+			targets = r.hosts[m.Host].named(m.Process)
+		}
+		if len(targets) > 0 {
+			r.call(a, m.At.Time, targets)
 		}
 	}
+}
+
+// named is the number of the host's process of that name, if there is one.
+func (h *host) named(name string) []int {
+	for local, c := range h.job.In(message.PhaseRun) {
+		if c.Name == name {
+			return []int{h.numbers[local]}
+		}
+	}
+	return nil
 }
 
 // seesLine takes a host's word that a line has come that an action waits for.
@@ -157,7 +175,7 @@ func seesLine(r *Run, h *host, e told) string {
 		return ""
 	}
 	targets := a.Targets
-	if a.ThatLine {
+	if a.ThatOne {
 		targets = []int{h.numbers[e.Seen.Command]}
 	}
 	at := h.contact.instant(e.Time, r.now)

@@ -147,12 +147,37 @@ func TestActionAfterAMarkIsCalled(t *testing.T) {
 	}
 }
 
+// An action after a mark is done to the process that made it, if it says so: to the first that
+// is known.
+func TestActionIsDoneToWhoMadeTheMark(t *testing.T) {
+	t.Parallel()
+	l := newHarness(t)
+	l.spec.Actions = []Action{{Number: 0, Do: message.ActStop, Text: "stop the process that made the mark", Trigger: Trigger{Mark: "leader"}, Targets: []int{0, 1}, ThatOne: true}}
+	alpha := l.worker("alpha", proc("a", 0), proc("a", 1))
+	alpha.job.Actions, alpha.job.Sync = []message.Action{{Do: message.ActStop, Called: true}}, true
+	l.start()
+	release(alpha)
+	alpha.asked(message.AskedInfo{ID: 1, What: message.AskMark, Name: "leader"})
+	alpha.asked(message.AskedInfo{ID: 2, What: message.AskMark, Name: "leader", Process: "stranger.1"})
+	alpha.asked(message.AskedInfo{ID: 3, What: message.AskMark, Name: "leader", Process: "a.1"})
+	alpha.asked(message.AskedInfo{ID: 4, What: message.AskMark, Name: "leader", Process: "a.0"})
+	act := alpha.expect(message.Act)
+	if act.Turn != 0 || !slices.Equal(act.Commands, []int{1}) {
+		t.Errorf("%+v", act)
+	}
+	alpha.acted(message.ActedInfo{Command: 1})
+	alpha.expectNothing()
+	alpha.ends(0, 1)
+	alpha.obey()
+	l.wants(l.end(), outcome.RunSucceeded, "")
+}
+
 // An action after a line is done to the process that wrote it, if it says so, as many times as
 // it may be.
 func TestActionAfterALine(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t)
-	l.spec.Actions = []Action{{Number: 0, Do: message.ActSignal, Text: "signal USR1 to the process that wrote it", Trigger: Trigger{Line: true, Times: 2}, Targets: []int{0, 1}, ThatLine: true}}
+	l.spec.Actions = []Action{{Number: 0, Do: message.ActSignal, Text: "signal USR1 to the process that wrote it", Trigger: Trigger{Line: true, Times: 2}, Targets: []int{0, 1}, ThatOne: true}}
 	alpha := l.worker("alpha", proc("a", 0), proc("a", 1))
 	alpha.job.Actions = []message.Action{{Do: message.ActSignal, Signal: "USR1", Called: true}}
 	alpha.job.Watches = []message.Watch{{Line: "leader", Commands: []int{0, 1}, Most: 2}}

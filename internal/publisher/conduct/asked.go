@@ -45,7 +45,7 @@ func asks(r *Run, h *host, e told) string {
 		m := Mark{Name: info.Name, Host: h.index, Process: info.Process, At: at}
 		r.hub.marks = append(r.hub.marks, m)
 		r.out.put(Marked{Mark: m})
-		r.callMarked(m.Name, at.Time)
+		r.callMarked(&m)
 	}
 	return ""
 }
