@@ -161,6 +161,7 @@ func TestActionIsDoneToWhoMadeTheMark(t *testing.T) {
 	alpha.asked(message.AskedInfo{ID: 2, What: message.AskMark, Name: "leader", Process: "stranger.1"})
 	alpha.asked(message.AskedInfo{ID: 3, What: message.AskMark, Name: "leader", Process: "a.1"})
 	alpha.asked(message.AskedInfo{ID: 4, What: message.AskMark, Name: "leader", Process: "a.0"})
+	l.advance(100 * time.Millisecond)
 	alpha.controls = slices.DeleteFunc(alpha.controls, func(c message.Control) bool { return c.Kind == message.Respond })
 	act := alpha.expect(message.Act)
 	if act.Turn != 0 || !slices.Equal(act.Commands, []int{1}) {
