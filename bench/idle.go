@@ -13,9 +13,6 @@ import (
 // idle measures the time between datapoints, from the last exit of one to the first start of
 // the next: without collected files, and with one from each host.
 func idle(ctx context.Context, b *bed) error {
-	if err := os.WriteFile(b.path("content"), measurements(collectEach), 0o600); err != nil {
-		return err
-	}
 	plain, err := b.gaps(ctx, "idle", nil)
 	if err != nil {
 		return err
@@ -32,6 +29,9 @@ func idle(ctx context.Context, b *bed) error {
 // gaps repeats a datapoint of as many processes as in the other measurements, in which one
 // process on each host leaves a file, and returns the time between each two.
 func (b *bed) gaps(ctx context.Context, name string, patterns []string) (series, error) {
+	if err := os.WriteFile(b.path("content"), measurements(collectEach), 0o600); err != nil {
+		return nil, err
+	}
 	machines := make(map[string]any)
 	for _, h := range hosts {
 		commands := []string{"cp " + b.path("content") + " out"}

@@ -1,12 +1,12 @@
 // Bench compares Downbeat over a real RabbitMQ with a plain shell, on one machine in one run:
 // every figure is the median, with its range, of several rounds in which the two take turns.
 //
-//	go run ./bench [-rounds 7] [skew] [wall] [idle] [output] [collect] [sqs]
+//	go run ./bench [-rounds 7] [skew] [wall] [idle] [beats] [output] [collect] [sqs]
 //
 // sqs compares with an SQS emulator, which scripts/install-deps installs.
 //
 // It starts a private RabbitMQ on loopback and four workers, needs a C compiler
-// for its two small programs, and leaves nothing.
+// for its three small programs, and leaves nothing.
 package main
 
 import (
@@ -41,12 +41,12 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	names := flag.Args()
 	if len(names) == 0 {
-		names = []string{"skew", "wall", "idle", "output", "collect", "sqs"}
+		names = []string{"skew", "wall", "idle", "beats", "output", "collect", "sqs"}
 	}
-	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "output": output, "collect": collect, "sqs": overSQS}
+	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "beats": beats, "output": output, "collect": collect, "sqs": overSQS}
 	for _, name := range names {
 		if all[name] == nil {
-			return fmt.Errorf("%q is not a measurement: use skew, wall, idle, output, collect or sqs", name)
+			return fmt.Errorf("%q is not a measurement: use skew, wall, idle, beats, output, collect or sqs", name)
 		}
 	}
 	b, err := newBed(ctx, *rounds)
@@ -97,6 +97,7 @@ func newBed(ctx context.Context, rounds int) (_ *bed, err error) {
 		{"go", "build", "-o", dir, "./cmd/publish", "./cmd/worker"},
 		{"cc", "-O2", "-static", "-o", b.path("stamp"), "bench/stamp/stamp.c"},
 		{"cc", "-O2", "-static", "-o", b.path("lines"), "bench/stamp/lines.c"},
+		{"cc", "-O2", "-static", "-o", b.path("barrier"), "bench/stamp/barrier.c"},
 	} {
 		cmd := exec.CommandContext(ctx, build[0], build[1:]...)
 		cmd.Stderr = os.Stderr
