@@ -1,5 +1,6 @@
-/* Waits at the barrier of that name for as many as the second argument says, and prints
-   CLOCK_REALTIME in nanoseconds just before it asked and just after it was answered. */
+/* Comes after as many milliseconds as the third argument says to the barrier of that name, waits
+   there for as many as the second says, and prints CLOCK_REALTIME in nanoseconds just before it
+   asked and just after it was answered. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,9 @@ static long long now(void) {
 int main(int argc, char **argv) {
 	const char *path = getenv("DOWNBEAT_SYNC");
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	if (argc < 3 || !path || strlen(path) >= sizeof to.sun_path) return 2;
+	if (argc < 4 || !path || strlen(path) >= sizeof to.sun_path) return 2;
 	strcpy(to.sun_path, path);
+	usleep(1000 * atoi(argv[3]));
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) return 1;
 	char text[512];
