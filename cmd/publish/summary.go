@@ -61,10 +61,7 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 		b.WriteString("  nothing was started\n")
 		return
 	}
-	fmt.Fprintf(b, "  %s on %s started", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"))
-	if started > 1 {
-		b.WriteString(" within " + bounded(r.StartSkewUS, r.StartBoundUS()))
-	}
+	fmt.Fprintf(b, "  %s on %s started%s", processes(started), terminal.Count(uint64(len(r.Hosts)), "host"), starting(r, started))
 	if r.Stopped() {
 		b.WriteString(" and stopped" + stopping(r))
 	}
@@ -75,8 +72,36 @@ func (a *app) togetherness(b *strings.Builder, r results.Record) {
 	}
 }
 
-// stopping says how close together the hosts sent TERM, unless there was only one, and how long
-// after the first TERM the last process exited, which old records don't have.
+// starting says how close together the processes started: of the widest beat, if there are
+// several.
+func starting(r results.Record, started int) string {
+	if len(r.Beats) <= 1 {
+		if started <= 1 {
+			return ""
+		}
+		return " within " + bounded(r.StartSkewUS, r.StartBoundUS())
+	}
+	came, widest := 0, results.BeatRecord{}
+	for _, beat := range r.Beats {
+		if !beat.ReleasedAt.IsZero() {
+			came++
+		}
+		if beat.StartSkewUS > widest.StartSkewUS {
+			widest = beat
+		}
+	}
+	text := fmt.Sprintf(" in %s", terminal.Count(uint64(came), "beat"))
+	if came < len(r.Beats) {
+		text = fmt.Sprintf(" in %d of %d beats", came, len(r.Beats))
+	}
+	if widest.StartSkewUS == 0 { // no beat has several processes
+		return text
+	}
+	return text + ", each within " + bounded(widest.StartSkewUS, widest.StartBoundUS())
+}
+
+// stopping says how close together the hosts sent the signals of the stop, unless there was only
+// one, and how long after the first the last process exited, which old records don't have.
 func stopping(r results.Record) string {
 	stopped := 0
 	for _, h := range r.Hosts {
@@ -92,9 +117,9 @@ func stopping(r results.Record) string {
 	if stopped > 1 {
 		text = " within " + bounded(r.StopSkewUS, r.StopBoundUS())
 	}
-	text += " (TERM on " + where
+	text += " (on " + where
 	if r.StopExitUS > 0 {
-		text += "; the last exit came " + bounded(r.StopExitUS, r.StopExitBoundUS()) + " after the first TERM"
+		text += "; the last exit came " + bounded(r.StopExitUS, r.StopExitBoundUS()) + " after the first signal"
 	}
 	return text + ")"
 }

@@ -16,10 +16,10 @@ func TestStopping(t *testing.T) {
 		stopped, hosts int
 		want           string
 	}{
-		{2, 2, " within 400 µs (TERM on every host; the last exit came 6.5 ms after the first TERM)"},
-		{2, 3, " within 400 µs (TERM on 2 of 3 hosts; the last exit came 6.5 ms after the first TERM)"},
-		{1, 2, " (TERM on 1 of 2 hosts; the last exit came 6.5 ms after the first TERM)"},
-		{1, 1, " (TERM on every host; the last exit came 6.5 ms after the first TERM)"},
+		{2, 2, " within 400 µs (on every host; the last exit came 6.5 ms after the first signal)"},
+		{2, 3, " within 400 µs (on 2 of 3 hosts; the last exit came 6.5 ms after the first signal)"},
+		{1, 2, " (on 1 of 2 hosts; the last exit came 6.5 ms after the first signal)"},
+		{1, 1, " (on every host; the last exit came 6.5 ms after the first signal)"},
 	} {
 		r := results.Record{StopSkewUS: 400, StopErrorUS: 30, StopExitUS: 6500, StopExitErrorUS: 30, Hosts: make([]results.HostRecord, c.hosts)}
 		for i := range c.stopped {
@@ -27,6 +27,29 @@ func TestStopping(t *testing.T) {
 		}
 		if got := stopping(r); got != c.want {
 			t.Errorf("%d of %d: got %q, want %q", c.stopped, c.hosts, got, c.want)
+		}
+	}
+}
+
+// The summary tells of the beats, and how far apart the processes of the widest one started: not
+// of the last, which may have a single process.
+func TestStarting(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		beats   []results.BeatRecord
+		started int
+		want    string
+	}{
+		{nil, 1, ""},
+		{nil, 2, " within 400 µs"},
+		{[]results.BeatRecord{{ReleasedAt: at}}, 2, " within 400 µs"},
+		{[]results.BeatRecord{{ReleasedAt: at, StartSkewUS: 700, StartErrorUS: 30}, {ReleasedAt: at, StartErrorUS: 1}}, 3, " in 2 beats, each within 700 µs"},
+		{[]results.BeatRecord{{ReleasedAt: at, StartSkewUS: 70, StartErrorUS: 90}, {}}, 2, " in 1 of 2 beats, each within < 90 µs"},
+		{[]results.BeatRecord{{ReleasedAt: at, StartErrorUS: 1}, {ReleasedAt: at, StartErrorUS: 1}}, 2, " in 2 beats"},
+	} {
+		if got := starting(results.Record{StartSkewUS: 400, StartErrorUS: 30, Beats: c.beats}, c.started); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.beats, got, c.want)
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package publisher
 
 import (
-	"time"
-
 	"downbeat/internal/clock"
 	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/results"
@@ -36,44 +34,6 @@ func (r *run) record() results.Record {
 		rec.Unmatched = r.unmatched(res.Hosts, rec.Hosts)
 	}
 	return rec
-}
-
-// measure enters how far apart the starts and the stops were.
-func (r *run) measure(rec *results.Record, res *conduct.Result) {
-	var stops spread
-	r.measureBeats(rec, res)
-	for i, h := range res.Hosts {
-		if !h.StoppedAt.IsZero() {
-			stops.add(r.hosts[i].name, h.StoppedAt, 0)
-		}
-	}
-	rec.StopSkewUS, rec.StopErrorUS = stops.width().Microseconds(), stops.errorUS()
-	rec.StopExitUS = stopExit(stops.first, rec.Processes).Microseconds()
-	if rec.StopExitUS == 0 {
-		return
-	}
-	term := stops.first
-	for n, p := range res.Processes { // from the hosts' TERM to the exits after the first of them
-		if p.EndedAt.Time.After(term) {
-			stops.add(r.dp.Processes[n].Host, p.EndedAt, 0)
-		}
-	}
-	rec.StopExitErrorUS = stops.errorUS()
-}
-
-// stopExit is how long after the first TERM the last process ended that was there
-// then; zero where none was stopped.
-func stopExit(term time.Time, processes []results.ProcessRecord) time.Duration {
-	last := term
-	if term.IsZero() {
-		return 0
-	}
-	for _, p := range processes {
-		if p.EndedAt.After(last) {
-			last = p.EndedAt
-		}
-	}
-	return last.Sub(term)
 }
 
 // processRecord is the record of a process as far as is known.
@@ -129,7 +89,10 @@ func (r *run) hostRecord(i int, res *conduct.Result) results.HostRecord {
 	rec := results.HostRecord{
 		Host: h.name, Outcome: was.Outcome, Reason: was.Reason, Hold: was.Hold, Swept: was.Swept, Unseen: was.Unseen, Notes: was.Notes,
 		Setup: stepRecords(was.Setup), Teardown: stepRecords(was.Teardown), Acted: stepRecords(was.Acted),
-		StoppedAt: was.StoppedAt.Time, StoppedErrorUS: was.StoppedAt.ErrorUS(), LineErrors: h.errors.list(), Shipped: r.shipped(h.name),
+		LineErrors: h.errors.list(), Shipped: r.shipped(h.name),
+	}
+	if stops := r.effective(i, res); len(stops) > 0 {
+		rec.StoppedAt, rec.StoppedErrorUS = stops[0].At.Time, stops[0].At.ErrorUS()
 	}
 	if was.Clock.Samples() > 0 {
 		rec.ClockOffsetUS, rec.ClockErrorUS = was.Clock.Value().Microseconds(), clock.Microseconds(was.Clock.Error())

@@ -42,8 +42,9 @@ type Record struct {
 	ReleasedAt time.Time `json:"released_at,omitzero"`
 	EndedAt    time.Time `json:"ended_at,omitzero"`
 	// StartSkewUS is the time between the first and the last start of a process of the last
-	// beat, in microseconds, StopSkewUS that between the first and the last host's TERM. StopExitUS is
-	// the time between the first host's TERM and the last exit after it. StartErrorUS,
+	// beat, in microseconds, StopSkewUS that between the first and the last host's stop signals, of
+	// the widest step of a stop in steps. StopExitUS is the time between the first host's stop
+	// signals and the last exit after them. StartErrorUS,
 	// StopErrorUS and StopExitErrorUS are the bounds of their errors, by what was known about
 	// the clocks at those times: 0 if there was no start, stop or exit. ClockErrorUS is the
 	// largest of the hosts'.

@@ -26,7 +26,8 @@ type host struct {
 	questions   questions   // of its processes
 	waits       bool        // for the stop, when its processes have ended
 
-	stoppedAt  clock.Instant // of its stop, as it carried it out; of one in steps, of the last
+	stops      []HostStop    // as it carried them out, in their order
+	stoppedAt  clock.Instant // the stop of all among them
 	stopShown  int           // from which beat on it has said that it has stopped its processes
 	refused    *message.RefusedInfo
 	done       *message.DoneInfo

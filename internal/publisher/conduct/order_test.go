@@ -177,7 +177,7 @@ func comesOf(l *harness, arrivals []Received) string {
 		fmt.Fprintln(&b, p.Name, p.Outcome, p.Reason, p.PID, p.StartedAt, p.EndedAt, *p.Exit, p.Total)
 	}
 	for _, h := range res.Hosts {
-		fmt.Fprintln(&b, h.Outcome, h.Reason, h.StoppedAt, h.Swept)
+		fmt.Fprintln(&b, h.Outcome, h.Reason, h.Stops, h.Swept)
 	}
 	return b.String()
 }

@@ -108,8 +108,10 @@ func noDetail(*Run, *host, told) string { return "" }
 
 // carriesOutStop notes when a host has stopped its processes.
 func carriesOutStop(r *Run, h *host, e told) string {
+	at := h.contact.instant(e.Time, r.now)
+	h.stops = append(h.stops, HostStop{FromBeat: e.Stopping.FromBeat, At: at})
 	if h.stopShown = e.Stopping.FromBeat; h.stopShown == 0 {
-		h.stoppedAt = h.contact.instant(e.Time, r.now)
+		h.stoppedAt = at
 	}
 	return ""
 }

@@ -43,9 +43,11 @@ type HostResult struct {
 	// Hold is how its processes were held until the release; empty where it never came to
 	// that.
 	Hold string
-	// Clock is what is known of its clock. StoppedAt is when its processes were sent TERM.
-	Clock     *clock.Offset
-	StoppedAt clock.Instant
+	// Clock is what is known of its clock. Stops are those that it carried out, in their order.
+	// Waited: it stayed for the stop, even if its processes had ended before.
+	Clock  *clock.Offset
+	Stops  []HostStop
+	Waited bool
 	// Setup and Teardown are the commands that were run, in their order.
 	Setup, Teardown []Ran
 	Acted           []Ran // that actions have run
@@ -57,6 +59,13 @@ type HostResult struct {
 	Notes  []string
 	// FilesTold: it has told of all its files.
 	FilesTold bool
+}
+
+// A HostStop is a stop that a host has carried out: of all its processes, or of those of a beat and
+// later ones. It may have had none left by then.
+type HostStop struct {
+	FromBeat int
+	At       clock.Instant
 }
 
 // Result sums the run up once it is over.
@@ -103,7 +112,7 @@ func (c *command) complete(released bool) {
 
 func hostResult(r *Run, h *host, run outcome.Run) HostResult {
 	res := HostResult{
-		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, StoppedAt: h.stoppedAt,
+		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, Stops: h.stops, Waited: h.waits,
 		Setup: h.setup, Teardown: h.teardown, Acted: h.acted, FilesTold: h.done != nil && h.done.Files != nil,
 	}
 	if ready := h.preparation.ready; ready != nil {

@@ -64,7 +64,7 @@ func TestStopRuleEndsARunThatSucceeds(t *testing.T) {
 	if p := res.Processes[0]; p.Outcome != outcome.CommandStopped || p.Reason != "" {
 		t.Errorf("server.0 %s (%s), want stopped", p.Outcome, p.Reason)
 	}
-	if off := res.Hosts[0].StoppedAt.Time.Sub(res.Hosts[1].StoppedAt.Time).Abs(); off > 2*oneWay {
+	if off := res.Hosts[0].Stops[0].At.Time.Sub(res.Hosts[1].Stops[0].At.Time).Abs(); off > 2*oneWay {
 		t.Errorf("they stopped %s apart", off)
 	}
 }

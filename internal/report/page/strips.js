@@ -114,7 +114,7 @@ function showStop(row, detail) {
   const after = exits.filter((e) => e.at > high).length, before = exits.filter((e) => e.at < low).length;
   byId("stop-text").textContent =
     `TERM on each host (dots), with the error of its time: within ${skewText(row.stop_skew_us, row.stop_error_us)}; the time is that since the first. Then the exits` +
-    (before ? `; ${before} earlier than this` : "") + (after ? `; ${after} later, the last ${skewText(lastExit - skew.from, boundOf([...stops, ...exits]))} after the first TERM` : "") + ".";
+    (before ? `; ${before} earlier than this` : "") + (after ? `; ${after} later, the last ${skewText(lastExit - skew.from, boundOf([...stops, ...exits]))} after the first stop signal` : "") + ".";
   const bracket = { from: 0, to: skew.to - first, text: `stop skew ${skewText(row.stop_skew_us, row.stop_error_us)}` };
   showStrip(box, "Stops of the hosts and exits of the processes", fromFirst(first, lanes), low - first, high - first, bracket);
 }
