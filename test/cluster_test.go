@@ -25,6 +25,7 @@ type cluster struct {
 	dir     string
 	environ []string
 	mark    string
+	as      *syscall.Credential // of its programs; nil: the test's own
 }
 
 // newCluster makes a cluster on the broker, whose queues are deleted at the end.
@@ -92,6 +93,9 @@ func (c *cluster) startWith(cmd *exec.Cmd, stdout, stderr *os.File, environ ...s
 	c.t.Helper()
 	cmd.Dir = c.dir
 	cmd.Env = append(append(cmd.Env, c.environ...), environ...)
+	if c.as != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
+	}
 	p := &program{t: c.t, cmd: cmd, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
 	if stdout != nil {

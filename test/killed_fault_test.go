@@ -164,3 +164,54 @@ hosts:
 	}
 	c.nothingLeft()
 }
+
+// So it is in each beat: what has begun is ended, what is held for a later beat never
+// executes, what stands between two lives does not begin again, and where processes met
+// nothing is left.
+func TestPublisherKilledInEachBeat(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		line  string // by which a server is ready
+		last  string // the process that is waited for, and what it says
+		says  string
+		begun bool // the second beat
+	}{
+		"the first":  {"never", "server.0", "listening\n", false},
+		"the second": {"listening", "client.0", "up\n", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newSharedCluster(t)
+			workers := []*program{c.worker("alpha"), c.worker("bravo")}
+			c.write("beats.yaml", `
+name: beats
+hosts: {alpha: , bravo: }
+groups:
+  server: {on: [alpha, bravo], shell: true, run: 'test -S "$DOWNBEAT_SYNC" && echo listening; exec sleep 600', ready: {line: `+test.line+`, within: 300s}}
+  again: {on: alpha, shell: true, run: 'echo life; echo x >>"$SCRATCH/lives"; exit 1', restart: {on: failure, at_most: 3, wait: 300s}}
+  client: {on: alpha, after: server, shell: true, run: 'touch "$SCRATCH/begun"; echo up; exec sleep 601'}
+`)
+			p := c.publish("--lease=3s", "beats.yaml")
+			c.awaitOutput("results/beats/latest/0001/alpha/again.0.out", "life\n")
+			c.awaitOutput("results/beats/latest/0001/alpha/"+test.last+".out", test.says)
+
+			p.kill()
+			for _, w := range workers {
+				w.await("no word from the publisher for 3s")
+			}
+			c.nothingLeft()
+			for _, host := range []string{"alpha", "bravo"} {
+				testkit.WaitFor(t, "nothing of the run is left in the directory of "+host, func() bool {
+					left, err := os.ReadDir(c.path("state", c.variable("DOWNBEAT_NAMESPACE"), host, "runs"))
+					return err == nil && len(left) == 0
+				})
+			}
+			if _, err := os.Stat(c.path("begun")); (err == nil) != test.begun {
+				t.Errorf("the second beat has begun: %v", err == nil)
+			}
+			if got := string(c.output("lives")); got != "x\n" {
+				t.Errorf("there were the lives %q, want one", got)
+			}
+		})
+	}
+}
