@@ -74,3 +74,44 @@ func startStandIn(t *testing.T, shell, line string) {
 		return err == nil && strings.Contains(string(log), "left")
 	})
 }
+
+// The guide's example of programs that wait for each other and make a mark does what the
+// guide says.
+func TestGuidesProcessesMeet(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../docs/guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(guide), "```yaml\nname: marked\n")
+	example, _, found := strings.Cut(example, "```")
+	if !found {
+		t.Fatal("the guide has no example called marked")
+	}
+	c := newSharedCluster(t)
+	c.environ = append(c.environ, "PATH="+programs+string(os.PathListSeparator)+os.Getenv("PATH"))
+	c.write("marked.yaml", "name: marked\n"+example)
+	for _, host := range []string{"alpha", "bravo", "charlie"} {
+		c.worker(host)
+	}
+
+	p := c.publish("marked.yaml")
+
+	p.wait(0, "marked: succeeded")
+	c.nothingLeft()
+	r := c.record("results/marked/latest/0001")
+	if len(r.Marks) != 1 || r.Marks[0].Mark != "load" || r.Marks[0].Process != "client.0" {
+		t.Errorf("marks: %+v, want load of client.0", r.Marks)
+	}
+	if len(r.Barriers) != 1 || r.Barriers[0].Barrier != "warm" || r.Barriers[0].Count != 2 {
+		t.Errorf("barriers: %+v, want warm of two", r.Barriers)
+	}
+	if len(r.Actions) != 1 || r.Actions[0].Target != "server.0" || r.Actions[0].Reason != "" || !r.Actions[0].At.After(r.Marks[0].At) {
+		t.Errorf("actions: %+v, want server.0 killed after the mark", r.Actions)
+	}
+	for _, process := range []string{"bravo/client.0", "charlie/client.1"} {
+		if got := string(c.output("results/marked/latest/0001/" + process + ".out")); !strings.HasPrefix(got, "the server is 127.0.0.1:") {
+			t.Errorf("%s printed %q", process, got)
+		}
+	}
+}
