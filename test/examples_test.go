@@ -45,10 +45,13 @@ var postgresExample = realExample{
 	check: checkPostgres,
 }
 
+// redisExample is run over brokers by the scripts called real.
+var redisExample = realExample{name: "redis", check: checkRedis}
+
 // The examples run on the embedded queue.
 func TestExamplesEmbedded(t *testing.T) {
 	t.Parallel()
-	for _, e := range []realExample{etcdExample, postgresExample} {
+	for _, e := range []realExample{etcdExample, postgresExample, redisExample} {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			e.run(newClusterOn(t, "", ""))
@@ -196,6 +199,19 @@ func checkPostgres(c *cluster, r results.Record) {
 	}
 	if tps := r.Metrics["throughput"]; !(tps > 0) {
 		t.Errorf("the throughput is %v", tps)
+	}
+}
+
+// checkRedis: the benchmarks began once the server could be used.
+func checkRedis(c *cluster, r results.Record) {
+	t := c.t
+	if len(r.Beats) != 2 || !slices.Equal(r.Beats[1].Groups, []string{"bench"}) {
+		t.Fatalf("beats: %+v, want two, the benchmarks on the second", r.Beats)
+	}
+	for _, p := range r.Processes {
+		if p.Group == "server" && (p.Outcome != outcome.CommandStopped || p.ReadyAt.IsZero() || p.ReadyAt.After(r.Beats[1].ReleasedAt)) {
+			t.Errorf("the server %s, and was ready at %s; the second beat was released at %s", p.Outcome, p.ReadyAt, r.Beats[1].ReleasedAt)
+		}
 	}
 }
 
