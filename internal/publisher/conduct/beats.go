@@ -183,10 +183,14 @@ func (r *Run) startBeat(h *host, b *beat) {
 	r.out.hurry(Send{Host: h.index, Control: &message.Control{Kind: message.Start, Beat: b.number, At: h.contact.clock.Theirs(b.at)}})
 }
 
-// isOut reports whether a beat that is due has been released on all hosts.
+// isOut reports whether a beat that is due has been released on all hosts. One whose
+// processes are stopped before its instant never is.
 func isOut(r *Run, b *beat) bool {
 	if b.number == 0 {
 		return r.stage >= Running && !r.now.Before(b.at)
+	}
+	if r.isCutOff(b) {
+		return false
 	}
 	for i := range r.hosts {
 		if r.hosts[i].owesBeat(b) {
@@ -194,6 +198,12 @@ func isOut(r *Run, b *beat) bool {
 		}
 	}
 	return !r.now.Before(b.at)
+}
+
+// isCutOff reports whether the processes of a beat are stopped before its instant.
+func (r *Run) isCutOff(b *beat) bool {
+	s := r.ending.of(b.number)
+	return s.stopped() && !s.at.After(b.at)
 }
 
 func tellBeat(r *Run, b *beat) {
@@ -342,14 +352,14 @@ func beatNotTaken(r *Run, h *host) {
 
 func beatDue(r *Run, _ *host) time.Time {
 	var at time.Time
-	if len(r.beats) < 2 || r.ending.stopped() || r.stage != Starting && r.stage != Running {
+	if len(r.beats) < 2 || r.stage < Starting || r.stage == Over {
 		return at
 	}
 	for k := range r.beats {
 		switch b := &r.beats[k]; {
-		case b.state == BeatDue && b.at.After(r.now):
+		case b.state == BeatDue && b.at.After(r.now) && (k == 0 || !r.isCutOff(b)):
 			at = sooner(at, b.at)
-		case b.state == BeatWaiting && k > 0:
+		case b.state == BeatWaiting && k > 0 && !r.ending.stopped():
 			if begins := b.begins(); !begins.IsZero() && begins.Add(-beatAhead).After(r.now) {
 				at = sooner(at, begins.Add(-beatAhead))
 			}

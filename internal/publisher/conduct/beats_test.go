@@ -181,6 +181,21 @@ func TestNoBeatBeforeTheFirst(t *testing.T) {
 	bravo.takes(1)
 }
 
+// A beat whose instant was agreed on, and that is stopped before it, is not said to begin.
+func TestBeatThatIsStoppedBeforeItsInstant(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := staged(t, func(s *Spec) { s.Beats[1].After[0].Delay = time.Second })
+	alpha.isReady(0, "")
+	bravo.takes(1)
+	l.input(Interrupted{Reason: "interrupted"})
+	l.advance(3 * time.Second)
+	for _, e := range l.effects {
+		if b, ok := e.(BeatBegins); ok && b.Beat == 1 {
+			t.Error("the beat is said to begin after the stop")
+		}
+	}
+}
+
 // The start of a beat is sent again until the host has said that it knows it, and a host
 // that answers and never does is lost.
 func TestStartOfABeatIsRepeatedUntilItIsKnown(t *testing.T) {
