@@ -70,6 +70,7 @@ func (h *host) stopWorker(lasts time.Duration) {
 		if s.state == setHeld || s.state == setArmed {
 			s.perish(false)
 		}
+		s.dropHeld()
 	}
 	for i := range h.w.ledger.runs {
 		for k := range h.w.ledger.runs[i].hosts {

@@ -28,6 +28,7 @@ type hostRun struct {
 	set       *set                // of the processes
 	step      *set                // of a command of the setup or the teardown
 	last      *message.ExitedInfo // how that command ended
+	probes    map[int]*probe      // the last of each process
 	interrupt func()              // ends what is under way early; nil: nothing is
 	wants     func(*chunk)
 
@@ -180,9 +181,13 @@ func (t *hostRun) do(e course.Effect) {
 		if t.w.notes != nil {
 			t.w.note("%s: %s will be released in %s", h.name, t.w.short(t.dir.job.Run), time.Duration(at-t.w.e.now))
 		}
-		t.ledger.release, t.ledger.late = max(at, t.w.e.now), at <= t.w.e.now
-		t.set.release(at)
-	case course.Act, course.Probe, course.EndProbe, course.CloseSet, course.Answered: // no plan asks for these
+		t.ledger.release(e.Beat, at)
+		t.set.release(e.Beat, at)
+	case course.Probe:
+		t.probe(e)
+	case course.EndProbe:
+		t.endProbe(e.Command)
+	case course.Act, course.CloseSet, course.Answered: // no plan asks for these
 	case course.Collect:
 		t.collect(e.Anew)
 	case course.StopCollecting:
@@ -197,8 +202,10 @@ func (t *hostRun) do(e course.Effect) {
 			t.set = nil
 		}
 	case course.Stop:
-		if t.ledger.stop == 0 {
-			t.ledger.stop, t.ledger.stopLate = t.clock.local(e.At), t.clock.local(e.At) <= t.w.e.now.add(time.Microsecond)
+		t.ledger.stop(e.FromBeat, t.clock.local(e.At))
+		if e.FromBeat > 0 {
+			t.set.stopBeats(e.FromBeat, t.clock.local(e.At), e.Grace)
+			return
 		}
 		t.set.stop(t.clock.local(e.At), e.Grace)
 	case course.BeginTeardown:
@@ -252,7 +259,7 @@ func (t *hostRun) control(c *message.Control, taken time.Time) {
 // at the instant that a stop says, or at once.
 func (t *hostRun) mustStop(c *message.Control) {
 	s := t.set
-	if s == nil || s.state != setArmed && s.state != setRunning {
+	if c.FromBeat > 0 || s == nil || s.state != setArmed && s.state != setRunning {
 		return
 	}
 	at := t.w.e.now
@@ -268,12 +275,21 @@ func (t *hostRun) mustStop(c *message.Control) {
 }
 
 func (t *hostRun) config() course.Config {
-	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: simulated}
+	features := simulated
+	if t.w.plain {
+		features = features[:plainFeatures]
+	}
+	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: features}
 }
+
+// plainFeatures is how many of those of [simulated] the hosts of scenarios have: these need
+// no more, and what they say of themselves is written down.
+const plainFeatures = 5
 
 // simulated is what hosts of the simulator can do.
 var simulated = []message.Feature{
 	message.FeatureSetup, message.FeatureTeardown, message.FeaturePty, message.FeatureFiles, message.FeatureCollect,
+	message.FeatureBeats, message.FeatureReady,
 }
 
 // workerLease is the longest that workers let a publisher be silent.

@@ -31,15 +31,19 @@ func (t *hostRun) exitedInfo(command int, e *exit) *message.ExitedInfo {
 	return info
 }
 
-func (t *hostRun) released(s *set) {
+func (t *hostRun) lined(command int, at instant) {
+	t.post(course.Lined{Command: command, At: t.clock.at(at)})
+}
+
+func (t *hostRun) released(s *set, beat int) {
 	if s == t.set {
-		t.post(course.Released{})
+		t.post(course.Released{Beat: beat})
 	}
 }
 
-func (t *hostRun) stopped(s *set) {
+func (t *hostRun) stopped(s *set, from int) {
 	if s == t.set {
-		t.post(course.TermSent{At: t.clock.at(s.stoppedAt)})
+		t.post(course.TermSent{At: t.clock.at(s.stoppedAt), FromBeat: from})
 	}
 }
 

@@ -82,7 +82,7 @@ func (t *hostRun) runCommand(command int) {
 		t.step = s
 		t.worker.h.sets = append(t.worker.h.sets, s)
 		t.interrupt = func() { s.stop(t.w.e.now, t.dir.job.Grace()) }
-		s.release(t.w.e.now)
+		s.release(0, t.w.e.now)
 	})
 }
 

@@ -47,6 +47,7 @@ func (l *ledger) judge(c *publisherRun) {
 	if n := &l.w.plan.Network; res.Outcome == outcome.RunLost && l.w.calm() && (n.LossPercent == 0 || n.LossPercent <= 5 && c.plan.Lease >= 15*time.Second) {
 		l.violate("the record says what happened: %s is lost (%s), and nothing was", l.w.short(c.id), res.Reason)
 	}
+	l.judgeBeats(c, &res)
 	for i := range c.hosts {
 		l.judgeHost(c, &res, i)
 	}
@@ -101,7 +102,7 @@ func (l *ledger) namesFailed(c *publisherRun, reason string) bool {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
 			m := &h.commands[k]
-			if m.left && strings.Contains(reason, h.host.name) || strings.Contains(reason, m.script.Name+" on "+h.host.name) && m.failed() {
+			if m.left && strings.Contains(reason, h.host.name) || strings.Contains(reason, m.script.Name+" on "+h.host.name) && (m.failed() || h.mayBeUnready(m)) {
 				return true
 			}
 		}
@@ -154,7 +155,7 @@ func (r *RunPlan) longest() time.Duration {
 		}
 		setup, teardown = max(setup, s), max(teardown, t)
 	}
-	return 2*r.ReadyTimeout + setup + 4*asking + r.Timeout + r.Grace + 2*teardown + 4*time.Minute
+	return time.Duration(len(r.Beats))*(r.Grace+15*time.Second) + 2*r.ReadyTimeout + setup + 4*asking + r.Timeout + r.Grace + 2*teardown + 4*time.Minute
 }
 
 // judgeSuccess checks that everything went as it should where a run has succeeded.
@@ -167,7 +168,7 @@ func (l *ledger) judgeSuccess(c *publisherRun, res *conduct.Result) {
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
-			if what := lacking(c, &h.commands[k]); what != "" {
+			if what := l.lacking(c, &h.commands[k]); what != "" {
 				l.violate("success is proved: %s has succeeded, and %s on %s %s", l.w.short(c.id), h.commands[k].script.Name, h.host.name, what)
 			}
 		}
@@ -184,7 +185,7 @@ func (l *ledger) judgeSuccess(c *publisherRun, res *conduct.Result) {
 }
 
 // lacking says what of a command does not fit to a run that has succeeded.
-func lacking(c *publisherRun, m *ledgerCommand) string {
+func (l *ledger) lacking(c *publisherRun, m *ledgerCommand) string {
 	rule := c.stopped == message.StopRule
 	switch {
 	case m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes:
@@ -195,12 +196,14 @@ func lacking(c *publisherRun, m *ledgerCommand) string {
 		return "did not succeed"
 	case m.script.Phase != message.PhaseRun:
 		return ""
-	case m.lives == 0 && (!rule || m.script.Delay == 0):
+	case m.lives == 0 && (!rule || m.script.Delay == 0 && m.script.Beat == 0):
 		return "was never started"
 	case m.lives == 0:
 		return ""
 	case m.gone || !m.exited:
 		return "has no end that anybody saw"
+	case !m.readyInTime() && (!rule || m.unready().add(l.slack()) < c.stopSent):
+		return "was not ready"
 	case m.failed() && !rule:
 		return "did not succeed"
 	case m.failed() && !m.exit.stopped && !m.exit.killed && m.exit.ended < c.stopSent:
@@ -245,7 +248,7 @@ func (l *ledger) judgeProcess(c *publisherRun, h *ledgerHost, m *ledgerCommand, 
 		wrong = fmt.Sprintf("has ended with %d %s, and it was %d %s", ran.Exit.ExitCode, ran.Exit.Signal, m.exit.code, m.exit.signal)
 	case ran.Outcome == outcome.CommandSucceeded && m.failed():
 		wrong = "has succeeded, and it has not"
-	case ran.Outcome == outcome.CommandFailed && !m.failed():
+	case ran.Outcome == outcome.CommandFailed && !m.failed() && !h.mayBeUnready(m):
 		wrong = "has failed, and it has not: " + ran.Reason
 	case ran.Outcome == outcome.CommandKilled && !m.exit.killed:
 		wrong = "was killed, and it was not"
@@ -308,24 +311,35 @@ func (l *ledger) close() {
 // together checks that hosts which were told in time release a run at one instant,
 // and stop it at one.
 func (l *ledger) together() {
+	slack := l.slack()
+	for _, r := range l.runs {
+		for k := range max(len(r.plan.Beats), 1) {
+			l.togetherOn(r, k, slack)
+		}
+	}
+}
+
+// slack is how far apart the clocks may be taken for.
+func (l *ledger) slack() time.Duration {
 	n := &l.w.plan.Network
 	slack := 2*(n.Delay+n.Jitter) + 5*time.Millisecond
 	if n.SlowPercent > 0 {
 		slack += 2 * n.Slow
 	}
-	for _, r := range l.runs {
-		var releases, stops spread
-		for i := range r.hosts {
-			h := &r.hosts[i]
-			releases.add(h.release, h.late)
-			stops.add(h.stop, h.stopLate)
-		}
-		if d := releases.width(); d > slack {
-			l.violate("together: the hosts of %s release it over %s", l.w.short(r.id), d)
-		}
-		if d := stops.width(); d > slack {
-			l.violate("together: the hosts of %s stop it over %s", l.w.short(r.id), d)
-		}
+	return slack
+}
+
+func (l *ledger) togetherOn(r *ledgerRun, beat int, slack time.Duration) {
+	var releases, stops spread
+	for i := range r.hosts {
+		releases.add(r.hosts[i].releases[beat])
+		stops.add(r.hosts[i].stops[beat])
+	}
+	if d := releases.width(); d > slack {
+		l.violate("together: the hosts of %s release it over %s", l.w.short(r.id), d)
+	}
+	if d := stops.width(); d > slack {
+		l.violate("together: the hosts of %s stop it over %s", l.w.short(r.id), d)
 	}
 }
 
@@ -333,14 +347,14 @@ func (l *ledger) together() {
 type spread struct{ first, last instant }
 
 // add counts an instant that was reached, and in time.
-func (s *spread) add(at instant, late bool) {
-	if at == 0 || late {
+func (s *spread) add(t told) {
+	if t.at == 0 || t.late {
 		return
 	}
-	if s.first == 0 || at < s.first {
-		s.first = at
+	if s.first == 0 || t.at < s.first {
+		s.first = t.at
 	}
-	s.last = max(s.last, at)
+	s.last = max(s.last, t.at)
 }
 
 func (s *spread) width() time.Duration { return time.Duration(s.last - s.first) }

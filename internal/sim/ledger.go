@@ -45,15 +45,11 @@ type ledgerHost struct {
 	// taken counts how often its job was journaled, yields how often it gave the host
 	// back, and deaths how often its worker died meanwhile.
 	taken, yields, deaths int
-	forgot                bool // its power failed, and what was noted beside its log was lost
-	stopped               bool // its stop has come to a worker that is still there
-	ended                 bool // nothing is left of it, its worker says
-	// release is when the host releases it; late: the control came after that.
-	release instant
-	late    bool
-	// stop and stopLate are the same of its first stop.
-	stop     instant
-	stopLate bool
+	forgot                bool   // its power failed, and what was noted beside its log was lost
+	stopped               bool   // its stop has come to a worker that is still there
+	ended                 bool   // nothing is left of it, its worker says
+	releases              []told // when the host releases each beat
+	stops                 []told // when it stops from each beat on
 }
 
 // A ledgerCommand is what truly became of one command.
@@ -65,8 +61,9 @@ type ledgerCommand struct {
 	exit    exit      // of its last life
 	exited  bool
 	start   instant
-	gone    bool // it ended with nobody there to see how
-	left    bool // it can't be ended
+	readyAt instant // when it could be used first, where its script says when that is
+	gone    bool    // it ended with nobody there to see how
+	left    bool    // it can't be ended
 }
 
 func newLedger(w *world) *ledger { return &ledger{w: w, byID: make(map[string]*ledgerRun)} }
@@ -89,6 +86,7 @@ func (l *ledger) open(id string, plan *RunPlan) *ledgerRun {
 		part := &plan.Parts[i]
 		h := &r.hosts[i]
 		*h = ledgerHost{run: r, host: l.w.hosts[part.Host], part: part, commands: make([]ledgerCommand, len(part.Commands))}
+		h.releases, h.stops = make([]told, max(len(plan.Beats), 1)), make([]told, max(len(plan.Beats), 1))
 		for k := range part.Commands {
 			c := &h.commands[k]
 			c.script = &part.Commands[k]
@@ -133,6 +131,7 @@ func (l *ledger) started(s *set, m *member) {
 	case message.PhaseRun:
 		h.run.executed++
 		l.promptly(h.run, c)
+		l.inTurn(h, c)
 		if h.run.gated {
 			l.violate("the gate: %s of %s begins on %s, and its gate is closed", c.script.Name, l.w.short(s.run), s.host.name)
 		}

@@ -54,8 +54,23 @@ type RunPlan struct {
 	StopAfter     time.Duration
 	StopOnFailure bool
 	Window        int // bytes
+	// Beats are what begins together; none: all processes do.
+	Beats []Beat
+	// LastBeatFirst: the rule stops the beats one after the other, the last one first.
+	LastBeatFirst bool
 	// FullAfter is how many pieces of output the results take before the disk is full; 0: all.
 	FullAfter int
+}
+
+// A Beat is what begins together, and what it waits for. The first one waits for nothing.
+type Beat struct{ After []Condition }
+
+// A Condition is that each process of a group can be used or, with Ended, has ended well, and
+// that Delay has gone by since.
+type Condition struct {
+	Group string
+	Ended bool
+	Delay time.Duration
 }
 
 // A Part is one host's part in a run.
@@ -73,10 +88,20 @@ type Command struct {
 	Name    string
 	Phase   message.Phase
 	Group   string
+	Beat    int
+	Ready   Ready
 	Delay   time.Duration
 	Timeout time.Duration // of a setup or teardown
 	OKExit  []int
 	Life    Life
+}
+
+// Ready is when a process can be used, and how that is seen.
+type Ready struct {
+	Within time.Duration // how long each life has for that; 0: it can be used once it has started
+	After  time.Duration // its start
+	Never  bool
+	Line   bool // it is seen by a line; else the worker has to look for it
 }
 
 // A Life is what a command does once it is asked to.

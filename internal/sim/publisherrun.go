@@ -63,6 +63,7 @@ func (c *publisherRun) spec(since string) conduct.Spec {
 		Run: c.id, Timeout: plan.Timeout, ReadyTimeout: plan.ReadyTimeout, Lease: plan.Lease,
 		Stop: conduct.StopRule{When: plan.StopWhen, After: plan.StopAfter, Grace: plan.Grace, OnFailure: plan.StopOnFailure},
 	}
+	plan.inTime(&spec)
 	processes, steps := 0, 0
 	for i := range plan.Parts {
 		for k := range plan.Parts[i].Commands {
@@ -103,7 +104,7 @@ func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
 	for k := range part.Commands {
 		script := &part.Commands[k]
 		job.Commands = append(job.Commands, message.Command{
-			Name: script.Name, Phase: script.Phase, Group: script.Group, Argv: argv, OKExit: script.OKExit,
+			Name: script.Name, Phase: script.Phase, Group: script.Group, Argv: argv, OKExit: script.OKExit, Beat: script.Beat, Ready: script.Ready.readiness(),
 			DelayMS: script.Delay.Milliseconds(), TimeoutMS: script.Timeout.Milliseconds(),
 		})
 	}

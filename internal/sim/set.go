@@ -20,9 +20,11 @@ type set struct {
 	// stoppedAt is when TERM was sent, or what was held was killed.
 	stoppedAt  instant
 	releasedAt instant
-	swept      int // that were found outside of their groups at the end
-	left       int // that could not be ended
-	open       int // members that have not ended
+	swept      int    // that were found outside of their groups at the end
+	left       int    // that could not be ended
+	open       int    // members that have not ended
+	armed      uint64 // the beats that know their instant, a bit for each
+	stops      uint64 // those from which on TERM was sent, beside a stop of all
 }
 
 type setState uint8
@@ -47,6 +49,7 @@ type member struct {
 	killed  bool
 	started instant
 	pid     int
+	ready   bool   // it can be used
 	forks   int    // of its, still there
 	ending  uint32 // counts what was planned for its end: only the last counts
 }
@@ -56,8 +59,9 @@ type sink interface {
 	begun(command, pid int, at instant)
 	wrote(command int, stream streams.Stream, data []byte)
 	exited(s *set, command int, e exit)
-	released(s *set) // what has no delay has begun, or never will
-	stopped(s *set)  // TERM was sent
+	lined(command int, at instant) // it has written the line by which it is seen to be ready
+	released(s *set, beat int)     // what has no delay has begun, or never will
+	stopped(s *set, from int)      // TERM was sent, from that beat on
 	finished(s *set)
 }
 
@@ -74,34 +78,38 @@ type exit struct {
 // killTimeout is how long what was killed may take to end before it is given up.
 const killTimeout = 5 * time.Second
 
-func (s *set) release(at instant) {
-	if s.state != setHeld {
+// release has the members of a beat begin at an instant.
+func (s *set) release(beat int, at instant) {
+	if s.state > setRunning || s.armed&(1<<beat) != 0 {
 		return
 	}
-	s.state = setArmed
-	s.releasedAt = at
+	s.armed |= 1 << beat
+	if s.state == setHeld {
+		s.state = setArmed
+		s.releasedAt = at
+	}
 	s.w.e.at(at, func() {
-		if s.state != setArmed {
+		if s.state != setArmed && s.state != setRunning {
 			return
 		}
 		s.state = setRunning
 		for i := range s.members {
-			if d := s.members[i].script.Delay; d > 0 {
+			if d := s.members[i].script.Delay; d > 0 && s.members[i].script.Beat == beat {
 				s.w.e.after(d, func() { s.begin(i) })
 			}
 		}
 		for i := range s.members {
-			if s.members[i].script.Delay <= 0 {
+			if s.members[i].script.Delay <= 0 && s.members[i].script.Beat == beat {
 				s.begin(i)
 			}
 		}
-		s.tellReleased()
+		s.tellReleased(beat)
 	})
 }
 
-func (s *set) tellReleased() {
+func (s *set) tellReleased(beat int) {
 	if s.sink != nil {
-		s.sink.released(s)
+		s.sink.released(s, beat)
 	}
 }
 
@@ -128,6 +136,7 @@ func (s *set) begin(i int) {
 	if s.sink != nil {
 		s.sink.begun(m.command, m.pid, now)
 	}
+	s.becomeReady(m)
 	life := &m.script.Life
 	for k := range life.Output {
 		s.w.e.after(life.Output[k].After, func() { s.write(i, &life.Output[k]) })
@@ -216,6 +225,7 @@ func (s *set) terminate() {
 	for i := range s.members {
 		m := &s.members[i]
 		switch {
+		case m.alive && m.termed:
 		case m.alive && released:
 			m.termed = true
 			s.term(i)
@@ -224,16 +234,16 @@ func (s *set) terminate() {
 			s.open--
 		}
 	}
-	s.tellStopped()
+	s.tellStopped(0)
 	if wasArmed {
-		s.tellReleased()
+		s.tellReleased(0)
 	}
 	s.look()
 }
 
-func (s *set) tellStopped() {
+func (s *set) tellStopped(from int) {
 	if s.sink != nil {
-		s.sink.stopped(s)
+		s.sink.stopped(s, from)
 	}
 }
 
@@ -254,9 +264,14 @@ func (s *set) kill() {
 		return
 	}
 	s.state = setKilling
+	s.killFrom(0)
+}
+
+// killFrom kills the members of a beat and of those after it.
+func (s *set) killFrom(beat int) {
 	for i := range s.members {
 		m := &s.members[i]
-		if !m.alive {
+		if !m.alive || m.over || m.killed || m.script.Beat < beat {
 			continue
 		}
 		m.killed = true
@@ -269,12 +284,12 @@ func (s *set) kill() {
 
 // abandon gives up the members that don't end though they were killed.
 func (s *set) abandon() {
-	if s.state != setKilling {
+	if s.state == setOver {
 		return
 	}
 	for i := range s.members {
 		m := &s.members[i]
-		if !m.alive || m.over {
+		if !m.alive || m.over || !m.killed {
 			continue
 		}
 		m.over = true
@@ -301,7 +316,7 @@ func (s *set) look() {
 	}
 	if s.swept > 0 && !asked {
 		s.stoppedAt = s.w.e.now
-		s.tellStopped()
+		s.tellStopped(0)
 	}
 	s.w.e.after(time.Millisecond, func() { // its descendants take a moment
 		if s.sink != nil {

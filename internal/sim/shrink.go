@@ -186,6 +186,7 @@ func clearField[T comparable](field *T) bool {
 var simplerCommands = []func(*Command) bool{
 	func(c *Command) bool { was := len(c.Life.Output); c.Life.Output = nil; return was > 0 },
 	func(c *Command) bool { return clearField(&c.Delay) },
+	func(c *Command) bool { return clearField(&c.Ready) },
 	func(c *Command) bool { return clearField(&c.Life.Forks) },
 	func(c *Command) bool { return clearField(&c.Life.PrepareTakes) },
 	func(c *Command) bool { return clearField(&c.Life.TermTakes) },
@@ -210,6 +211,7 @@ var simplerRuns = []func(*RunPlan) bool{
 	func(r *RunPlan) bool { return clearField(&r.StopAfter) },
 	func(r *RunPlan) bool { was := len(r.StopWhen); r.StopWhen = nil; return was > 0 },
 	func(r *RunPlan) bool { return clearField(&r.FullAfter) },
+	func(r *RunPlan) bool { return clearField(&r.LastBeatFirst) },
 	func(r *RunPlan) bool { return clearField(&r.Overlaps) },
 	func(r *RunPlan) bool { return clearField(&r.Retry) },
 	func(r *RunPlan) bool { was := r.Window; r.Window = 8 << 20; return was != r.Window },

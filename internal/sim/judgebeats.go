@@ -1,0 +1,123 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
+)
+
+// What is looked at where a run has several beats, or processes that become ready.
+
+// A told is an instant that a host was told of; late: it had gone by.
+type told struct {
+	at   instant
+	late bool
+}
+
+// release enters when a host releases a beat.
+func (h *ledgerHost) release(beat int, at instant) {
+	l := h.host.w.ledger
+	if h.releases[beat].at != 0 {
+		l.violate("at most once: %s releases beat %d of %s again", h.host.name, beat, l.w.short(h.run.id))
+	}
+	h.releases[beat] = told{max(at, l.w.e.now), at <= l.w.e.now}
+}
+
+// stop enters when a host stops what begins from a beat on; the first time counts.
+func (h *ledgerHost) stop(from int, at instant) {
+	if h.stops[from].at == 0 {
+		h.stops[from] = told{at, at <= h.host.w.e.now.add(time.Microsecond)}
+	}
+}
+
+// ready enters that a process can be used.
+func (l *ledger) ready(s *set, m *member) {
+	if m.ledger.readyAt == 0 {
+		m.ledger.readyAt = l.w.e.now
+	}
+	if l.w.notes != nil {
+		l.w.note("%s: %s of %s is ready", s.host.name, m.script.Name, l.w.short(s.run))
+	}
+}
+
+// readyInTime reports whether the process became ready while it was still looked for.
+func (c *ledgerCommand) readyInTime() bool {
+	return c.script.Ready.Within == 0 || c.readyAt != 0 && c.readyAt <= c.start.add(c.script.Ready.Within+5*time.Millisecond)
+}
+
+// mayBeUnready reports whether the process may be said not to have become ready: it did not,
+// or so late that nobody had to see it.
+func (h *ledgerHost) mayBeUnready(c *ledgerCommand) bool {
+	if c.script.Ready.Within == 0 {
+		return false
+	}
+	until := c.start.add(c.script.Ready.Within)
+	if c.exited {
+		until = min(until, c.exit.ended)
+	}
+	stalled := slices.ContainsFunc(h.host.w.plan.Faults, func(f Fault) bool { return f.Kind == Stalled && f.Who == h.host.number })
+	return c.readyAt == 0 || stalled || c.readyAt.add(lookEvery+5*time.Millisecond) > until
+}
+
+// unready is when it must have been known, at the latest, that a process which was not ready
+// would not be; lines that it wrote at last may come a moment after its end.
+func (c *ledgerCommand) unready() instant {
+	at := c.start.add(c.script.Ready.Within)
+	if c.exited {
+		at = min(at, c.exit.ended)
+	}
+	return at.add(500 * time.Millisecond)
+}
+
+// inTurn checks that a process begins after all that its beat waits for.
+func (l *ledger) inTurn(h *ledgerHost, c *ledgerCommand) {
+	if c.script.Beat == 0 || c.script.Beat >= len(h.run.plan.Beats) {
+		return
+	}
+	for _, want := range h.run.plan.Beats[c.script.Beat].After {
+		for i := range h.run.hosts {
+			o := &h.run.hosts[i]
+			for k := range o.commands {
+				if m := &o.commands[k]; m.script.Phase == message.PhaseRun && m.script.Group == want.Group {
+					l.inTurnOf(h, c, o, m, want)
+				}
+			}
+		}
+	}
+}
+
+func (l *ledger) inTurnOf(h *ledgerHost, c *ledgerCommand, o *ledgerHost, m *ledgerCommand, want Condition) {
+	since, what := m.start, "has not begun"
+	holds := m.lives > 0
+	switch {
+	case want.Ended:
+		holds, since, what = m.exited && !m.failed(), m.exit.ended, "has not ended well"
+	case m.script.Ready.Within > 0:
+		holds, since, what = m.readyAt != 0, m.readyAt, "is not ready"
+	}
+	switch {
+	case !holds:
+		l.violate("in turn: %s of %s begins on %s, and %s on %s %s", c.script.Name, l.w.short(h.run.id), h.host.name, m.script.Name, o.host.name, what)
+	case l.w.e.now.add(l.slack()) < since.add(want.Delay):
+		l.violate("in turn: %s of %s begins on %s too soon after %s on %s", c.script.Name, l.w.short(h.run.id), h.host.name, m.script.Name, o.host.name)
+	}
+}
+
+// judgeBeats checks that no process has begun before the instant that was agreed on for its
+// beat, nor one of a beat for which none was.
+func (l *ledger) judgeBeats(c *publisherRun, res *conduct.Result) {
+	for i := range c.ledger.hosts {
+		h := &c.ledger.hosts[i]
+		for k := range h.commands {
+			m := &h.commands[k]
+			if m.script.Phase != message.PhaseRun || m.lives == 0 || m.script.Beat >= len(res.Beats) {
+				continue
+			}
+			if at := res.Beats[m.script.Beat].At; at.IsZero() || c.clock.at(m.start).Before(at.Add(-l.slack())) {
+				l.violate("in turn: %s of %s begins on %s before the instant of its beat", m.script.Name, l.w.short(c.id), h.host.name)
+			}
+		}
+	}
+}
