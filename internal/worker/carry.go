@@ -33,7 +33,7 @@ func (r *run) carryOut(e course.Effect) {
 		r.release(e)
 	case course.Act:
 		if err := r.processes.act(e); err != nil {
-			r.pending = append(r.pending, course.Acted{Token: e.Token, At: r.clock.Now(), Err: err.Error()})
+			r.pending = append(r.pending, course.Acted{Token: e.Token, At: r.clock.Now(), Err: whyNot(err)})
 		}
 	case course.Probe:
 		r.probes.begin(e, r.look(e.Command), r.dir.hide)

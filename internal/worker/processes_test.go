@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -29,4 +30,22 @@ func TestStopBehindTheStartDoesNotOvertakeIt(t *testing.T) {
 	p.set.Stop(time.Now(), 0, 0)
 	testkit.Receive(t, p.set.Done(), "the processes have ended")
 	p.watchers.Wait()
+}
+
+// An action that comes too late is told in the words of a run, whatever the runner calls it.
+func TestWhyAnActionWasNotCarriedOut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{runner.ErrOver, "the run ended before"},
+		{fmt.Errorf("start: %w", runner.ErrStopped), "the run ended before"},
+		{runner.ErrRunning, "it is running"},
+		{runner.ErrEnded, "it has ended"},
+	} {
+		if got := whyNot(c.err); got != c.want {
+			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
+		}
+	}
 }

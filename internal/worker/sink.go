@@ -61,9 +61,17 @@ func (s *processSink) found(number int, at time.Time) func(watch int) {
 func (s *processSink) Acted(act runner.Act) {
 	acted := course.Acted{Token: act.Token, Life: act.Life, At: s.clock.At(act.At)}
 	if act.Err != nil {
-		acted.Err = s.hide(act.Err.Error())
+		acted.Err = s.hide(whyNot(act.Err))
 	}
 	s.mail.post(acted)
+}
+
+// whyNot says in the words of a run why an action could not be carried out.
+func whyNot(err error) string {
+	if errors.Is(err, runner.ErrOver) || errors.Is(err, runner.ErrStopped) {
+		return "the run ended before"
+	}
+	return err.Error()
 }
 
 // Exited implements [runner.Sink].

@@ -1,6 +1,7 @@
 package conduct
 
 import (
+	"fmt"
 	"slices"
 
 	"downbeat/internal/clock"
@@ -40,6 +41,15 @@ func (c *command) over() bool { return c.ended() && !c.Exit.Again }
 // ready. One that begins anew has not.
 func (c *command) failed() bool {
 	return c.unready != "" || c.Outcome == outcome.CommandFailed && (c.Exit == nil || !c.Exit.Again)
+}
+
+// whichLife continues the reason of a failure where no other life follows, though the process is
+// restarted.
+func (c *command) whichLife() string {
+	if c.Restart == nil || len(c.Earlier) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (life %d, restarted at most %d times)", len(c.Earlier)+1, c.Restart.AtMost)
 }
 
 // failedAt is when that was.
@@ -95,6 +105,9 @@ func (r *Run) processEnds(h *host, n int, e told) {
 		known.Stop, known.StopReason = outcome.StopAction, a.Text
 	}
 	c.Outcome, c.Reason = outcome.Judge(c.Exit.Exit(), known)
+	if c.Outcome == outcome.CommandFailed && !c.Exit.Again {
+		c.Reason += c.whichLife()
+	}
 	if c.unready != "" {
 		c.Outcome = outcome.CommandFailed
 	}

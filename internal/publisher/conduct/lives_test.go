@@ -66,7 +66,7 @@ func TestProcessThatBeginsAnewIsNotOver(t *testing.T) {
 	}
 }
 
-// A process that has failed for good fails the run with how its last life ended.
+// A process that has failed for good fails the run with how its last life ended, and which it was.
 func TestProcessFailsWithItsLastLife(t *testing.T) {
 	t.Parallel()
 	l, alpha := reborn(t)
@@ -74,7 +74,11 @@ func TestProcessFailsWithItsLastLife(t *testing.T) {
 	alpha.life(0, 1)
 	alpha.dies(1, false)
 	alpha.obey()
-	l.wants(l.end(), outcome.RunFailed, "a.0 on alpha exited with status 1")
+	res := l.end()
+	l.wants(res, outcome.RunFailed, "a.0 on alpha exited with status 1")
+	if want := " (life 2, restarted at most 2 times)"; !strings.HasSuffix(res.Reason, want) {
+		t.Errorf("the reason is %q, want it to end with %q", res.Reason, want)
+	}
 }
 
 // A life that could not be started is one.
@@ -121,7 +125,7 @@ func TestReadinessOfLives(t *testing.T) {
 			stop := alpha.expect(message.Stop)
 			alpha.exited(message.ExitedInfo{Life: 1, ExitCode: -1, Signal: "SIGTERM", Stopped: true, StartedAt: stop.At, EndedAt: stop.At})
 			alpha.done(message.HostDone)
-			l.wants(l.end(), outcome.RunFailed, "a.0 on alpha did not become ready (port 7000): nothing is there")
+			l.wants(l.end(), outcome.RunFailed, "a.0 on alpha did not become ready (port 7000): nothing is there (life 2, restarted at most 2 times)")
 			continue
 		}
 		alpha.expectNothing()

@@ -124,7 +124,7 @@ func processReady(r *Run, h *host, e told) string {
 // describeUnready continues a sentence that begins with the name of a process that did not
 // become ready.
 func describeUnready(c *command) string {
-	text := fmt.Sprintf("did not become ready (%s): %s", c.Ready, c.unready)
+	text := fmt.Sprintf("did not become ready (%s): %s%s", c.Ready, c.unready, c.whichLife())
 	if lines := c.tail.last(); len(lines) > 0 {
 		text += "; its last lines: " + strings.Join(lines, ", ")
 	}
