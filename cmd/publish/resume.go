@@ -86,11 +86,12 @@ func (a *app) resume(ctx context.Context, dir string, from origin) error {
 // compare finds the points that are not done, counts those that are, and prints how many there
 // are of each.
 func (a *app) compare(file *experiment.File, records []results.Record) (left []experiment.Point, before int, err error) {
-	points, err := a.only(file, file.Points())
+	all := file.Points()
+	points, err := a.only(file, all)
 	if err != nil {
 		return nil, 0, err
 	}
-	c, err := campaign.Compare(points, records)
+	c, err := campaign.Compare(points, all, records)
 	if err != nil {
 		return nil, 0, usage(err)
 	}

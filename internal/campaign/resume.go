@@ -39,9 +39,9 @@ type Stale struct {
 	Files []string
 }
 
-// Compare compares datapoints with the runs that were made, in the order in which they
-// were. It fails where a point can't be expanded.
-func Compare(points []experiment.Point, records []results.Record) (Comparison, error) {
+// Compare compares datapoints, which were chosen from all those of the file, with the runs that
+// were made, in the order in which they were. It fails where a point can't be expanded.
+func Compare(points, all []experiment.Point, records []results.Record) (Comparison, error) {
 	succeeded := make(map[string]string) // run by definition
 	for _, r := range records {
 		if r.Outcome == outcome.RunSucceeded {
@@ -62,17 +62,31 @@ func Compare(points []experiment.Point, records []results.Record) (Comparison, e
 			c.Left = append(c.Left, point)
 		}
 	}
-	return c, c.findStale(points, records, current)
+	return c, c.findStale(all, records, current)
 }
 
-func (c *Comparison) findStale(points []experiment.Point, records []results.Record, current map[string]bool) error {
+// findStale finds the runs of what the file doesn't say any more. A repetition that isn't asked
+// for is not one of them.
+func (c *Comparison) findStale(all []experiment.Point, records []results.Record, current map[string]bool) error {
+	repeat := 0
+	for _, point := range all {
+		repeat = max(repeat, point.Repetition)
+	}
 	stale := slices.DeleteFunc(slices.Clone(records), func(r results.Record) bool {
-		return r.Outcome != outcome.RunSucceeded || current[r.Definition]
+		return r.Outcome != outcome.RunSucceeded || current[r.Definition] || r.Repetition > repeat
 	})
 	if len(stale) == 0 {
 		return nil
 	}
-	files, err := shippedNow(points)
+	for _, point := range all { // those that were not chosen
+		definition, err := point.Definition()
+		if err != nil {
+			return err
+		}
+		current[definition] = true
+	}
+	stale = slices.DeleteFunc(stale, func(r results.Record) bool { return current[r.Definition] })
+	files, err := shippedNow(all)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func TestCompareSkipsWhatHasSucceeded(t *testing.T) {
 	for _, word := range []outcome.Run{outcome.RunFailed, outcome.RunTimedOut, outcome.RunAborted, outcome.RunLost, outcome.RunRefused} {
 		records := succeeded(t, points)
 		records[1].Outcome = word
-		got, err := Compare(points, records)
+		got, err := Compare(points, points, records)
 		if err != nil || !slices.Equal(indices(got.Left), []int{2}) || len(got.Stale) > 0 {
 			t.Errorf("%s: got %+v, %v", word, got, err)
 		}
@@ -65,10 +65,10 @@ func TestCompareSkipsWhatHasSucceeded(t *testing.T) {
 			t.Errorf("%s: done are %+v", word, got.Done)
 		}
 	}
-	if got, err := Compare(points, nil); err != nil || !slices.Equal(indices(got.Left), []int{1, 2, 3}) || len(got.Done) > 0 {
+	if got, err := Compare(points, points, nil); err != nil || !slices.Equal(indices(got.Left), []int{1, 2, 3}) || len(got.Done) > 0 {
 		t.Errorf("without any run: got %+v, %v", got, err)
 	}
-	if got, err := Compare(points, succeeded(t, points)); err != nil || len(got.Left) > 0 || len(got.Done) != 3 {
+	if got, err := Compare(points, points, succeeded(t, points)); err != nil || len(got.Left) > 0 || len(got.Done) != 3 {
 		t.Errorf("all have succeeded: got %+v, %v", got, err)
 	}
 }
@@ -80,7 +80,7 @@ func TestCompareTakesTheLatestSuccess(t *testing.T) {
 	first := succeeded(t, points)[0]
 	second, third := first, first
 	second.Run, third.Run, third.Outcome = "r2", "r3", outcome.RunAborted
-	got, err := Compare(points, []results.Record{first, second, third})
+	got, err := Compare(points, points, []results.Record{first, second, third})
 	if err != nil || len(got.Done) != 1 || got.Done[0].Run != "r2" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -93,7 +93,7 @@ func TestCompareAfterAnEdit(t *testing.T) {
 	records := succeeded(t, before.Points())
 	failed := records[1]
 	failed.Run, failed.Outcome = "r4", outcome.RunFailed
-	got, err := Compare(now.Points(), append(records, failed))
+	got, err := Compare(now.Points(), now.Points(), append(records, failed))
 	if err != nil || !slices.Equal(indices(got.Left), []int{2, 4}) || len(got.Done) != 2 {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -132,6 +132,27 @@ func TestChangesAreTold(t *testing.T) {
 	}
 }
 
+// A run of a datapoint, or of a repetition, that was not chosen is not stale.
+func TestCompareWithSomeOfTheDatapoints(t *testing.T) {
+	t.Parallel()
+	file := parse(t, sweep)
+	if err := file.SetRepeat(2); err != nil {
+		t.Fatal(err)
+	}
+	records := succeeded(t, file.Points())
+	for i, point := range file.Points() {
+		records[i].Repetition = point.Repetition
+	}
+	if err := file.SetRepeat(1); err != nil {
+		t.Fatal(err)
+	}
+	all := file.Points()
+	got, err := Compare(all[1:2], all, records)
+	if err != nil || len(got.Done) != 1 || len(got.Left) > 0 || len(got.Stale) > 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 // A shipped file that has another content now makes its runs stale, and is named.
 func TestCompareNamesShippedFiles(t *testing.T) {
 	t.Parallel()
@@ -155,10 +176,10 @@ func TestCompareNamesShippedFiles(t *testing.T) {
 	records[0].Hosts = []results.HostRecord{{Host: "alpha", Shipped: []results.ShippedFile{
 		{Path: "server", SHA256: sum("one")}, {Path: "conf", SHA256: sum("port 7000\n")}, {Path: "gone", SHA256: sum("")},
 	}}}
-	if got, err := Compare(ship("one"), records); err != nil || len(got.Done) != 1 || len(got.Stale) > 0 {
+	if got, err := Compare(ship("one"), ship("one"), records); err != nil || len(got.Done) != 1 || len(got.Stale) > 0 {
 		t.Errorf("the same: got %+v, %v", got, err)
 	}
-	got, err := Compare(ship("two"), records)
+	got, err := Compare(ship("two"), ship("two"), records)
 	if err != nil || len(got.Left) != 1 || len(got.Stale) != 1 || !slices.Equal(got.Stale[0].Files, []string{"server"}) {
 		t.Errorf("another: got %+v, %v", got, err)
 	}
