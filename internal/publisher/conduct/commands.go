@@ -42,7 +42,7 @@ type command struct {
 	usable    bool   // it can be used, or could once
 	unready   string // why it did not become ready
 	unreadyAt clock.Instant
-	tail      tail  // of its output, until it is ready
+	tail      tail  // of its output, of all lives, until it is ready
 	acted     []int // the actions that were carried out on it and can have ended it
 }
 

@@ -72,7 +72,7 @@ func (r *Run) lives(h *host, c *command, life int) {
 	}
 	c.Earlier = append(c.Earlier, c.life())
 	c.PID, c.StartedAt, c.EndedAt, c.Exit, c.Outcome, c.Reason = 0, clock.Instant{}, clock.Instant{}, nil, "", ""
-	c.tail, c.acted, c.unasked = nil, nil, false
+	c.acted, c.unasked = nil, false
 }
 
 // processStarts takes a host's word that a process has begun.

@@ -7,6 +7,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
+	"downbeat/internal/streams"
 )
 
 // restarts has a process begin anew when it fails.
@@ -129,6 +130,22 @@ func TestReadinessOfLives(t *testing.T) {
 			continue
 		}
 		alpha.expectNothing()
+	}
+}
+
+// The last words of a life can be told before its start: they are in the reason all the same.
+func TestLastWordsToldBeforeTheStartOfTheirLife(t *testing.T) {
+	t.Parallel()
+	l, alpha := reborn(t, func(c *message.Command) { c.Ready = &message.Readiness{Port: 7000, WithinMS: 1000} })
+	alpha.dies(0, true)
+	alpha.output(0, streams.Stdout, "no space left\n")
+	alpha.life(0, 1)
+	alpha.dies(1, false)
+	alpha.event(message.Event{Kind: message.ProcessReady, ProcessReady: &message.ProcessReadyInfo{Life: 1, Reason: "it exited"}})
+	alpha.obey()
+	res := l.end()
+	if want := `; its last lines: "no space left"`; !strings.HasSuffix(res.Reason, want) {
+		t.Errorf("the reason is %q, want it to end with %q", res.Reason, want)
 	}
 }
 

@@ -162,7 +162,7 @@ function showKey(detail) {
   if (detail.processes.some((p) => p.ready !== undefined)) items.push([line("ready"), "ready"]);
   items.push([line("release"), "release"]);
   for (const kind of ["mark", "action"]) if ((detail.moments ?? []).some((m) => m.kind === kind)) items.push([line(kind), kind]);
-  if (detail.hosts.some((h) => h.stopped !== undefined)) items.push([line("term"), "stop (TERM)"]);
+  if (detail.hosts.some((h) => h.stopped !== undefined)) items.push([line("term"), "stop"]);
   const key = byId("timeline-key");
   key.replaceChildren(...items.map(([shape, text]) => make("span", { class: "drawing" }, sample(shape), text)));
 }
