@@ -171,7 +171,7 @@ func (t *hostRun) do(e course.Effect) {
 	case course.RunCommand:
 		t.runCommand(e.Command)
 	case course.Prepare:
-		t.prepare()
+		t.prepare(e.Open)
 	case course.Interrupt:
 		if t.interrupt != nil {
 			t.interrupt()
@@ -187,7 +187,11 @@ func (t *hostRun) do(e course.Effect) {
 		t.probe(e)
 	case course.EndProbe:
 		t.endProbe(e.Command)
-	case course.Act, course.CloseSet, course.Answered: // no plan asks for these
+	case course.Act:
+		t.startAgain(e)
+	case course.CloseSet:
+		t.set.close()
+	case course.Answered: // no plan asks for this
 	case course.Collect:
 		t.collect(e.Anew)
 	case course.StopCollecting:
@@ -202,12 +206,7 @@ func (t *hostRun) do(e course.Effect) {
 			t.set = nil
 		}
 	case course.Stop:
-		t.ledger.stop(e.FromBeat, t.clock.local(e.At))
-		if e.FromBeat > 0 {
-			t.set.stopBeats(e.FromBeat, t.clock.local(e.At), e.Grace)
-			return
-		}
-		t.set.stop(t.clock.local(e.At), e.Grace)
+		t.stop(e)
 	case course.BeginTeardown:
 	case course.EndTeardown:
 		t.dir.owed = false
@@ -282,6 +281,26 @@ func (t *hostRun) config() course.Config {
 	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: features}
 }
 
+func (t *hostRun) stop(e course.Stop) {
+	at := t.clock.local(e.At)
+	t.ledger.stop(e.FromBeat, at)
+	if e.FromBeat > 0 {
+		t.set.stopBeats(e.FromBeat, at, e.Grace)
+		return
+	}
+	t.set.stop(at, e.Grace)
+}
+
+// startAgain has a process begin anew; no plan asks for another action.
+func (t *hostRun) startAgain(e course.Act) {
+	if t.ledger.stops[0].at != 0 {
+		t.w.ledger.violate("no life after a stop: command %d of %s is to begin anew on %s", e.Command, t.w.short(t.dir.job.Run), t.worker.h.name)
+	}
+	t.set.startAgain(e.Command, t.clock.local(e.At), func(life int, why string) {
+		t.post(course.Acted{Token: e.Token, Life: life, At: t.now(), Err: why})
+	})
+}
+
 // plainFeatures is how many of those of [simulated] the hosts of scenarios have: these need
 // no more, and what they say of themselves is written down.
 const plainFeatures = 5
@@ -289,7 +308,7 @@ const plainFeatures = 5
 // simulated is what hosts of the simulator can do.
 var simulated = []message.Feature{
 	message.FeatureSetup, message.FeatureTeardown, message.FeaturePty, message.FeatureFiles, message.FeatureCollect,
-	message.FeatureBeats, message.FeatureReady,
+	message.FeatureBeats, message.FeatureReady, message.FeatureRestart,
 }
 
 // workerLease is the longest that workers let a publisher be silent.

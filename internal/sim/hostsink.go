@@ -8,12 +8,13 @@ import (
 
 // What the set says of its commands.
 
-func (t *hostRun) begun(command, pid int, at instant) {
-	t.post(course.Begun{Started: message.StartedInfo{Command: command, PID: pid, StartedAt: t.clock.at(at)}})
+func (t *hostRun) begun(command, life, pid int, at instant) {
+	t.post(course.Begun{Started: message.StartedInfo{Command: command, Life: life, PID: pid, StartedAt: t.clock.at(at)}})
 }
 
-func (t *hostRun) exited(s *set, command int, e exit) {
+func (t *hostRun) exited(s *set, command, life int, e exit) {
 	info := t.exitedInfo(command, &e)
+	info.Life = life
 	if s == t.step {
 		t.last = info
 		return

@@ -10,10 +10,11 @@ import (
 )
 
 // prepare prepares the processes, all at once, and holds them.
-func (t *hostRun) prepare() {
+func (t *hostRun) prepare(open bool) {
 	takes := time.Duration(0)
 	var problems []message.Problem
 	s := t.newSet()
+	s.again = open
 	for i, c := range t.ledger.part.Commands {
 		if c.Phase != message.PhaseRun {
 			continue

@@ -35,6 +35,18 @@ func (r *Ready) readiness() *message.Readiness {
 	return &message.Readiness{Port: 1, WithinMS: r.Within.Milliseconds()}
 }
 
+// restart is the policy as the worker is told; nil: there is none.
+func (r *Restart) restart() *message.Restart {
+	if r.AtMost == 0 {
+		return nil
+	}
+	on := message.RestartOnFailure
+	if r.Always {
+		on = message.RestartAlways
+	}
+	return &message.Restart{On: on, AtMost: r.AtMost, WaitMS: r.Wait.Milliseconds()}
+}
+
 // GenerateInTime makes a plan of a seed whose runs have beats, and processes that become
 // ready. [Generate] makes none of these.
 func GenerateInTime(seed uint64, size Size) *Plan {
@@ -90,6 +102,24 @@ func generateCourse(r *random, run *RunPlan) {
 		if r.oneIn(3) {
 			generateReady(r, c, troubled)
 		}
+		if r.oneIn(4) {
+			generateLives(r, c)
+		}
+	}
+}
+
+// generateLives has a process begin anew, in most cases until a life of it ends well.
+func generateLives(r *random, c *Command) {
+	c.Restart = Restart{AtMost: r.between(1, 4), Always: r.oneIn(4), Wait: r.within(0, pick(r, 1, 100*time.Millisecond, 3*time.Second))}
+	c.Life.Unstarted = false
+	if c.Life.Runs > 0 {
+		c.Life.Runs = r.within(time.Millisecond, 4*time.Second)
+	}
+	if r.oneIn(2) {
+		c.Life.Code = r.between(1, 255)
+	}
+	if !r.oneIn(4) {
+		c.Restart.Heals = r.between(1, c.Restart.AtMost)
 	}
 }
 

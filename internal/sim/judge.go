@@ -63,7 +63,7 @@ func (l *ledger) judgeStop(c *publisherRun) {
 				continue
 			}
 			last = max(last, m.exit.ended)
-			if m.failed() && !m.exit.stopped {
+			if m.failed() && !m.exit.stopped && !m.mayBeginAnew() {
 				failed = min(failed, m.exit.ended)
 			}
 		}
@@ -206,7 +206,7 @@ func (l *ledger) lacking(c *publisherRun, m *ledgerCommand) string {
 		return "was not ready"
 	case m.failed() && !rule:
 		return "did not succeed"
-	case m.failed() && !m.exit.stopped && !m.exit.killed && m.exit.ended < c.stopSent:
+	case m.failed() && !m.mayBeginAnew() && !m.exit.stopped && !m.exit.killed && m.exit.ended < c.stopSent:
 		return "had failed before the stop"
 	}
 	return ""
@@ -226,7 +226,11 @@ func (l *ledger) judgeHost(c *publisherRun, res *conduct.Result, i int) {
 				m.script.Name, h.host.name, m.streams[0].bytes, m.streams[1].bytes, m.stored[0], m.stored[1], l.w.short(c.id), hr.Outcome)
 		}
 		if m.script.Phase == message.PhaseRun {
-			l.judgeProcess(c, h, m, &res.Processes[n])
+			ran := &res.Processes[n]
+			if whole && m.lives > 0 && len(ran.Earlier) != m.lives-1 {
+				l.violate("the record says what happened: %s of %s on %s has %d lives, and it had %d", m.script.Name, l.w.short(c.id), h.host.name, len(ran.Earlier)+1, m.lives)
+			}
+			l.judgeProcess(c, h, m.asOf(len(ran.Earlier)), ran)
 		}
 	}
 }

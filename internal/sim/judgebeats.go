@@ -58,7 +58,7 @@ func (h *ledgerHost) mayBeUnready(c *ledgerCommand) bool {
 		until = min(until, c.exit.ended)
 	}
 	stalled := slices.ContainsFunc(h.host.w.plan.Faults, func(f Fault) bool { return f.Kind == Stalled && f.Who == h.host.number })
-	return c.readyAt == 0 || stalled || c.readyAt.add(lookEvery+5*time.Millisecond) > until
+	return c.readyAt == 0 || stalled || c.lives > 1 || c.readyAt.add(lookEvery+5*time.Millisecond) > until
 }
 
 // unready is when it must have been known, at the latest, that a process which was not ready
@@ -89,7 +89,7 @@ func (l *ledger) inTurn(h *ledgerHost, c *ledgerCommand) {
 }
 
 func (l *ledger) inTurnOf(h *ledgerHost, c *ledgerCommand, o *ledgerHost, m *ledgerCommand, want Condition) {
-	since, what := m.start, "has not begun"
+	since, what := m.first, "has not begun"
 	holds := m.lives > 0
 	switch {
 	case want.Ended:

@@ -60,10 +60,12 @@ type ledgerCommand struct {
 	stored  [2]uint64 // bytes of it that the results have
 	exit    exit      // of its last life
 	exited  bool
-	start   instant
-	readyAt instant // when it could be used first, where its script says when that is
-	gone    bool    // it ended with nobody there to see how
-	left    bool    // it can't be ended
+	start   instant // of its last life
+	first   instant
+	past    []pastLife // those before its last
+	readyAt instant    // when it could be used first, where its script says when that is
+	gone    bool       // it ended with nobody there to see how
+	left    bool       // it can't be ended
 }
 
 func newLedger(w *world) *ledger { return &ledger{w: w, byID: make(map[string]*ledgerRun)} }
@@ -114,8 +116,12 @@ func (l *ledger) on(run string, h *host) *ledgerHost {
 func (l *ledger) started(s *set, m *member) {
 	h := l.on(s.run, s.host)
 	c := m.ledger
+	c.keepPast()
 	c.lives++
 	c.start, c.exited, c.gone = l.w.e.now, false, false
+	if c.lives == 1 {
+		c.first = c.start
+	}
 	if l.w.notes != nil {
 		l.w.note("%s: %s of %s begins, pid %d", s.host.name, c.script.Name, l.w.short(s.run), m.pid)
 	}
@@ -138,7 +144,7 @@ func (l *ledger) started(s *set, m *member) {
 		if res := h.run.result; res != nil && res.Outcome == outcome.RunRefused {
 			l.violate("all or nothing: %s of %s begins on %s, and the run was refused", c.script.Name, l.w.short(s.run), s.host.name)
 		}
-		if c.lives > most {
+		if c.lives > most+c.script.Restart.AtMost {
 			l.violate("at most once: %s of %s begins on %s again", c.script.Name, l.w.short(s.run), s.host.name)
 		}
 		for i := range h.run.hosts {

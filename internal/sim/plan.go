@@ -90,10 +90,20 @@ type Command struct {
 	Group   string
 	Beat    int
 	Ready   Ready
+	Restart Restart
 	Delay   time.Duration
 	Timeout time.Duration // of a setup or teardown
 	OKExit  []int
 	Life    Life
+}
+
+// Restart is when a process begins anew.
+type Restart struct {
+	AtMost int // how often; 0: never
+	Always bool
+	Wait   time.Duration
+	// Heals is the life, from 1, from which on it ends well; 0: none.
+	Heals int
 }
 
 // Ready is when a process can be used, and how that is seen.

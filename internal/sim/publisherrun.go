@@ -104,7 +104,7 @@ func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
 	for k := range part.Commands {
 		script := &part.Commands[k]
 		job.Commands = append(job.Commands, message.Command{
-			Name: script.Name, Phase: script.Phase, Group: script.Group, Argv: argv, OKExit: script.OKExit, Beat: script.Beat, Ready: script.Ready.readiness(),
+			Name: script.Name, Phase: script.Phase, Group: script.Group, Argv: argv, OKExit: script.OKExit, Beat: script.Beat, Ready: script.Ready.readiness(), Restart: script.Restart.restart(),
 			DelayMS: script.Delay.Milliseconds(), TimeoutMS: script.Timeout.Milliseconds(),
 		})
 	}

@@ -24,6 +24,7 @@ type set struct {
 	left       int    // that could not be ended
 	open       int    // members that have not ended
 	armed      uint64 // the beats that know their instant, a bit for each
+	again      bool   // more may begin, until it is closed or stopped
 	stops      uint64 // those from which on TERM was sent, beside a stop of all
 }
 
@@ -49,6 +50,7 @@ type member struct {
 	killed  bool
 	started instant
 	pid     int
+	life    int
 	ready   bool   // it can be used
 	forks   int    // of its, still there
 	ending  uint32 // counts what was planned for its end: only the last counts
@@ -56,9 +58,9 @@ type member struct {
 
 // A sink is told what becomes of a set, from the world's one goroutine.
 type sink interface {
-	begun(command, pid int, at instant)
+	begun(command, life, pid int, at instant)
 	wrote(command int, stream streams.Stream, data []byte)
-	exited(s *set, command int, e exit)
+	exited(s *set, command, life int, e exit)
 	lined(command int, at instant) // it has written the line by which it is seen to be ready
 	released(s *set, beat int)     // what has no delay has begun, or never will
 	stopped(s *set, from int)      // TERM was sent, from that beat on
@@ -125,28 +127,30 @@ func (s *set) begin(i int) {
 		s.open--
 		s.w.ledger.unstarted(s, m)
 		if s.sink != nil {
-			s.sink.exited(s, m.command, exit{code: -1, reason: "exec format error"})
+			s.sink.exited(s, m.command, m.life, exit{code: -1, reason: "exec format error"})
 		}
 		s.look()
 		return
 	}
 	s.w.pids++
-	m.alive, m.started, m.pid, m.forks = true, now, s.w.pids, m.script.Life.Forks
+	m.alive, m.started, m.pid, m.forks = true, now, s.w.pids, m.forks+m.script.Life.Forks
+	m.ready, m.termed, m.killed = false, false, false
 	s.w.ledger.started(s, m)
 	if s.sink != nil {
-		s.sink.begun(m.command, m.pid, now)
+		s.sink.begun(m.command, m.life, m.pid, now)
 	}
 	s.becomeReady(m)
 	life := &m.script.Life
 	for k := range life.Output {
-		s.w.e.after(life.Output[k].After, func() { s.write(i, &life.Output[k]) })
+		s.w.e.after(life.Output[k].After, func() {
+			if m.started == now {
+				s.write(i, &life.Output[k])
+			}
+		})
 	}
 	if life.Runs > 0 {
-		code := life.Code
-		if life.Signal != "" {
-			code = -1
-		}
-		s.endAfter(i, life.Runs, code, life.Signal)
+		code, signal := m.endsWith()
+		s.endAfter(i, life.Runs, code, signal)
 	}
 }
 
@@ -188,7 +192,7 @@ func (s *set) end(i int, code int, signal string) {
 	e := exit{code: code, signal: signal, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: m.killed}
 	s.w.ledger.ended(s, m, &e)
 	if s.sink != nil {
-		s.sink.exited(s, m.command, e)
+		s.sink.exited(s, m.command, m.life, e)
 	}
 	s.look()
 }
@@ -297,7 +301,7 @@ func (s *set) abandon() {
 		s.left++
 		s.w.ledger.abandoned(s, m)
 		if s.sink != nil {
-			s.sink.exited(s, m.command, exit{code: -1, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: true, reason: "it hangs in the kernel", left: true})
+			s.sink.exited(s, m.command, m.life, exit{code: -1, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: true, reason: "it hangs in the kernel", left: true})
 		}
 	}
 	s.look()
@@ -305,7 +309,7 @@ func (s *set) abandon() {
 
 // look ends the set when nothing of it is left to wait for.
 func (s *set) look() {
-	if s.open > 0 || s.state == setOver {
+	if s.open > 0 || s.state == setOver || s.again && s.state < setTerming {
 		return
 	}
 	asked := s.state >= setTerming

@@ -187,6 +187,7 @@ var simplerCommands = []func(*Command) bool{
 	func(c *Command) bool { was := len(c.Life.Output); c.Life.Output = nil; return was > 0 },
 	func(c *Command) bool { return clearField(&c.Delay) },
 	func(c *Command) bool { return clearField(&c.Ready) },
+	func(c *Command) bool { return clearField(&c.Restart) },
 	func(c *Command) bool { return clearField(&c.Life.Forks) },
 	func(c *Command) bool { return clearField(&c.Life.PrepareTakes) },
 	func(c *Command) bool { return clearField(&c.Life.TermTakes) },

@@ -1,0 +1,31 @@
+package sim
+
+// A pastLife is a life of a process that another one has followed.
+type pastLife struct {
+	start        instant
+	exit         exit
+	exited, gone bool
+}
+
+// keepPast keeps the life that was the last one.
+func (c *ledgerCommand) keepPast() {
+	if c.lives > 0 && c.script.Restart.AtMost > 0 {
+		c.past = append(c.past, pastLife{c.start, c.exit, c.exited, c.gone})
+	}
+}
+
+// asOf is what was true of a command during that life of it, for a record that knows of no later.
+func (c *ledgerCommand) asOf(life int) *ledgerCommand {
+	if life >= len(c.past) {
+		return c
+	}
+	then := *c
+	p := &c.past[life]
+	then.start, then.exit, then.exited, then.gone = p.start, p.exit, p.exited, p.gone
+	return &then
+}
+
+// mayBeginAnew reports whether the process has not had all of its lives.
+func (c *ledgerCommand) mayBeginAnew() bool {
+	return c.lives > 0 && c.lives <= c.script.Restart.AtMost
+}
