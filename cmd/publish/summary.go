@@ -143,7 +143,7 @@ func bounded(us, bound int64) string {
 // most is how many failures are listed; all of them are in the results.
 const most = 10
 
-// failures lists the processes, and the commands of teardowns, that did not end as they should
+// failures lists the processes, and the commands of actions and teardowns, that did not end as they should
 // have; dir holds their output. Processes that timed out come last, and of them first those
 // that the stop rule waits for: the others would have been stopped anyway.
 func failures(b *strings.Builder, r results.Record, dir string, waits []string) {
@@ -163,6 +163,7 @@ func failures(b *strings.Builder, r results.Record, dir string, waits []string) 
 		word := strings.ReplaceAll(string(p.Outcome), "_", " ")
 		lines = append(lines, fmt.Sprintf("  %s/%s %s: %s%s\n", p.Host, p.Process, word, p.Reason, lastWords(p, dir)))
 	}
+	lines = append(lines, failedActions(r, dir)...)
 	lines = append(lines, failedTeardowns(r, dir)...)
 	for i, line := range lines {
 		if i == most && len(lines) > most+1 {
@@ -181,6 +182,21 @@ func lateness(p results.ProcessRecord, waits []string) int {
 		return 1
 	}
 	return 2
+}
+
+// failedActions lists the commands of actions that did not succeed, with their last words.
+func failedActions(r results.Record, dir string) []string {
+	var lines []string
+	for _, h := range r.Hosts {
+		for _, s := range h.Acted {
+			if s.Outcome == outcome.CommandSucceeded || s.Outcome == outcome.CommandStopped {
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("  %s/%s %s: %s%s\n",
+				h.Host, s.Name, strings.ReplaceAll(string(s.Outcome), "_", " "), s.Reason, wroteLast(dir, h.Host, s.Name)))
+		}
+	}
+	return lines
 }
 
 // failedTeardowns lists the commands of teardowns that did not succeed, which are mentioned

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
 
@@ -51,5 +55,28 @@ func TestStarting(t *testing.T) {
 		if got := starting(results.Record{StartSkewUS: 400, StartErrorUS: 30, Beats: c.beats}, c.started); got != c.want {
 			t.Errorf("%+v: got %q, want %q", c.beats, got, c.want)
 		}
+	}
+}
+
+// A command of an action that failed is listed with its last words; one that did not is not.
+func TestFailedActionsAreListed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "alpha"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "alpha", "action.0.err"), []byte("cannot connect\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	step := func(name string, word outcome.Command, reason string) results.StepRecord {
+		return results.StepRecord{Name: name, CommandRecord: results.CommandRecord{Outcome: word, Reason: reason}}
+	}
+	r := results.Record{Hosts: []results.HostRecord{{Host: "alpha", Acted: []results.StepRecord{
+		step("action.0", outcome.CommandFailed, "exited with status 4"), step("action.1", outcome.CommandSucceeded, ""), step("action.2", outcome.CommandStopped, ""),
+	}}}}
+	var b strings.Builder
+	failures(&b, r, dir, nil)
+	if got, want := b.String(), "  alpha/action.0 failed: exited with status 4\n    \"cannot connect\"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
