@@ -191,6 +191,7 @@ func checkPostgres(c *cluster, r results.Record) {
 			t.Errorf("%s %s with status %d, ready at %s; want stopped, 0, before the tables were filled", p.Process, p.Outcome, p.ExitCode, p.ReadyAt)
 		}
 	}
+	c.logged("bravo/standby.0.err", "fast shutdown request")
 	asked := c.logged("alpha/primary.0.err", "fast shutdown request")
 	if down := c.logged("bravo/standby.0.err", "database system is shut down"); asked < down {
 		t.Errorf("the primary was asked to end at %s, the standby had at %s: want that of the last beat first", asked, down)
