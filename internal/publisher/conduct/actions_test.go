@@ -343,3 +343,29 @@ func TestActsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// An action can come before a host's only process, which is begun later than the others: it is
+// not carried out, and the host's word for that is believed.
+func TestActionBeforeTheFirstProcessOfAHost(t *testing.T) {
+	t.Parallel()
+	l := newHarness(t)
+	l.spec.Actions = []Action{kill(Trigger{After: time.Second}, false)}
+	late := proc("a", 0)
+	late.DelayMS = 5000
+	alpha, bravo := l.worker("alpha", late), l.worker("bravo", proc("b", 0))
+	alpha.job.Actions = []message.Action{{Do: message.ActSignal, Signal: "KILL", AfterMS: 1000, Commands: []int{0}}}
+	l.start()
+	hold(alpha, bravo)
+	alpha.expect(message.Start)
+	bravo.expect(message.Start)
+	bravo.started(bravo.clock())
+	l.advance(1500 * time.Millisecond)
+	alpha.acted(message.ActedInfo{Reason: "it has not begun"})
+	l.advance(4 * time.Second)
+	alpha.started(alpha.clock())
+	alpha.exit(0, 0)
+	bravo.exit(0, 0)
+	alpha.done(message.HostDone)
+	bravo.done(message.HostDone)
+	l.wants(l.end(), outcome.RunFailed, "it has not begun")
+}

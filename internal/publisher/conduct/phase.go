@@ -71,7 +71,7 @@ var phaseTransitions = []phaseTransition{
 	{on: message.Started, from: Committed, until: Released, guard: tellsOfProcess, do: commandsStart, to: Released},
 	{on: message.Started, from: SettingUp, until: TearingDown, guard: tellsOfNone, do: commandsStart, stay: true},
 	{on: message.Exited, from: SettingUp, until: TearingDown, do: commandEnds, stay: true},
-	{on: message.Acted, from: Released, until: TearingDown, do: acts, stay: true},
+	{on: message.Acted, from: Committed, until: TearingDown, do: acts, stay: true},
 	{on: message.Seen, from: Committed, until: TearingDown, do: seesLine, stay: true},
 	{on: message.Asked, from: Committed, until: TearingDown, do: asks, stay: true},
 	{on: message.ProcessReady, from: Released, until: TearingDown, do: processReady, stay: true},
