@@ -188,7 +188,7 @@ func (t *hostRun) do(e course.Effect) {
 	case course.EndProbe:
 		t.endProbe(e.Command)
 	case course.Act:
-		t.startAgain(e)
+		t.act(e)
 	case course.CloseSet:
 		t.set.close()
 	case course.Answered: // no plan asks for this
@@ -291,14 +291,19 @@ func (t *hostRun) stop(e course.Stop) {
 	t.set.stop(at, e.Grace)
 }
 
-// startAgain has a process begin anew; no plan asks for another action.
-func (t *hostRun) startAgain(e course.Act) {
+// act has a process begin anew, or told to end.
+func (t *hostRun) act(e course.Act) {
+	told := func(life int, why string) {
+		t.post(course.Acted{Token: e.Token, Life: life, At: t.now(), Err: why})
+	}
+	if e.Do != message.ActStart {
+		t.set.act(e.Command, e.Signal, t.clock.local(e.At), e.Grace, told)
+		return
+	}
 	if t.ledger.stops[0].at != 0 {
 		t.w.ledger.violate("no life after a stop: command %d of %s is to begin anew on %s", e.Command, t.w.short(t.dir.job.Run), t.worker.h.name)
 	}
-	t.set.startAgain(e.Command, t.clock.local(e.At), func(life int, why string) {
-		t.post(course.Acted{Token: e.Token, Life: life, At: t.now(), Err: why})
-	})
+	t.set.startAgain(e.Command, t.clock.local(e.At), told)
 }
 
 // plainFeatures is how many of those of [simulated] the hosts of scenarios have: these need
@@ -308,7 +313,7 @@ const plainFeatures = 5
 // simulated is what hosts of the simulator can do.
 var simulated = []message.Feature{
 	message.FeatureSetup, message.FeatureTeardown, message.FeaturePty, message.FeatureFiles, message.FeatureCollect,
-	message.FeatureBeats, message.FeatureReady, message.FeatureRestart,
+	message.FeatureBeats, message.FeatureReady, message.FeatureRestart, message.FeatureActions,
 }
 
 // workerLease is the longest that workers let a publisher be silent.

@@ -48,6 +48,7 @@ func (l *ledger) judge(c *publisherRun) {
 		l.violate("the record says what happened: %s is lost (%s), and nothing was", l.w.short(c.id), res.Reason)
 	}
 	l.judgeBeats(c, &res)
+	l.judgeActions(c, &res)
 	for i := range c.hosts {
 		l.judgeHost(c, &res, i)
 	}
@@ -91,6 +92,10 @@ func (l *ledger) judgeReason(c *publisherRun, res *conduct.Result) {
 		l.violate("the record says what happened: %s is %s, and it does not say why", l.w.short(c.id), res.Outcome)
 	case res.Outcome == outcome.RunLost && !names(), res.Outcome == outcome.RunRefused && !names():
 		l.violate("the record says what happened: %s is %s, and no host is named: %s", l.w.short(c.id), res.Outcome, res.Reason)
+	case res.Outcome == outcome.RunFailed && strings.HasPrefix(res.Reason, "action "):
+		if l.allDone(c) {
+			l.violate("actions: %s has failed, and all was done that had to be: %s", l.w.short(c.id), res.Reason)
+		}
 	case res.Outcome == outcome.RunFailed && !c.full && !l.namesFailed(c, res.Reason):
 		l.violate("the record says what happened: %s has failed, and none that failed is named: %s", l.w.short(c.id), res.Reason)
 	}
@@ -112,7 +117,7 @@ func (l *ledger) namesFailed(c *publisherRun, reason string) bool {
 
 // failed reports whether the command came to an end that is none of those that are good.
 func (c *ledgerCommand) failed() bool {
-	return c.left || c.exited && (c.exit.reason != "" || !slices.Contains(c.script.OKExit, outcome.Status(c.exit.code, c.exit.signal)))
+	return c.left || c.exited && !c.exit.acted && (c.exit.reason != "" || !slices.Contains(c.script.OKExit, outcome.Status(c.exit.code, c.exit.signal)))
 }
 
 // judgeDuration checks that nobody waited for longer than he may.

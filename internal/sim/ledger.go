@@ -62,6 +62,7 @@ type ledgerCommand struct {
 	exited  bool
 	start   instant // of its last life
 	first   instant
+	deeds   []instant  // when actions have told it to end
 	past    []pastLife // those before its last
 	readyAt instant    // when it could be used first, where its script says when that is
 	gone    bool       // it ended with nobody there to see how

@@ -55,7 +55,8 @@ type RunPlan struct {
 	StopOnFailure bool
 	Window        int // bytes
 	// Beats are what begins together; none: all processes do.
-	Beats []Beat
+	Beats   []Beat
+	Actions []Action // at a time after a beat
 	// LastBeatFirst: the rule stops the beats one after the other, the last one first.
 	LastBeatFirst bool
 	// FullAfter is how many pieces of output the results take before the disk is full; 0: all.
@@ -71,6 +72,17 @@ type Condition struct {
 	Group string
 	Ended bool
 	Delay time.Duration
+}
+
+// An Action is done to processes of one part at a time after the release of a beat: a stop, or
+// TERM or KILL.
+type Action struct {
+	Beat     int
+	After    time.Duration
+	Part     int
+	Commands []int
+	Signal   string // empty: a stop
+	Optional bool
 }
 
 // A Part is one host's part in a run.

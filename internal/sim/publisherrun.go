@@ -92,6 +92,9 @@ func (c *publisherRun) spec(since string) conduct.Spec {
 		valid := c.p.clock.wall(c.w.e.now).Add(plan.ReadyTimeout + time.Minute)
 		c.hosts = append(c.hosts, outbox{host: host, job: job, numbers: hs.Numbers, expires: valid})
 	}
+	for i := range plan.Actions {
+		spec.Actions = append(spec.Actions, plan.Actions[i].action(i, spec.Hosts))
+	}
 	return spec
 }
 
@@ -108,6 +111,7 @@ func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
 			DelayMS: script.Delay.Milliseconds(), TimeoutMS: script.Timeout.Milliseconds(),
 		})
 	}
+	job.Actions = c.plan.actionsOf(part)
 	if len(part.Collect) > 0 {
 		job.Collect = []string{"file*"}
 	}

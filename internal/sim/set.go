@@ -51,6 +51,7 @@ type member struct {
 	started instant
 	pid     int
 	life    int
+	acted   bool   // an action has told this life to end
 	ready   bool   // it can be used
 	forks   int    // of its, still there
 	ending  uint32 // counts what was planned for its end: only the last counts
@@ -75,6 +76,7 @@ type exit struct {
 	stopped, killed bool
 	reason          string
 	left            bool
+	acted           bool // an action had told it to end
 }
 
 // killTimeout is how long what was killed may take to end before it is given up.
@@ -134,7 +136,7 @@ func (s *set) begin(i int) {
 	}
 	s.w.pids++
 	m.alive, m.started, m.pid, m.forks = true, now, s.w.pids, m.forks+m.script.Life.Forks
-	m.ready, m.termed, m.killed = false, false, false
+	m.ready, m.termed, m.killed, m.acted = false, false, false, false
 	s.w.ledger.started(s, m)
 	if s.sink != nil {
 		s.sink.begun(m.command, m.life, m.pid, now)
@@ -189,7 +191,7 @@ func (s *set) end(i int, code int, signal string) {
 	}
 	m.over = true
 	s.open--
-	e := exit{code: code, signal: signal, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: m.killed}
+	e := exit{acted: m.acted, code: code, signal: signal, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: m.killed}
 	s.w.ledger.ended(s, m, &e)
 	if s.sink != nil {
 		s.sink.exited(s, m.command, m.life, e)

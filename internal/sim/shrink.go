@@ -73,7 +73,7 @@ func (s *shrinker) round() (smaller bool) {
 	each(len(s.best.Hosts), dropHost)
 	s.eachRun(func(at func(*Plan) *RunPlan) {
 		for i := range at(s.best).Parts {
-			each(len(at(s.best).Parts[i].Commands), func(p *Plan, k int) bool { return dropCommand(&at(p).Parts[i], k) })
+			each(len(at(s.best).Parts[i].Commands), func(p *Plan, k int) bool { return len(at(p).Actions) == 0 && dropCommand(&at(p).Parts[i], k) })
 			for k := range at(s.best).Parts[i].Commands {
 				for _, simpler := range simplerCommands {
 					note(s.try(func(p *Plan) bool { return simpler(&at(p).Parts[i].Commands[k]) }))
@@ -132,6 +132,9 @@ func dropHost(p *Plan, i int) bool {
 				return false
 			}
 			for m := range run.Parts {
+				if len(run.Actions) > 0 {
+					return false
+				}
 				if run.Parts[m].Host > i {
 					run.Parts[m].Host--
 				}
@@ -213,6 +216,7 @@ var simplerRuns = []func(*RunPlan) bool{
 	func(r *RunPlan) bool { was := len(r.StopWhen); r.StopWhen = nil; return was > 0 },
 	func(r *RunPlan) bool { return clearField(&r.FullAfter) },
 	func(r *RunPlan) bool { return clearField(&r.LastBeatFirst) },
+	func(r *RunPlan) bool { was := len(r.Actions); r.Actions = nil; return was > 0 },
 	func(r *RunPlan) bool { return clearField(&r.Overlaps) },
 	func(r *RunPlan) bool { return clearField(&r.Retry) },
 	func(r *RunPlan) bool { was := r.Window; r.Window = 8 << 20; return was != r.Window },
