@@ -52,6 +52,9 @@ func (h *host) startWorker() {
 	h.starts++
 	h.worker = newWorker(h)
 	h.worker.recover()
+	if h.worker == nil { // it has died of that
+		return
+	}
 	h.station.up = true
 	h.w.net.flush(h.station)
 }

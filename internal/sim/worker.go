@@ -196,6 +196,9 @@ func (w *worker) left() {
 func (w *worker) recover() {
 	h := w.h
 	for _, dir := range slices.Clone(h.disk.runs) {
+		if w.dead {
+			return
+		}
 		swept, left := h.sweep(dir.job.Run)
 		t := newHostRun(w, dir)
 		t.recover(swept, left)
