@@ -54,8 +54,33 @@ func TestSkewBelowItsBoundReadsAsTheBound(t *testing.T) {
 	}
 }
 
+// Where the hosts were stopped one after the other, the time between them is not the skew: that of
+// the widest step is told, and not drawn.
+func TestSkewOfAStopInSteps(t *testing.T) {
+	t.Parallel()
+	e, err := results.Create(t.TempDir(), results.Meta{Name: "steps", Time: reporttest.Epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	finishSkews(t, e, 1, results.Record{StopSkewUS: 40, StopErrorUS: 10}, func(r *results.Record) {
+		r.Hosts[1].StoppedAt = r.Hosts[0].StoppedAt.Add(time.Second)
+	})
+	if err := write(e.Dir(), report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, e.Dir(), "#run=R1", size(1200, 800))
+	p.await(`document.querySelectorAll("#stop svg").length > 0`)
+	if text := p.texts("#stop-text")[0]; !strings.Contains(text, "sent in steps, each within 40 µs") {
+		t.Errorf("what is said of the stop: %q", text)
+	}
+	if svg := strings.Join(p.texts("#stop svg"), ""); strings.Contains(svg, "stop skew") {
+		t.Errorf("the time between the steps is drawn as the skew: %q", svg)
+	}
+}
+
 // finishSkews makes a run of two hosts with these skews.
-func finishSkews(t *testing.T, e *results.Experiment, n int, rec results.Record) {
+func finishSkews(t *testing.T, e *results.Experiment, n int, rec results.Record, change ...func(*results.Record)) {
 	t.Helper()
 	run, err := e.NewRun("000"+string(rune('0'+n)), []results.Process{{Host: "alpha", Name: "0"}, {Host: "bravo", Name: "0"}})
 	if err != nil {
@@ -70,6 +95,9 @@ func finishSkews(t *testing.T, e *results.Experiment, n int, rec results.Record)
 		rec.Processes = append(rec.Processes, results.ProcessRecord{
 			Host: host, Process: "0", CommandRecord: results.CommandRecord{Argv: []string{"true"}, Outcome: outcome.CommandStopped, StartedAt: at.Add(us(rec.StartSkewUS)), EndedAt: at.Add(2*time.Second + time.Millisecond)},
 		})
+	}
+	for _, f := range change {
+		f(&rec)
 	}
 	if err := run.Finish(rec); err != nil {
 		t.Fatal(err)

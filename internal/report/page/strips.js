@@ -104,6 +104,7 @@ function showStop(row, detail) {
   const [low, widest] = range(stops);
   const skew = spread(stops);
   const first = skew.from;
+  const inSteps = skew.to - skew.from > row.stop_skew_us + 1; // the skew is that of the widest step
   const lastExit = Math.max(widest, ...exits.map((e) => e.at));
   const high = Math.min(lastExit, low + 8 * Math.max(widest - low, 1));
   const inside = (e) => e.at >= low && e.at <= high;
@@ -113,9 +114,9 @@ function showStop(row, detail) {
   })).filter((lane) => lane.instants.length);
   const after = exits.filter((e) => e.at > high).length, before = exits.filter((e) => e.at < low).length;
   byId("stop-text").textContent =
-    `TERM on each host (dots), with the error of its time: within ${skewText(row.stop_skew_us, row.stop_error_us)}; the time is that since the first. Then the exits` +
+    `The stop signals of each host (dots), with the error of their time: ${inSteps ? "sent in steps, each " : ""}within ${skewText(row.stop_skew_us, row.stop_error_us)}; the time is that since the first. Then the exits` +
     (before ? `; ${before} earlier than this` : "") + (after ? `; ${after} later, the last ${skewText(lastExit - skew.from, boundOf([...stops, ...exits]))} after the first stop signal` : "") + ".";
-  const bracket = { from: 0, to: skew.to - first, text: `stop skew ${skewText(row.stop_skew_us, row.stop_error_us)}` };
+  const bracket = !inSteps && { from: 0, to: skew.to - first, text: `stop skew ${skewText(row.stop_skew_us, row.stop_error_us)}` };
   showStrip(box, "Stops of the hosts and exits of the processes", fromFirst(first, lanes), low - first, high - first, bracket);
 }
 
