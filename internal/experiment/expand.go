@@ -157,7 +157,12 @@ func (x *expansion) place() {
 	}
 	x.counted = true
 	if len(x.all) == 0 && len(x.errors) == 0 {
-		x.add(pos{}, "groups", "give one of them a count above 0", "every group is empty: there is no process to run")
+		at := x.file.commands[0]
+		where := at.whole
+		if at.count != nil {
+			where = at.count
+		}
+		x.fail(where, &textError{"there is no process to run: every group is empty", "give one of them a count above 0"})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"downbeat/internal/message"
 	"downbeat/internal/runner"
+	"downbeat/internal/worker/rendezvous"
 )
 
 // A program that plays its hosts itself keeps their state in a temporary directory.
@@ -125,7 +126,7 @@ func clearAbandoned(ctx context.Context, r *runner.Runner, base, name string) er
 			continue
 		}
 		_, err := r.Sweep(ctx, marks(&message.Job{Run: id, Host: host}))
-		errs = append(errs, err)
+		errs = append(errs, err, rendezvous.Remove(rendezvous.Path(run)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, removeFor)
 	defer cancel()

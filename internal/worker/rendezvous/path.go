@@ -24,7 +24,12 @@ func Path(dir string) string {
 		return path
 	}
 	sum := sha256.Sum256([]byte(path))
-	return filepath.Join(os.TempDir(), "downbeat-"+strconv.Itoa(os.Getuid()), fmt.Sprintf("%x", sum[:8]))
+	return filepath.Join(elsewhere(), fmt.Sprintf("%x", sum[:8]))
+}
+
+// elsewhere is the directory for the sockets of runs whose own paths are too long.
+func elsewhere() string {
+	return filepath.Join(os.TempDir(), "downbeat-"+strconv.Itoa(os.Getuid()))
 }
 
 // makeRoom makes sure that there is a directory for the socket that nobody else can write
@@ -37,12 +42,22 @@ func makeRoom(path string) error {
 	if err := trustedpath.CheckDir(dir); err != nil {
 		return fmt.Errorf("make the socket of %s: %w", Env, err)
 	}
-	return Remove(path)
+	return unlink(path)
 }
 
 // Remove removes the socket, if it is there. It is to be called, too, for a run that a
 // worker has left that died.
 func Remove(path string) error {
+	if err := unlink(path); err != nil {
+		return err
+	}
+	if dir := filepath.Dir(path); dir == elsewhere() {
+		_ = os.Remove(dir) // where it was the last one: else it stays
+	}
+	return nil
+}
+
+func unlink(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the socket of %s: %w", Env, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,6 +204,31 @@ func TestSocketIsPrivateAndReplaced(t *testing.T) {
 	testkit.Check(t, err)
 	if mode := info.Mode().Perm(); mode != 0o600 {
 		t.Errorf("the mode of the socket is %o", mode)
+	}
+}
+
+// Runs that share the directory for sockets come and go, and the last one takes it away.
+func TestSharedDirectoryIsLeftByNobody(t *testing.T) { //nolint:paralleltest // it sets the directory for temporary files
+	t.Setenv("TMPDIR", t.TempDir())
+	long := filepath.Join(t.TempDir(), strings.Repeat("d", maxPath))
+	var runs sync.WaitGroup
+	for i := range 8 {
+		runs.Go(func() {
+			for j := range 50 {
+				s, err := Listen(t.Context(), Options{Path: Path(filepath.Join(long, fmt.Sprint(i, j)))})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	runs.Wait()
+	if _, err := os.Lstat(elsewhere()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory is left: %v", err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -77,10 +78,7 @@ func Listen(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := makeRoom(o.Path); err != nil {
-		return nil, err
-	}
-	listener, err := listen(ctx, o.Path)
+	listener, err := listenAnew(ctx, o.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +207,24 @@ func duration(r *http.Request, name string, otherwise time.Duration) (time.Durat
 		return 0, fmt.Errorf("%s is %q: say how long, as in ?%s=30s", name, text, name)
 	}
 	return d, nil
+}
+
+// listenAnew makes the socket in place of one that is left. Another run may just remove the
+// directory that both have to themselves, as it was the last there: then it is made again.
+func listenAnew(ctx context.Context, path string) (net.Listener, error) {
+	const attempts = 10
+	for n := 1; ; n++ {
+		err := makeRoom(path)
+		if err == nil {
+			var listener net.Listener
+			if listener, err = listen(ctx, path); err == nil {
+				return listener, nil
+			}
+		}
+		if n == attempts || !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 }
 
 // listen makes the socket. Others can't connect: they have no access to the directory that
