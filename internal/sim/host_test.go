@@ -34,7 +34,8 @@ func TestWorkerCanDieWhileItStarts(t *testing.T) {
 	if alpha.starts != 2 || alpha.worker != nil || alpha.station.up {
 		t.Errorf("after the second start: %d starts, a worker: %t, it reads its queues: %t", alpha.starts, alpha.worker != nil, alpha.station.up)
 	}
-	for !w.over() && w.e.next(longest) {
+	for more := true; more && !w.over(); {
+		more = w.e.next(longest)
 	}
 	if w.ledger.close(); len(w.ledger.violations) > 0 || alpha.starts != 3 {
 		t.Errorf("%d starts, %v", alpha.starts, w.ledger.violations)
