@@ -456,3 +456,18 @@ func TestStopInStepsIsCutShort(t *testing.T) {
 		})
 	}
 }
+
+// A process that its worker has stopped by itself has not ended well: no beat begins for that.
+func TestBeatDoesNotBeginAfterAProcessThatItsWorkerStopped(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := staged(t, func(s *Spec) { s.Beats[1].After[0].Ended = true })
+	l.advance(time.Second)
+	alpha.event(message.Event{Kind: message.Stopping, Stopping: &message.StoppingInfo{Cause: message.StopAbort, Reason: "the worker is shutting down"}})
+	alpha.exited(message.ExitedInfo{ExitCode: -1, Signal: "SIGTERM", Stopped: true, StartedAt: alpha.clock().Add(-time.Second), EndedAt: alpha.clock()})
+	l.advance(time.Second)
+	for _, c := range bravo.controls {
+		if c.Kind == message.Start {
+			t.Errorf("bravo gets the start of beat %d", c.Beat)
+		}
+	}
+}

@@ -84,6 +84,9 @@ func (r *Run) isOver(c *command) {
 	if c.failed() && g.over.never == "" {
 		g.over.never = describeFailure(c)
 	}
+	if c.unasked && g.over.never == "" {
+		g.over.never = c.Name + " on " + c.host.name + " was stopped by its worker"
+	}
 	if !c.usable && c.Ready == nil && g.usable.never == "" { // it could not be started
 		g.usable.never = describeFailure(c)
 	}
