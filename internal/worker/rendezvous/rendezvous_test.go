@@ -208,7 +208,7 @@ func TestSocketIsPrivateAndReplaced(t *testing.T) {
 }
 
 // Runs that share the directory for sockets come and go, and the last one takes it away.
-func TestSharedDirectoryIsLeftByNobody(t *testing.T) { //nolint:paralleltest // it sets the directory for temporary files
+func TestSharedDirectoryIsLeftByNobody(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	long := filepath.Join(t.TempDir(), strings.Repeat("d", maxPath))
 	var runs sync.WaitGroup
