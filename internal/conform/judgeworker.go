@@ -104,7 +104,7 @@ func (j *workerJudge) sent(s *seen) {
 		return
 	}
 	r.asked[c.Kind] = append(r.asked[c.Kind], asked{s.index, c.At, c.Beat})
-	if c.Ack > slices.Max(r.acks) {
+	if !slices.Contains(r.acks, c.Ack) { // the broker may deliver an older one after a newer one
 		r.acks = append(r.acks, c.Ack)
 	}
 	if c.Probe != nil {

@@ -130,7 +130,7 @@ func (f *family) clear() ([]proc, error) {
 				pause = min(pause, 2*time.Millisecond) // be faster than processes that keep forking
 			}
 		}
-		if !giveUp.IsZero() && now.After(giveUp) {
+		if !giveUp.IsZero() && now.After(giveUp) && (err == nil || now.After(giveUp.Add(unclearFor))) {
 			return left, err
 		}
 		select {
@@ -139,6 +139,10 @@ func (f *family) clear() ([]proc, error) {
 		}
 	}
 }
+
+// unclearFor is how much longer than a process that does not react to KILL may take is waited
+// until a look sees everything: one that is about to end is in the way for a moment only.
+const unclearFor = time.Second
 
 // giveUpAt is when descendants that do not react to KILL are given up: as long after the KILL
 // as commands are, or a little later if the commands took all of that time.
