@@ -49,8 +49,8 @@ func (p *Probe) Wait(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil { // else it is the end that the look has found
-			found = err
+		if deadline, ok := ctx.Deadline(); ctx.Err() == nil && (!ok || time.Now().Before(deadline)) {
+			found = err // else it is the end that the look has found
 		}
 		select {
 		case <-ctx.Done():
