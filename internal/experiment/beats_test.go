@@ -78,7 +78,7 @@ groups:
 `)
 	want := []string{
 		`{"ready":{"port":7000,"address":"10.0.0.1","within_ms":7000}}`,
-		`{"ready":{"port":7001,"within_ms":7000}}`,
+		`{"ready":{"port":7001,"address":"bravo","within_ms":7000}}`,
 		`{"ready":{"port":80,"address":"127.0.0.0","within_ms":60000,"every_ms":2000}}`,
 		`{"ready":{"line":"ready 7\\d","within_ms":60000},"restart":{"on":"always","at_most":3},"stop":{"signal":"INT"}}`,
 		`{"ready":{"http":"http://alpha/","status":200,"within_ms":60000},"restart":{"on":"failure","at_most":7,"wait_ms":2000},"stop":{"grace_ms":7000}}`,

@@ -29,7 +29,7 @@ var readyFields = &object[readiness]{
 			about: "it accepts TCP connections on this port",
 		},
 		{
-			name: "address", is: into(filled(allKeys, ""), func(r *readiness) **text { return &r.address }), otherwise: "that of the host in the file, or else the host itself",
+			name: "address", is: into(filled(allKeys, ""), func(r *readiness) **text { return &r.address }), otherwise: "that of the host, as .address has it",
 			about: "with port: where",
 		},
 		{

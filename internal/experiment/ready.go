@@ -166,7 +166,7 @@ func (x *expansion) expandReady(r *readiness, p *placed) *message.Readiness {
 	}
 	if r.port != nil {
 		made.Port, _ = wholeNumber(strings.TrimSpace(x.checkedText(r.port, allKeys, p.data, checkPort)))
-		made.Address = p.host.Address // without one in the file, it is the host itself
+		made.Address = x.file.address(p.host) // as .address has it, to which the process binds
 		if r.address != nil {
 			made.Address, _ = x.evaluate(r.address, allKeys, p.data)
 		}
