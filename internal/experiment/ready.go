@@ -74,7 +74,7 @@ func probe(b binding[command]) binding[readiness] {
 	}}
 }
 
-// checked is a template whose result must be right; if it is no template, at once.
+// checked is a template whose result must be right; what is not a template is checked at once.
 func checked(what string, s schema, keys []string, check func(s string) error) shape[*text] {
 	return shape[*text]{what, s, func(v value) *text {
 		t := v.with(keys).scalar()
