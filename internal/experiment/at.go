@@ -77,12 +77,7 @@ var actions = binding[File]{
 
 // checkAction checks what depends on several fields of an action.
 func checkAction(v value, a *action, given found) {
-	var is []string
-	for _, verb := range verbs {
-		if given.has(verb) {
-			is = append(is, verb)
-		}
-	}
+	is := given.among(verbs...)
 	switch {
 	case len(is) > 1:
 		second, _ := given.get(is[1])
@@ -136,12 +131,7 @@ func checkGoesWith(v value, a *action, given found) {
 
 // checkTrigger checks that it is clear when the action is done.
 func checkTrigger(v value, a *action, given found) {
-	var is []string
-	for _, name := range []string{"since", "mark", "line"} {
-		if given.has(name) {
-			is = append(is, name)
-		}
-	}
+	is := given.among("since", "mark", "line")
 	words := map[string]string{"since": "the release of a group", "mark": "a mark", "line": "a line"}
 	switch {
 	case len(is) > 1:

@@ -40,12 +40,7 @@ func exactlyOne(names ...string) schema {
 
 // checkReady checks that one thing is looked for.
 func checkReady(v value, r *readiness, given found) {
-	var kinds []string
-	for _, name := range readyKinds {
-		if given.has(name) {
-			kinds = append(kinds, name)
-		}
-	}
+	kinds := given.among(readyKinds...)
 	switch {
 	case len(kinds) > 1:
 		second, _ := given.get(kinds[1])

@@ -133,6 +133,11 @@ func (f found) has(name string) bool {
 	return ok
 }
 
+// among gives those of the fields that are there, in the order of the names.
+func (f found) among(names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !f.has(n) })
+}
+
 // meant reports whether one of the fields is there, perhaps misspelt.
 func (f found) meant(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return f.has(n) || f.misspelt[n] })
