@@ -70,6 +70,7 @@ var phaseTransitions = []phaseTransition{
 	{on: message.Armed, from: Released, until: TearingDown, do: arms, stay: true},
 	{on: message.Started, from: Committed, until: Released, guard: tellsOfProcess, do: commandsStart, to: Released},
 	{on: message.Started, from: SettingUp, until: TearingDown, guard: tellsOfNone, do: commandsStart, stay: true},
+	{on: message.Exited, from: Committed, until: Committed, guard: tellsOfProcessEnd, do: commandEnds, to: Released},
 	{on: message.Exited, from: SettingUp, until: TearingDown, do: commandEnds, stay: true},
 	{on: message.Acted, from: Committed, until: TearingDown, do: acts, stay: true},
 	{on: message.Seen, from: Committed, until: TearingDown, do: seesLine, stay: true},
@@ -103,6 +104,14 @@ func tellsOfProcess(_ *Run, h *host, e told) bool {
 }
 
 func tellsOfNone(r *Run, h *host, e told) bool { return !tellsOfProcess(r, h, e) }
+
+// tellsOfProcessEnd reports whether an event tells of a process that has ended. Where it is the
+// first that is told of the host's processes, this one could not be started: the host has
+// released them all the same, and the others may have a delay.
+func tellsOfProcessEnd(_ *Run, h *host, e told) bool {
+	n := e.Exited.Command
+	return n >= 0 && n < len(h.job.Commands) && h.job.Commands[n].Phase == message.PhaseRun
+}
 
 func noDetail(*Run, *host, told) string { return "" }
 
