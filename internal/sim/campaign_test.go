@@ -65,6 +65,24 @@ func TestPromisesHold(t *testing.T) {
 	t.Logf("%d plans from seed %d on with %d runs, %.0f plans a second", n, first, runs.Load(), float64(n)/time.Since(began).Seconds())
 }
 
+// Seeds that were found in long campaigns hold, too.
+func TestSeedsOfLongCampaignsHold(t *testing.T) {
+	t.Parallel()
+	for seed, what := range map[uint64]string{
+		2360962: "a process that can't be started does not show that its host has released, and the next one has a long delay",
+		2174285: "what was told of a clock is held up both ways, so that it is known badly when the release is agreed on",
+		2148392: "a process that was not ready is between two lives when the rule stops the run",
+		2383964: "the same, of one that begins anew even if it has ended well",
+		2365302: "two messages that were lost in a row take longer than a host has to become ready",
+	} {
+		for _, plan := range plansOf(seed, true) {
+			if report := Run(plan); len(report.Violations) > 0 {
+				t.Errorf("%s: %s", what, describe(plan, report, true))
+			}
+		}
+	}
+}
+
 // longestWorld is how long one may take, a thousand times of what it does: rules that go
 // round in circles don't come back.
 const longestWorld = 2 * time.Minute

@@ -69,6 +69,7 @@ func (c *publisherRun) send(host int, control *message.Control) {
 		return
 	}
 	o.serial++
+	c.ledger.hosts[host].agreed(control, c.core.Clock(host))
 	if control.Probe != nil {
 		control.Probe.SentAt = c.now()
 	}

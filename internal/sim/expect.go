@@ -113,8 +113,8 @@ func (part *Part) prospect(r *RunPlan, margin time.Duration, alone bool) prospec
 		}
 	}
 	switch {
-	case slowest > r.ReadyTimeout && !alone, (slowest - r.ReadyTimeout).Abs() < 6*time.Second:
-		return unclear // also as others wait a moment for those that are late
+	case slowest > r.ReadyTimeout && !alone, (slowest - r.ReadyTimeout).Abs() < max(6*time.Second, 2*margin):
+		return unclear // also as others wait a moment for those that are late, and what is lost is missed late
 	case slowest > r.ReadyTimeout && slices.ContainsFunc(part.Commands, func(c Command) bool { return c.Phase != message.PhaseRun }):
 		return unclear // a setup, and also one that is empty, has more time
 	case slowest > r.ReadyTimeout, unprepared:

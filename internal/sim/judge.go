@@ -207,6 +207,11 @@ func (l *ledger) lacking(c *publisherRun, m *ledgerCommand) string {
 		return ""
 	case m.gone || !m.exited:
 		return "has no end that anybody saw"
+	case m.betweenLives():
+		if due := m.exit.ended.add(m.script.Restart.Wait + l.slack() + time.Second); !rule || l.w.calm() && due < c.stopSent {
+			return "was to begin anew, and did not"
+		}
+		return ""
 	case !m.readyInTime() && (!rule || m.unready().add(l.slack()) < c.stopSent):
 		return "was not ready"
 	case m.failed() && !rule:
@@ -320,8 +325,11 @@ func (l *ledger) close() {
 // together checks that hosts which were told in time release a run at one instant,
 // and stop it at one.
 func (l *ledger) together() {
-	slack := l.slack()
 	for _, r := range l.runs {
+		slack := l.slack()
+		for i := range r.hosts {
+			slack = max(slack, l.slackOf(&r.hosts[i]))
+		}
 		for k := range max(len(r.plan.Beats), 1) {
 			l.togetherOn(r, k, slack)
 		}

@@ -17,7 +17,7 @@ func (l *ledger) judgeActions(c *publisherRun, res *conduct.Result) {
 			due, must := c.dueTo(res, i, k)
 			m := &h.commands[k]
 			for _, at := range m.deeds {
-				if !take(&due, c.clock.at(at), l.slack()) && !h.releases[m.script.Beat].late {
+				if !take(&due, c.clock.at(at), l.slackOf(h)) && !h.releases[m.script.Beat].late {
 					l.violate("actions: something is done to %s of %s on %s that is not due then", m.script.Name, l.w.short(c.id), h.host.name)
 				}
 			}

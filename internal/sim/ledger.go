@@ -50,6 +50,11 @@ type ledgerHost struct {
 	ended                 bool   // nothing is left of it, its worker says
 	releases              []told // when the host releases each beat
 	stops                 []told // when it stops from each beat on
+	// starts are how far, at most, the instant of each beat may be off that the host was
+	// told, and blur how far anything may be that was agreed with it: what was known of
+	// its clock then.
+	starts []time.Duration
+	blur   time.Duration
 }
 
 // A ledgerCommand is what truly became of one command.
@@ -89,7 +94,8 @@ func (l *ledger) open(id string, plan *RunPlan) *ledgerRun {
 		part := &plan.Parts[i]
 		h := &r.hosts[i]
 		*h = ledgerHost{run: r, host: l.w.hosts[part.Host], part: part, commands: make([]ledgerCommand, len(part.Commands))}
-		h.releases, h.stops = make([]told, max(len(plan.Beats), 1)), make([]told, max(len(plan.Beats), 1))
+		beats := max(len(plan.Beats), 1)
+		h.releases, h.stops, h.starts = make([]told, beats), make([]told, beats), make([]time.Duration, beats)
 		for k := range part.Commands {
 			c := &h.commands[k]
 			c.script = &part.Commands[k]

@@ -29,3 +29,12 @@ func (c *ledgerCommand) asOf(life int) *ledgerCommand {
 func (c *ledgerCommand) mayBeginAnew() bool {
 	return c.lives > 0 && c.lives <= c.script.Restart.AtMost
 }
+
+// betweenLives reports whether the process has ended so that its policy has it begin anew, which
+// it has not yet. One that was not ready by then can be in its next life; not one that had had
+// its time for that.
+func (c *ledgerCommand) betweenLives() bool {
+	ready, asked := &c.script.Ready, c.exit.stopped || c.exit.killed || c.exit.acted
+	late := ready.Within > 0 && c.readyAt == 0 && c.exit.ended >= c.start.add(ready.Within)
+	return c.exited && c.mayBeginAnew() && !asked && !late && (c.script.Restart.Always || c.failed())
+}

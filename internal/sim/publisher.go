@@ -103,6 +103,9 @@ func (p *publisher) take(parcel *parcel) {
 	switch {
 	case r.event != nil:
 		in.Content = conduct.Event{Event: r.event}
+		if len(c.plan.Beats) > 0 && len(c.w.plan.Faults) > 0 {
+			c.ledger.hosts[host].heard(r.event, c.core.Clock(host))
+		}
 	case r.output != nil:
 		in.Content = conduct.Output{Segments: slices.Values(r.output)}
 	default:

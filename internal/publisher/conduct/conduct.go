@@ -20,6 +20,7 @@ package conduct
 import (
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
 )
 
@@ -167,6 +168,9 @@ func (r *Run) Over() bool { return r.stage == Over }
 
 // Stage is where the run stands.
 func (r *Run) Stage() Stage { return r.stage }
+
+// Clock is what is known of a host's clock, as of the last Step.
+func (r *Run) Clock(host int) *clock.Offset { return &r.hosts[host].contact.clock }
 
 // take takes an input in.
 func (r *Run) take(in Input) {
