@@ -31,8 +31,8 @@ func (c *ledgerCommand) mayBeginAnew() bool {
 }
 
 // betweenLives reports whether the process has ended so that its policy has it begin anew, which
-// it has not yet. One that was not ready by then can be in its next life; not one that had had
-// its time for that.
+// it has not yet. One that was not ready by then can be in its next life; not one whose
+// time for that was over.
 func (c *ledgerCommand) betweenLives() bool {
 	ready, asked := &c.script.Ready, c.exit.stopped || c.exit.killed || c.exit.acted
 	late := ready.Within > 0 && c.readyAt == 0 && c.exit.ended >= c.start.add(ready.Within)
