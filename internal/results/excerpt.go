@@ -106,7 +106,7 @@ func (x *excerpter) scan() {
 
 // scanTimes finds the pieces that have a time, and the last time of each stream.
 func (x *excerpter) scanTimes() (last [2]int64) {
-	f, err := x.root.Open(timesPath(x.process.Host, x.process.Name))
+	f, err := x.root.Open(TimesPath(x.process.Host, x.process.Name))
 	if err != nil {
 		return last
 	}

@@ -53,9 +53,11 @@ func checkElement(what, name string) error {
 }
 
 // The paths of one process's files, relative to the run's directory.
-func outPath(host, process string) string   { return path.Join(host, process+".out") }
-func errPath(host, process string) string   { return path.Join(host, process+".err") }
-func timesPath(host, process string) string { return path.Join(host, process+".times") }
+func outPath(host, process string) string { return path.Join(host, process+".out") }
+func errPath(host, process string) string { return path.Join(host, process+".err") }
+
+// TimesPath is the file with the times of what a process wrote, relative to the run's directory.
+func TimesPath(host, process string) string { return path.Join(host, process+".times") }
 
 // OutputPath is the file with the bytes that a process wrote to a stream, relative to the run's
 // directory.

@@ -76,7 +76,7 @@ func (e *Experiment) ReserveRun(label string, processes []Process) (*Run, error)
 		r.processes = append(r.processes, processFiles{
 			out:   r.files.add(outPath(p.Host, p.Name)),
 			err:   r.files.add(errPath(p.Host, p.Name)),
-			times: r.files.add(timesPath(p.Host, p.Name)),
+			times: r.files.add(TimesPath(p.Host, p.Name)),
 		})
 	}
 	return r, nil

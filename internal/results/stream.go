@@ -42,7 +42,7 @@ type stream struct {
 }
 
 func newStream(root *os.Root, s source, whole bool, long *[]byte) *stream {
-	times := &pieceReader{root: root, path: timesPath(s.Host, s.Name)}
+	times := &pieceReader{root: root, path: TimesPath(s.Host, s.Name)}
 	return &stream{source: s, root: root, whole: whole, long: long, times: newTimesDecoder(times, timesSize)}
 }
 
@@ -177,7 +177,7 @@ func (s *stream) judgeTimes(err error) {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		if s.whole && s.size > 0 {
-			s.blame(fmt.Errorf("%s is missing; the lines have no time", s.full(timesPath(s.Host, s.Name))))
+			s.blame(fmt.Errorf("%s is missing; the lines have no time", s.full(TimesPath(s.Host, s.Name))))
 		}
 	case errors.Is(err, io.EOF):
 	case errors.Is(err, errTimesCut):
@@ -196,7 +196,7 @@ func (s *stream) settle() {
 	}
 	s.advance(math.MaxInt64)
 	if s.problem == nil && s.known != s.size {
-		s.blame(fmt.Errorf("%s has %d bytes, and %s accounts for %d", s.full(s.path), s.size, timesPath(s.Host, s.Name), s.known))
+		s.blame(fmt.Errorf("%s has %d bytes, and %s accounts for %d", s.full(s.path), s.size, TimesPath(s.Host, s.Name), s.known))
 	}
 }
 
@@ -208,7 +208,7 @@ func (s *stream) blame(err error) {
 
 func (s *stream) blameTimes(err error) {
 	s.blame(fmt.Errorf("%s: damaged at offset %d: %w; the lines from there on have no time of their own",
-		s.full(timesPath(s.Host, s.Name)), s.times.offset, err))
+		s.full(TimesPath(s.Host, s.Name)), s.times.offset, err))
 }
 
 // readAt reads a piece of a file, which it opens for that.
