@@ -38,14 +38,14 @@ func (a *Anew) Judge(dir string, rec *results.Record) bool {
 	}
 	before := results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}
 	rec.Outcome, rec.Reason = own(rec)
-	by := func(run fs.FS, m *experiment.Metric, started func(host, process string) bool) Finding {
+	by := func(run *Run, m *experiment.Metric) Finding {
 		if err != nil {
 			return Finding{Value: math.NaN(), Note: fmt.Sprintf("can't be taken of this run: %v", err), Lost: true}
 		}
-		if gone := lost(run, m, rec); gone != "" {
+		if gone := lost(run.files, m, rec); gone != "" {
 			return Finding{Value: math.NaN(), Note: gone, Expected: len(m.Sources), Lost: true}
 		}
-		return Take(run, m, started)
+		return Take(run, m)
 	}
 	judgeBy(dir, metrics, require, rec, by)
 	rec.Judged.AnewAt, rec.Judged.Source = a.Now, a.Source

@@ -168,7 +168,7 @@ func TestWhatIsExpected(t *testing.T) {
 				tt.m.Processes = experiment.Sum
 			}
 			tt.m.Scale = 1
-			f := metric.Take(run(tt.tree), &tt.m, nil)
+			f := metric.Take(metric.NewRun(run(tt.tree), &results.Record{}), &tt.m)
 			if f.Value != tt.value && !(math.IsNaN(f.Value) && math.IsNaN(tt.value)) || f.Values != tt.values || f.Expected != tt.expected {
 				t.Errorf("got %v of %d of %d, want %v of %d of %d", f.Value, f.Values, f.Expected, tt.value, tt.values, tt.expected)
 			}
@@ -205,7 +205,7 @@ func TestFilesOfNobodyInParticular(t *testing.T) {
 		for _, host := range tt.files {
 			tree[host+"/files/x.csv"] = v
 		}
-		if f := metric.Take(run(tree), &m, nil); f.Values != tt.values || f.Expected != tt.expected || f.Note != tt.note {
+		if f := metric.Take(metric.NewRun(run(tree), &results.Record{}), &m); f.Values != tt.values || f.Expected != tt.expected || f.Note != tt.note {
 			t.Errorf("%v: got %d of %d, %q, want %d of %d, %q", tt.files, f.Values, f.Expected, f.Note, tt.values, tt.expected, tt.note)
 		}
 	}
@@ -215,18 +215,28 @@ func TestFilesOfNobodyInParticular(t *testing.T) {
 func TestProcessesThatWereNotStarted(t *testing.T) {
 	t.Parallel()
 	tree := map[string]string{"alpha/0.out": "v=1\n", "alpha/files/x.csv": "v\n1\n"}
-	started := func(_, process string) bool { return process == "0" }
+	of := func(started bool) *metric.Run {
+		rec := &results.Record{}
+		for i, name := range []string{"0", "1", "2"} {
+			p := results.ProcessRecord{Host: "alpha", Process: name}
+			if started && i == 0 {
+				p.StartedAt = time.Now()
+			}
+			rec.Processes = append(rec.Processes, p)
+		}
+		return metric.NewRun(run(tree), rec)
+	}
 	m := experiment.Metric{Sources: outputs(3), Pattern: regexp.MustCompile(`v=(\d)`), Processes: experiment.Sum, Scale: 1}
-	if f := metric.Take(run(tree), &m, started); f.Value != 1 || f.Values != 1 || f.Expected != 1 {
+	if f := metric.Take(of(true), &m); f.Value != 1 || f.Values != 1 || f.Expected != 1 {
 		t.Errorf("got %+v", f)
 	}
 	m = experiment.Metric{Format: experiment.CSV, Field: "v", Processes: experiment.Sum, Scale: 1, Sources: []experiment.Source{
 		{Host: "alpha", File: "*.csv", Named: []string{"0", "1"}}, {Host: "alpha", File: "y.csv", Named: []string{"2"}},
 	}}
-	if f := metric.Take(run(tree), &m, started); f.Value != 1 || f.Values != 1 || f.Expected != 1 {
+	if f := metric.Take(of(true), &m); f.Value != 1 || f.Values != 1 || f.Expected != 1 {
 		t.Errorf("of files: got %+v", f)
 	}
-	none := metric.Take(run(tree), &m, func(string, string) bool { return false })
+	none := metric.Take(of(false), &m)
 	if !math.IsNaN(none.Value) || none.Expected != 0 || none.Note != "no process that it is about was started" {
 		t.Errorf("of none: got %+v", none)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"runtime"
@@ -28,7 +27,7 @@ func Judge(dir string, dp *experiment.Datapoint, rec *results.Record) {
 }
 
 // A taker takes a metric, as [Take] does.
-type taker func(run fs.FS, m *experiment.Metric, started func(host, process string) bool) Finding
+type taker func(run *Run, m *experiment.Metric) Finding
 
 // judgeBy enters the metrics and the judgement into the record; by takes each metric.
 func judgeBy(dir string, metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record, by taker) {
@@ -51,7 +50,11 @@ func takeAll(dir string, metrics []experiment.Metric, rec *results.Record, by ta
 	if err == nil {
 		defer func() { _ = root.Close() }() // only read
 	}
-	before, started := *rec, startedIn(rec)
+	before := *rec
+	var run *Run
+	if err == nil {
+		run = NewRun(root.FS(), rec)
+	}
 	rec.Metrics, rec.Units, rec.MetricNotes, rec.MetricsOf = nil, nil, nil, nil
 	found := make([]Finding, len(metrics))
 	var searches errgroup.Group
@@ -65,7 +68,7 @@ func takeAll(dir string, metrics []experiment.Metric, rec *results.Record, by ta
 			case err != nil:
 				found[i] = Finding{Value: math.NaN(), Note: err.Error()}
 			default:
-				found[i] = by(root.FS(), m, started)
+				found[i] = by(run, m)
 			}
 			return nil
 		})
@@ -74,18 +77,6 @@ func takeAll(dir string, metrics []experiment.Metric, rec *results.Record, by ta
 	for i := range metrics {
 		enter(rec, &metrics[i], found[i])
 	}
-}
-
-// startedIn tells which processes of a run were started.
-func startedIn(rec *results.Record) func(host, process string) bool {
-	if len(rec.Processes) == 0 {
-		return nil
-	}
-	started := make(map[results.Process]bool, len(rec.Processes))
-	for _, p := range rec.Processes {
-		started[results.Process{Host: p.Host, Name: p.Process}] = !p.StartedAt.IsZero()
-	}
-	return func(host, process string) bool { return started[results.Process{Host: host, Name: process}] }
 }
 
 func enter(rec *results.Record, m *experiment.Metric, f Finding) {

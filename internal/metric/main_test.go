@@ -9,6 +9,7 @@ import (
 
 	"downbeat/internal/experiment"
 	"downbeat/internal/metric"
+	"downbeat/internal/results"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,7 +45,7 @@ func checkTake(t *testing.T, tree fstest.MapFS, m experiment.Metric, want float6
 	if m.Processes == "" {
 		m.Processes = experiment.Sum
 	}
-	f := metric.Take(tree, &m, nil)
+	f := metric.Take(metric.NewRun(tree, &results.Record{}), &m)
 	got, note := f.Value, f.Note
 	if got != want && !(math.IsNaN(got) && math.IsNaN(want)) || note != wantNote {
 		t.Errorf("got %v, %q\nwant %v, %q", got, note, want, wantNote)

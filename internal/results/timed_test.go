@@ -2,6 +2,7 @@ package results
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func pieces(t *testing.T, r *TimedReader) (texts []string, times []int64) {
 			}
 			texts, times = append(texts, string(b[:n])), append(times, seconds)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return texts, times
 		}
 		if err != nil {
