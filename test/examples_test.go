@@ -70,7 +70,7 @@ func TestExamplesOverRabbitMQ(t *testing.T) {
 	}
 }
 
-// What a process asks for on DOWNBEAT_SYNC, and actions after a mark, work over SQS, too.
+// Questions on DOWNBEAT_SYNC and actions after a mark work over SQS, too.
 func TestExamplesOverSQS(t *testing.T) {
 	t.Parallel()
 	endpoint := sqstest.URL(t)

@@ -11,7 +11,7 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// What `publish check` says about the course of a run.
+// The part of `publish check` that describes the course of a run.
 
 // describeCourse prints when a process begins, when it can be used, and what becomes of it.
 func describeCourse(w io.Writer, dp *experiment.Datapoint, p *experiment.Command) {

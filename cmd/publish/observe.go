@@ -14,7 +14,7 @@ import (
 	"downbeat/internal/terminal"
 )
 
-// What goes where: standard output carries the processes' standard output, each line whole and
+// Where each output goes: standard output carries the processes' standard output, each line whole and
 // tagged, and nothing else. Their standard error goes to standard error, tagged in the same
 // way, and so do both outputs of setups and teardowns and everything that publish itself has to
 // say. With --output json, standard output carries one object per line (observejson.go).

@@ -431,7 +431,7 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// What can't be written ends the campaign, once nothing is under way.
+// A record that can't be written ends the campaign, once nothing is under way.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

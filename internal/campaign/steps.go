@@ -7,7 +7,7 @@ import (
 	"downbeat/internal/results"
 )
 
-// What each input does.
+// The functions that handle the inputs.
 
 func (c *Campaign) begin(now time.Time) {
 	if c.phase == idle {

@@ -150,8 +150,8 @@ func TestOursAndTheirsAreInverse(t *testing.T) {
 	}
 }
 
-// What was fed to this one had its truth outside the bound after 153 of 160
-// exchanges, at worst by 393 µs of "± 46 ns", when drift was not allowed for.
+// In this series the truth was outside the bound after 153 of 160 exchanges, at worst by
+// 393 µs of "± 46 ns", when drift was not allowed for.
 func TestOrdinaryDriftStaysWithinTheBound(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ low, high, rate float64 }{

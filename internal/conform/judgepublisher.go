@@ -53,14 +53,14 @@ type publishedRun struct {
 type publishedHost struct {
 	name string
 	job  *message.Job
-	// What the kit has said as the host.
+	// As the kit has said as the host.
 	ready, committed bool // ready: it was, once
 	over             bool
 	first            int    // when it was heard of first, by the trace
 	top              uint64 // the number of the newest event
 	end              *seen  // the last event, if it was logged
 	wanted           []message.WantInfo
-	// What the publisher has said to it.
+	// As the publisher has said to it.
 	serials map[uint64]*seen
 	probed  *seen  // the control that was sent last of those with a probe
 	ack     uint64 // the largest

@@ -41,7 +41,7 @@ type workerJudge struct {
 type hostRun struct {
 	id  string
 	job *message.Job // nil: it was sent none that can be read
-	// What the kit has said so far, and where in the trace.
+	// As the kit has said so far, and where in the trace.
 	probes []time.Time
 	acks   []uint64 // from the first; the newest that count is the largest
 	asked  map[message.ControlKind][]asked

@@ -186,7 +186,7 @@ func playWithdrawn(s *stage) error {
 	if err := s.pause(300 * time.Millisecond); err != nil {
 		return err
 	}
-	// What was asked for before bravo was heard is not asked for again.
+	// A part that was asked for before bravo was heard is not asked for again.
 	for _, w := range []*handWorker{alpha, bravo} {
 		w.mu.Lock()
 		w.controls = nil

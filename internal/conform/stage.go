@@ -57,7 +57,7 @@ type stage struct {
 
 	subject *subject
 	mayEnd  bool // the subject may end by itself now
-	// What the judge has to know, and what is cleaned up afterwards.
+	// For the judge, and for the cleaning up afterwards.
 	skew      map[string]time.Duration
 	tolerance time.Duration
 	queues    []string
@@ -155,7 +155,7 @@ func (s *stage) close() (err error) {
 	if s.broker != nil {
 		keep(s.deleteQueues(ctx))
 		if killed {
-			// What it had sent to the broker just before, the broker may have carried out since.
+			// The broker may have carried out since what it was sent just before.
 			time.Sleep(settleAfter) //nolint:forbidigo // nothing tells when the broker has read all of a connection
 			keep(s.deleteQueues(ctx))
 			keep(s.deleteGroup(ctx))

@@ -135,8 +135,8 @@ func TestActionCommands(t *testing.T) {
 	}
 }
 
-// Who is chosen depends on the seed, the datapoint and the action, and `that` is whom an
-// action further up is done to.
+// The target that is chosen depends on the seed, the datapoint and the action; `that` is
+// the target of an action further up.
 func TestChosenTargets(t *testing.T) {
 	t.Parallel()
 	const text = `

@@ -61,7 +61,7 @@ func TestCommandsOfHostsAreOnTheFirstBeat(t *testing.T) {
 	}
 }
 
-// What a process has for its course reaches the job, in the form that workers take.
+// A process's readiness, restart and stop reach the job, in the form that workers take.
 func TestCourseOfAProcess(t *testing.T) {
 	t.Parallel()
 	d := mustExpand(t, "x.yaml", `

@@ -110,7 +110,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		{StopRule{}, []string{"When", "After", "LastBeatFirst", "Grace", "OnFailure"}},
 		{Beat{}, []string{"Groups", "After"}},
 		{Wait{}, []string{"Group", "Ended", "Delay"}},
-		// What an action does is told by its text.
+		// The text of an action tells what it does.
 		{Action{}, []string{"Number", "Do", "Optional", "Text", "After", "Beat", "Mark", "Line", "Of", "Times", "Targets", "ThatOne", "Signal", "For"}},
 	} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(c.of)) {

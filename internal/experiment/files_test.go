@@ -201,8 +201,8 @@ func TestEmptyDirectoriesAreShipped(t *testing.T) {
 	}
 }
 
-// What a file ships is looked for where its origin says, and a name that it doesn't
-// give is its origin's.
+// Files to ship are looked for where the file's origin says. A file without a name is
+// named after its origin.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -72,7 +72,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// What only judges a run does not change which datapoint it is of.
+// Metrics and requirements do not change which datapoint a run is of.
 func TestMetricsAreNoPartOfTheDefinition(t *testing.T) {
 	t.Parallel()
 	const bare = "hosts: {a: [x]}\n"

@@ -52,8 +52,8 @@ groups:
   server: {on: {pick: "{{add 1 0}}", of: [alpha, bravo, charlie]}, run: x}
 `
 
-// What is picked depends on the seed and the datapoint, keeps off the hosts of other
-// groups, and is the same however often it is asked for.
+// The hosts that are picked depend on the seed and the datapoint, are none of those to
+// avoid, and are the same however often they are asked for.
 func TestPickedHosts(t *testing.T) {
 	t.Parallel()
 	var one, two []string

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// What a process does in the course of a run: when it can be used, how it is stopped, and
-// whether it begins anew.
+// A process in the course of a run: when it can be used, how it is stopped, and whether it
+// begins anew.
 
 // Readiness is how a worker finds out whether a process can be used. Exactly one of Port, Line,
 // HTTP, File and Run is set.

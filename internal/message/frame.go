@@ -30,7 +30,7 @@ func (k FrameKind) String() string {
 	return fmt.Sprintf("kind %d", byte(k))
 }
 
-// What is binary on the wire is a frame: "DB", the kind, the version, the run and
+// Binary messages travel as a frame: "DB", the kind, the version, the run and
 // the host (each a length and bytes), the sequence number (0 for a chunk), the name
 // of the codec (a length and bytes; empty: plain), the size of the body before
 // compression, the body, and a CRC-32 of all that (IEEE, 4 bytes, little endian).

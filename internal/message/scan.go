@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// What a JSON text may consist of, whatever its size. A list of millions of
+// Limits on the parts of a JSON text, whatever its size. A list of millions of
 // empty objects takes a hundred times the memory of its text once it is decoded,
 // so all is counted before anything is made of it.
 const (

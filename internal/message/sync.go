@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// What the processes of a run ask of each other, over the socket that DOWNBEAT_SYNC names.
+// Questions of the processes of a run to each other, over the socket that DOWNBEAT_SYNC names.
 
 // AskedWhat is what a process asks for.
 type AskedWhat string
 
-// What a process can ask for.
+// The questions that a process can ask.
 const (
 	AskBarrier AskedWhat = "barrier" // to go on when Count have come
 	AskPut     AskedWhat = "put"     // to give a name a value

@@ -26,8 +26,8 @@ func TestJudge(t *testing.T) {
 	unbegun := outcome.Exit{Code: -1, Reason: "no such program"}
 	left := exit(func(e *outcome.Exit) { e.Code, e.Reason, e.Left = -1, "it does not react to KILL", true })
 
-	// What else is known: of a process, by the stop that it came to its end in, and
-	// of a command of a setup or teardown.
+	// The other circumstances: the stop in which a process ended, and a command of a setup
+	// or teardown.
 	process := func(stop outcome.Stop, after bool) outcome.Circumstances {
 		return outcome.Circumstances{OKExit: []int{0}, Grace: 10 * time.Second, Stop: stop, StopReason: "of something", AfterStop: after}
 	}

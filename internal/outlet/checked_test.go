@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// What could not be written is remembered, and a reader that has gone is told from
-// a disk that is full.
+// A failed write is remembered, and a reader that has gone is told from a full disk.
 func TestCheckedRemembersWhatCouldNotBeWritten(t *testing.T) {
 	t.Parallel()
 	for err, gone := range map[error]bool{syscall.EPIPE: true, syscall.ECONNRESET: true, syscall.ENOSPC: false} {

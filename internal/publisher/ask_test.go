@@ -173,7 +173,7 @@ func TestForgedAnswersDoNotDisturbTheQuestion(t *testing.T) {
 	if r := byName.reports["alpha"]; !r.Answered || r.Clock.Samples() != 1 {
 		t.Errorf("alpha answered: %t, with %d samples, want one", r.Answered, r.Clock.Samples())
 	}
-	// Who can read the hellos can invent hosts, but not end the question with them.
+	// A stranger who reads the hellos can invent hosts, but not end the question with them.
 	for i := range mostHosts + 10 {
 		all.take(t.Context(), here(fmt.Sprintf("ghost%d", i), "seven", new(message.Probe)))
 	}
@@ -264,8 +264,8 @@ func TestCancelCannotMakeThePublisherWriteAnywhere(t *testing.T) {
 	}
 }
 
-// Who cancels in version 1 is told that this is another, in words that a program of
-// version 1 takes in: byte by byte what one sends, but for the namespace.
+// A cancel in version 1 is answered that this is another version, in words that a program
+// of version 1 understands. The bytes are those of a real one, but for the namespace.
 func TestCancelOfVersionOneIsAnswered(t *testing.T) {
 	t.Parallel()
 	const cancel = `{"downbeat":1,"purpose":"control","namespace":"downbeat","run":"01JD5W9M4QX3T0C9V8Z7Y6R5PK","serial":1,"expires":"2026-11-23T12:00:00.123456789Z","payload":"{\"control\":\"cancel\",\"reply_to\":\"test.events.X\",\"reason\":\"r\"}","key":"af06a3e3291714e4","signature":"67UI0gEOr0Wpdz0kDu3cfeXN8bbX61ghUqHJV9OPVCdU/0wCxCzn6WKlWQR7bJ27vNYpxgAEE5f4X9Pg+8jyAQ=="}`

@@ -18,7 +18,7 @@ type missing struct {
 	unnamed uint64 // files that are missing, and not in it
 }
 
-// What is named of a host's missing files, at most: workers name a thousand.
+// Limits on the missing files that are named of a host: workers name a thousand.
 const (
 	mostMissing = 10_000
 	mostNamed   = 4 << 20 // bytes

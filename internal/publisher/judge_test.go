@@ -13,8 +13,8 @@ import (
 	"downbeat/internal/testkit/fakeworker"
 )
 
-// Whoever judges a run finds its output on the disk, and has the last word on
-// the record, which is not there yet.
+// The judge of a run finds its output on the disk, and has the last word on the record,
+// which is not there yet.
 func TestJudgeSeesTheOutputAndChangesTheRecord(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t, nil)

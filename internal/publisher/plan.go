@@ -5,7 +5,7 @@ import (
 	"downbeat/internal/publisher/conduct"
 )
 
-// What the file says of the course of a run, as the rules of a run know it.
+// The course of a run, from the words of the file to those of the rules.
 
 func stopRuleOf(s *experiment.StopRule) conduct.StopRule {
 	rule := conduct.StopRule{When: s.When, After: s.After, Grace: s.Grace, OnFailure: s.OnFailure}

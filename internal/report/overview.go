@@ -206,7 +206,7 @@ func kinds(sorted []*run) []link {
 	return all
 }
 
-// What may differ between two runs that failed in the same way: durations, measured values, ids
+// The details that may differ between two runs that failed in the same way: durations, values, ids
 // of runs, which process of its group on a host was the first, and which failed after it.
 var (
 	members   = regexp.MustCompile(`\b([A-Za-z_][A-Za-z0-9_-]*)\.[0-9]+ on `)

@@ -37,7 +37,7 @@ func TestEngineKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// What is after the limit stays.
+// Events after the limit stay.
 func TestEngineStopsAtTheLimit(t *testing.T) {
 	t.Parallel()
 	var e engine

@@ -8,9 +8,9 @@ import (
 	"downbeat/internal/outcome"
 )
 
-// What a run must come to follows from its plan alone where nothing goes wrong but
-// what its own commands do. This is worked out here in another way than the rules
-// do it: from the scripts of all commands at once.
+// The outcome of a run follows from its plan alone if nothing goes wrong but its own
+// commands. Here it is worked out in another way than by the rules: from the scripts of
+// all commands at once.
 
 // expected is how a run must end; empty where that can't be said, because of what else
 // goes wrong, or because two things happen at about the same time.

@@ -127,7 +127,7 @@ func generateRun(r *random, p *Plan, size Size) RunPlan {
 	return run
 }
 
-// What a status may be, besides whatever follows a stop.
+// The statuses of processes, besides those that follow a stop.
 var okZero, okStopped = []int{0}, []int{0, 143}
 
 // mostSteps is how many commands a host's setup and teardown have together.

@@ -6,7 +6,7 @@ import (
 	"downbeat/internal/worker/course"
 )
 
-// What the set says of its commands.
+// News of a set about its commands.
 
 func (t *hostRun) begun(command, life, pid int, at instant) {
 	t.post(course.Begun{Started: message.StartedInfo{Command: command, Life: life, PID: pid, StartedAt: t.clock.at(at)}})

@@ -11,8 +11,8 @@ import (
 	"downbeat/internal/publisher/conduct"
 )
 
-// What is looked at when a run is over for its publisher, and when the world is
-// over. The record is held against the ledger: what it says must be so.
+// The checks when a run is over for its publisher, and when the world is over. The record
+// is held against the ledger.
 
 // judge looks at a run that has come to its end.
 func (l *ledger) judge(c *publisherRun) {

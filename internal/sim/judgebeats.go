@@ -9,7 +9,7 @@ import (
 	"downbeat/internal/publisher/conduct"
 )
 
-// What is looked at where a run has several beats, or processes that become ready.
+// Checks of runs with several beats, or processes that become ready.
 
 // A told is an instant that a host was told of; late: it had gone by, and at is when it heard.
 type told struct {

@@ -20,8 +20,8 @@ func settle(e *engine) {
 	}
 }
 
-// What is sent arrives after its delay; a machine that does not read finds it in its
-// queue, and a machine that is cut off keeps what it has to send.
+// A message arrives after its delay. A machine that does not read finds it in its queue,
+// and one that is cut off keeps its messages.
 func TestNetworkKeepsWhatCannotMove(t *testing.T) {
 	t.Parallel()
 	e, n, a, b, came := wire(Network{Delay: time.Millisecond, Ordered: true})

@@ -10,7 +10,7 @@ import (
 
 var rewriteFlag = flag.Bool("rewrite", false, "write what comes out of the scenarios into testdata")
 
-// What comes out of each step of a scenario is what its file says.
+// Each step of a scenario has the outcome that its file says.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/*.txt")

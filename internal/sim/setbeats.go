@@ -2,7 +2,7 @@ package sim
 
 import "time"
 
-// What a set does in the course of a run: its members become ready, and are stopped by beats.
+// A set in the course of a run: its members become ready, and are stopped by beats.
 
 // becomeReady has a member that has begun become ready, as its script says.
 func (s *set) becomeReady(m *member) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What does not matter for a violation is left out of its plan, and what matters stays.
+// Only those parts of a plan stay that the violation needs.
 func TestShrinkKeepsWhatMatters(t *testing.T) {
 	t.Parallel()
 	hasCancel := func(p *Plan) bool {

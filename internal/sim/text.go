@@ -2,7 +2,7 @@ package sim
 
 import "bytes"
 
-// What commands write: letters and newlines that go round, so that what is at an
+// The output of commands: letters and newlines that go round, so that the byte at each
 // offset of a stream is known without being kept.
 
 const textPeriod = 32 << 10

@@ -7,7 +7,7 @@ import (
 	"downbeat/internal/message"
 )
 
-// What the trace says of messages.
+// Messages in the words of the trace.
 
 // words tell of an event.
 func (w *world) words(e *message.Event) string {

@@ -24,7 +24,7 @@ func TestTallyCountsLines(t *testing.T) {
 	}
 }
 
-// What is counted of one stream does not depend on how it was read, nor on the other.
+// The counts of a stream depend neither on how it was read nor on the other stream.
 func TestTallyDoesNotDependOnPieces(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -30,8 +30,8 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// What others can write, or the directory of what others can write to without
-// being bound by the sticky bit, is refused with its path, its mode and what to do.
+// A path that others can write to is refused, and so is one in a directory that they can
+// write to without being bound by the sticky bit. The error has path, mode and remedy.
 func TestWhatOthersCanWriteIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -85,8 +85,8 @@ func TestDirectoryThatOthersCanWriteIsRefused(t *testing.T) {
 	}
 }
 
-// What belongs to neither root nor this user is refused, and so is a link of
-// such a user, or into a directory that others write.
+// A file that belongs to neither root nor this user is refused, and so is a link of
+// such a user, or into a directory that others can write to.
 func TestWhatBelongsToSomebodyElseIsRefused(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

@@ -37,7 +37,7 @@ func NewTempState(base string) (*TempState, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Whoever sees the lock sees it held.
+	// The lock is never seen without its holder.
 	lock, err := lockFile(filepath.Join(dir, ownerDraft))
 	if err == nil {
 		err = os.Rename(filepath.Join(dir, ownerDraft), filepath.Join(dir, ownerFile))

@@ -11,8 +11,8 @@ import (
 	"downbeat/internal/message"
 )
 
-// What stays behind on a host when a run has left it: processes that can't be
-// ended, directories that can't be removed. It is told to the publisher, once.
+// Remains of a run on its host: processes that can't be ended, directories that can't be
+// removed. The publisher is told of them once.
 
 // dropFor is how long a worker waits until the directory of a run that is over is
 // removed; what is left is tried again at its next start.

@@ -313,7 +313,7 @@ func TestCommandOfAnActionHasItsTime(t *testing.T) {
 	s.stop(job)
 }
 
-// What a worker that died has left of the socket on which processes meet, the next one removes.
+// A worker removes the rendezvous socket of one that died.
 func TestRestartedWorkerFreesTheSocket(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -3,8 +3,8 @@
 // and stopped by the runner as the publisher says, and reports everything
 // through the run's log.
 //
-// What becomes of a run, which run has the host, and which jobs and controls are accepted
-// is decided in the package course; this one carries it out.
+// The package course decides what becomes of a run, which run has the host, and which jobs
+// and controls are accepted. This one carries it out.
 //
 // A Worker serves one host. Its goroutines: one that takes jobs, one that takes
 // controls while there are runs, and for each run one that owns it (see run), one that

@@ -310,7 +310,7 @@ func (l *harness) lostBy(w *worker, want string) {
 // renumber has the next event follow that number, with other bytes.
 func (w *worker) renumber(last uint64) { w.seq = last }
 
-// What comes from a host in a phase in which it can't come contradicts what came before.
+// An event in a phase in which it can't come contradicts those before it.
 func TestEventThatCannotComeInThatPhaseIsAContradiction(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t)

@@ -206,7 +206,7 @@ func TestActionAfterALine(t *testing.T) {
 	}
 }
 
-// What could not be done has the run fail in the end, unless the file says that it is optional.
+// An action that could not be done fails the run in the end, unless it is optional.
 func TestActionThatIsNotCarriedOut(t *testing.T) {
 	t.Parallel()
 	timed, mark, line := Trigger{After: 2 * time.Second}, Trigger{Mark: "loaded"}, Trigger{Line: true}
@@ -313,7 +313,7 @@ func TestHostThatDoesNotAct(t *testing.T) {
 	l.wants(l.end(), outcome.RunLost, "alpha did not carry out action 0 (signal KILL to a.0) within 10s, though it answers")
 }
 
-// What a host says of actions and can't be contradicts it.
+// A host that says something impossible about actions contradicts itself.
 func TestActsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -226,7 +226,7 @@ func TestBeatThatDoesNotBeginOnAHost(t *testing.T) {
 	l.wants(l.end(), outcome.RunLost, "bravo did not start its processes of beat 1 (client) within 10s, though it answers")
 }
 
-// What a beat waits for can't be any more: the run fails, and it is said by whom.
+// If a condition of a beat can't hold any more, the run fails with the name of the process.
 func TestBeatThatCanNeverBegin(t *testing.T) {
 	t.Parallel()
 	ready, ended := Condition{Group: "server"}, Condition{Group: "server", Ended: true}

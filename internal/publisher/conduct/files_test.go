@@ -28,7 +28,7 @@ func collecting(t *testing.T, change ...func(*Spec)) (*harness, *worker) {
 	return l, alpha
 }
 
-// What has come of a host's files has to be what it says that it sent.
+// The files that came from a host have to be those that it says it sent.
 func TestFilesAreAccountedFor(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

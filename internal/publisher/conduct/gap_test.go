@@ -227,8 +227,8 @@ func TestHostThatWasSilentIsAskedAnew(t *testing.T) {
 	}
 }
 
-// What a host has sent early is kept as far as its window goes, and no further: what is
-// left out is asked for again, as it never came.
+// Early events are kept as far as the window goes. Those beyond it are asked for again, as
+// if they had never come.
 func TestEarlyEventsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := inbox{next: 1, window: 1 << 20}

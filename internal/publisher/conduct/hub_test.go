@@ -146,7 +146,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// What can't be asked for is answered with why; the processes' mistakes are not the host's.
+// A question that makes no sense is answered with the reason; it is not held against the host.
 func TestWhatCannotBeAskedFor(t *testing.T) {
 	t.Parallel()
 	_, alpha, _ := meeting(t)

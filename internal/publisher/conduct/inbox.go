@@ -37,8 +37,8 @@ const leastEvent = 32
 // that is not the same: an event that is sent again is sent again byte by byte. take then
 // yields what is in order.
 //
-// What comes early is kept as far as a host can have sent it that keeps to its window: no
-// more, in number and in bytes. The rest is nothing that was seen; it is asked for again.
+// Early events are kept as far as a host that keeps to its window can have sent them, in
+// number and in bytes. Any others are dropped as if never seen, and asked for again.
 func (b *inbox) put(a Received, now time.Time) (differs bool) {
 	if a.Seq < b.next {
 		return b.next-a.Seq <= uint64(len(b.sums)) && b.sums[(a.Seq-1)%rememberedSums] != a.Sum

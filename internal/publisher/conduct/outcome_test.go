@@ -119,8 +119,8 @@ func TestFailureBeforeTheTimeoutIsTheCause(t *testing.T) {
 	}
 }
 
-// What a process did before the stop's instant counts, though the stop was for something
-// else; who aborts a run knows why it ended.
+// A failure before the stop's instant counts, though the stop was for something else, but
+// not if the run was aborted.
 func TestAbortIsNotOutrankedByWhatComesOfIt(t *testing.T) {
 	t.Parallel()
 	l, alpha, bravo := pair(t, lease(8*time.Second))
@@ -181,7 +181,7 @@ func TestRunThatLeavesProcessesHasNotSucceeded(t *testing.T) {
 	}
 }
 
-// What a host that refuses has left is told too, and no more than a person can read.
+// The remains on a host that refuses are told too, and no more of them than a person can read.
 func TestWhatARefusalLeavesIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t)

@@ -94,7 +94,7 @@ func TestWaitingBehindARunOfOnesOwnIsToldLater(t *testing.T) {
 	}
 }
 
-// Who waits for another run has all the time it takes.
+// A host that waits for another run has all the time it takes.
 func TestHostThatWaitsIsNotLate(t *testing.T) {
 	t.Parallel()
 	l, alpha, bravo := pair(t)
@@ -144,8 +144,8 @@ func TestWorkerThatDoesNotKnowWhatTheFileUsesIsTurnedAway(t *testing.T) {
 	}
 }
 
-// What a worker has done it knows, even if it doesn't say so; and who asks for nothing new
-// is content with the oldest.
+// A worker knows the features that it has used, even if it doesn't name them; and a job
+// that needs nothing new can be run by the oldest.
 func TestOlderWorkerThatKnowsEnoughIsReleased(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t)
@@ -225,7 +225,7 @@ func shipping(t *testing.T) (*harness, *worker) {
 	return l, alpha
 }
 
-// What the experiment doesn't ship is nobody's business.
+// A file that the experiment doesn't ship is not given out.
 func TestNothingButTheJobsFilesIsSent(t *testing.T) {
 	t.Parallel()
 	l, alpha := shipping(t)
@@ -301,7 +301,7 @@ func TestWantThatComesLateIsOfNoAccount(t *testing.T) {
 	}
 }
 
-// What has to be in the log and isn't is not believed.
+// An event without a number, of a kind that is logged, is not believed.
 func TestEventWithoutItsNumberIsIgnored(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t)

@@ -187,7 +187,7 @@ func TestHostThatTearsDownBeforeTheReleaseIsWaitedFor(t *testing.T) {
 	}
 }
 
-// What is kept of a host that sets up again and again is bounded.
+// The records of a host that sets up again and again are bounded.
 func TestRecordsOfSetupsAreBounded(t *testing.T) {
 	t.Parallel()
 	var w work

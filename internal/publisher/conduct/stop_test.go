@@ -255,7 +255,7 @@ func TestProcessThatLeavesWithItsPeersHasNotFailed(t *testing.T) {
 	}
 }
 
-// What decided about the run first stands.
+// The first decision about a run stands.
 func TestFirstDecisionStands(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t)
@@ -286,8 +286,8 @@ func TestStopIsUrgent(t *testing.T) {
 	}
 }
 
-// What goes out before all else acknowledges nothing that is not on the disk yet: here the
-// failure is also what makes a quarter of the window full.
+// An urgent control acknowledges nothing that is not on the disk yet. Here the failure also
+// fills a quarter of the window.
 func TestUrgentKeepaliveAcknowledgesNothingNew(t *testing.T) {
 	t.Parallel()
 	l, alpha := alone(t)
@@ -362,8 +362,8 @@ func hanging(servers, clients, hung int, when ...string) ([]command, *rule) {
 	return all, &rule{StopRule: StopRule{When: when}}
 }
 
-// Whoever the stop rule waits for is named first when the time is over, however many
-// servers come before, and it is told how many more there are.
+// When the time is over, the processes that the stop rule waits for are named first, however
+// many servers come before, and then how many more there are.
 func TestHungProcessesAreNamedFirst(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -28,8 +28,8 @@ func benchQueue(b *testing.B, broker queue.Broker) string {
 	return name
 }
 
-// What four publishing processes get through the broker to one consumer,
-// each with a window of eight unconfirmed messages.
+// The throughput of four publishing processes to one consumer, each with a window of
+// eight unconfirmed messages.
 func BenchmarkThroughput(b *testing.B) {
 	for name, size := range map[string]int{"1KiB": 1 << 10, "256KiB": 256 << 10} {
 		b.Run(name, func(b *testing.B) {

@@ -116,7 +116,7 @@ func TestAckAfterReconnect(t *testing.T) {
 	}
 	must(t, one.Ack(ctx)) // has the tag 1, as again has
 	must(t, c.Close())
-	// What the consumer had comes back a moment after it is closed.
+	// The consumer's messages come back a moment after it is closed.
 	testkit.WaitFor(t, "both messages are left", func() bool {
 		info, err := b.Inspect(ctx, q)
 		must(t, err)

@@ -103,7 +103,7 @@ func TestOpenNoBroker(t *testing.T) {
 	}
 }
 
-// Whoever takes the connection and says nothing is waited for as long as the
+// A server that takes the connection and says nothing is waited for as long as the
 // context allows.
 func TestOpenSilence(t *testing.T) {
 	t.Parallel()

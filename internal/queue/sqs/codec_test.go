@@ -105,8 +105,7 @@ func TestPackedMessagesComeBack(t *testing.T) {
 	})
 }
 
-// What is readable stays so while it is small; what is large or binary takes the
-// least room.
+// A small readable body stays readable; a large or binary one takes the least room.
 func TestEncodings(t *testing.T) {
 	t.Parallel()
 	c, err := newCodec()

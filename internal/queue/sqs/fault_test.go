@@ -204,7 +204,7 @@ func TestDuplicates(t *testing.T) {
 	testkit.WaitFor(t, "it is forgotten", func() bool { return f.left(remote) == 0 })
 }
 
-// Whoever holds a message longer than SQS hides it keeps it hidden; when that
+// A consumer that holds a message for longer than SQS hides it keeps it hidden. If that
 // fails because SQS shows it already, it comes again, and the old delivery's
 // answer does nothing to the new one.
 func TestExpiredVisibility(t *testing.T) {
@@ -352,7 +352,7 @@ func TestRefusedCredentials(t *testing.T) {
 	}
 }
 
-// What is too large for the queue travels in pieces, to a queue of any size.
+// A message that is too large for the queue travels in pieces.
 func TestSmallQueue(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)

@@ -8,8 +8,8 @@ import (
 	"downbeat/internal/message"
 )
 
-// What processes ask of each other, by way of the publisher: each question is logged, then
-// sent again until its answer comes, and answered here where that does not come in time.
+// Questions of processes to each other, by way of the publisher: each is logged, then sent
+// again until its answer comes, and answered here if that does not come in time.
 
 const (
 	maxAsked   = 1000 // that wait for an answer

@@ -15,8 +15,8 @@ type Delivered struct {
 	Size    int // of the envelope, in bytes
 }
 
-// What is kept of controls that come before their job, at most: most is of runs that
-// are over, and whose last controls were sent twice.
+// Limits on the controls that are kept until their job comes. Most are of runs that are
+// over, whose last controls were sent twice.
 const (
 	maxEarlyRuns     = 256
 	maxEarlyControls = 16

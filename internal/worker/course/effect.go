@@ -23,7 +23,7 @@ type (
 	LeaveHost struct{}
 )
 
-// What is begun and ends with an input of its own.
+// Effects that take time: each ends with an input of its own.
 type (
 	// MakeDir makes the run's directory, empty. With Owe it notes on the disk that
 	// the teardown is owed from now on. It ends with [DirMade].
@@ -72,7 +72,7 @@ type (
 	Clear struct{}
 )
 
-// What is done at once.
+// Effects that are done at once.
 type (
 	// Discard kills processes that were prepared and never released.
 	Discard struct{}
@@ -102,7 +102,7 @@ type (
 	End struct{ Keep bool }
 )
 
-// What is said.
+// Effects that send or note something.
 type (
 	// Journal appends an event to the run's log, from where it is sent. The log
 	// gives it its number.

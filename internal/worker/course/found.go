@@ -2,7 +2,7 @@ package course
 
 import "downbeat/internal/message"
 
-// What a worker finds of a run at its start, whose last life died.
+// Runs that a worker finds at its start, because its last life died.
 
 func hadEnded(r *Run) bool          { return r.found.Ended }
 func hadBegunToCollect(r *Run) bool { return r.found.Resume != nil }

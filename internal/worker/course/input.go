@@ -12,7 +12,7 @@ import (
 //sumtype:decl
 type Input interface{ input() }
 
-// What [Turns] has to say about the host.
+// Decisions of [Turns] about the host.
 type (
 	// Granted tells that the host is the run's.
 	Granted struct{}
@@ -23,7 +23,7 @@ type (
 	Queued struct{ Behind string }
 )
 
-// What became of the effects that take their time.
+// Ends of the effects that take time.
 type (
 	// DirMade ends [MakeDir]. Err is empty if the directory is there.
 	DirMade struct{ Err string }
@@ -79,7 +79,7 @@ type (
 	LastFailed struct{ Err string }
 )
 
-// What the processes do.
+// News of the processes.
 type (
 	// Begun tells that a command has begun to execute.
 	Begun struct{ Started message.StartedInfo }
@@ -117,7 +117,7 @@ type (
 	}
 )
 
-// What else happens.
+// All other inputs.
 type (
 	// ControlTaken is what the publisher asks for.
 	ControlTaken struct {

@@ -36,7 +36,7 @@ type life struct {
 	ready     readiness // whether it can be used
 	lineAt    time.Time
 	lastWay   string // how it ended, while a line of it may still come
-	// What came before the news of its start.
+	// News that came before that of its start.
 	earlyActed []Acted
 	earlySeen  []Seen
 	deeds      []deed // done to this life, that may end it

@@ -21,9 +21,9 @@ type Config struct {
 // A Run is one job on this host, from the journal to the last acknowledgement. All
 // times are on the run's clock.
 //
-// What an input means in every state stands in [Run.Step] and the functions that it
-// calls. What depends on the state stands in the table of transitions, whose functions
-// are in the files named after what they are about: host.go, command.go, process.go,
+// [Run.Step], and the functions that it calls, handle what is the same in every state. The
+// table of transitions has the rest; its functions are in the files named after their
+// subjects: host.go, command.go, process.go,
 // end.go, publisher.go, found.go.
 type Run struct {
 	config   Config
@@ -61,7 +61,7 @@ type Run struct {
 	ran      bool                  // they were released, and none is left
 	inTime   bool                  // the job is one that has more than a beginning and an end
 
-	// What is done to them meanwhile, and what they ask for.
+	// Actions on the processes, and their questions.
 	timers  timers
 	call    message.Control // the act under way
 	called  map[call]bool
@@ -120,8 +120,8 @@ func (r *Run) State() State { return r.state }
 func (r *Run) Over() bool { return r.state == Over }
 
 // Step takes an input, or, with nil, the time alone, and says what is to be done.
-// What it returns is valid until it is called again. Deadlines pass with nil alone: all
-// that has come by then is to be fed before, so that a keepalive which waits behind
+// The effects are valid until Step is called again. Deadlines pass with nil alone: feed all
+// that has come by then first, so that a keepalive which waits behind
 // something else is not too late.
 func (r *Run) Step(now time.Time, in Input) []Effect {
 	r.now, r.effects = now, r.effects[:0]

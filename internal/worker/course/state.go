@@ -37,7 +37,7 @@ import "fmt"
 //	collecting     clearing
 //	     └─────────────┴─────→ over
 //
-// What a worker finds of a run at its start, it takes up:
+// A worker takes up the runs that it finds at its start:
 //
 //	         ┌──→ waiting
 //	         ├──→ collecting
@@ -142,7 +142,7 @@ func act(functions ...func(*Run)) []func(*Run) { return functions }
 
 // transitions are all there are: what is not here changes nothing.
 var transitions = []transition{
-	// What a worker has left that died.
+	// Runs of a worker that died.
 	{in(Found), onRecovered, hadEnded, act(clearBeside), Finished},
 	{in(Found), onRecovered, hadCollected, act(closeAnew), Clearing},
 	{in(Found), onRecovered, hadBegunToCollect, act(collectAnew), Collecting},
