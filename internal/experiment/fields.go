@@ -289,7 +289,7 @@ var metricFields = &object[metric]{
 		},
 		{
 			name: "field", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.field }),
-			about: "the values are in this column of a table, or at this path in JSON: latency.p99, jobs.0.iops",
+			about: "the values are in this column of a table, or at this path in JSON: latency.p99, jobs.0.iops, jobs.*.iops",
 		},
 		{
 			name: "pattern", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.pattern }),
@@ -298,6 +298,10 @@ var metricFields = &object[metric]{
 		{
 			name: "format", is: into(choice("format", formats...), func(m *metric) *Format { return &m.Format }), otherwise: "by the end of file",
 			about: "with field: how the values are written; required with output",
+		},
+		{
+			name: "parse", is: into(choice("parse", NotationNumber, NotationDuration, NotationSI), func(m *metric) *Notation { return &m.Parse }), unset: "number",
+			about: "how a value is read: 12.5, a duration such as 1.13ms, or a number with a prefix such as 9.19k",
 		},
 		{
 			name: "where", is: into(conditions, func(m *metric) *[]variable { return &m.where }), otherwise: "every row",

@@ -28,6 +28,8 @@ type Metric struct {
 	// Pattern finds values instead. It has one group, or none where they are
 	// only counted.
 	Pattern *regexp.Regexp
+	// Parse says how a value is read.
+	Parse Notation
 	// Lines makes one value of those of each source, and Processes one of
 	// these; without Lines, Processes makes one of all values.
 	Lines, Processes Reduction
@@ -106,6 +108,16 @@ const (
 )
 
 var formats = []Format{JSON, JSONL, CSV, TSV}
+
+// Notation is how a value is written.
+type Notation string
+
+// The notations; "" is NotationNumber.
+const (
+	NotationNumber   Notation = "number"
+	NotationDuration Notation = "duration" // 1.13ms, in seconds
+	NotationSI       Notation = "si"       // 9.19k, 3Mi
+)
 
 // formatOf tells a format by the end of a file's name, or gives "".
 func formatOf(file string) Format {

@@ -8,7 +8,7 @@ import (
 
 // metricRules is increased when the rules for taking numbers change, so that those
 // of earlier runs are taken again.
-const metricRules = 2
+const metricRules = 3
 
 // definition is a hash of what the file says about the metric.
 func (m *metric) definition() string {
@@ -20,6 +20,7 @@ func (m *metric) definition() string {
 		Field, Pattern       string
 		Where                []condition
 		Format               Format
+		Parse                Notation
 		Lines, Processes     Reduction
 		Scale                float64
 		Unit                 string
@@ -27,7 +28,7 @@ func (m *metric) definition() string {
 		HasField, HasPattern bool
 	}{
 		Rules: metricRules, File: m.file.source(), Stream: m.stream, Groups: m.groups, Hosts: m.hosts,
-		Field: m.field.source(), Pattern: m.pattern.source(), Format: m.Format, Lines: m.Lines, Processes: m.Processes,
+		Field: m.field.source(), Pattern: m.pattern.source(), Format: m.Format, Parse: m.Parse, Lines: m.Lines, Processes: m.Processes,
 		Scale: m.Scale, Unit: m.Unit, Partial: m.Partial,
 		HasFile: m.file != nil, HasField: m.field != nil, HasPattern: m.pattern != nil,
 	}

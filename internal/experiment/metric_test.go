@@ -46,7 +46,7 @@ func TestMetrics(t *testing.T) {
 	}
 	rps, p99, all, failed := d.Metrics[0], d.Metrics[1], d.Metrics[2], d.Metrics[3]
 	want := Metric{
-		Name: "rps", Unit: "req/s", Format: CSV, Field: "rps", Where: []Condition{{"test", "GET"}, {"n", "4"}}, Lines: Last, Processes: Sum, Scale: 0.001,
+		Name: "rps", Unit: "req/s", Format: CSV, Field: "rps", Parse: NotationNumber, Where: []Condition{{"test", "GET"}, {"n", "4"}}, Lines: Last, Processes: Sum, Scale: 0.001,
 		Sources: []Source{{Host: "a", Process: "client.0"}, {Host: "b", Process: "client.1"}, {Host: "a", Process: "client.2"}},
 	}
 	if !reflect.DeepEqual(rps, want) {

@@ -53,24 +53,37 @@ func (s *search) jsonLine(line []byte, into *reducer) {
 func (s *search) jsonRow(row gjson.Result, into *reducer) {
 	m := s.metric
 	for _, c := range m.Where {
-		v := lookUp(row, c.Field)
-		if !v.Exists() {
+		met := false
+		if !lookUp(row, c.Field, func(v gjson.Result) { met = met || same(scalar(v), c.Value) }) {
 			s.lacks(row, c.Field)
 			return
 		}
-		if !same(scalar(v), c.Value) {
+		if !met {
 			s.known = true
 			s.note(noMatch, "%s has no row where %s is %q", s.place, c.Field, c.Value)
 			return
 		}
 	}
-	v := lookUp(row, m.Field)
-	s.known = s.known || v.Exists()
-	switch {
-	case !v.Exists():
+	if !lookUp(row, m.Field, func(v gjson.Result) { s.jsonValue(v, into) }) {
 		s.lacks(row, m.Field)
+		return
+	}
+	s.known = true
+}
+
+// jsonValue takes a value, or all of a list.
+func (s *search) jsonValue(v gjson.Result, into *reducer) {
+	switch {
 	case v.Type == gjson.Null:
-		s.note(noValue, "%s has nothing but null for %q", s.place, m.Field)
+		s.note(noValue, "%s has nothing but null for %q", s.place, s.metric.Field)
+	case v.IsArray():
+		s.note(noValue, "%s has nothing but lists without a value for %q", s.place, s.metric.Field)
+		v.ForEach(func(_, item gjson.Result) bool {
+			if item.Type != gjson.Null {
+				s.value(scalar(item), into)
+			}
+			return true
+		})
 	default:
 		s.value(scalar(v), into)
 	}
@@ -92,11 +105,35 @@ func (s *search) lacks(row gjson.Result, field string) {
 	s.note(noField, "%s has no field %q; the first row has %s", s.place, field, listed(slices.Sorted(maps.Keys(row.Map()))))
 }
 
-// lookUp follows a path such as latency.p99 or jobs.0.iops. A key that has dots
-// itself comes first.
-func lookUp(v gjson.Result, path string) gjson.Result {
+// lookUp visits what a path such as latency.p99, jobs.0.iops or jobs.*.iops leads to: * stands
+// for all members of a list or an object. A key that has dots, or is *, itself comes first. It
+// reports whether there is such a place; with * it may be empty.
+func lookUp(v gjson.Result, path string, visit func(gjson.Result)) bool {
 	head, rest, more := strings.Cut(path, ".")
-	var whole, first gjson.Result
+	whole, first := members(v, path, head)
+	switch {
+	case whole.Exists():
+		visit(whole)
+		return true
+	case first.IsObject(), first.IsArray():
+		return more && lookUp(first, rest, visit)
+	case head != "*" || first.Exists() || !v.IsObject() && !v.IsArray():
+		return false
+	}
+	found, empty := false, true
+	v.ForEach(func(_, value gjson.Result) bool {
+		empty = false
+		if !more {
+			visit(value)
+		}
+		found = !more || lookUp(value, rest, visit) || found
+		return true
+	})
+	return found || empty
+}
+
+// members gives those of an object or a list that a path and its head name.
+func members(v gjson.Result, path, head string) (whole, first gjson.Result) {
 	i := 0
 	v.ForEach(func(key, value gjson.Result) bool {
 		if v.IsArray() {
@@ -111,10 +148,7 @@ func lookUp(v gjson.Result, path string) gjson.Result {
 		}
 		return !whole.Exists()
 	})
-	if whole.Exists() || !more || !first.IsObject() && !first.IsArray() {
-		return whole
-	}
-	return lookUp(first, rest)
+	return whole, first
 }
 
 // scalar formats a string, a number, true or false as text, and everything else as JSON.

@@ -5,12 +5,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strconv"
-	"strings"
 )
 
 // maxLine is the longest line that is read, in bytes; longer ones are left out, so that memory
-// is bounded.
+// is bounded. One of JSON may be as long as a document.
 const maxLine = 1 << 20
 
 // lines reads a stream by lines. A line ends with \n, \r\n or a \r alone, with
@@ -21,14 +19,15 @@ type lines struct {
 	text    []byte // valid until the next one is asked for
 	number  int    // of the line, from 1, counting \n alone: as an editor has it
 	tooLong bool   // text is not the whole line
+	most    int    // how long a line may be
 	err     error  // of the stream; its end is not an error
 
 	long  []byte // of a line that did not fit into r
 	ended byte   // what the line ended with
 }
 
-func newLines(r io.Reader) *lines {
-	return &lines{r: bufio.NewReaderSize(r, 64<<10), ended: '\n'}
+func newLines(r io.Reader, most int) *lines {
+	return &lines{r: bufio.NewReaderSize(r, 64<<10), most: most, ended: '\n'}
 }
 
 // next reads a line.
@@ -54,7 +53,7 @@ func (l *lines) next() bool {
 			return false
 		}
 		l.ended = ended
-		l.tooLong = l.tooLong || len(l.text) > maxLine
+		l.tooLong = l.tooLong || len(l.text) > l.most
 		return true
 	}
 }
@@ -95,18 +94,8 @@ func (l *lines) piece() (piece []byte, ended byte, err error) {
 
 // keep adds to a line that came in pieces, as far as it may grow.
 func (l *lines) keep(piece []byte) {
-	if room := maxLine + 1 - len(l.long); len(piece) > room {
+	if room := l.most + 1 - len(l.long); len(piece) > room {
 		piece, l.tooLong = piece[:room], true
 	}
 	l.long = append(l.long, piece...)
-}
-
-// number reads a decimal number, strictly: no unit, no infinity, no separators.
-func number(text string) (float64, bool) {
-	text = strings.TrimSpace(text)
-	if strings.Trim(text, "0123456789+-.eE") != "" {
-		return 0, false
-	}
-	v, err := strconv.ParseFloat(text, 64)
-	return v, err == nil
 }

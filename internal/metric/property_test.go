@@ -212,7 +212,7 @@ var numbers = experiment.Metric{
 // Memory does not grow with a line that is too long.
 func TestLongLinesStayOutOfMemory(t *testing.T) {
 	t.Parallel()
-	l := newLines(io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\nend")))
+	l := newLines(io.MultiReader(io.LimitReader(zeros{}, 64<<20), strings.NewReader("\nend")), maxLine)
 	for _, want := range []bool{true, false} {
 		if !l.next() || l.tooLong != want {
 			t.Errorf("a line of %d bytes: too long is %v, want %v", len(l.text), l.tooLong, want)

@@ -91,7 +91,7 @@ func (s *search) stream(r io.Reader, into *reducer) error {
 		r = rest
 	}
 	read := s.reader(into)
-	lines := newLines(r)
+	lines := newLines(r, s.longest())
 	for lines.next() {
 		text := lines.text
 		if s.row == 0 {
@@ -99,7 +99,7 @@ func (s *search) stream(r io.Reader, into *reducer) error {
 		}
 		s.row = lines.number
 		if lines.tooLong {
-			s.left.note(s.place, s.row, "is longer than %d MiB", maxLine>>20)
+			s.left.note(s.place, s.row, "is longer than %d MiB", lines.most>>20)
 			continue
 		}
 		read(text)
@@ -108,6 +108,14 @@ func (s *search) stream(r io.Reader, into *reducer) error {
 		s.note(noLine, "%s is empty", s.place)
 	}
 	return lines.err
+}
+
+// longest is how long a line may be.
+func (s *search) longest() int {
+	if s.metric.Pattern == nil && (s.metric.Format == experiment.JSON || s.metric.Format == experiment.JSONL) {
+		return maxDocument
+	}
+	return maxLine
 }
 
 // reader gives what reads a stream's lines.
@@ -141,9 +149,9 @@ func (s *search) value(text string, into *reducer) {
 		into.add(1)
 		return
 	}
-	v, ok := number(text)
+	v, what, ok := parse(s.metric.Parse, text)
 	if !ok {
-		s.left.note(s.place, s.row, "%s is not a number", quoted(text))
+		s.left.note(s.place, s.row, "%s is not %s", quoted(text), what)
 		return
 	}
 	into.add(v)

@@ -102,7 +102,7 @@ func TestJSON(t *testing.T) {
 		{"a document that is lines", lines, experiment.Metric{Field: "t", Format: experiment.JSON}, 3, ""},
 		{"a number too large for a float", `{"t": 1e999}`, experiment.Metric{Field: "t"}, none, `left out: alpha/0.out:1 "1e999" is not a number`},
 		{
-			"no numbers", `{"t": true}` + "\n" + `{"t": [1]}` + "\n" + `{"t": "12 ms"}` + "\n" + `{"t": 1}`,
+			"no numbers", `{"t": true}` + "\n" + `{"t": {"a": 1}}` + "\n" + `{"t": "12 ms"}` + "\n" + `{"t": 1}`,
 			experiment.Metric{Field: "t"},
 			1,
 			`left out: alpha/0.out:1 "true" is not a number, and 2 more`,
