@@ -95,6 +95,30 @@ type BarrierRecord struct {
 	OpenedAt time.Time `json:"opened_at"`
 }
 
+// A WindowRecord is a window of the file, as it was in the run.
+type WindowRecord struct {
+	Window string `json:"window"`
+	// From and To are when it began and ended, with the bounds of these times' errors. They are
+	// zero if there was no such window, and Reason says why.
+	From        time.Time `json:"from,omitzero"`
+	FromErrorUS int64     `json:"from_error_us,omitzero"`
+	To          time.Time `json:"to,omitzero"`
+	ToErrorUS   int64     `json:"to_error_us,omitzero"`
+	Reason      string    `json:"reason,omitempty"`
+	// Note says whether it was cut.
+	Note string `json:"note,omitempty"`
+}
+
+// Window gives the window of that name.
+func (r *Record) Window(name string) (WindowRecord, bool) {
+	for _, w := range r.Windows {
+		if w.Window == name {
+			return w, true
+		}
+	}
+	return WindowRecord{}, false
+}
+
 // Beat gives the release of the group's processes.
 func (r *Record) Beat(group string) (BeatRecord, bool) {
 	for _, b := range r.Beats {
@@ -120,6 +144,10 @@ func (r *Record) normalCourse() {
 	}
 	for i := range r.Marks {
 		r.Marks[i].At = utc(r.Marks[i].At)
+	}
+	for i := range r.Windows {
+		w := &r.Windows[i]
+		w.From, w.To = utc(w.From), utc(w.To)
 	}
 	for i := range r.Barriers {
 		b := &r.Barriers[i]

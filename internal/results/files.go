@@ -165,6 +165,8 @@ func (fs *files) explain(op string, f *file, err error) error {
 // advise adds to an error what to do about it, if that is known.
 func advise(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w; make room, or choose another place with --results", err)
 	case tooManyOpen(err):

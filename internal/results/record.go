@@ -62,6 +62,8 @@ type Record struct {
 	MetricNotes map[string]string `json:"metric_notes,omitempty"`
 	// MetricsOf says what the value of each metric is based on.
 	MetricsOf map[string]MetricBasis `json:"metrics_of,omitempty"`
+	// Windows are those of the file, as they were in the run.
+	Windows []WindowRecord `json:"windows,omitempty"`
 	// Judged says by which definitions the run was judged.
 	Judged *Judgement `json:"judged,omitempty"`
 	// Unmatched are the patterns of collect that matched no file on any of their hosts, if the
@@ -317,6 +319,7 @@ func (r Record) Normal() Record {
 	}
 	r.Hosts, r.Processes = hosts, processes
 	r.Beats, r.Actions, r.Marks, r.Barriers = slices.Clone(r.Beats), slices.Clone(r.Actions), slices.Clone(r.Marks), slices.Clone(r.Barriers)
+	r.Windows = slices.Clone(r.Windows)
 	r.normalCourse()
 	return r
 }
