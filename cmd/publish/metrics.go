@@ -137,8 +137,14 @@ func (s *series) coverage() coverage {
 	return all
 }
 
-// describeMetrics prints, for check, the metrics and requirements of the datapoint.
+// describeMetrics prints, for check, the windows, metrics and requirements of the datapoint.
 func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
+	if len(dp.Windows) > 0 {
+		fmt.Fprintln(w, "\nWindows:")
+	}
+	for i := range dp.Windows {
+		fmt.Fprintf(w, "  %s: from %s\n", dp.Windows[i].Name, &dp.Windows[i])
+	}
 	if len(dp.Metrics) > 0 {
 		fmt.Fprintln(w, "\nMetrics:")
 	}
@@ -147,6 +153,12 @@ func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
 		by := string(m.Processes)
 		if m.Lines != "" {
 			by = fmt.Sprintf("%s of each, then %s", m.Lines, m.Processes)
+		}
+		if m.Window != "" {
+			by += " in window " + m.Window
+		}
+		if m.Series > 0 {
+			by += ", and for each " + m.Series.String()
 		}
 		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.Name, m, sources(m.Sources), by)
 	}

@@ -116,7 +116,7 @@ func (x *expansion) expand() (*Datapoint, error) {
 	if len(x.shipped) > 0 {
 		d.Files = x.shipped
 	}
-	d.Metrics, d.Require = x.metrics(), x.require()
+	d.Measures = x.measures()
 	busy := make(map[string]bool)
 	for _, p := range x.all {
 		busy[p.Host] = true

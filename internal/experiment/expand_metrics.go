@@ -6,6 +6,9 @@ import (
 	"downbeat/internal/streams"
 )
 
+// measures makes what the datapoint is judged by.
+func (x *expansion) measures() Measures { return Measures{x.windows(), x.metrics(), x.require()} }
+
 // metrics makes the datapoint's metrics, in the order of the file.
 func (x *expansion) metrics() []Metric {
 	var metrics []Metric

@@ -57,6 +57,7 @@ type File struct {
 	combinations   [][]Parameter // one without any, where there is no matrix
 	variables      []string      // the names of what hosts have besides their addresses
 	hostVariables  map[string][]Parameter
+	windows        []*window
 	metrics        []*metric
 	require        []requirement
 	timeout        *text
@@ -127,8 +128,15 @@ type Datapoint struct {
 	Collect map[string][]string
 	// Files are those that are shipped, by host.
 	Files map[string][]ShippedFile
-	// Metrics and Require judge a run. They don't change what it does, so they are
-	// not part of the definition.
+	// Measures judge a run. They don't change what it does, so they are not part of the
+	// definition.
+	Measures
+}
+
+// Measures are what a run is judged by: its numbers, the parts of its time that they are
+// about, and what is required of them.
+type Measures struct {
+	Windows []Window
 	Metrics []Metric
 	Require []Requirement
 }

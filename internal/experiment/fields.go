@@ -88,6 +88,10 @@ var fileFields = &object[File]{
 			about: "what is done to the processes, or run beside them, in the course of the run",
 		},
 		{
+			name: "windows", is: windows,
+			about: "parts of a run's time over which numbers are taken",
+		},
+		{
 			name: "metrics", is: metrics,
 			about: "numbers taken from what each run leaves",
 		},
@@ -275,6 +279,46 @@ var shipmentFields = &object[shipment]{
 	check: checkShipment, further: oneOf("from", "text"),
 }
 
+// windowFields are those of a window.
+var windowFields = &object[window]{
+	title: "### Windows", def: "window",
+	fields: []field[window]{
+		{
+			name: "from", is: boundaryAt(func(w *window) **boundary { return &w.from }), otherwise: "the last release",
+			about: "where it begins",
+		},
+		{
+			name: "to", is: boundaryAt(func(w *window) **boundary { return &w.to }), otherwise: "the end of the run",
+			about: "where it ends",
+		},
+	},
+}
+
+// boundaryFields are those of a window's boundary that is a map.
+var boundaryFields = &object[boundary]{
+	title: "### Windows", prefix: "from.",
+	fields: []field[boundary]{
+		{
+			name: "mark", is: into(aMark, func(b *boundary) *string { return &b.Mark }),
+			about: "counted from this mark, when it was first made",
+		},
+		{
+			name: "action", is: into(anAction, func(b *boundary) *int { return &b.Action }),
+			about: "counted from this action of at, when it was first done",
+		},
+		{
+			name: "since", is: into(aGroup, func(b *boundary) *string { return &b.Group }),
+			about: "counted from the release of this group",
+		},
+		{
+			name: "t", is: into(signed, func(b *boundary) **text { return &b.t }), unset: "0s",
+			about: "how long after that; negative: before",
+		},
+	},
+	check:   checkBoundary,
+	further: schema{"oneOf": []schema{{"required": []string{"mark"}}, {"required": []string{"action"}}, {"required": []string{"since"}}}},
+}
+
 // metricFields are those of a metric.
 var metricFields = &object[metric]{
 	title: "### Numbers", def: "metric",
@@ -316,8 +360,16 @@ var metricFields = &object[metric]{
 			about: "only these hosts count",
 		},
 		{
+			name: "window", is: into(aWindow, func(m *metric) *string { return &m.Window }), otherwise: "the whole run",
+			about: "with output: only values that were read in this window count",
+		},
+		{
 			name: "reduce", is: reduction, missing: "it makes one number of the values of several lines and processes", such: "reduce: sum",
 			about: "how several values become one: sum, or {lines: mean, processes: sum}",
+		},
+		{
+			name: "series", is: into(binWidth, func(m *metric) *time.Duration { return &m.Series }),
+			about: "with output: the metric is also computed for each such piece of the run's time, and drawn over it",
 		},
 		{
 			name: "scale", is: into(factor, func(m *metric) *float64 { return &m.Scale }), unset: "1",

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -33,6 +34,11 @@ type Metric struct {
 	// Lines makes one value of those of each source, and Processes one of
 	// these; without Lines, Processes makes one of all values.
 	Lines, Processes Reduction
+	// Window is the name of the window in which values count; empty: they all do.
+	Window string
+	// Series is the width of the pieces of the run's time for each of which the metric is
+	// computed too; 0: for none.
+	Series time.Duration
 	// Scale multiplies the result.
 	Scale float64
 	// Partial: the number may rest on fewer processes, or files, than there are.
@@ -41,6 +47,9 @@ type Metric struct {
 	// same one may stand in one column.
 	Definition string
 }
+
+// Timed reports whether the metric depends on when its values were read.
+func (m *Metric) Timed() bool { return m.Window != "" || m.Series > 0 || m.Inner() == Rate }
 
 // NeedsAll reports whether the number is wrong if the value of a process is
 // missing. One that counts processes, or picks the value of one, is not.
@@ -163,7 +172,7 @@ var metrics = binding[File]{
 			}
 			m := &metric{Metric: Metric{Name: child.key}, whole: &text{at: child.at, field: child.path}}
 			metricFields.read(child, m)
-			m.Definition = m.definition()
+			m.Definition = m.definition(f.windowOf(m.Window))
 			f.metrics = append(f.metrics, m)
 		}
 	},
@@ -178,6 +187,7 @@ func (m *metric) anybodys() bool {
 func checkMetric(v value, m *metric, given found) {
 	checkValuesFrom(v, given)
 	checkSelection(v, m, given)
+	checkTimes(v, m, given)
 	warnOfTooWide(v.in, m)
 }
 
@@ -185,7 +195,7 @@ func checkMetric(v value, m *metric, given found) {
 // groups, since probably not all of them have one.
 func warnOfTooWide(in *scope, m *metric) {
 	groups := in.file.Groups
-	if len(groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner() == Count || m.anybodys() {
+	if len(groups) < 2 || len(m.groups) > 0 || len(m.hosts) > 0 || m.Partial || !m.NeedsAll() || m.Inner().Counts() || m.anybodys() {
 		return
 	}
 	in.warn(m.whole.at, m.whole.field, "", "every process of %s must have a value, or the run fails; with group: only those of one group must",
@@ -213,6 +223,25 @@ func checkValuesFrom(v value, given found) {
 		v.in.add(v.at, v.path, "file: names files that were collected; output: stdout is what processes wrote", `"file" or "output" is missing: it says where the values are`)
 	case given.has("file") && hasOutput:
 		output.wrong("remove one", "the values are in files or in the output, not in both")
+	}
+}
+
+// checkTimes checks that what depends on times is said of lines that have some.
+func checkTimes(v value, m *metric, given found) {
+	if m.Lines != "" && m.Processes == Rate {
+		v.in.add(v.at, v.path, "such as {lines: rate, processes: sum}", "rate counts lines by their times: it is for the lines, not for the processes")
+	}
+	if !given.has("file") {
+		return
+	}
+	const hint = "the lines of a process's output do: use output"
+	for _, name := range []string{"window", "series"} {
+		if field, ok := given.get(name); ok {
+			field.wrong(hint, "when a collected file was written is not known: its lines have no times")
+		}
+	}
+	if reduce, ok := given.get("reduce"); ok && m.Inner() == Rate {
+		reduce.wrong(hint, "a rate needs times, and the lines of a collected file have none")
 	}
 }
 
@@ -264,7 +293,7 @@ func compilePattern(src string, r Reduction) (*regexp.Regexp, error) {
 	switch {
 	case err != nil:
 		return nil, &textError{"not a regular expression: " + strings.TrimPrefix(err.Error(), "error parsing regexp: "), "see https://pkg.go.dev/regexp/syntax"}
-	case re.NumSubexp() == 0 && r != Count:
+	case re.NumSubexp() == 0 && !r.Counts():
 		return nil, &textError{"the pattern has no group", "put the number's part into parentheses, such as '([0-9.]+) req/s'"}
 	case re.NumSubexp() > 1:
 		return nil, &textError{fmt.Sprintf("the pattern has %d groups", re.NumSubexp()), "one holds the number; write (?:...) for the others"}

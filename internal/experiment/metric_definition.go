@@ -4,14 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"time"
 )
 
 // metricRules is increased when the rules for taking numbers change, so that those
 // of earlier runs are taken again.
 const metricRules = 3
 
-// definition is a hash of what the file says about the metric.
-func (m *metric) definition() string {
+// definition is a hash of what the file says about the metric, and about its window. Newer
+// fields are left out where they are not given, so that metrics without them keep theirs.
+func (m *metric) definition(window *window) string {
 	type condition struct{ Field, Value string }
 	what := struct {
 		Rules                int
@@ -26,11 +28,14 @@ func (m *metric) definition() string {
 		Unit                 string
 		Partial, HasFile     bool
 		HasField, HasPattern bool
+		Window               string        `json:",omitempty"`
+		Series               time.Duration `json:",omitempty"`
 	}{
 		Rules: metricRules, File: m.file.source(), Stream: m.stream, Groups: m.groups, Hosts: m.hosts,
 		Field: m.field.source(), Pattern: m.pattern.source(), Format: m.Format, Parse: m.Parse, Lines: m.Lines, Processes: m.Processes,
 		Scale: m.Scale, Unit: m.Unit, Partial: m.Partial,
 		HasFile: m.file != nil, HasField: m.field != nil, HasPattern: m.pattern != nil,
+		Window: window.source(), Series: m.Series,
 	}
 	for _, v := range m.where {
 		what.Where = append(what.Where, condition{v.key, v.value.source()})

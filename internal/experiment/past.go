@@ -23,24 +23,25 @@ type PastProcess struct {
 	Index, Rank       int
 }
 
-// Judges gives the file's present metrics and requirements for an earlier run. It
+// Judges gives the file's present windows, metrics and requirements for an earlier run. It
 // fails if they need what that run does not have, such as a parameter; the metrics
 // that it returns then have names and definitions, but no sources.
-func (f *File) Judges(past Past) ([]Metric, []Requirement, error) {
+func (f *File) Judges(past Past) (Measures, error) {
 	x := newExpansion(f, &report{path: f.Path}, past.Run, Point{Index: past.Datapoint, Repetition: past.Repetition, Attempt: past.Attempt, file: f})
 	x.params = slices.Sorted(maps.Keys(past.Parameters))
 	for _, name := range x.params {
 		x.point.Parameters = append(x.point.Parameters, Parameter{name, pastValue(past.Parameters[name])})
 	}
 	x.recall(past.Processes)
-	metrics, require := x.metrics(), x.require()
+	judges := x.measures()
 	if err := x.err(); err != nil {
-		for i := range metrics {
-			metrics[i] = f.metrics[i].Metric
+		judges = Measures{Windows: judges.Windows, Metrics: judges.Metrics}
+		for i := range judges.Metrics {
+			judges.Metrics[i] = f.metrics[i].Metric
 		}
-		return metrics, nil, err
+		return judges, err
 	}
-	return metrics, require, nil
+	return judges, nil
 }
 
 // pastValue is a parameter as the file had it: JSON has one kind of number.

@@ -60,9 +60,9 @@ metrics: {m: {file: "{{.name}}.{{.index}}.{{.rank}}.{{.local}}.{{.count}}.{{.v}}
 			if err != nil {
 				t.Fatal(err)
 			}
-			metrics, require, err := f.Judges(pastOf(t, d))
-			if err != nil || !reflect.DeepEqual(metrics, d.Metrics) || !reflect.DeepEqual(require, d.Require) {
-				t.Errorf("%s, %s: got %v,\n%+v\n%+v, want\n%+v\n%+v", name, point, err, metrics, require, d.Metrics, d.Require)
+			judges, err := f.Judges(pastOf(t, d))
+			if err != nil || !reflect.DeepEqual(judges, d.Measures) {
+				t.Errorf("%s, %s: got %v,\n%+v, want\n%+v", name, point, err, judges, d.Measures)
 			}
 		}
 	}
@@ -79,14 +79,14 @@ func TestJudgesOfAnotherVersion(t *testing.T) {
 	}
 	const now = "hosts: {a: }\nmatrix: {n: [1], op: [get]}\ngroups: {g: {on: a, run: 'x {{.n}} {{.op}}'}}\n"
 	f := mustParse(t, "x.yaml", now+"metrics: {m: {output: stdout, pattern: (.), group: g, reduce: sum}}")
-	metrics, _, err := f.Judges(pastOf(t, d))
+	judges, err := f.Judges(pastOf(t, d))
 	want := []Source{{Host: "old", Process: "g.0"}, {Host: "a", Process: "g.1"}, {Host: "old", Process: "g.2"}}
-	if err != nil || !reflect.DeepEqual(metrics[0].Sources, want) {
-		t.Errorf("got %v, %+v, want %+v", err, metrics, want)
+	if err != nil || !reflect.DeepEqual(judges.Metrics[0].Sources, want) {
+		t.Errorf("got %v, %+v, want %+v", err, judges, want)
 	}
 	f = mustParse(t, "x.yaml", now+"metrics: {m: {output: stdout, pattern: '{{.op}} (.)', group: g, reduce: sum}}")
-	metrics, _, err = f.Judges(pastOf(t, d))
-	if err == nil || !strings.Contains(err.Error(), "op") || len(metrics) != 1 || metrics[0].Definition == "" || metrics[0].Sources != nil {
-		t.Errorf("got %v, %+v, want an error of .op", err, metrics)
+	judges, err = f.Judges(pastOf(t, d))
+	if err == nil || !strings.Contains(err.Error(), "op") || len(judges.Metrics) != 1 || judges.Metrics[0].Definition == "" || judges.Metrics[0].Sources != nil {
+		t.Errorf("got %v, %+v, want an error of .op", err, judges)
 	}
 }

@@ -19,10 +19,14 @@ const (
 	Count  Reduction = "count"
 	First  Reduction = "first"
 	Last   Reduction = "last"
+	Rate   Reduction = "rate" // values per second
 )
 
+// Counts reports whether the reduction counts values, which need not be numbers.
+func (r Reduction) Counts() bool { return r == Count || r == Rate }
+
 // reductionNames are those that error messages propose.
-var reductionNames = []string{"sum", "mean", "min", "max", "median", "p99", "count", "first", "last"}
+var reductionNames = []string{"sum", "mean", "min", "max", "median", "p99", "count", "rate", "first", "last"}
 
 // Percent gives the percentage of a percentile, and 50 for the median.
 func (r Reduction) Percent() (float64, bool) {

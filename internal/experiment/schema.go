@@ -85,6 +85,7 @@ const (
 	namePattern      = `^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$`
 	parameterPattern = `^[A-Za-z_][A-Za-z0-9_]*$`
 	durationPattern  = `^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ms|s|m|h))+$|^0$`
+	signedPattern    = `^[-+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ms|s|m|h))+$|^0$`
 	templatePattern  = `\{\{`
 )
 
@@ -92,6 +93,7 @@ var (
 	nameSchema     = schema{"type": "string", "pattern": namePattern}
 	durationSchema = schema{"type": "string", "pattern": durationPattern, "examples": []string{"10s", "1m30s"}}
 	limitSchema    = schema{"type": "string", "pattern": durationPattern + "|" + templatePattern, "examples": []string{"10s", "1m30s"}}
+	signedSchema   = schema{"type": "string", "pattern": signedPattern + "|" + templatePattern, "examples": []string{"15s", "-5s"}}
 	nonEmpty       = schema{"type": "string", "minLength": 1}
 	scalarSchema   = schema{"type": []string{"string", "number", "boolean"}}
 )

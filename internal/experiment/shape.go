@@ -192,6 +192,19 @@ func limit(zero bool, keys []string) shape[*text] {
 	}}
 }
 
+// leastBin is the narrowest piece of time: lines are read every few milliseconds.
+const leastBin = 10 * time.Millisecond
+
+// binWidth is how wide the pieces of a series are.
+var binWidth = shape[time.Duration]{"duration", durationSchema, func(v value) time.Duration {
+	before := len(v.in.errors)
+	d := v.duration(notZero)
+	if len(v.in.errors) == before && d < leastBin {
+		v.wrong("such as 1s", "%s is narrower than %s", short(d), short(leastBin))
+	}
+	return d
+}}
+
 // duration reads a positive duration, or 0 where that is allowed.
 func (v value) duration(zero bool) time.Duration {
 	if v.kind != stringNode {
@@ -203,6 +216,38 @@ func (v value) duration(zero bool) time.Duration {
 		v.in.problem(&text{v.pos, v.path, v.node.text}, err)
 	}
 	return d
+}
+
+// signed is a duration, which may be negative, or a template that gives one.
+var signed = shape[*text]{"duration, or template", signedSchema, func(v value) *text {
+	if v.templated() {
+		return templateOf(limitKeys).read(v)
+	}
+	if v.kind != stringNode {
+		v.wrong(signedExample, "must be a duration, not %s", v.kind)
+		return nil
+	}
+	t := &text{v.pos, v.path, v.node.text}
+	if _, err := parseSigned(t.src); err != nil {
+		v.in.problem(t, err)
+		return nil
+	}
+	return t
+}}
+
+const signedExample = `such as "15s" or "-5s"`
+
+// parseSigned is parseDuration for one that may be negative.
+func parseSigned(s string) (time.Duration, error) {
+	unsigned, negative := strings.CutPrefix(s, "-")
+	if _, err := time.ParseDuration(s); err != nil {
+		return 0, &textError{strconv.Quote(s) + " is not a duration", signedExample}
+	}
+	d, err := parseDuration(unsigned, zeroToo)
+	if negative {
+		d = -d
+	}
+	return d, err
 }
 
 // parseDuration reads what durations of the file look like. Jobs carry them in

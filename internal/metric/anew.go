@@ -24,21 +24,21 @@ type Anew struct {
 
 // Due reports whether Judge would judge a run again.
 func (a *Anew) Due(rec *results.Record) bool {
-	metrics, require, _ := a.File.Judges(past(rec)) // even metrics with errors have a definition
-	return outdated(rec, definition(metrics, require))
+	by, _ := a.File.Judges(past(rec)) // even metrics with errors have a definition
+	return outdated(rec, definition(&by))
 }
 
 // Judge judges the run in a directory again, from the stored results, if it was judged by
 // something else than what the file says now; it reports whether it did. A metric with the same
 // definition is kept. One that can't be taken any more has no value, and a note that says why.
 func (a *Anew) Judge(dir string, rec *results.Record) bool {
-	metrics, require, err := a.File.Judges(past(rec))
-	if !outdated(rec, definition(metrics, require)) {
+	by, err := a.File.Judges(past(rec))
+	if !outdated(rec, definition(&by)) {
 		return false
 	}
 	before := results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}
 	rec.Outcome, rec.Reason = own(rec)
-	by := func(run *Run, m *experiment.Metric) Finding {
+	take := func(run *Run, m *experiment.Metric) Finding {
 		if err != nil {
 			return Finding{Value: math.NaN(), Note: fmt.Sprintf("can't be taken of this run: %v", err), Lost: true}
 		}
@@ -47,7 +47,7 @@ func (a *Anew) Judge(dir string, rec *results.Record) bool {
 		}
 		return Take(run, m)
 	}
-	judgeBy(dir, metrics, require, rec, by)
+	judgeBy(dir, &by, rec, take).write(dir, rec)
 	rec.Judged.AnewAt, rec.Judged.Source = a.Now, a.Source
 	if after := (results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}); after != before {
 		rec.Judged.Before = &before
@@ -65,7 +65,7 @@ func outdated(rec *results.Record, definition string) bool {
 }
 
 // nothing is the definition of a file without metrics and requirements.
-var nothing = definition(nil, nil)
+var nothing = definition(&experiment.Measures{})
 
 // own is how a run ended before it was judged. In an old record, without that, a run has failed
 // only by the judgement if all of its hosts have succeeded.
@@ -106,6 +106,9 @@ func lost(run fs.FS, m *experiment.Metric, rec *results.Record) string {
 			_, size := p.Of(s.Stream)
 			if p.Host == s.Host && p.Process == s.Process {
 				if gone := missing(run, results.OutputPath(s.Host, s.Process, s.Stream), size); gone != "" {
+					return gone
+				}
+				if gone := missing(run, results.TimesPath(s.Host, s.Process), min(size, 1)); gone != "" && m.Timed() {
 					return gone
 				}
 			}

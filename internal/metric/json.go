@@ -2,6 +2,7 @@ package metric
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -11,20 +12,19 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// maxDocument is the largest JSON text that is taken as a whole, in bytes.
+// maxDocument is the largest JSON text that is taken as a whole, in bytes; a larger one is read by
+// lines.
 const maxDocument = 16 << 20
 
-// document reads a stream as a whole. One that is too large comes back as rest,
-// to be read by lines.
-func document(r io.Reader) (whole []byte, rest io.Reader, err error) {
+var errTooLarge = errors.New("too large to be taken as a whole")
+
+// document reads a stream as a whole, unless it is too large.
+func document(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
-	if err != nil {
-		return nil, nil, err
+	if err == nil && len(data) > maxDocument {
+		return nil, errTooLarge
 	}
-	if len(data) > maxDocument {
-		return nil, io.MultiReader(bytes.NewReader(data), r), nil
-	}
-	return trimBOM(data), nil, nil
+	return data, err
 }
 
 func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }

@@ -9,9 +9,11 @@ import (
 // texts takes the values of the JSON texts in data: either data is one JSON text, or such texts
 // are among other lines, each starting at the beginning of a line.
 func (s *search) texts(data []byte, into *reducer) {
-	f := &finder{search: s, into: into, text: jsonText{data: data}, line: 1, broken: -1}
+	text := trimBOM(data)
+	f := &finder{search: s, into: into, text: jsonText{data: text}, skipped: len(data) - len(text), line: 1, broken: -1}
+	data = text
 	if whole, ok := oneText(data); ok {
-		f.document(whole, f.text.blank(0))
+		f.document(whole, f.text.blank(0), len(bytes.TrimRight(data, " \t\r\n")))
 		return
 	}
 	for i := 0; i < len(data); {
@@ -25,6 +27,7 @@ type finder struct {
 	into   *reducer
 	text   jsonText
 
+	skipped int // bytes before the text
 	line    int // at counted
 	counted int
 	// broken is the indentation of a text that broke off: lines that are indented further
@@ -53,7 +56,7 @@ func (f *finder) next(i int) int {
 	switch {
 	case ok && (data[begin] == '{' || f.hasRows(begin)):
 		f.broken = -1
-		f.document(f.text.strict(begin, end), begin)
+		f.document(f.text.strict(begin, end), begin, end)
 		return end
 	case ok, data[begin] == '[' && end < f.nextLine(begin):
 		f.noise() // such as [1/2]
@@ -79,9 +82,13 @@ func (f *finder) hasRows(begin int) bool {
 	return f.text.data[first] == '{' || f.text.data[first] == '['
 }
 
-// document takes the values of one text: of its rows, if it is a list.
-func (f *finder) document(text []byte, begin int) {
+// document takes the values of one text: of its rows, if it is a list. It was read when its end
+// was.
+func (f *finder) document(text []byte, begin, end int) {
 	s := f.search
+	if s.stamps != nil {
+		s.stamps.restore(f.skipped + end - 1)
+	}
 	s.row = f.lineAt(begin)
 	value := gjson.ParseBytes(text)
 	if !value.IsArray() {

@@ -21,62 +21,105 @@ import (
 
 // Judge takes the datapoint's metrics out of the run's directory into its
 // record, and fails a run that has succeeded but does not meet a requirement, or
-// in which a metric lacks values.
+// in which a metric lacks values. It writes the metrics' series into the directory.
 func Judge(dir string, dp *experiment.Datapoint, rec *results.Record) {
-	judgeBy(dir, dp.Metrics, dp.Require, rec, Take)
+	judgeBy(dir, &dp.Measures, rec, Take).write(dir, rec)
 }
 
 // A taker takes a metric, as [Take] does.
 type taker func(run *Run, m *experiment.Metric) Finding
 
 // judgeBy enters the metrics and the judgement into the record; by takes each metric.
-func judgeBy(dir string, metrics []experiment.Metric, require []experiment.Requirement, rec *results.Record, by taker) {
-	takeAll(dir, metrics, rec, by)
-	rec.Judged = &results.Judgement{Definition: definition(metrics, require)}
-	noteUnproven(require, rec)
+func judgeBy(dir string, by *experiment.Measures, rec *results.Record, take taker) findings {
+	found := takeAll(dir, by, rec, take)
+	rec.Judged = &results.Judgement{Definition: definition(by)}
+	noteUnproven(by.Require, rec)
 	if rec.Outcome != outcome.RunSucceeded {
-		return
+		return found
 	}
-	if unmet := append(lacking(metrics, require, rec), unmet(require, rec)...); len(unmet) > 0 {
+	if unmet := append(lacking(by.Metrics, by.Require, rec), unmet(by.Require, rec)...); len(unmet) > 0 {
 		rec.Outcome, rec.Reason = outcome.RunFailed, strings.Join(unmet, "; ")
 		rec.Judged.Unmet = unmet
 	}
+	return found
 }
 
-// takeAll enters the metrics into the record. One with the same definition is kept, and one that
-// is no longer defined is removed.
-func takeAll(dir string, metrics []experiment.Metric, rec *results.Record, by taker) {
+// findings are those of a run's metrics.
+type findings struct {
+	metrics []experiment.Metric
+	found   []Finding
+	kept    []bool // it is that of an earlier judgement
+}
+
+// takeAll enters the windows and the metrics into the record. A metric with the same definition
+// is kept, and one that is no longer defined is removed.
+func takeAll(dir string, by *experiment.Measures, rec *results.Record, take taker) findings {
 	root, err := os.OpenRoot(dir) // so that a collected link can't lead elsewhere
 	if err == nil {
 		defer func() { _ = root.Close() }() // only read
 	}
 	before := *rec
+	rec.Metrics, rec.Units, rec.MetricNotes, rec.MetricsOf = nil, nil, nil, nil
+	rec.Windows = resolve(by.Windows, rec)
 	var run *Run
 	if err == nil {
 		run = NewRun(root.FS(), rec)
 	}
-	rec.Metrics, rec.Units, rec.MetricNotes, rec.MetricsOf = nil, nil, nil, nil
-	found := make([]Finding, len(metrics))
+	f := findings{by.Metrics, make([]Finding, len(by.Metrics)), make([]bool, len(by.Metrics))}
 	var searches errgroup.Group
 	searches.SetLimit(runtime.GOMAXPROCS(0)) // the next run waits for this
-	for i := range metrics {
+	for i := range f.metrics {
 		searches.Go(func() error {
-			m := &metrics[i]
+			m := &f.metrics[i]
 			switch of, ok := before.MetricsOf[m.Name]; {
 			case ok && of.Definition == m.Definition && m.Definition != "":
-				found[i] = Finding{before.Metrics[m.Name], before.MetricNotes[m.Name], of.Values, of.Expected, of.Lacking, of.Lost}
+				f.kept[i] = true
+				f.found[i] = Finding{
+					Value: before.Metrics[m.Name], Note: before.MetricNotes[m.Name],
+					Values: of.Values, Expected: of.Expected, Lacking: of.Lacking, Lost: of.Lost,
+				}
 			case err != nil:
-				found[i] = Finding{Value: math.NaN(), Note: err.Error()}
+				f.found[i] = Finding{Value: math.NaN(), Note: err.Error()}
 			default:
-				found[i] = by(run, m)
+				f.found[i] = take(run, m)
 			}
 			return nil
 		})
 	}
 	_ = searches.Wait() // errors are in the notes
-	for i := range metrics {
-		enter(rec, &metrics[i], found[i])
+	for i := range f.metrics {
+		enter(rec, &f.metrics[i], f.found[i])
 	}
+	return f
+}
+
+// write writes the series of the metrics into the run's directory, and removes those of metrics
+// that have none any more. What goes wrong with that is noted: the numbers themselves are good.
+func (f findings) write(dir string, rec *results.Record) {
+	var keep []string
+	for i := range f.metrics {
+		if f.kept[i] && f.metrics[i].Series > 0 || f.found[i].Series != nil {
+			keep = append(keep, f.metrics[i].Name)
+		}
+	}
+	failed := results.RemoveSeries(dir, keep)
+	for i := range f.metrics {
+		err := failed
+		if s := f.found[i].Series; s != nil && err == nil {
+			err = s.Write(dir)
+		}
+		if err != nil && f.metrics[i].Series > 0 {
+			addNote(rec, f.metrics[i].Name, fmt.Sprintf("its series can't be written: %v", err))
+		}
+	}
+}
+
+// addNote adds to what is noted of a metric.
+func addNote(rec *results.Record, name, note string) {
+	if rec.MetricNotes == nil {
+		rec.MetricNotes = make(map[string]string)
+	}
+	rec.MetricNotes[name] = strings.TrimPrefix(rec.MetricNotes[name]+"; "+note, "; ")
 }
 
 func enter(rec *results.Record, m *experiment.Metric, f Finding) {
@@ -92,20 +135,20 @@ func enter(rec *results.Record, m *experiment.Metric, f Finding) {
 		rec.Units[m.Name] = m.Unit
 	}
 	if f.Note != "" {
-		if rec.MetricNotes == nil {
-			rec.MetricNotes = make(map[string]string)
-		}
-		rec.MetricNotes[m.Name] = f.Note
+		addNote(rec, m.Name, f.Note)
 	}
 }
 
 // definition is a hash of all that a run is judged by.
-func definition(metrics []experiment.Metric, require []experiment.Requirement) string {
+func definition(by *experiment.Measures) string {
 	h := sha256.New()
-	for i := range metrics {
-		fmt.Fprintf(h, "metric %q %s\n", metrics[i].Name, metrics[i].Definition)
+	for i := range by.Windows {
+		fmt.Fprintf(h, "window %q %s\n", by.Windows[i].Name, &by.Windows[i])
 	}
-	for _, r := range require {
+	for i := range by.Metrics {
+		fmt.Fprintf(h, "metric %q %s\n", by.Metrics[i].Name, by.Metrics[i].Definition)
+	}
+	for _, r := range by.Require {
 		fmt.Fprintf(h, "require %q %q\n", r.Name, r.Text)
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -171,10 +214,7 @@ func noteUnproven(require []experiment.Requirement, rec *results.Record) {
 		if bound == 0 || !r.Met(v) || r.Met(max(v-bound, 0)) && r.Met(v+bound) {
 			continue
 		}
-		if rec.MetricNotes == nil {
-			rec.MetricNotes = make(map[string]string)
-		}
-		rec.MetricNotes[r.Name] = fmt.Sprintf("%s meets %s as measured, but this is not proved: the clocks were not known well enough", text, r.Text)
+		addNote(rec, r.Name, fmt.Sprintf("%s meets %s as measured, but this is not proved: the clocks were not known well enough", text, r.Text))
 	}
 }
 

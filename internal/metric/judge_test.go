@@ -45,10 +45,11 @@ func TestJudge(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "alpha", "0.out"), []byte("3 req/s\n7 req/s\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dp := &experiment.Datapoint{Metrics: []experiment.Metric{
+	dp := &experiment.Datapoint{}
+	dp.Metrics = []experiment.Metric{
 		{Name: "rate", Unit: "req/s", Sources: outputs(1), Pattern: regexp.MustCompile(`(\d+) req/s`), Processes: experiment.Sum, Scale: 1},
 		{Name: "lost", Sources: outputs(1), Pattern: regexp.MustCompile(`lost (\d+)`), Processes: experiment.Sum, Scale: 1, Partial: true},
-	}}
+	}
 	for _, tt := range tests {
 		dp.Require = nil
 		for _, name := range tt.limits {
@@ -92,7 +93,7 @@ func TestSkewOfABeat(t *testing.T) {
 		{"client", nil, "start_skew.client was 7ms ± 300µs, required < 5ms"},
 	} {
 		rec := results.Record{Outcome: outcome.RunSucceeded, Beats: test.beats, StartSkewUS: 7000, StartErrorUS: 300}
-		dp := &experiment.Datapoint{Require: []experiment.Requirement{{Name: "start_skew." + test.group, Operator: "<", Limit: 5000, Text: "< 5ms"}}}
+		dp := &experiment.Datapoint{Measures: experiment.Measures{Require: []experiment.Requirement{{Name: "start_skew." + test.group, Operator: "<", Limit: 5000, Text: "< 5ms"}}}}
 		metric.Judge(t.TempDir(), dp, &rec)
 		if rec.Reason != test.reason || (rec.Outcome == outcome.RunFailed) != (test.reason != "") {
 			t.Errorf("%s: %s, %q, want %q", test.group, rec.Outcome, rec.Reason, test.reason)
@@ -103,10 +104,10 @@ func TestSkewOfABeat(t *testing.T) {
 // A run that has failed anyhow keeps its outcome and its reason, and has its metrics.
 func TestJudgeOfAFailedRun(t *testing.T) {
 	t.Parallel()
-	dp := &experiment.Datapoint{
+	dp := &experiment.Datapoint{Measures: experiment.Measures{
 		Metrics: []experiment.Metric{{Name: "rate", Sources: outputs(1), Pattern: regexp.MustCompile(`(\d+)`), Processes: experiment.Sum, Scale: 1}},
 		Require: []experiment.Requirement{{Name: "start_skew", Operator: "<", Limit: 1, Text: "< 1us"}},
-	}
+	}}
 	rec := results.Record{Outcome: outcome.RunTimedOut, Reason: "took too long", StartSkewUS: 9000}
 	metric.Judge(t.TempDir(), dp, &rec)
 	if rec.Outcome != outcome.RunTimedOut || rec.Reason != "took too long" || !math.IsNaN(rec.Metrics["rate"]) || len(rec.Metrics) != 1 {
@@ -142,7 +143,7 @@ func TestSkewThatIsNotProvedIsSaidNotToBe(t *testing.T) {
 			if test.before {
 				rec.StartErrorUS = 0
 			}
-			dp := &experiment.Datapoint{Require: []experiment.Requirement{{Name: "start_skew", Operator: test.operator, Limit: 5000, Text: test.operator + " 5ms"}}}
+			dp := &experiment.Datapoint{Measures: experiment.Measures{Require: []experiment.Requirement{{Name: "start_skew", Operator: test.operator, Limit: 5000, Text: test.operator + " 5ms"}}}}
 			metric.Judge(t.TempDir(), dp, &rec)
 			if failed := rec.Outcome == outcome.RunFailed; failed != test.fails || rec.Reason != test.reason {
 				t.Errorf("%s: %q, want %q", rec.Outcome, rec.Reason, test.reason)

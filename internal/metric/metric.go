@@ -7,18 +7,24 @@ package metric
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/results"
 )
 
 // Take takes a metric of a run.
 func Take(run *Run, m *experiment.Metric) Finding {
 	s := newSearch(run, m)
+	if s.never != "" {
+		return s.without(s.never)
+	}
 	s.spare()
-	for _, source := range m.Sources {
-		if source.File != "" {
-			s.files(&source)
+	for i := range m.Sources {
+		source := &m.Sources[i]
+		if s.source = source; source.File != "" {
+			s.files(source)
 		} else if run.started(source.Host, source.Process) {
 			s.output(source)
 		}
@@ -37,24 +43,41 @@ type Finding struct {
 	Values, Expected int
 	// Lacking says which have no value, and why: a phrase for each of the first few.
 	Lacking []string
+	// Series is the metric over the run's time; nil if it has none.
+	Series *results.Series
 	// Lost says that its sources are not in the results any more.
 	Lost bool
+}
+
+// without is the finding of a metric that can't have a value.
+func (s *search) without(why string) Finding {
+	f := Finding{Value: math.NaN(), Note: why}
+	for i := range s.metric.Sources {
+		f.Expected += s.owing(&s.metric.Sources[i])
+	}
+	return f
 }
 
 // result reduces the values that were found.
 func (s *search) result() Finding {
 	f := Finding{Value: math.NaN(), Values: s.values, Expected: s.expected, Lacking: s.lacking}
+	var notes []string
 	v, ok := s.over.result()
 	switch v *= s.metric.Scale; {
 	case !ok:
-		f.Note = s.why()
+		notes = append(notes, s.why())
 	case math.IsInf(v, 0) || math.IsNaN(v):
-		f.Note = "the result is too large for a number"
+		notes = append(notes, "the result is too large for a number")
 	default:
-		f.Value, f.Note = v, s.left.String()
+		f.Value, notes = v, append(notes, s.left.String())
+	}
+	if s.times != nil {
+		notes = append(notes, s.times.notes()...)
+		f.Series = s.times.series()
 	}
 	if len(s.spared) > 0 {
-		f.Note = strings.TrimPrefix(f.Note+"; none is expected of "+listed(s.spared)+", which left no such file anywhere", "; ")
+		notes = append(notes, "none is expected of "+listed(s.spared)+", which left no such file anywhere")
 	}
+	f.Note = strings.Join(slices.DeleteFunc(notes, func(note string) bool { return note == "" }), "; ")
 	return f
 }

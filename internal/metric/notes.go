@@ -14,6 +14,8 @@ const (
 	noRow
 	noMatch
 	noValue
+	leftOut // nothing but what could not be understood
+	noTime  // nothing that counts by its time
 )
 
 // A miss is the first of the nearest.
@@ -72,6 +74,14 @@ func (l *left) String() string {
 		return "left out: " + l.first
 	}
 	return fmt.Sprintf("left out: %s, and %d more", l.first, l.count-1)
+}
+
+// values counts them.
+func values(n int) string {
+	if n == 1 {
+		return "1 value"
+	}
+	return fmt.Sprintf("%d values", n)
 }
 
 // listed names a few columns.

@@ -10,17 +10,22 @@ import (
 // A reducer makes one value of several.
 type reducer struct {
 	reduction experiment.Reduction
-	looked    bool // something was searched for what is to be counted
+	seconds   float64 // of the time that a rate is about
+	looked    bool    // something was searched for what is to be counted
 	n         int
 	value     float64
 	values    []float64 // all of them, for medians and percentiles
+}
+
+func newReducer(r experiment.Reduction, seconds float64) reducer {
+	return reducer{reduction: r, seconds: seconds}
 }
 
 func (r *reducer) add(v float64) {
 	first := r.n == 0
 	r.n++
 	switch r.reduction {
-	case experiment.Count:
+	case experiment.Count, experiment.Rate:
 	case experiment.Sum, experiment.Mean:
 		r.value += v
 	case experiment.Min:
@@ -47,6 +52,8 @@ func (r *reducer) result() (float64, bool) {
 	switch r.reduction {
 	case experiment.Count:
 		return float64(r.n), r.n > 0 || r.looked
+	case experiment.Rate:
+		return float64(r.n) / r.seconds, r.n > 0 || r.looked
 	case experiment.Mean:
 		return r.value / float64(r.n), r.n > 0
 	}

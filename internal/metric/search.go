@@ -18,6 +18,8 @@ type search struct {
 	metric *experiment.Metric
 	over   reducer // of all values, or of the values of the sources
 	lines  reducer // of one source's values, where there are two steps
+	times  *timing // nil: the metric doesn't depend on when its values were read
+	never  string  // why it can't have a value
 
 	spared           []string // groups that need not have a file
 	values, expected int      // processes or files
@@ -26,6 +28,9 @@ type search struct {
 	miss miss // of all sources
 	left left
 
+	source *experiment.Source // the process or files that are being read
+	stamps *stamped           // of a stream that is read as a whole
+
 	place string // the file that is being read
 	row   int    // its line, from 1
 	here  miss   // of this file
@@ -33,7 +38,10 @@ type search struct {
 }
 
 func newSearch(run *Run, m *experiment.Metric) *search {
-	return &search{run: run, metric: m, over: reducer{reduction: m.Processes}}
+	s := &search{run: run, metric: m}
+	s.times, s.never = newTiming(run, m)
+	s.over = newReducer(m.Processes, s.times.seconds())
+	return s
 }
 
 // filesDir holds what was collected from a host, below the host's directory.
@@ -60,8 +68,14 @@ func (s *search) spare() {
 	s.spared = slices.Compact(none)
 }
 
-// owing is how many files a source should have.
+// owing is how many files, or processes with values, a source should have.
 func (s *search) owing(source *experiment.Source) int {
+	if source.File == "" {
+		if s.run.started(source.Host, source.Process) {
+			return 1
+		}
+		return 0
+	}
 	if len(source.Named) == 0 {
 		return 1
 	}
@@ -137,7 +151,7 @@ func (s *search) collected(source *experiment.Source) []string {
 }
 
 // output reads what a process wrote to one of its streams.
-func (s *search) output(source experiment.Source) {
+func (s *search) output(source *experiment.Source) {
 	s.here = miss{}
 	s.count(s.read(results.OutputPath(source.Host, source.Process, source.Stream)))
 }

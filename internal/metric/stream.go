@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/results"
 )
 
 // read takes the values of one source, and reports whether it had any.
@@ -14,10 +15,13 @@ func (s *search) read(name string) bool {
 	s.place, s.row, s.known = name, 0, false
 	into, before := &s.over, s.over.n
 	if s.metric.Lines != "" {
-		s.lines = reducer{reduction: s.metric.Lines}
+		s.lines = newReducer(s.metric.Lines, s.times.seconds())
 		into, before = &s.lines, 0
 	}
 	s.left.here = ""
+	if s.times != nil {
+		s.times.begin(s.run, s.source)
+	}
 	switch err := s.scan(name, into); {
 	case errors.Is(err, fs.ErrNotExist):
 		// A stream without output has no file.
@@ -27,19 +31,22 @@ func (s *search) read(name string) bool {
 		s.here.note(noValue, "%s can't be read: %v", name, bare(err))
 		return false
 	}
-	got := into.n > before
-	if s.metric.Inner() == experiment.Count && s.countable() {
+	got, countable := into.n > before, s.metric.Inner().Counts() && s.countable()
+	if countable {
 		into.looked, got = true, true
 	}
-	if s.over.reduction == experiment.Count && s.countable() {
+	if s.over.reduction.Counts() && s.countable() {
 		s.over.looked = true
+	}
+	if s.times != nil {
+		s.endTimes(countable)
 	}
 	if into != &s.over && got {
 		v, _ := into.result()
 		s.over.add(v)
 	}
 	if !got && s.left.here != "" {
-		s.here.note(noValue+1, "%s", s.left.here)
+		s.here.note(leftOut, "%s", s.left.here)
 	}
 	return got
 }
@@ -64,32 +71,64 @@ func bare(err error) error {
 	return err
 }
 
+// scan takes the values out of one file.
 func (s *search) scan(name string, into *reducer) error {
+	if s.metric.Pattern == nil && s.metric.Format == experiment.JSON {
+		err := s.open(name, func(r io.Reader) error { return s.whole(r, into) })
+		if !errors.Is(err, errTooLarge) {
+			return err
+		}
+	}
+	return s.open(name, func(r io.Reader) error { return s.byLines(r, into) })
+}
+
+// open has a file read, as plain text, and together with its times if they matter.
+func (s *search) open(name string, read func(r io.Reader) error) error {
 	f, err := s.run.files.Open(name)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	return s.stream(f, into)
+	if s.times == nil {
+		return read(newPlain(f))
+	}
+	timed, done, err := s.times.dated(s.run, s.source, f)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return read(newPlain(timed))
 }
 
-// stream takes the values out of one stream.
-func (s *search) stream(r io.Reader, into *reducer) error {
-	r = newPlain(r)
-	if s.metric.Pattern == nil && s.metric.Format == experiment.JSON {
-		whole, rest, err := document(r)
-		if err != nil {
-			return err
-		}
-		if rest == nil {
-			s.texts(whole, into)
-			if s.row == 0 {
-				s.note(noLine, "%s is empty", s.place)
-			}
-			return nil
-		}
-		r = rest
+// endTimes tells the timing that a process's stream is over.
+func (s *search) endTimes(countable bool) {
+	if n := s.times.outside; n > 0 {
+		s.note(noTime, "%s has nothing in %s, but %s before or after it", s.place, s.times.period.name, values(n))
 	}
+	if s.times.bins != nil {
+		s.times.bins.end(s.source.Host+"/"+s.source.Process, countable)
+	}
+}
+
+// whole takes the values out of a stream of JSON texts in any layout.
+func (s *search) whole(r io.Reader, into *reducer) error {
+	if s.times != nil {
+		s.stamps = &stamped{r: r, timing: s.times}
+		r = s.stamps
+	}
+	data, err := document(r)
+	if err != nil {
+		return err
+	}
+	s.texts(data, into)
+	if s.row == 0 {
+		s.note(noLine, "%s is empty", s.place)
+	}
+	return nil
+}
+
+// byLines takes the values out of a stream line by line.
+func (s *search) byLines(r io.Reader, into *reducer) error {
 	read := s.reader(into)
 	lines := newLines(r, s.longest())
 	for lines.next() {
@@ -98,6 +137,9 @@ func (s *search) stream(r io.Reader, into *reducer) error {
 			text = trimBOM(text)
 		}
 		s.row = lines.number
+		if s.times != nil {
+			s.times.stamp()
+		}
 		if lines.tooLong {
 			s.left.note(s.place, s.row, "is longer than %d MiB", lines.most>>20)
 			continue
@@ -137,7 +179,7 @@ func (s *search) match(line []byte, into *reducer) {
 	case at == nil:
 		s.note(noMatch, "no line of %s matches %s", s.place, s.metric.Pattern)
 	case len(at) < 4:
-		into.add(1) // it is counted
+		s.add(1, into) // it is counted
 	case at[2] >= 0: // the group is part of the match
 		s.value(string(line[at[2]:at[3]]), into)
 	}
@@ -145,8 +187,8 @@ func (s *search) match(line []byte, into *reducer) {
 
 // value takes one value, as it is written.
 func (s *search) value(text string, into *reducer) {
-	if s.metric.Inner() == experiment.Count {
-		into.add(1)
+	if s.metric.Inner().Counts() {
+		s.add(1, into)
 		return
 	}
 	v, what, ok := parse(s.metric.Parse, text)
@@ -154,7 +196,17 @@ func (s *search) value(text string, into *reducer) {
 		s.left.note(s.place, s.row, "%s is not %s", quoted(text), what)
 		return
 	}
-	into.add(v)
+	s.add(v, into)
+}
+
+// add adds a value of what was read last, if it counts.
+func (s *search) add(v float64, into *reducer) {
+	switch t := s.times; {
+	case t == nil, t.counts(v):
+		into.add(v)
+	case !t.known:
+		s.left.note(s.place, s.row, "has no time: %s", results.TimesPath(s.source.Host, s.source.Process)+" ends before it")
+	}
 }
 
 // quoted shows a value, or as much of it as fits a line.
