@@ -7,16 +7,20 @@ RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # A program built with the race detector sleeps for a second before it exits, to see races at the very end.
 # Tests start hundreds of programs: a moment has to do.
 export GORACE ?= atexit_sleep_ms=20
+# What was compiled in one clone serves in each other, too.
+export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 # More flags for go test, as in: make test TESTFLAGS='-run=Release -v'
 TESTFLAGS ?=
 # What takes longest begins first, and does not remain when all else is over.
 PKG ?= ./test/... ./...
 # These start no goroutine: the race detector finds nothing in them, and makes them ten times as slow.
 UNRACED = $(addprefix ./internal/,clock experiment lastwords message publisher/conduct sim worker/course)
-# Many tests wait for a lease to end or a broker to start: so more at a time than there are cores.
-PARALLEL ?= 6
+# Many tests wait for a lease to end or a broker to start: so more packages, and more tests of each, at a time
+# than there are cores.
+PACKAGES ?= 4
+PARALLEL ?= 8
 # What `go test` finds by vetting, `make vet` does, too.
-GOTEST = go test -vet=off -parallel=$(PARALLEL) -timeout=20m $(TESTFLAGS)
+GOTEST = go test -vet=off -p=$(PACKAGES) -parallel=$(PARALLEL) -timeout=20m $(TESTFLAGS)
 BENCHFLAGS ?=
 FUZZTIME ?= 10s
 # More flags for the soak, as in: make soak SOAKFLAGS='-soak.datapoints=50 -soak.seed=7'
@@ -34,12 +38,12 @@ build: ## build worker, publish, pproc and downbeat-conform into bin/
 	go build -trimpath -o bin/ ./cmd/...
 
 .PHONY: test
+test: export MEANWHILE = $(GOTEST) $(UNRACED)
 test: install-deps bin/withbrokers ## run all tests, on a private RabbitMQ node and SQS emulator (PKG=, TESTFLAGS=, RACE=)
 ifeq ($(filter ./...,$(PKG)),)
 	bin/withbrokers -- $(GOTEST) $(RACE) $(PKG)
 else
-	$(GOTEST) $(UNRACED)
-	bin/withbrokers -- $(GOTEST) $(RACE) $(filter-out ./...,$(PKG)) $$(go list $(filter ./...,$(PKG)) | grep -vxF "$$(go list $(UNRACED))")
+	bin/withbrokers --meanwhile="$$MEANWHILE" -- $(GOTEST) $(RACE) $(filter-out ./...,$(PKG)) $$(go list $(filter ./...,$(PKG)) | grep -vxF "$$(go list $(UNRACED))")
 endif
 
 # What of the tests in test/ a broker of another version may change: what it says when it refuses, and goes away. What
@@ -47,10 +51,11 @@ endif
 RABBITMQ4_TESTS = TestAMQP|TestBroker.*|TestCutFor.*|TestTwoWorkersWithOneName|TestWorkerThatReconnectsKeepsItsName|TestWorkerOfManyNamesServesThem|TestPublishTriesAgainWhileTheBrokerHangsUp
 RABBITMQ4_SKIPPED = TestAMQP/(cancel|collect|files|keys|killed|lease|real|steps|together)
 .PHONY: test-rabbitmq4
+test-rabbitmq4: export MEANWHILE = $(GOTEST) $(RACE) ./internal/queue/amqp/... ./internal/queue/dial
 test-rabbitmq4: install-deps bin/withbrokers ## run the tests of AMQP on RabbitMQ 4, out of a Debian 13 in ~/.cache; needs root (TESTFLAGS=, RACE=)
-	@root=$$(scripts/debian trixie rabbitmq-server) && export DOWNBEAT_TEST_RABBITMQ_ROOT="$$root" && bin/withbrokers -- sh -ec '\
-		$(GOTEST) $(RACE) ./internal/queue/amqp/... ./internal/queue/dial; \
-		$(GOTEST) $(RACE) -run="^($(RABBITMQ4_TESTS))$$" -skip="^$(RABBITMQ4_SKIPPED)$$" ./test'
+	@root=$$(scripts/debian trixie rabbitmq-server) && export DOWNBEAT_TEST_RABBITMQ_ROOT="$$root" && bin/withbrokers -- \
+		bin/withbrokers --meanwhile="$$MEANWHILE" -- \
+		$(GOTEST) $(RACE) -run="^($(RABBITMQ4_TESTS))$$" -skip="^$(RABBITMQ4_SKIPPED)$$" ./test
 
 .PHONY: test-faults
 test-faults: install-deps bin/withbrokers ## run the tests that docs/faults.md names; they are part of make test, too (TESTFLAGS=, RACE=)

@@ -7,11 +7,17 @@
 // DOWNBEAT_TEST_SQS_URL. If a variable is set already, its broker is not started. Signals are
 // passed on to the command and its descendants. The exit status is the command's, 128+n if a
 // signal ended it, or 125 if a broker could not be started or stopped.
+//
+// With --meanwhile a line of shell that needs no broker runs from the beginning on, while the
+// brokers start and beside the command. What it prints is kept back until it is over, so that
+// its lines and the command's are told apart. If the command succeeds, the exit status is the
+// line's.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,17 +35,34 @@ const statusBroken = 125
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	if len(args) > 0 && args[0] == "--" {
-		args = args[1:]
+	flags := flag.NewFlagSet("withbrokers", flag.ContinueOnError)
+	flags.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: withbrokers [--meanwhile SHELL] [--] COMMAND [ARGUMENT...]")
 	}
-	if len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "usage: withbrokers [--] COMMAND [ARGUMENT...]")
+	line := flags.String("meanwhile", "", "")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if args = flags.Args(); len(args) == 0 {
+		flags.Usage()
 		return 2
 	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 
-	return withBrokers(args, signals)
+	if *line == "" {
+		return withBrokers(args, signals)
+	}
+	m, err := startMeanwhile(*line)
+	if err != nil {
+		complain(err)
+		return statusBroken
+	}
+	status := withBrokers(args, m.passOn(signals))
+	if meant := m.end(); status == 0 {
+		return meant
+	}
+	return status
 }
 
 // A broker is one that has been started.
