@@ -20,7 +20,12 @@ func (s *series) conclude(ctx context.Context, r campaign.Result) error {
 		return r.Err
 	}
 	s.sumUp(r)
-	s.tellCoverage()
+	if records, err := results.Records(s.results.Dir()); err == nil { // sumUp says where they are
+		if r.Total > 1 {
+			s.tellCombinations(records)
+		}
+		s.tellCoverage(records)
+	}
 	if r.Interrupted {
 		s.tellHowToGoOn(r)
 		return interrupted(ctx)

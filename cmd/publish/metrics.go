@@ -95,8 +95,8 @@ func (c coverage) add(r results.Record) {
 
 // tellCoverage warns of metrics that found nothing, or too little, in some run. If a metric
 // found nothing in any run, the file is most likely wrong about where its values are.
-func (s *series) tellCoverage() {
-	all := s.coverage()
+func (s *series) tellCoverage(records []results.Record) {
+	all := coverageOf(records)
 	for i := range s.sought {
 		m := &s.sought[i]
 		c := all[m.Name]
@@ -114,20 +114,9 @@ func (s *series) tellCoverage() {
 	}
 }
 
-// coverage counts all runs of the experiment, including those from before it was resumed, but
+// coverageOf counts all runs of the experiment, including those from before it was resumed, but
 // not those that are superseded.
-func (s *series) coverage() coverage {
-	reader, err := results.Open(s.results.Dir())
-	if err != nil {
-		return nil // there is no run, or none that can be read
-	}
-	var records []results.Record
-	for _, dir := range reader.Runs() {
-		if record, err := results.ReadRecord(dir); err == nil {
-			records = append(records, record)
-		}
-	}
-	slices.SortStableFunc(records, func(a, b results.Record) int { return a.EndedAt.Compare(b.EndedAt) })
+func coverageOf(records []results.Record) coverage {
 	all := make(coverage)
 	for i, superseded := range results.Supersede(records) {
 		if !superseded {

@@ -64,6 +64,8 @@ type page struct {
 	Name, File, Began, Dir string
 	Written                string
 	Figures                []pageFigure
+	Combinations           []combination
+	Outliers               bool // some combination has some
 	Index, Script          template.JS
 }
 
@@ -98,6 +100,11 @@ func (r *Report) writePage(figures []drawing) error {
 		f := d.forPage()
 		room -= len(f.SVG) + 200*len(f.Values)
 		p.Figures = append(p.Figures, f)
+	}
+	p.Combinations = r.combinations(sorted)
+	for _, c := range p.Combinations {
+		room -= len(c.Parameters) + len(c.Metric) + 300
+		p.Outliers = p.Outliers || c.Outliers > 0
 	}
 	if err := r.fit(room, sorted); err != nil {
 		return err

@@ -49,6 +49,8 @@ type Report struct {
 	runs    map[string]*run   // by the name of their directory
 	limit   int64             // of output kept of each process, in bytes; 0 until the first run
 	figures map[string]string // what was written last, by the name of the file
+
+	summarizer results.Summarizer // of the runs
 }
 
 // New starts the report of the experiment in dir, which is its own directory, or the one above

@@ -76,6 +76,8 @@ type Experiment struct {
 	mu     sync.Mutex // guards the tables
 	tables *tables
 	tabled []tabled // the runs in them
+
+	summarizer Summarizer // of these
 }
 
 // Create makes the directory <root>/<name>/<time> with experiment.json in it, and points the

@@ -99,18 +99,20 @@ func (d *document) meta() (Meta, error) {
 	}, nil
 }
 
-// retabulate rewrites the tables: a program that was killed between writing a run's rows and
-// its record has left rows without a run.
-func (e *Experiment) retabulate() ([]Record, error) {
-	runs, err := findRuns(e.dir)
+// A foundRecord is a record and the name of the directory it is in.
+type foundRecord struct {
+	Record
+	directory string
+}
+
+// readRecords reads the records of the complete runs of an experiment, in the order in which they
+// ended.
+func readRecords(dir string) ([]foundRecord, error) {
+	runs, err := findRuns(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read experiment: %w", err)
 	}
-	type found struct {
-		Record
-		directory string
-	}
-	var all []found
+	var all []foundRecord
 	for _, dir := range runs {
 		rec, err := ReadRecord(dir)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -119,14 +121,24 @@ func (e *Experiment) retabulate() ([]Record, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, found{rec, filepath.Base(dir)})
+		all = append(all, foundRecord{rec, filepath.Base(dir)})
 	}
-	slices.SortStableFunc(all, func(a, b found) int { return a.EndedAt.Compare(b.EndedAt) })
+	slices.SortStableFunc(all, func(a, b foundRecord) int { return a.EndedAt.Compare(b.EndedAt) })
+	return all, nil
+}
+
+// retabulate rewrites the tables: a program that was killed between writing a run's rows and
+// its record has left rows without a run.
+func (e *Experiment) retabulate() ([]Record, error) {
+	all, err := readRecords(e.dir)
+	if err != nil {
+		return nil, err
+	}
 	records := make([]Record, len(all))
 	for i, f := range all {
 		records[i] = f.Record
 	}
-	for _, name := range []string{DatapointsFile, ProcessesFile} {
+	for _, name := range []string{DatapointsFile, ProcessesFile, SummaryFile} {
 		if err := os.Remove(filepath.Join(e.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("rewrite the tables: %w", err)
 		}
@@ -134,6 +146,11 @@ func (e *Experiment) retabulate() ([]Record, error) {
 	for i, superseded := range Supersede(records) {
 		err := e.enter(tabled{brief(records[i]), place{all[i].directory, superseded}}, records[i])
 		if err != nil {
+			return nil, advise(fmt.Errorf("rewrite the tables: %w", err))
+		}
+	}
+	if len(records) > 0 {
+		if err := e.writeSummary(); err != nil {
 			return nil, advise(fmt.Errorf("rewrite the tables: %w", err))
 		}
 	}

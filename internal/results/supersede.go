@@ -15,11 +15,12 @@ type tabled struct {
 	place
 }
 
-// brief is the part of a record that decides which runs it supersedes.
+// brief is the part of a record that decides which runs it supersedes, and that is summarized.
 func brief(rec Record) Record {
 	return Record{
 		Run: rec.Run, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
 		Definition: rec.Definition, Parameters: rec.Parameters, Outcome: rec.Outcome,
+		Metrics: rec.Metrics, Units: rec.Units,
 	}
 }
 

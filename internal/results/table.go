@@ -76,7 +76,10 @@ func (e *Experiment) tabulate(rec Record, directory string) error {
 	if err := e.tables.mark(gone); err != nil {
 		return err
 	}
-	return e.enter(tabled{brief(rec), place{directory: directory}}, rec)
+	if err := e.enter(tabled{brief(rec), place{directory: directory}}, rec); err != nil {
+		return err
+	}
+	return e.writeSummary()
 }
 
 // enter adds a run's rows.
@@ -272,6 +275,9 @@ func appendFile(path string, data []byte) error {
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
 }
+
+// ShowParameter is a parameter's value for people, as the tables have it.
+func ShowParameter(v any) string { return jsonCell(v) }
 
 // jsonCell formats a parameter or list for a cell: a plain string as it is, everything else as
 // JSON.

@@ -31,6 +31,18 @@ func (d Design) Floor(s Shift) float64 {
 	return (s.High-s.Low)/2 + distuv.UnitNormal.Quantile(Power)*s.Error
 }
 
+// FloorOf is the smallest shift that could be seen between the values and others that are as many
+// and have the same spread.
+func FloorOf(values []float64) float64 {
+	if len(values) < 2 {
+		return math.Inf(1)
+	}
+	d, n := Design{Level: Level}, len(values)
+	s := Shift{N: float64(n)}
+	s.invert(d.Level, differences(values, values), plainLaw(2*n, n), n*(n+1))
+	return d.Floor(s)
+}
+
 // Needed is how many values of each sample, or pairs, find a shift as large as this one seems to
 // be. It is infinite where there is none.
 func (d Design) Needed(s Shift) float64 {

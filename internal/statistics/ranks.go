@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -28,7 +29,7 @@ func doubledRanks(values []float64) (ranks []int, tied bool) {
 		}
 		tied = tied || to-from > 1
 		for _, i := range order[from:to] {
-			ranks[i] = from + to + 1 // twice the mean of from+1 up to and with to
+			ranks[i] = from + to + 1 // twice the mean of the places they take
 		}
 		from = to
 	}
@@ -43,6 +44,27 @@ func plainRanks(n int) []int {
 	}
 	return ranks
 }
+
+// plainLaws keeps those of plain ranks, which most samples have, by how many there are.
+var plainLaws sync.Map // of sumLaw, by the numbers of ranks and of those summed; -1: by their signs
+
+// plainLaw is the law of the sum of k of n ranks without ties; -1: of those with a positive sign.
+func plainLaw(n, k int) sumLaw {
+	key := [2]int{n, k}
+	if law, ok := plainLaws.Load(key); ok {
+		return law.(sumLaw)
+	}
+	law := signLaw
+	if k >= 0 {
+		law = func(ranks []int) sumLaw { return subsetLaw(ranks, k) }
+	}
+	made := law(plainRanks(n))
+	plainLaws.Store(key, made)
+	return made
+}
+
+// bySign stands for k in [plainLaw].
+const bySign = -1
 
 // A sumLaw is how likely each sum of ranks is, if nothing differs.
 type sumLaw struct {

@@ -50,20 +50,24 @@ func (d Design) Compare(a, b []float64) Shift {
 	for _, r := range ranks[len(a):] {
 		sum += r
 	}
-	law := subsetLaw(ranks, len(b))
+	law := plainLaw(len(ranks), len(b))
 	s := Shift{P: law.beyond(sum), N: 2 * float64(len(a)) * float64(len(b)) / float64(len(a)+len(b))}
 	if tied {
-		law = subsetLaw(plainRanks(len(ranks)), len(b))
+		s.P = subsetLaw(ranks, len(b)).beyond(sum)
 	}
-	differences := make([]float64, 0, len(a)*len(b))
+	s.invert(d.Level, differences(a, b), law, len(b)*(len(b)+1)) // the doubled sum, if all of b are below all of a
+	return s
+}
+
+// differences are those of each value of b to each value of a.
+func differences(a, b []float64) []float64 {
+	all := make([]float64, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
-			differences = append(differences, y-x)
+			all = append(all, y-x)
 		}
 	}
-	least := len(b) * (len(b) + 1) // the doubled sum, if every value of b is below all of a
-	s.invert(d.Level, differences, law, least)
-	return s
+	return all
 }
 
 // paired compares by pairs. Those without a difference tell nothing of its sign, and don't count
@@ -90,7 +94,7 @@ func (d Design) paired(a, b []float64) Shift {
 		}
 		s.P = signLaw(ranks).beyond(sum)
 	}
-	s.invert(d.Level, walsh(differences), signLaw(plainRanks(len(a))), 0)
+	s.invert(d.Level, walsh(differences), plainLaw(len(a), bySign), 0)
 	return s
 }
 

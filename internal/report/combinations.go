@@ -1,0 +1,88 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"downbeat/internal/results"
+	"downbeat/internal/statistics"
+)
+
+// A combination is a row of the table of combinations: what the runs that count tell of a metric.
+type combination struct {
+	Parameters, Metric, Unit    string
+	N                           string
+	Median, Mean, SD, Low, High string
+	Half, Method, Min, Max      string
+	Outliers                    int
+	// Floor is the smallest difference that as many runs with that spread could show.
+	Floor string
+}
+
+// combinations summarizes each metric of each combination of parameters.
+func (r *Report) combinations(sorted []*run) []combination {
+	var records []results.Record
+	for _, run := range sorted {
+		if run.complete {
+			records = append(records, run.record)
+		}
+	}
+	var all []combination
+	for _, s := range r.summarizer.Summarize(records) {
+		all = append(all, newCombination(s))
+	}
+	return all
+}
+
+func newCombination(s results.Summary) combination {
+	c := combination{
+		Metric: printable(s.Metric), Unit: printable(s.Unit), N: fmt.Sprint(s.N), Outliers: len(s.Outliers), Method: string(s.Method),
+		Median: digitsOf(s.Median), Mean: digitsOf(s.Mean), SD: digitsOf(s.SD), Low: digitsOf(s.Low), High: digitsOf(s.High),
+		Min: digitsOf(s.Min), Max: digitsOf(s.Max), Half: share(s.HalfWidth()), Floor: floor(s.Values),
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
+		c.Parameters = join(c.Parameters, name+" = "+show(s.Parameters[name]))
+	}
+	c.Parameters = printable(c.Parameters)
+	if s.N < s.Runs {
+		c.N = fmt.Sprintf("%d of %d", s.N, s.Runs)
+	}
+	return c
+}
+
+// floor is the smallest ratio that could be seen, as a percentage; empty where there is none, as
+// with few values or with values that have no logarithm.
+func floor(values []float64) string {
+	logs := make([]float64, len(values))
+	for i, v := range values {
+		if v <= 0 {
+			return ""
+		}
+		logs[i] = math.Log(v)
+	}
+	return share(math.Expm1(statistics.FloorOf(logs)))
+}
+
+// digitsOf formats a number; empty where it is not known.
+func digitsOf(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return ""
+	}
+	return digits(v)
+}
+
+// share formats a share as a percentage with two digits; empty where it is not known.
+func share(v float64) string {
+	switch percent := 100 * v; {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return ""
+	case percent >= 9.95:
+		return fmt.Sprintf("%.0f %%", percent)
+	case percent >= 0.95 || percent == 0:
+		return fmt.Sprintf("%.1f %%", percent)
+	default:
+		return fmt.Sprintf("%.2f %%", percent)
+	}
+}
