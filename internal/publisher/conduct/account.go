@@ -54,6 +54,16 @@ func (a *account) forget(phase message.Phase) {
 	}
 }
 
+// hasTornDown reports whether the teardown is over.
+func (a *account) hasTornDown() bool {
+	for n := range a.job.In(message.PhaseTeardown) {
+		if a.lives[n] < dead {
+			return false
+		}
+	}
+	return a.tornDown
+}
+
 // enter notes how far a command has come.
 func (a *account) enter(command int, l life) {
 	if a.lives[command] == unborn && a.job.Commands[command].Phase == message.PhaseRun {

@@ -32,17 +32,17 @@ func (a *account) beginAnew(command, life int) string {
 	return ""
 }
 
-// returns reports whether a process that has ended can be known to begin anew: as its own
+// returns reports whether a command that has ended can be known to begin anew: as its own
 // restart or an action at a known time says.
 func (a *account) returns(command int) bool {
 	return a.job.Commands[command].Restart != nil || a.startable(command)
 }
 
-// startable reports whether an action can have a process begin anew.
+// startable reports whether an action can have a process begin anew, or run a command again.
 func (a *account) startable(command int) bool {
 	for i := range a.job.Actions {
 		act := &a.job.Actions[i]
-		if act.Do != message.ActStart {
+		if act.Do != message.ActStart && act.Do != message.ActRun {
 			continue
 		}
 		if slices.Contains(act.Commands, command) || act.Called && a.called[calledAct{number: act.Number, command: command}] {

@@ -279,6 +279,35 @@ func TestCommandOfAnAction(t *testing.T) {
 	}
 }
 
+// A command that is to run a second time while it runs is said to begin anew when it has ended.
+func TestCommandOfAnActionRunsAgain(t *testing.T) {
+	t.Parallel()
+	l := newHarness(t)
+	l.spec.Actions = []Action{{Do: message.ActRun, Text: "./compact on alpha", Trigger: Trigger{Line: true, Times: 2}, Targets: []int{1}}}
+	alpha := l.worker("alpha", proc("a", 0), step(message.PhaseAction, 0))
+	alpha.job.Actions = []message.Action{{Do: message.ActRun, Called: true}}
+	alpha.job.Watches = []message.Watch{{Line: "x", Commands: []int{0}, Most: 2}}
+	l.start()
+	release(alpha)
+	for range 2 {
+		alpha.seen(0)
+		alpha.expect(message.Act)
+	}
+	alpha.acted(message.ActedInfo{Command: 1})
+	alpha.begins(1)
+	alpha.exited(message.ExitedInfo{Command: 1, Again: true, StartedAt: alpha.clock(), EndedAt: alpha.clock()})
+	alpha.acted(message.ActedInfo{Command: 1, Turn: 1, Life: 1})
+	alpha.life(1, 1)
+	alpha.exited(message.ExitedInfo{Command: 1, Life: 1, StartedAt: alpha.clock(), EndedAt: alpha.clock()})
+	alpha.exit(0, 0)
+	alpha.obey()
+	res := l.end()
+	l.wants(res, outcome.RunSucceeded, "")
+	if acted := res.Hosts[0].Acted; len(acted) != 2 {
+		t.Errorf("%+v, want two executions", acted)
+	}
+}
+
 // A process that an action starts again is not over.
 func TestProcessThatAnActionStarts(t *testing.T) {
 	t.Parallel()

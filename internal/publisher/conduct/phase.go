@@ -16,6 +16,7 @@ import (
 //	asked, waiting, fetching, setting_up, withdrawing → ready
 //	committed → started → tearing_down → ended → completed
 //	setting_up, withdrawing, ready, committed → waiting
+//	withdrawing → fetching
 //	asked, waiting, fetching, setting_up, ready, committed → withdrawing
 //	withdrawing, ready, committed, started → ended
 //	asked, waiting, fetching, setting_up, withdrawing, ready, committed, started, tearing_down → completed
@@ -61,6 +62,7 @@ type phaseTransition struct {
 // all that came before is for the account to say; what is not in the table can't.
 var phaseTransitions = []phaseTransition{
 	{on: message.Want, from: Asked, until: Fetching, guard: wantCounts, do: fetches, to: Fetching},
+	{on: message.Want, from: Withdrawing, until: Withdrawing, guard: wantsAnew, do: fetches, to: Fetching},
 	{on: message.Waiting, from: Asked, until: Committed, do: waits, to: Waiting},
 	{on: message.SettingUp, from: Asked, until: Committed, do: setsUp, to: SettingUp},
 	{on: message.Ready, from: Asked, until: Committed, guard: knowsTooLittle, do: turnAwayOld, to: Completed, anyhow: true},

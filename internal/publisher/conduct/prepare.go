@@ -47,6 +47,10 @@ func wantCounts(r *Run, h *host, e told) bool {
 	return !r.ending.stopped() && e.Time.After(h.preparation.waitsSince)
 }
 
+// wantsAnew reports whether a host wants a file that has given way to another run and has been
+// given its host back, before it could tell that it waits.
+func wantsAnew(r *Run, h *host, e told) bool { return wantCounts(r, h, e) && h.account.hasTornDown() }
+
 // fetches sends a host what it lacks of a file. As long as it goes on asking, there is
 // progress, and it is not late. Only what the job names is ever sent.
 func fetches(r *Run, h *host, e told) string {
@@ -88,8 +92,8 @@ func setsUp(r *Run, h *host, _ told) string {
 
 // withdraws notes that a host runs its teardown before it has released anything: it can't
 // go on, for now or for good.
-func withdraws(_ *Run, h *host, _ told) string {
-	h.preparation.by = time.Time{}
+func withdraws(_ *Run, h *host, e told) string {
+	h.preparation.by, h.preparation.waitsSince = time.Time{}, e.Time
 	return ""
 }
 

@@ -301,6 +301,45 @@ func TestWantThatComesLateIsOfNoAccount(t *testing.T) {
 	}
 }
 
+// A host that has given way to another run, and was given its host back at once, may want its files
+// again without having said that it waits: they are sent. What it had wanted before is not.
+func TestHostThatGaveWayGetsItsFilesAnew(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		tornDown bool
+		after    time.Duration // its teardown began
+		phase    Phase
+	}{
+		"after its teardown":     {true, time.Second, Fetching},
+		"before its teardown":    {true, -time.Millisecond, Withdrawing},
+		"while that is underway": {false, time.Second, Withdrawing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newHarness(t)
+			alpha := l.worker("alpha", proc("a", 0), step(message.PhaseTeardown, 0))
+			alpha.job.Files = []message.File{{Path: "data", SHA256: "5ec2e7"}}
+			l.start()
+			began := alpha.clock()
+			alpha.tearingDown()
+			alpha.begins(1)
+			if test.tornDown {
+				alpha.exit(1, 0)
+			}
+			l.advance(2 * time.Second)
+			alpha.unlogged(message.Event{Kind: message.Want, Time: began.Add(test.after), Want: &message.WantInfo{SHA256: "5ec2e7", Bytes: 7}})
+			if got := l.run.hosts[0].phase; got != test.phase || len(alpha.shipped) > 0 != (got == Fetching) {
+				t.Fatalf("alpha is %s, want %s; sent %+v", got, test.phase, alpha.shipped)
+			}
+			if test.phase == Fetching {
+				alpha.settingUp()
+				alpha.ready()
+				alpha.expect(message.Commit)
+			}
+		})
+	}
+}
+
 // An event without a number, of a kind that is logged, is not believed.
 func TestEventWithoutItsNumberIsIgnored(t *testing.T) {
 	t.Parallel()
