@@ -73,6 +73,9 @@ func TestSeedsOfLongCampaignsHold(t *testing.T) {
 		2174285: "what was told of a clock is held up both ways, so that it is known badly when the release is agreed on",
 		2148392: "a process that was not ready is between two lives when the rule stops the run",
 		2383964: "the same, of one that begins anew even if it has ended well",
+		3202849: "a host gives way, is given its host back at once and wants its files again, and the publisher does not send them",
+		922:     "a command of an action is to run again while it runs, and the publisher does not believe that",
+		3235320: "a machine stands still when a process ends that was not ready, until the rule stops the run",
 		2365302: "two messages that were lost in a row take longer than a host has to become ready",
 	} {
 		for _, plan := range plansOf(seed, true) {
@@ -87,12 +90,16 @@ func TestSeedsOfLongCampaignsHold(t *testing.T) {
 // round in circles don't come back.
 const longestWorld = 2 * time.Minute
 
-// plansOf are the plans of a seed: one of every fourth has a course of several beats too, and
-// one of a seed that is asked for alone.
+// plansOf are the plans of a seed: every fourth has one whose runs have a course of several
+// beats too, and every fourth one in which something is done to processes; a seed that is asked
+// for alone has both.
 func plansOf(seed uint64, alone bool) []*Plan {
 	plans := []*Plan{Generate(seed, Usual)}
 	if seed%4 == 0 || alone {
 		plans = append(plans, GenerateInTime(seed, Usual))
+	}
+	if seed%4 == 2 || alone {
+		plans = append(plans, GenerateInTouch(seed, Usual))
 	}
 	return plans
 }

@@ -28,6 +28,8 @@ type hostRun struct {
 	set       *set                // of the processes
 	step      *set                // of a command of the setup or the teardown
 	last      *message.ExitedInfo // how that command ended
+	questions []*question         // of processes, by their tokens, from 1
+	watched   []int               // how many lines of each watch were told of
 	probes    map[int]*probe      // the last of each process
 	interrupt func()              // ends what is under way early; nil: nothing is
 	wants     func(*chunk)
@@ -191,7 +193,8 @@ func (t *hostRun) do(e course.Effect) {
 		t.act(e)
 	case course.CloseSet:
 		t.set.close()
-	case course.Answered: // no plan asks for this
+	case course.Answered:
+		t.answered(e)
 	case course.Collect:
 		t.collect(e.Anew)
 	case course.StopCollecting:
@@ -291,21 +294,6 @@ func (t *hostRun) stop(e course.Stop) {
 	t.set.stop(at, e.Grace)
 }
 
-// act has a process begin anew, or told to end.
-func (t *hostRun) act(e course.Act) {
-	told := func(life int, why string) {
-		t.post(course.Acted{Token: e.Token, Life: life, At: t.now(), Err: why})
-	}
-	if e.Do != message.ActStart {
-		t.set.act(e.Command, e.Signal, t.clock.local(e.At), e.Grace, told)
-		return
-	}
-	if t.ledger.stops[0].at != 0 {
-		t.w.ledger.violate("no life after a stop: command %d of %s is to begin anew on %s", e.Command, t.w.short(t.dir.job.Run), t.worker.h.name)
-	}
-	t.set.startAgain(e.Command, t.clock.local(e.At), told)
-}
-
 // plainFeatures is how many of those of [simulated] the hosts of scenarios have: these need
 // no more, and what they say of themselves is written down.
 const plainFeatures = 5
@@ -313,7 +301,7 @@ const plainFeatures = 5
 // simulated is what hosts of the simulator can do.
 var simulated = []message.Feature{
 	message.FeatureSetup, message.FeatureTeardown, message.FeaturePty, message.FeatureFiles, message.FeatureCollect,
-	message.FeatureBeats, message.FeatureReady, message.FeatureRestart, message.FeatureActions,
+	message.FeatureBeats, message.FeatureReady, message.FeatureRestart, message.FeatureActions, message.FeatureStops,
 }
 
 // workerLease is the longest that workers let a publisher be silent.

@@ -16,7 +16,7 @@ func (t *hostRun) prepare(open bool) {
 	s := t.newSet()
 	s.again = open
 	for i, c := range t.ledger.part.Commands {
-		if c.Phase != message.PhaseRun {
+		if !c.isHeld() {
 			continue
 		}
 		takes = max(takes, c.Life.PrepareTakes)
@@ -62,7 +62,12 @@ func (t *hostRun) newSet() *set {
 
 // enlist adds a command to a set.
 func (t *hostRun) enlist(s *set, command int) {
-	s.members = append(s.members, member{command: command, script: &t.ledger.part.Commands[command], ledger: &t.ledger.commands[command]})
+	m := member{command: command, script: &t.ledger.part.Commands[command], ledger: &t.ledger.commands[command]}
+	if m.script.Phase == message.PhaseAction { // it begins when an action says so
+		m.over, m.life = true, -1
+		s.open--
+	}
+	s.members = append(s.members, m)
 	s.open++
 }
 

@@ -47,32 +47,6 @@ func (r *Restart) restart() *message.Restart {
 	return &message.Restart{On: on, AtMost: r.AtMost, WaitMS: r.Wait.Milliseconds()}
 }
 
-func (a *Action) do() message.ActionKind {
-	if a.Signal == "" {
-		return message.ActStop
-	}
-	return message.ActSignal
-}
-
-// action is what the rules are given of it.
-func (a *Action) action(number int, hosts []conduct.HostSpec) conduct.Action {
-	made := conduct.Action{Number: number, Do: a.do(), Text: "ends some", Optional: a.Optional, Trigger: conduct.Trigger{Beat: a.Beat, After: a.After}}
-	for _, n := range a.Commands {
-		made.Targets = append(made.Targets, hosts[a.Part].Numbers[n])
-	}
-	return made
-}
-
-// actionsOf are those that a host has to do with.
-func (r *RunPlan) actionsOf(part *Part) (all []message.Action) {
-	for i := range r.Actions {
-		if a := &r.Actions[i]; &r.Parts[a.Part] == part {
-			all = append(all, message.Action{Number: i, Do: a.do(), Beat: a.Beat, AfterMS: a.After.Milliseconds(), Commands: a.Commands, Signal: a.Signal})
-		}
-	}
-	return all
-}
-
 // GenerateInTime makes a plan of a seed whose runs have beats, and processes that become
 // ready. [Generate] makes none of these.
 func GenerateInTime(seed uint64, size Size) *Plan {
@@ -147,9 +121,12 @@ func generateActions(r *random, run *RunPlan) {
 			continue
 		}
 		run.Actions = append(run.Actions, Action{
-			Beat: c.Beat, After: r.within(0, pick(r, 50*time.Millisecond, 5*time.Second, 20*time.Second)).Truncate(time.Millisecond),
-			Part: part, Commands: []int{n}, Signal: pick(r, "", "TERM", "KILL"), Optional: r.oneIn(2),
+			Do: message.ActSignal, Beat: c.Beat, After: r.within(0, pick(r, 50*time.Millisecond, 5*time.Second, 20*time.Second)).Truncate(time.Millisecond),
+			Targets: []Target{{part, n}}, Signal: pick(r, "", "TERM", "KILL"), Optional: r.oneIn(2),
 		})
+		if a := &run.Actions[len(run.Actions)-1]; a.Signal == "" {
+			a.Do = message.ActStop
+		}
 	}
 }
 

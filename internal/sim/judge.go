@@ -49,6 +49,7 @@ func (l *ledger) judge(c *publisherRun) {
 	}
 	l.judgeBeats(c, &res)
 	l.judgeActions(c, &res)
+	l.judgeAsks(c, &res)
 	for i := range c.hosts {
 		l.judgeHost(c, &res, i)
 	}
@@ -93,7 +94,7 @@ func (l *ledger) judgeReason(c *publisherRun, res *conduct.Result) {
 	case res.Outcome == outcome.RunLost && !names(), res.Outcome == outcome.RunRefused && !names():
 		l.violate("the record says what happened: %s is %s, and no host is named: %s", l.w.short(c.id), res.Outcome, res.Reason)
 	case res.Outcome == outcome.RunFailed && strings.HasPrefix(res.Reason, "action "):
-		if l.allDone(c) {
+		if l.allDone(c, res) {
 			l.violate("actions: %s has failed, and all was done that had to be: %s", l.w.short(c.id), res.Reason)
 		}
 	case res.Outcome == outcome.RunFailed && !c.full && !l.namesFailed(c, res.Reason):
@@ -107,7 +108,7 @@ func (l *ledger) namesFailed(c *publisherRun, reason string) bool {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
 			m := &h.commands[k]
-			if m.left && strings.Contains(reason, h.host.name) || strings.Contains(reason, m.script.Name+" on "+h.host.name) && (m.failed() || h.mayBeUnready(m)) {
+			if m.left && strings.Contains(reason, h.host.name) || strings.Contains(reason, m.script.Name+" on "+h.host.name) && (m.hasFailed() || h.mayBeUnready(m)) {
 				return true
 			}
 		}
@@ -173,7 +174,7 @@ func (l *ledger) judgeSuccess(c *publisherRun, res *conduct.Result) {
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
-			if what := l.lacking(c, &h.commands[k]); what != "" {
+			if what := l.lacking(c, h, &h.commands[k]); what != "" {
 				l.violate("success is proved: %s has succeeded, and %s on %s %s", l.w.short(c.id), h.commands[k].script.Name, h.host.name, what)
 			}
 		}
@@ -190,7 +191,7 @@ func (l *ledger) judgeSuccess(c *publisherRun, res *conduct.Result) {
 }
 
 // lacking says what of a command does not fit to a run that has succeeded.
-func (l *ledger) lacking(c *publisherRun, m *ledgerCommand) string {
+func (l *ledger) lacking(c *publisherRun, h *ledgerHost, m *ledgerCommand) string {
 	rule := c.stopped == message.StopRule
 	switch {
 	case m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes:
@@ -208,11 +209,12 @@ func (l *ledger) lacking(c *publisherRun, m *ledgerCommand) string {
 	case m.gone || !m.exited:
 		return "has no end that anybody saw"
 	case m.betweenLives():
-		if due := m.exit.ended.add(m.script.Restart.Wait + l.slack() + time.Second); !rule || l.w.calm() && due < c.stopSent {
+		due := m.exit.ended.add(m.script.Restart.Wait + l.slack() + time.Second)
+		if m.starts == 0 && (!rule || l.w.calm() && due < c.stopSent) {
 			return "was to begin anew, and did not"
 		}
 		return ""
-	case !m.readyInTime() && (!rule || m.unready().add(l.slack()) < c.stopSent):
+	case !m.readyInTime() && (!rule || h.knewUnready(m).add(l.slack()) < c.stopSent):
 		return "was not ready"
 	case m.failed() && !rule:
 		return "did not succeed"

@@ -87,14 +87,15 @@ func (h *ledgerHost) mayBeUnready(c *ledgerCommand) bool {
 	return c.readyAt == 0 || stalled || c.lives > 1 || c.readyAt.add(lookEvery+5*time.Millisecond) > until
 }
 
-// unready is when it must have been known, at the latest, that a process which was not ready
-// would not be; lines that it wrote at last may come a moment after its end.
-func (c *ledgerCommand) unready() instant {
+// knewUnready is when the host must have known, at the latest, that a process which was not ready
+// would not be; lines that it wrote at last may come a moment after its end, and a machine that
+// stands still knows nothing.
+func (h *ledgerHost) knewUnready(c *ledgerCommand) instant {
 	at := c.start.add(c.script.Ready.Within)
 	if c.exited {
 		at = min(at, c.exit.ended)
 	}
-	return at.add(500 * time.Millisecond)
+	return max(at, h.host.stalled).add(500 * time.Millisecond)
 }
 
 // inTurn checks that a process begins after all that its beat waits for.
@@ -118,6 +119,8 @@ func (l *ledger) inTurnOf(h *ledgerHost, c *ledgerCommand, o *ledgerHost, m *led
 	since, what := m.first, "has not begun"
 	holds := m.lives > 0
 	switch {
+	case want.Ended && m.starts > 0: // an action may have had it begin anew since
+		holds, since, what = m.wellAt != 0, m.wellAt, "has never ended well"
 	case want.Ended:
 		holds, since, what = m.exited && !m.failed(), m.exit.ended, "has not ended well"
 	case m.script.Ready.Within > 0:

@@ -31,6 +31,9 @@ type ledgerRun struct {
 	ready  instant
 	gated  bool            // its gate is closed
 	result *conduct.Result // nil: it is not over
+	// questions are what its processes have asked for, and lines those that actions wait for.
+	questions []*question
+	lines     []line
 }
 
 // A ledgerHost is a run on one host.
@@ -67,9 +70,11 @@ type ledgerCommand struct {
 	exited  bool
 	start   instant // of its last life
 	first   instant
-	deeds   []instant  // when actions have told it to end
+	deeds   []deed     // what was done to it in the course of the run
+	starts  int        // how often actions may have it begin, at most
 	past    []pastLife // those before its last
 	readyAt instant    // when it could be used first, where its script says when that is
+	wellAt  instant    // when it first ended well
 	gone    bool       // it ended with nobody there to see how
 	left    bool       // it can't be ended
 }
@@ -101,6 +106,7 @@ func (l *ledger) open(id string, plan *RunPlan) *ledgerRun {
 			c.script = &part.Commands[k]
 			c.streams[0].base = mix(uint64(len(l.runs))<<32 + uint64(i)<<16 + uint64(k)<<1)
 			c.streams[1].base = mix(c.streams[0].base)
+			c.starts = plan.starts(i, k)
 		}
 	}
 	l.runs = append(l.runs, r)
@@ -144,20 +150,26 @@ func (l *ledger) started(s *set, m *member) {
 	case message.PhaseRun:
 		h.run.executed++
 		l.promptly(h.run, c)
-		l.inTurn(h, c)
+		if c.lives == 1 {
+			l.inTurn(h, c)
+		}
 		if h.run.gated {
 			l.violate("the gate: %s of %s begins on %s, and its gate is closed", c.script.Name, l.w.short(s.run), s.host.name)
 		}
 		if res := h.run.result; res != nil && res.Outcome == outcome.RunRefused {
 			l.violate("all or nothing: %s of %s begins on %s, and the run was refused", c.script.Name, l.w.short(s.run), s.host.name)
 		}
-		if c.lives > most+c.script.Restart.AtMost {
+		if c.lives > most+c.script.Restart.AtMost+c.starts {
 			l.violate("at most once: %s of %s begins on %s again", c.script.Name, l.w.short(s.run), s.host.name)
 		}
 		for i := range h.run.hosts {
 			if o := &h.run.hosts[i]; !o.prepared {
 				l.violate("all or nothing: %s of %s begins on %s, and %s is not prepared", c.script.Name, l.w.short(s.run), s.host.name, o.host.name)
 			}
+		}
+	case message.PhaseAction:
+		if c.lives > c.starts {
+			l.violate("at most once: %s of %s is run on %s for the %dth time", c.script.Name, l.w.short(s.run), s.host.name, c.lives)
 		}
 	}
 	for _, o := range s.host.sets {
@@ -212,6 +224,9 @@ func (l *ledger) ended(s *set, m *member, e *exit) {
 		return
 	}
 	c.exit, c.exited = *e, true
+	if c.wellAt == 0 && !c.failed() {
+		c.wellAt = e.ended
+	}
 	if e.signal != "" {
 		if l.w.notes != nil {
 			l.w.note("%s: %s of %s is ended by %s", s.host.name, c.script.Name, l.w.short(s.run), e.signal)

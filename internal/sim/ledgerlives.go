@@ -1,5 +1,7 @@
 package sim
 
+import "downbeat/internal/message"
+
 // A pastLife is a life of a process that another one has followed.
 type pastLife struct {
 	start        instant
@@ -9,7 +11,7 @@ type pastLife struct {
 
 // keepPast keeps the life that was the last one.
 func (c *ledgerCommand) keepPast() {
-	if c.lives > 0 && c.script.Restart.AtMost > 0 {
+	if c.lives > 0 && (c.script.Restart.AtMost > 0 || c.starts > 1 || c.starts > 0 && c.script.Phase == message.PhaseRun) {
 		c.past = append(c.past, pastLife{c.start, c.exit, c.exited, c.gone})
 	}
 }
@@ -27,7 +29,17 @@ func (c *ledgerCommand) asOf(life int) *ledgerCommand {
 
 // mayBeginAnew reports whether the process has not had all of its lives.
 func (c *ledgerCommand) mayBeginAnew() bool {
-	return c.lives > 0 && c.lives <= c.script.Restart.AtMost
+	return c.lives > 0 && c.lives <= c.script.Restart.AtMost+c.starts
+}
+
+// starts is how often actions may have a command begin, at most.
+func (r *RunPlan) starts(part, command int) (n int) {
+	for i := range r.Actions {
+		if a := &r.Actions[i]; (a.Do == message.ActStart || a.Do == message.ActRun) && a.does(part, command) {
+			n += max(a.Times, 1)
+		}
+	}
+	return n
 }
 
 // betweenLives reports whether the process has ended so that its policy has it begin anew, which
@@ -36,5 +48,8 @@ func (c *ledgerCommand) mayBeginAnew() bool {
 func (c *ledgerCommand) betweenLives() bool {
 	ready, asked := &c.script.Ready, c.exit.stopped || c.exit.killed || c.exit.acted
 	late := ready.Within > 0 && c.readyAt == 0 && c.exit.ended >= c.start.add(ready.Within)
+	if c.starts > 0 { // as far as can be told
+		return c.exited && c.mayBeginAnew() && !late
+	}
 	return c.exited && c.mayBeginAnew() && !asked && !late && (c.script.Restart.Always || c.failed())
 }

@@ -74,16 +74,24 @@ type Condition struct {
 	Delay time.Duration
 }
 
-// An Action is done to processes of one part at a time after the release of a beat: a stop, or
-// TERM or KILL.
+// An Action is done to its targets: at a time after the release of a beat or, with one of the
+// other two, after the first mark of that name, or after a line of one of those watched.
 type Action struct {
+	Do       message.ActionKind
 	Beat     int
+	Mark     string
+	Watched  []Target
+	Times    int // after how many lines at most
 	After    time.Duration
-	Part     int
-	Commands []int
-	Signal   string // empty: a stop
+	Targets  []Target
+	ThatOne  bool          // it is done to the one that has set the mark, or has written the line
+	Signal   string        // of a signal
+	For      time.Duration // of a pause
 	Optional bool
 }
+
+// A Target is a command of a part.
+type Target struct{ Part, Command int }
 
 // A Part is one host's part in a run.
 type Part struct {
@@ -104,9 +112,17 @@ type Command struct {
 	Ready   Ready
 	Restart Restart
 	Delay   time.Duration
-	Timeout time.Duration // of a setup or teardown
+	Timeout time.Duration // of one that is not a process
 	OKExit  []int
+	Stop    Stop
 	Life    Life
+}
+
+// A Stop is how a process is stopped where it is otherwise than the others.
+type Stop struct {
+	Signal string        // empty: TERM
+	Own    bool          // it has a grace of its own
+	Grace  time.Duration // which is this
 }
 
 // Restart is when a process begins anew.
@@ -144,6 +160,17 @@ type Life struct {
 	// Forks is how many processes leave its group and stay behind.
 	Forks  int
 	Output []Written
+	Says   []time.Duration // when, after its start, it writes the line that actions wait for
+	Asks   []Asking
+}
+
+// Asking is something that a process asks for.
+type Asking struct {
+	After  time.Duration // its start
+	What   message.AskedWhat
+	Name   string
+	Count  int           // of a barrier
+	Within time.Duration // of a barrier, and of a value that it waits for
 }
 
 // Written is a piece of output of a command.

@@ -107,11 +107,12 @@ func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
 	for k := range part.Commands {
 		script := &part.Commands[k]
 		job.Commands = append(job.Commands, message.Command{
-			Name: script.Name, Phase: script.Phase, Group: script.Group, Argv: argv, OKExit: script.OKExit, Beat: script.Beat, Ready: script.Ready.readiness(), Restart: script.Restart.restart(),
+			Name: script.Name, Phase: script.Phase, Group: script.Group, Argv: argv, OKExit: script.OKExit, Beat: script.Beat, Ready: script.Ready.readiness(), Restart: script.Restart.restart(), Stop: script.Stop.message(),
 			DelayMS: script.Delay.Milliseconds(), TimeoutMS: script.Timeout.Milliseconds(),
 		})
 	}
-	job.Actions = c.plan.actionsOf(part)
+	c.plan.addActions(part, job)
+	job.Sync = part.asks()
 	if len(part.Collect) > 0 {
 		job.Collect = []string{"file*"}
 	}

@@ -1,8 +1,11 @@
 package sim
 
 import (
+	"slices"
+	"strings"
 	"time"
 
+	"downbeat/internal/message"
 	"downbeat/internal/streams"
 )
 
@@ -26,6 +29,7 @@ type set struct {
 	armed      uint64 // the beats that know their instant, a bit for each
 	again      bool   // more may begin, until it is closed or stopped
 	stops      uint64 // those from which on TERM was sent, beside a stop of all
+	scheduled  []*scheduled
 }
 
 type setState uint8
@@ -51,10 +55,12 @@ type member struct {
 	started instant
 	pid     int
 	life    int
-	acted   bool   // an action has told this life to end
-	ready   bool   // it can be used
-	forks   int    // of its, still there
-	ending  uint32 // counts what was planned for its end: only the last counts
+	acted   bool     // an action has told this life to end
+	softly  []string // signals that actions have sent it, which need not be for that
+	paused  instant  // until when it stands still
+	ready   bool     // it can be used
+	forks   int      // of its, still there
+	ending  uint32   // counts what was planned for its end: only the last counts
 }
 
 // A sink is told what becomes of a set, from the world's one goroutine.
@@ -63,8 +69,10 @@ type sink interface {
 	wrote(command int, stream streams.Stream, data []byte)
 	exited(s *set, command, life int, e exit)
 	lined(command int, at instant) // it has written the line by which it is seen to be ready
-	released(s *set, beat int)     // what has no delay has begun, or never will
-	stopped(s *set, from int)      // TERM was sent, from that beat on
+	said(command int)              // it has written the line that actions wait for
+	asked(command int, a *Asking)
+	released(s *set, beat int) // what has no delay has begun, or never will
+	stopped(s *set, from int)  // TERM was sent, from that beat on
 	finished(s *set)
 }
 
@@ -77,6 +85,7 @@ type exit struct {
 	reason          string
 	left            bool
 	acted           bool // an action had told it to end
+	timedOut        bool // its time was over
 }
 
 // killTimeout is how long what was killed may take to end before it is given up.
@@ -136,7 +145,7 @@ func (s *set) begin(i int) {
 	}
 	s.w.pids++
 	m.alive, m.started, m.pid, m.forks = true, now, s.w.pids, m.forks+m.script.Life.Forks
-	m.ready, m.termed, m.killed, m.acted = false, false, false, false
+	m.ready, m.termed, m.killed, m.acted, m.softly, m.paused = false, false, false, false, nil, 0
 	s.w.ledger.started(s, m)
 	if s.sink != nil {
 		s.sink.begun(m.command, m.life, m.pid, now)
@@ -144,12 +153,9 @@ func (s *set) begin(i int) {
 	s.becomeReady(m)
 	life := &m.script.Life
 	for k := range life.Output {
-		s.w.e.after(life.Output[k].After, func() {
-			if m.started == now {
-				s.write(i, &life.Output[k])
-			}
-		})
+		s.inLife(m, life.Output[k].After, func() { s.write(i, &life.Output[k]) })
 	}
+	s.speak(m)
 	if life.Runs > 0 {
 		code, signal := m.endsWith()
 		s.endAfter(i, life.Runs, code, signal)
@@ -161,11 +167,17 @@ func (s *set) endAfter(i int, d time.Duration, code int, signal string) {
 	m := &s.members[i]
 	m.ending++
 	planned := m.ending
-	s.w.e.after(d, func() {
-		if m.ending == planned {
+	var end func()
+	end = func() {
+		switch {
+		case m.ending != planned:
+		case s.w.e.now < m.paused && signal != "SIGKILL":
+			s.w.e.at(m.paused, end)
+		default:
 			s.end(i, code, signal)
 		}
-	})
+	}
+	s.w.e.after(d, end)
 }
 
 func (s *set) write(i int, piece *Written) {
@@ -191,7 +203,7 @@ func (s *set) end(i int, code int, signal string) {
 	}
 	m.over = true
 	s.open--
-	e := exit{acted: m.acted, code: code, signal: signal, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: m.killed}
+	e := exit{timedOut: m.acted && m.script.Phase == message.PhaseAction, acted: m.acted || slices.Contains(m.softly, strings.TrimPrefix(signal, "SIG")), code: code, signal: signal, started: m.started, ended: s.w.e.now, stopped: m.termed, killed: m.killed}
 	s.w.ledger.ended(s, m, &e)
 	if s.sink != nil {
 		s.sink.exited(s, m.command, m.life, e)
@@ -210,6 +222,7 @@ func (s *set) stop(at instant, grace time.Duration) {
 		at = now
 	}
 	s.termAt = min(s.termAt, at)
+	s.killOwn(0, at)
 	if kill := at.add(max(grace, 0)); kill < s.killAt {
 		s.killAt = kill
 		s.w.e.at(kill, s.kill)
@@ -233,7 +246,7 @@ func (s *set) terminate() {
 		switch {
 		case m.alive && m.termed:
 		case m.alive && released:
-			m.termed = true
+			m.termed, m.paused = true, 0
 			s.term(i)
 		case !m.over && !m.alive:
 			m.over = true
@@ -260,7 +273,7 @@ func (s *set) term(i int) {
 	case life.TermCode >= 0 && life.TermTakes >= 0:
 		s.endAfter(i, life.TermTakes, life.TermCode, "")
 	default:
-		s.endAfter(i, 0, -1, "SIGTERM")
+		s.endAfter(i, 0, -1, s.members[i].script.Stop.signal())
 	}
 }
 
@@ -277,15 +290,39 @@ func (s *set) kill() {
 func (s *set) killFrom(beat int) {
 	for i := range s.members {
 		m := &s.members[i]
-		if !m.alive || m.over || m.killed || m.script.Beat < beat {
-			continue
-		}
-		m.killed = true
-		if !m.script.Life.Unkillable {
-			s.endAfter(i, 0, -1, "SIGKILL")
+		if m.script.Beat >= beat && !m.script.Stop.Own {
+			s.killOne(i)
 		}
 	}
 	s.w.e.after(killTimeout, s.abandon)
+}
+
+// killOne kills a member.
+func (s *set) killOne(i int) {
+	m := &s.members[i]
+	if !m.alive || m.over || m.killed {
+		return
+	}
+	m.killed = true
+	if !m.script.Life.Unkillable {
+		s.endAfter(i, 0, -1, "SIGKILL")
+	}
+}
+
+// killOwn has the members of a beat and of those after it killed that have a grace of their own
+// in a stop at that instant.
+func (s *set) killOwn(from int, at instant) {
+	for i := range s.members {
+		m := &s.members[i]
+		if began := m.started; m.script.Stop.Own && m.script.Beat >= from {
+			s.w.e.at(at.add(m.script.Stop.Grace), func() {
+				if m.termed && (began == 0 || m.started == began) {
+					s.killOne(i)
+					s.w.e.after(killTimeout, s.abandon)
+				}
+			})
+		}
+	}
 }
 
 // abandon gives up the members that don't end though they were killed.
@@ -319,6 +356,9 @@ func (s *set) look() {
 	for i := range s.members {
 		s.swept += s.members[i].forks
 		s.members[i].forks = 0
+	}
+	if s.sink != nil {
+		s.dropScheduled()
 	}
 	if s.swept > 0 && !asked {
 		s.stoppedAt = s.w.e.now

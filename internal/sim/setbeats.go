@@ -10,7 +10,7 @@ func (s *set) becomeReady(m *member) {
 	if ready.Within == 0 || ready.Never {
 		return
 	}
-	s.w.e.after(ready.After, func() {
+	s.inLife(m, ready.After, func() {
 		if !m.alive || m.started != began {
 			return
 		}
@@ -30,6 +30,7 @@ func (s *set) stopBeats(from int, at instant, grace time.Duration) {
 	}
 	at = max(at, s.w.e.now)
 	s.w.e.at(at, func() { s.terminateFrom(from) })
+	s.killOwn(from, at)
 	s.w.e.at(at.add(grace), func() {
 		if s.state == setRunning {
 			s.killFrom(from)
@@ -45,7 +46,7 @@ func (s *set) terminateFrom(from int) {
 		switch m := &s.members[i]; {
 		case m.script.Beat < from || m.over || m.termed:
 		case m.alive:
-			m.termed = true
+			m.termed, m.paused = true, 0
 			s.term(i)
 		default:
 			m.over = true

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -63,6 +64,11 @@ func (r *RunPlan) text(p *Plan) string {
 			if c.Timeout > 0 {
 				fmt.Fprintf(&b, " timeout %s", c.Timeout)
 			}
+			for _, more := range []any{c.Beat, c.Ready, c.Restart, c.Stop} {
+				if v := reflect.ValueOf(more); !v.IsZero() {
+					fmt.Fprintf(&b, " %s %+v", strings.ToLower(v.Type().Name()), more)
+				}
+			}
 			fmt.Fprintf(&b, " ok %v %s", c.OKExit, strings.ReplaceAll(fmt.Sprintf("%+v", c.Life), ":false", "-"))
 		}
 		if len(part.Collect) > 0 {
@@ -71,6 +77,14 @@ func (r *RunPlan) text(p *Plan) string {
 		if len(part.Ships) > 0 {
 			fmt.Fprintf(&b, "\n  %s is shipped %+v", p.Hosts[part.Host].Name, part.Ships)
 		}
+	}
+	for i := range r.Beats {
+		if len(r.Beats) > 1 {
+			fmt.Fprintf(&b, "\n  beat %d waits for %+v", i, r.Beats[i].After)
+		}
+	}
+	for i := range r.Actions {
+		fmt.Fprintf(&b, "\n  action %d: %+v", i, r.Actions[i])
 	}
 	return b.String()
 }

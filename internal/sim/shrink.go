@@ -73,7 +73,7 @@ func (s *shrinker) round() (smaller bool) {
 	each(len(s.best.Hosts), dropHost)
 	s.eachRun(func(at func(*Plan) *RunPlan) {
 		for i := range at(s.best).Parts {
-			each(len(at(s.best).Parts[i].Commands), func(p *Plan, k int) bool { return len(at(p).Actions) == 0 && dropCommand(&at(p).Parts[i], k) })
+			each(len(at(s.best).Parts[i].Commands), func(p *Plan, k int) bool { return dropCommand(at(p), i, k) })
 			for k := range at(s.best).Parts[i].Commands {
 				for _, simpler := range simplerCommands {
 					note(s.try(func(p *Plan) bool { return simpler(&at(p).Parts[i].Commands[k]) }))
@@ -83,6 +83,7 @@ func (s *shrinker) round() (smaller bool) {
 				note(s.try(func(p *Plan) bool { return simpler(&at(p).Parts[i]) }))
 			}
 		}
+		each(len(at(s.best).Actions), func(p *Plan, i int) bool { at(p).Actions = slices.Delete(at(p).Actions, i, i+1); return true })
 		for _, simpler := range simplerRuns {
 			note(s.try(func(p *Plan) bool { return simpler(at(p)) }))
 		}
@@ -127,14 +128,20 @@ func dropHost(p *Plan, i int) bool {
 	for k := range p.Publishers {
 		for n := range p.Publishers[k].Runs {
 			run := &p.Publishers[k].Runs[n]
-			run.Parts = slices.DeleteFunc(run.Parts, func(part Part) bool { return part.Host == i })
+			if m := slices.IndexFunc(run.Parts, func(part Part) bool { return part.Host == i }); m >= 0 {
+				run.Parts = slices.Delete(run.Parts, m, m+1)
+				run.retarget(func(t *Target) bool {
+					if t.Part > m {
+						t.Part--
+						return true
+					}
+					return t.Part < m
+				})
+			}
 			if len(run.Parts) == 0 {
 				return false
 			}
 			for m := range run.Parts {
-				if len(run.Actions) > 0 {
-					return false
-				}
 				if run.Parts[m].Host > i {
 					run.Parts[m].Host--
 				}
@@ -173,9 +180,39 @@ func dropRun(p *Plan, k, i int) bool {
 }
 
 // dropCommand leaves a part at least one process.
-func dropCommand(part *Part, k int) bool {
+func dropCommand(run *RunPlan, i, k int) bool {
+	part := &run.Parts[i]
 	part.Commands = slices.Delete(part.Commands, k, k+1)
+	run.retarget(func(t *Target) bool {
+		if t.Part == i && t.Command > k {
+			t.Command--
+			return true
+		}
+		return t.Part != i || t.Command < k
+	})
 	return slices.ContainsFunc(part.Commands, func(c Command) bool { return c.Phase == "run" })
+}
+
+// retarget changes what is done to what, or leaves it out. An action that is done to nothing, or
+// for nothing, goes.
+func (r *RunPlan) retarget(keep func(*Target) bool) {
+	filter := func(all []Target) (kept []Target) {
+		for _, t := range all {
+			if keep(&t) {
+				kept = append(kept, t)
+			}
+		}
+		return kept
+	}
+	for i := range r.Actions {
+		a := &r.Actions[i]
+		timed := a.timed()
+		a.Targets, a.Watched = filter(a.Targets), filter(a.Watched)
+		if !timed && a.timed() {
+			a.Targets = nil
+		}
+	}
+	r.Actions = slices.DeleteFunc(r.Actions, func(a Action) bool { return len(a.Targets) == 0 })
 }
 
 // clearField makes a field zero, and reports whether it was not.
@@ -188,6 +225,9 @@ func clearField[T comparable](field *T) bool {
 
 var simplerCommands = []func(*Command) bool{
 	func(c *Command) bool { was := len(c.Life.Output); c.Life.Output = nil; return was > 0 },
+	func(c *Command) bool { was := len(c.Life.Says); c.Life.Says = nil; return was > 0 },
+	func(c *Command) bool { was := len(c.Life.Asks); c.Life.Asks = nil; return was > 0 },
+	func(c *Command) bool { return clearField(&c.Stop) },
 	func(c *Command) bool { return clearField(&c.Delay) },
 	func(c *Command) bool { return clearField(&c.Ready) },
 	func(c *Command) bool { return clearField(&c.Restart) },
