@@ -68,6 +68,15 @@ type File struct {
 	defaultAddress func(host string) string
 }
 
+// MetricNames are the names of the file's metrics, in its order.
+func (f *File) MetricNames() []string {
+	var names []string
+	for _, m := range f.metrics {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
 // A Host is a machine. In a [File] the address is empty unless the file gives it;
 // in a [Datapoint] it is never empty.
 type Host struct {

@@ -3,7 +3,6 @@ package metric
 import (
 	"fmt"
 	"io/fs"
-	"math"
 	"path"
 	"time"
 
@@ -38,16 +37,7 @@ func (a *Anew) Judge(dir string, rec *results.Record) bool {
 	}
 	before := results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}
 	rec.Outcome, rec.Reason = own(rec)
-	take := func(run *Run, m *experiment.Metric) Finding {
-		if err != nil {
-			return Finding{Value: math.NaN(), Note: fmt.Sprintf("can't be taken of this run: %v", err), Lost: true}
-		}
-		if gone := lost(run.files, m, rec); gone != "" {
-			return Finding{Value: math.NaN(), Note: gone, Expected: len(m.Sources), Lost: true}
-		}
-		return Take(run, m)
-	}
-	judgeBy(dir, &by, rec, take).write(dir, rec)
+	judgeBy(dir, &by, rec, again(rec, err)).write(dir, rec)
 	rec.Judged.AnewAt, rec.Judged.Source = a.Now, a.Source
 	if after := (results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}); after != before {
 		rec.Judged.Before = &before

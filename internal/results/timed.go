@@ -1,6 +1,7 @@
 package results
 
 import (
+	"bufio"
 	"io"
 	"time"
 
@@ -29,7 +30,7 @@ type TimedReader struct {
 // NewTimedReader reads a stream out of its file, and its times out of the process's file of
 // times, at [TimesPath].
 func NewTimedReader(data, times io.Reader, stream streams.Stream) *TimedReader {
-	return &TimedReader{data: data, times: newTimesDecoder(times, timedBuffer), stream: stream}
+	return &TimedReader{data: bufio.NewReaderSize(data, timedBuffer), times: newTimesDecoder(times, timedBuffer), stream: stream}
 }
 
 // Read implements [io.Reader].
