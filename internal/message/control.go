@@ -81,6 +81,8 @@ type Control struct {
 	// Nonce is echoed in the answer to a hello: a text that nobody can guess, at most
 	// [MaxNonce] bytes.
 	Nonce string `json:"nonce,omitempty"`
+	// ClockKey, of a hello, is as in a [Job], for this one sender and a minute.
+	ClockKey string `json:"clock_key,omitempty"`
 	// Version and Features are of the build that says hello.
 	Version  string    `json:"version,omitempty"`
 	Features []Feature `json:"features,omitempty"`
@@ -115,6 +117,8 @@ func (c *Control) Check() error {
 			return bad("reply_to is empty")
 		case c.Kind == Hello && (c.Nonce == "" || len(c.Nonce) > MaxNonce):
 			return bad(fmt.Sprintf("a nonce of %d bytes", len(c.Nonce)))
+		case !isClockKey(c.ClockKey):
+			return bad("clock_key is not 32 bytes in base64")
 		}
 	case Start:
 		if c.At.IsZero() {

@@ -137,6 +137,8 @@ type ReadyInfo struct {
 	// releases no host that doesn't know what its job needs.
 	Version  string    `json:"version,omitempty"`
 	Features []Feature `json:"features,omitempty"`
+	// Clock is where its clock can be asked for, where the job has a key for that.
+	Clock *ClockInfo `json:"clock,omitempty"`
 }
 
 // CommittedInfo goes with a commit that carried a probe.
@@ -270,6 +272,8 @@ type HereInfo struct {
 	// Nonce is that of the hello; a contender is answered without one.
 	Nonce string `json:"nonce,omitempty"`
 	Probe *Probe `json:"probe,omitempty"`
+	// Clock is as in a [ReadyInfo], where the hello has a key for that.
+	Clock *ClockInfo `json:"clock,omitempty"`
 	// Worker says which worker it is, Waiting which others would serve the host too.
 	Worker  *WorkerInfo  `json:"worker,omitempty"`
 	Waiting []WorkerInfo `json:"waiting,omitempty"`

@@ -23,13 +23,16 @@ const (
 	FeatureRestart  Feature = "restart"  // Command.Restart
 	FeatureStops    Feature = "stops"    // Command.Stop
 	FeatureActions  Feature = "actions"  // Job.Actions, Job.Watches, commands of PhaseAction
+	// FeatureUDPClock is Job.ClockKey, which a worker may pass over: its clock is measured
+	// through the broker then.
+	FeatureUDPClock Feature = "udp-clock"
 )
 
 // Features are those that this build knows.
 func Features() []Feature {
 	return []Feature{
 		FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect,
-		FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions,
+		FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions, FeatureUDPClock,
 	}
 }
 

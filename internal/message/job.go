@@ -39,6 +39,9 @@ type Job struct {
 	// Codecs are those that the publisher reads, the best first: a worker
 	// compresses the files that it sends with the first that it knows.
 	Codecs []Codec `json:"codecs,omitempty"`
+	// ClockKey is what probes of the host's clock by UDP are signed with: 32 bytes in
+	// base64, for this run on this host alone. Without it there are none.
+	ClockKey string `json:"clock_key,omitempty"`
 	// LeaseMS is how long the worker goes on without a word from the
 	// publisher before it stops the run, in milliseconds.
 	LeaseMS int64 `json:"lease_ms"`
@@ -115,6 +118,8 @@ func (j *Job) Check() error {
 		return bad("window_bytes is %d", j.WindowBytes)
 	case j.GraceMS < 0 || j.GraceMS > maxMS:
 		return bad("grace_ms is %d", j.GraceMS)
+	case !isClockKey(j.ClockKey):
+		return bad("clock_key is not 32 bytes in base64")
 	}
 	for _, pattern := range j.Collect {
 		if err := CheckPattern(pattern); err != nil {

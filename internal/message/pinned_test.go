@@ -209,7 +209,7 @@ func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 		{"restarts", fmt.Sprint([]RestartOn{RestartOnFailure, RestartAlways}), "[failure always]"},
 		{"bounds in time", fmt.Sprint(MaxBeats, MaxActions, MaxLives, MaxSyncNames, MaxSyncValue), "100 1000 1000 10000 16384"},
 		{"purposes", fmt.Sprint([]Purpose{PurposeJob, PurposeControl}), "[job control]"},
-		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect beats ready restart stops actions]"},
+		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect beats ready restart stops actions udp-clock]"},
 		{"frames", fmt.Sprintf("%c %c %c", FrameOutput, FrameFiles, FrameChunk), "O F C"},
 		{"codecs", fmt.Sprint(Codecs()), "[snappy gzip]"},
 		{"pieces", fmt.Sprintf("%d", []PieceKind{FileBegin, FileData, FileEnd, FileMissing, FilesAnew}), "[1 2 3 4 5]"},

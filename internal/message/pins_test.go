@@ -36,6 +36,9 @@ func pins() []pin {
 	return append(append(append(pinnedJobs(), pinnedControls()...), pinnedEvents()...), pinnedFrames()...)
 }
 
+// testClockKey is 32 bytes in base64, of 0 to 31.
+const testClockKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
 func pinnedJobs() []pin {
 	job := Address{Purpose: PurposeJob, Namespace: "downbeat", Host: "alpha", Run: testRun, Expires: testTime.Add(time.Minute)}
 	return []pin{
@@ -53,7 +56,7 @@ func pinnedJobs() []pin {
 				{Path: "c", Mode: 0o644, Text: "t"},
 				{Path: "d/", Mode: 0o700},
 			},
-			Codecs: []Codec{CodecSnappy, CodecGzip}, LeaseMS: 30_000, WindowBytes: 8 << 20, GraceMS: 10_000,
+			Codecs: []Codec{CodecSnappy, CodecGzip}, ClockKey: testClockKey, LeaseMS: 30_000, WindowBytes: 8 << 20, GraceMS: 10_000,
 		}, testKey(0)}},
 		{"job in time", sealed{job, Job{
 			Needs: []Feature{FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions},
@@ -107,6 +110,7 @@ func pinnedControls() []pin {
 		{"stop of the last beat", control(Control{Kind: Stop, Cause: StopRule, FromBeat: 1})},
 		{"stop, at least", control(Control{Kind: Stop, Cause: StopAbort})},
 		{"hello", sealed{hello, Control{Kind: Hello, ReplyTo: "downbeat.events.X", Nonce: "n1", Probe: probe, Version: "v1", Features: []Feature{FeatureSetup}}, testKey(0)}},
+		{"hello to one host, who may ask for the clock by UDP", sealed{Address{Purpose: PurposeControl, Namespace: "downbeat", Host: "alpha", Expires: testTime}, Control{Kind: Hello, ReplyTo: "downbeat.events.X", Nonce: "n2", ClockKey: testClockKey}, testKey(0)}},
 		{"hello, at least", sealed{hello, Control{Kind: Hello, ReplyTo: "downbeat.events.X", Nonce: "n1"}, nil}},
 		{"cancel", sealed{cancel, Control{Kind: Cancel, ReplyTo: "downbeat.events.X", Reason: "r"}, testKey(0)}},
 		{"cancel, at least", sealed{cancel, Control{Kind: Cancel, ReplyTo: "downbeat.events.X"}, nil}},
@@ -132,12 +136,13 @@ func pinnedEvents() []pin {
 	probe := &Probe{SentAt: testTime, TakenAt: testTime.Add(1), AnswerAt: testTime.Add(2)}
 	totals := []streams.Total{{StdoutLines: 1, StdoutBytes: 2, StderrLines: 3, StderrBytes: 4}, {}}
 	left := []Leftover{{PID: 7, Command: "c"}}
+	clock := &ClockInfo{Addresses: []string{"10.0.0.1:7171", "[fd00::1]:7171"}}
 	return []pin{
 		{"waiting", pinnedEvent(Event{Kind: Waiting, Waiting: &WaitingInfo{Behind: testRun}})},
 		{"setting_up", pinnedEvent(Event{Kind: SettingUp})},
 		{"refused", pinnedEvent(Event{Kind: Refused, Refused: &RefusedInfo{Reason: "r", Problems: []Problem{{Process: "server.1", Reason: "p"}}, Totals: totals, Version: "v1", Features: []Feature{FeatureSetup}, Left: left, Unseen: "u", Notes: []string{"n"}}})},
 		{"refused, at least", unlogged(Event{Kind: Refused, Refused: &RefusedInfo{Reason: "r"}})},
-		{"ready", pinnedEvent(Event{Kind: Ready, Ready: &ReadyInfo{Hold: "ptrace", Unheld: []string{"server.1"}, Version: "v1", Features: []Feature{FeatureTeardown}}})},
+		{"ready", pinnedEvent(Event{Kind: Ready, Ready: &ReadyInfo{Hold: "ptrace", Unheld: []string{"server.1"}, Version: "v1", Features: []Feature{FeatureTeardown}, Clock: clock}})},
 		{"ready, at least", pinnedEvent(Event{Kind: Ready, Ready: &ReadyInfo{Hold: "none"}})},
 		{"committed", pinnedEvent(Event{Kind: Committed, Committed: &CommittedInfo{Probe: probe}})},
 		{"committed, at least", pinnedEvent(Event{Kind: Committed})},
@@ -167,7 +172,7 @@ func pinnedEvents() []pin {
 		{"heartbeat, at least", unlogged(Event{Kind: Heartbeat, Heartbeat: &HeartbeatInfo{}})},
 		{"here", Event{Version: Version, Kind: Here, Host: "alpha", Time: testTime, Here: &HereInfo{
 			Version: "v1", Features: []Feature{FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect}, OS: "linux", Arch: "amd64", Run: testRun, Experiment: "locks",
-			Nonce: "n1", Probe: probe, Worker: &WorkerInfo{Machine: "m", PID: 4711, Since: testTime}, Waiting: []WorkerInfo{{Machine: "n", PID: 1}},
+			Nonce: "n1", Probe: probe, Clock: clock, Worker: &WorkerInfo{Machine: "m", PID: 4711, Since: testTime}, Waiting: []WorkerInfo{{Machine: "n", PID: 1}},
 		}}},
 		{"here, at least", Event{Version: Version, Kind: Here, Host: "alpha", Time: testTime, Here: &HereInfo{}}},
 		{"cancelled", Event{Version: Version, Kind: Cancelled, Run: testRun, Time: testTime, Cancelled: &CancelledInfo{Accepted: true, Reason: "r"}}},
