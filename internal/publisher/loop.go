@@ -88,6 +88,8 @@ func (r *run) carryOut(effects []conduct.Effect) {
 			r.hosts[e.Host].outbox.put(e.Control)
 		case conduct.Inquire:
 			r.beside.Go(func() { r.inquire(e) })
+		case conduct.Measure:
+			r.beside.Go(func() { r.askClock(e) })
 		case conduct.Ship:
 			r.shipPart(r.hosts[e.Host], e)
 		case conduct.Store:

@@ -21,6 +21,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/queue"
+	"downbeat/internal/udpclock"
 )
 
 // Config is what a publisher needs.
@@ -37,6 +38,9 @@ type Config struct {
 	// Version is this build's, for those who are asked.
 	Version string
 	Log     *slog.Logger
+	// Clocks asks hosts for their clocks directly, where they answer; nil: clocks are measured
+	// through the broker alone.
+	Clocks *udpclock.Prober
 	// Starting: the broker was still starting when the connection was made, so
 	// workers may be on their way back to it.
 	Starting bool

@@ -95,7 +95,13 @@ func (r *run) hostRecord(i int, res *conduct.Result) results.HostRecord {
 		rec.StoppedAt, rec.StoppedErrorUS = stops[0].At.Time, stops[0].At.ErrorUS()
 	}
 	if was.Clock.Samples() > 0 {
-		rec.ClockOffsetUS, rec.ClockErrorUS = was.Clock.Value().Microseconds(), clock.Microseconds(was.Clock.Error())
+		rec.ClockOffsetUS, rec.ClockErrorUS, rec.ClockBy = was.Clock.Value().Microseconds(), clock.Microseconds(was.Clock.Error()), results.ClockByBroker
+	}
+	if was.Direct > 0 {
+		rec.ClockBy = results.ClockByUDP
+		if was.Brokered.Samples() > 0 {
+			rec.ClockBrokerErrorUS = clock.Microseconds(was.Brokered.Error())
+		}
 	}
 	for n, p := range res.Processes {
 		if r.dp.Processes[n].Host == h.name {

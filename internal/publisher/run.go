@@ -12,6 +12,7 @@ import (
 	"downbeat/internal/outcome"
 	"downbeat/internal/publisher/conduct"
 	"downbeat/internal/results"
+	"downbeat/internal/udpclock"
 )
 
 // A Spec is one run to be made.
@@ -70,6 +71,7 @@ type run struct {
 // A host is what carries out what is decided about one host.
 type host struct {
 	name    string
+	target  *udpclock.Target // its clock, if that is asked for directly; of one goroutine at a time
 	outbox  *outbox
 	parts   chan part // that it lacks of files, for the goroutine that ships them; nil where there is none
 	missing missing   // of its files
@@ -102,6 +104,7 @@ func (p *Publisher) Run(ctx context.Context, spec Spec) (results.Record, error) 
 	}
 	p.remember(r)
 	r.beside.Wait()
+	r.forgetClocks()
 	if ctx.Err() != nil && !r.gateOpen() {
 		return results.Record{}, errors.Join(ErrUnwanted, spec.Results.Discard())
 	}
@@ -132,21 +135,23 @@ func (p *Publisher) newRun(sending context.Context, spec Spec) (*run, error) {
 		inputs: make(chan conduct.Input, 16), over: make(chan struct{}), sending: sending,
 		plan: conduct.Spec{
 			Run: dp.Run, Timeout: dp.Timeout, ReadyTimeout: p.config.ReadyTimeout, Lease: p.config.Lease,
-			CompleteWithin: p.completeWithin, Gated: spec.Gate != nil,
+			CompleteWithin: p.completeWithin, Gated: spec.Gate != nil, Direct: p.config.Clocks != nil,
 			Stop: stopRuleOf(&dp.Stop), Beats: beatsOf(dp), Actions: actionsOf(dp),
 		},
 	}
 	jobs := dp.Jobs()
 	for i := range jobs {
 		job := &jobs[i]
-		r.completeJob(job)
+		h := &host{name: job.Host, target: r.completeJob(job)}
+		r.hosts = append(r.hosts, h)
 		body, err := r.sealJob(job)
 		if err != nil {
+			r.forgetClocks()
 			return nil, errors.Join(err, spec.Results.Abandon())
 		}
+		h.outbox = r.newOutbox(i, job.Host, body)
 		r.index[job.Host] = i
 		r.plan.Hosts = append(r.plan.Hosts, conduct.HostSpec{Job: job})
-		r.hosts = append(r.hosts, &host{name: job.Host, outbox: r.newOutbox(i, job.Host, body)})
 	}
 	r.commands = dp.Commands()
 	for n, c := range r.commands {
@@ -156,14 +161,21 @@ func (p *Publisher) newRun(sending context.Context, spec Spec) (*run, error) {
 	return r, nil
 }
 
-// completeJob fills in what the publisher knows.
-func (r *run) completeJob(job *message.Job) {
+// completeJob fills in what the publisher knows, and makes the key with which the host's clock
+// can be asked for, if it can.
+func (r *run) completeJob(job *message.Job) *udpclock.Target {
 	job.ReplyTo, job.Since, job.LeaseMS = r.p.events, r.spec.Since, r.p.config.Lease.Milliseconds()
 	job.WindowBytes = windowFor(len(r.dp.Hosts))
 	if job.Since == "" {
 		job.Since = job.Run
 	}
 	job.Needs, job.Codecs, job.Sync = job.Uses(), message.Codecs(), true
+	if r.p.config.Clocks == nil {
+		return nil
+	}
+	key := udpclock.NewKey()
+	job.ClockKey = key.String()
+	return r.p.config.Clocks.Target(key, r.clock)
 }
 
 // windowFor divides what may be under way to this publisher, unacknowledged and

@@ -129,6 +129,12 @@ func (r *Record) Stopped() bool {
 	return slices.ContainsFunc(r.Hosts, func(h HostRecord) bool { return !h.StoppedAt.IsZero() })
 }
 
+// How a host's clock was measured.
+const (
+	ClockByUDP    = "udp"
+	ClockByBroker = "broker"
+)
+
 // A HostRecord is one host's part in a run.
 type HostRecord struct {
 	Host    string       `json:"host"`
@@ -141,6 +147,10 @@ type HostRecord struct {
 	// ended, and ClockErrorUS its error bound, both in microseconds.
 	ClockOffsetUS int64 `json:"clock_offset_us"`
 	ClockErrorUS  int64 `json:"clock_error_us"`
+	// ClockBy is [ClockByUDP] where the clock was measured by UDP too, and ClockBrokerErrorUS
+	// the error bound that it would have had without; else it is [ClockByBroker], or empty.
+	ClockBy            string `json:"clock_by,omitempty"`
+	ClockBrokerErrorUS int64  `json:"clock_broker_error_us,omitempty"`
 	// StoppedAt is when its processes were sent TERM; zero where none were.
 	StoppedAt time.Time `json:"stopped_at,omitzero"`
 	// StoppedErrorUS is the error bound of that time.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,14 +95,19 @@ const (
 
 // Measure makes so many exchanges, one after the other, and returns those that were answered.
 // Where the target has not answered yet, or has fallen silent, it is asked at all the addresses
-// at once, and from then on at that which has answered first.
+// at once, at last at those whose hosts are names, and from then on at that which has answered
+// first.
 func (t *Target) Measure(ctx context.Context, at []string, times int) []clock.Sample {
 	var found []*exchange
 	if t.known.IsValid() {
 		found = t.ask(ctx, []netip.AddrPort{t.known}, found)
 	}
+	literal, names := sorted(at)
 	if len(found) == 0 {
-		found = t.ask(ctx, resolve(ctx, at), found)
+		found = t.ask(ctx, literal, found)
+	}
+	if len(found) == 0 {
+		found = t.ask(ctx, resolve(ctx, names), found)
 	}
 	for silent := 0; len(found) > 0 && len(found) < times && silent < mostSilent && ctx.Err() == nil; {
 		n := len(found)
@@ -218,26 +224,34 @@ func (p *Prober) take(came *packet) {
 	e.answered <- e
 }
 
-// resolve finds the addresses that are meant. Those that can't be found are left out.
-func resolve(ctx context.Context, at []string) []netip.AddrPort {
-	var found []netip.AddrPort
-	seen := make(map[netip.AddrPort]bool)
+// sorted sorts out addresses that don't have to be looked up.
+func sorted(at []string) (literal []netip.AddrPort, names []string) {
 	for _, text := range at {
-		for _, a := range lookUp(ctx, text) {
-			if len(found) < mostAddresses && !seen[a] {
-				seen[a] = true
-				found = append(found, a)
-			}
+		a, err := netip.ParseAddrPort(text)
+		switch {
+		case err != nil:
+			names = append(names, text)
+		case len(literal) < mostAddresses && !slices.Contains(literal, a):
+			literal = append(literal, a)
 		}
 	}
-	return found
+	return literal, names
 }
 
-// lookUp finds what an address means, whose host may be a name.
-func lookUp(ctx context.Context, text string) []netip.AddrPort {
-	if a, err := netip.ParseAddrPort(text); err == nil {
-		return []netip.AddrPort{a}
+// resolve finds the addresses of a few names. Those that can't be found are left out.
+func resolve(ctx context.Context, names []string) []netip.AddrPort {
+	var found []netip.AddrPort
+	for _, name := range names[:min(len(names), mostNames)] {
+		found = append(found, lookUp(ctx, name)...)
 	}
+	return found[:min(len(found), mostAddresses)]
+}
+
+// mostNames is how many are looked up.
+const mostNames = 4
+
+// lookUp finds what an address means, whose host is a name.
+func lookUp(ctx context.Context, text string) []netip.AddrPort {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		return nil

@@ -114,7 +114,7 @@ func (w *Worker) greet(envelope *message.Payload, taken time.Time) error {
 		return fmt.Errorf("%w: a %s control on the queue of jobs", message.ErrMisdirect, c.Kind)
 	}
 	info := w.here()
-	info.Nonce = c.Nonce
+	info.Nonce, info.Clock = c.Nonce, w.listenFor(c.ClockKey)
 	if c.Probe != nil {
 		probe := *c.Probe
 		probe.TakenAt, probe.AnswerAt = taken.Round(0).Add(w.skew()).UTC(), w.now().UTC()

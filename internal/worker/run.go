@@ -32,6 +32,8 @@ type run struct {
 	runner  *runner.Runner
 	// noteLeft notes on the disk that processes of the run can't be ended.
 	noteLeft func()
+	// unlisten ends that the clock can be asked for.
+	unlisten func()
 
 	// Of the goroutine that owns the run.
 	course     *course.Run
@@ -51,7 +53,9 @@ type run struct {
 // newRun makes the run of a job that has just been journaled in log.
 func (w *Worker) newRun(job *message.Job, log *runlog.Log) *run {
 	r := w.makeRun(job, log)
-	r.course = course.New(w.courseConfig(job), r.clock.Now())
+	config := w.courseConfig(job)
+	config.Clock, r.unlisten = w.listen(job.ClockKey, r.clock)
+	r.course = course.New(config, r.clock.Now())
 	return r
 }
 
@@ -69,7 +73,7 @@ func (w *Worker) courseConfig(job *message.Job) course.Config {
 
 func (w *Worker) makeRun(job *message.Job, log *runlog.Log) *run {
 	r := &run{
-		job: job, log: log, mail: newMailbox(), clock: clock.New(w.skew()), turns: &w.turns, runner: w.config.Runner,
+		job: job, log: log, mail: newMailbox(), clock: clock.New(w.skew()), unlisten: func() {}, turns: &w.turns, runner: w.config.Runner,
 		slog: w.slog.With("run", job.Run, "experiment", job.Experiment),
 		dir:  w.directory(job.Run), noteLeft: func() { w.noteHung(job.Run) },
 	}
@@ -123,6 +127,7 @@ func (r *run) loop(ctx context.Context) {
 	r.clearing.wait(ctx)
 	stopSending()
 	r.task.running.Wait()
+	r.unlisten()
 	r.replies.underWay.Wait()
 	r.dir.close()
 }

@@ -32,10 +32,11 @@ import (
 	"downbeat/internal/queue"
 	"downbeat/internal/runner"
 	"downbeat/internal/trustedpath"
+	"downbeat/internal/udpclock"
 	"downbeat/internal/worker/course"
 )
 
-// Config is what a worker needs. All fields are required but Log and Skew.
+// Config is what a worker needs. All fields are required but Log, Clock and Skew.
 type Config struct {
 	Broker    queue.Broker
 	Runner    *runner.Runner
@@ -55,6 +56,8 @@ type Config struct {
 	Lease   time.Duration
 	Version string
 	Log     *slog.Logger
+	// Clock answers probes of the machine's clock; nil: it is measured through the broker alone.
+	Clock *udpclock.Responder
 	// Skew, if any, is added to what the host's wall clock shows whenever it is
 	// read, to play a host whose clock is wrong or is stepped.
 	Skew func() time.Duration

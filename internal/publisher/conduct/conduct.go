@@ -5,7 +5,7 @@
 //
 // A run is read from [New] to [Run.Over] in this order: stage.go has the stages of a run
 // and what leads from one to the next, phase.go the same of a host. inbox.go puts what a
-// host sends in order, and receive.go takes it in; contact.go keeps in touch with a host.
+// host sends in order, and receive.go takes it in; contact.go keeps in touch with a host, and direct.go measures its clock without the broker.
 // prepare.go, commands.go, lives.go and files.go are what a host tells of; ask.go has what
 // a stage asks of the hosts, deadline.go every deadline. beats.go has the releases after
 // the first, and readiness.go what they wait for; actions.go has what is done to processes,
@@ -44,6 +44,8 @@ type Spec struct {
 	// CompleteWithin is how long, after TERM and grace, a host may take to report the rest
 	// without any progress; zero: a minute.
 	CompleteWithin time.Duration
+	// Direct: clocks can be measured without the broker, where hosts answer; see [Measure].
+	Direct bool
 	// Gated has the hosts prepare and commit, and no release agreed on before [GateOpened]
 	// has come.
 	Gated bool
@@ -181,6 +183,8 @@ func (r *Run) take(in Input) {
 		unsendable(r, &r.hosts[in.Host], in)
 	case Inquired:
 		inquired(r, &r.hosts[in.Host], in)
+	case Measured:
+		r.measured(&r.hosts[in.Host], in.Samples)
 	case NotShipped:
 		notShipped(r, &r.hosts[in.Host], in.Why)
 	case NotKept:

@@ -12,9 +12,10 @@ import (
 type contact struct {
 	heard       time.Time // when anything last came from it
 	clock       clock.Offset
-	since       time.Time // when the jobs were sent
-	probing     int       // quick probes that have not been answered
-	keepaliveAt time.Time // when the next is due
+	broker      clock.Offset // the same by what went through the broker alone, as controls do
+	since       time.Time    // when the jobs were sent
+	probing     int          // quick probes that have not been answered
+	keepaliveAt time.Time    // when the next is due
 }
 
 // quickProbes is how many exchanges measure each host's clock, one after the other, as
@@ -34,7 +35,9 @@ func (c *contact) hear(at time.Time, limit time.Duration) (wasSilent bool) {
 // answered takes in what an answer that came at that time tells of the host's clock.
 func (c *contact) answered(p *message.Probe, at time.Time) {
 	if p != nil {
-		c.clock.Add(clock.Sample{Sent: p.SentAt, Taken: p.TakenAt, Answered: p.AnswerAt, Received: at})
+		sample := clock.Sample{Sent: p.SentAt, Taken: p.TakenAt, Answered: p.AnswerAt, Received: at}
+		c.clock.Add(sample)
+		c.broker.Add(sample)
 	}
 }
 
@@ -108,6 +111,7 @@ func (r *Run) probeAll() {
 			c := probing(message.Keepalive)
 			c.Ack = h.inbox.safe
 			r.out.hurry(Send{Host: i, Control: c})
+			r.measure(h, manyExchanges)
 		}
 	}
 }

@@ -14,6 +14,7 @@ type deadline struct {
 // count where several are due at once.
 var hostDeadlines = [...]deadline{
 	{"the next keepalive", func(_ *Run, h *host) time.Time { return h.contact.keepaliveAt }, (*Run).keepalive},
+	{"its clock is measured directly again", measureDue, measureAgain},
 	{"it still waits for a run of ours", tellDue, tellBehind},
 	{"what is missing comes", missingDue, starved},
 	{"it does what it is asked for", doneDue, idle},
@@ -38,6 +39,7 @@ var runDeadlines = [...]deadline{
 	{"the time that the rule gives it", afterDue, stopAfter},
 	{"all that can be said about refusals", refusedDue, nil},
 	{"the clocks are known", clocksDue, nil},
+	{"the clocks are known directly", directStill, nil},
 	{"a beat", beatDue, nil},
 	{"what a process waits for", waitedDue, waitedEnough},
 }

@@ -33,6 +33,15 @@ type Inquire struct {
 	Late bool // it should have been ready by now
 }
 
+// Measure has so many exchanges made with a host that compare its clock directly, one after
+// the other, and none is under way. At is where it says that it answers. What comes of it is
+// [Measured], in any case.
+type Measure struct {
+	Host  int
+	At    []string
+	Times int
+}
+
 // Ship sends a host a part of a file of its job. It replaces what it was asked to be sent
 // before; where it fails, that is [NotShipped].
 type Ship struct {
@@ -145,6 +154,7 @@ const (
 func (SendJob) effect()      {}
 func (Send) effect()         {}
 func (Inquire) effect()      {}
+func (Measure) effect()      {}
 func (Ship) effect()         {}
 func (Store) effect()        {}
 func (StoreFiles) effect()   {}

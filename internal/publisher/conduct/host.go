@@ -15,6 +15,7 @@ type host struct {
 	phase Phase
 
 	contact     contact     // whether it is there, and its clock
+	direct      direct      // how that is measured without the broker
 	inbox       inbox       // its events in order
 	account     account     // whether they can be true
 	preparation preparation // its way to being ready
@@ -76,7 +77,7 @@ func (h *host) answers() bool { return h.phase != Asked || h.contact.clock.Sampl
 // measuredAt is from when on the host's clock is known well enough, or has been tried for
 // long enough: never, as long as nothing is known of it.
 func (h *host) measuredAt() time.Time {
-	switch n := h.contact.clock.Samples(); {
+	switch n := h.contact.broker.Samples(); {
 	case n == 0:
 		return never
 	case n < quickProbes:

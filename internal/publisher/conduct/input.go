@@ -4,6 +4,7 @@ import (
 	"iter"
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
 )
 
@@ -39,6 +40,12 @@ type Inquired struct {
 	Why  string
 }
 
+// Measured gives the exchanges that [Measure] has asked for, as far as they were answered.
+type Measured struct {
+	Host    int
+	Samples []clock.Sample
+}
+
 // NotShipped says that what [Ship] asked for can't be read.
 type NotShipped struct {
 	Host int
@@ -71,6 +78,7 @@ type Reconnected struct{}
 func (Received) input()    {}
 func (Unsendable) input()  {}
 func (Inquired) input()    {}
+func (Measured) input()    {}
 func (NotShipped) input()  {}
 func (NotKept) input()     {}
 func (NotStored) input()   {}

@@ -100,6 +100,9 @@ func withdraws(_ *Run, h *host, e told) string {
 func getsReady(r *Run, h *host, e told) string {
 	h.preparation.ready, h.preparation.readyAt = e.Ready, r.now
 	h.contact.keepaliveAt = r.now // its clock can be read while it has nothing else to do
+	if e.Ready.Clock != nil {
+		r.listens(h, e.Ready.Clock.Addresses)
+	}
 	return e.Ready.Hold
 }
 

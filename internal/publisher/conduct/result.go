@@ -43,11 +43,13 @@ type HostResult struct {
 	// Hold is how its processes were held until the release; empty where it never came to
 	// that.
 	Hold string
-	// Clock is what is known of its clock. Stops are those that it carried out, in their order.
+	// Clock is what is known of its clock, Brokered what went through the broker tells of it
+	// alone, and Direct is how many exchanges did not. Stops are those that it carried out, in their order.
 	// Waited: it stayed for the stop, even if its processes had ended before.
-	Clock  *clock.Offset
-	Stops  []HostStop
-	Waited bool
+	Clock, Brokered *clock.Offset
+	Direct          int
+	Stops           []HostStop
+	Waited          bool
 	// Setup and Teardown are the commands that were run, in their order.
 	Setup, Teardown []Ran
 	Acted           []Ran // that actions have run
@@ -112,7 +114,7 @@ func (c *command) complete(released bool) {
 
 func hostResult(r *Run, h *host, run outcome.Run) HostResult {
 	res := HostResult{
-		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, Stops: h.stops, Waited: h.waits,
+		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, Brokered: &h.contact.broker, Direct: h.direct.exchanges, Stops: h.stops, Waited: h.waits,
 		Setup: h.setup, Teardown: h.teardown, Acted: h.acted, FilesTold: h.done != nil && h.done.Files != nil,
 	}
 	if ready := h.preparation.ready; ready != nil {

@@ -39,7 +39,7 @@ var stageTransitions = [...]stageTransition{
 	{Gathering, Running, isRefused, stopRefused, Stopping},
 	{Gathering, Gathering, mayCommit, func(r *Run) { r.committingAt = r.now }, Committing},
 	{Committing, Committing, func(r *Run) bool { return !r.all(Ready) }, nothing, Gathering}, // a host had to let go
-	{Committing, Committing, func(r *Run) bool { return r.gate && r.all(Committed) }, agreeRelease, Starting},
+	{Committing, Committing, mayRelease, agreeRelease, Starting},
 	{Starting, Starting, func(r *Run) bool { return r.all(Released) }, nothing, Running},
 	{Running, Running, func(r *Run) bool { return r.rule.holds() && ruleApplies(r) }, stopByRule, Stopping},
 	{Running, Running, isEmpty, stopEmpty, Stopping},

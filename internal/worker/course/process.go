@@ -26,7 +26,7 @@ func (r *Run) takePrepared(in Prepared) {
 
 func reportReady(r *Run) {
 	info := r.prepared
-	info.Version, info.Features = r.config.Version, r.config.Features
+	info.Version, info.Features, info.Clock = r.config.Version, r.config.Features, r.config.Clock
 	r.journal(&message.Event{Kind: message.Ready, Ready: &info})
 }
 

@@ -16,6 +16,8 @@ type Config struct {
 	// Version and Features are the worker's, as in a [message.HereInfo].
 	Version  string
 	Features []message.Feature
+	// Clock is where the host answers probes of its clock, if it does for this run.
+	Clock *message.ClockInfo
 }
 
 // A Run is one job on this host, from the journal to the last acknowledgement. All
