@@ -17,6 +17,7 @@ import (
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
+	"downbeat/internal/udpclock"
 )
 
 func (a *app) keygenCommand() *cobra.Command {
@@ -148,22 +149,28 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 
 func (a *app) hostsTable(reports []publisher.HostReport) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "HOST\tSTATE\tCLOCK OFFSET\tERROR\tROUND TRIP\tVERSION\tWORKER")
+	fmt.Fprintln(w, "HOST\tSTATE\tCLOCK OFFSET\tERROR\tROUND TRIP\tBY UDP\tVERSION\tWORKER")
 	for _, r := range reports {
 		if !r.Answered {
-			fmt.Fprintf(w, "%s\tmissing: %s\t\t\t\t\t\n", r.Host, r.Missing)
+			fmt.Fprintf(w, "%s\tmissing: %s\t\t\t\t\t\t\n", r.Host, r.Missing)
 			continue
 		}
 		state := "idle"
 		if r.Run != "" {
 			state = "busy with " + r.Experiment + ", run " + r.Run
 		}
-		offset, bound, trip := "unknown", "", ""
+		offset, bound, trip, direct := "unknown", "", "", "no answer"
 		if r.Clock.Samples() > 0 {
 			offset, bound = terminal.Duration(r.Clock.Value()), "±"+terminal.UpTo(r.Clock.Error())
-			trip = terminal.Duration(r.Clock.RoundTrip(0))
+			trip = terminal.Duration(r.Broker.RoundTrip(0))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Host, state, offset, bound, trip, r.Version, workerOf(r))
+		switch {
+		case r.Direct.Samples() > 0:
+			direct = terminal.Duration(r.Direct.RoundTrip(0))
+		case a.flags.ClockAddr == udpclock.Off || r.HereInfo.Clock == nil:
+			direct = "off"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Host, state, offset, bound, trip, direct, r.Version, workerOf(r))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -193,10 +200,14 @@ func (a *app) hostsJSON(reports []publisher.HostReport) error {
 		known := map[string]any{
 			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version, "features": r.Features,
 			"worker": r.Worker, "others": r.Others, "waiting": r.Waiting, "run": r.Run, "experiment": r.Experiment, "clock_offset_us": nil, "clock_error_us": nil, "round_trip_us": nil,
+			"clock_by": nil, "udp_round_trip_us": nil,
 		}
 		if r.Clock.Samples() > 0 {
 			known["clock_offset_us"], known["clock_error_us"] = r.Clock.Value().Microseconds(), clock.Microseconds(r.Clock.Error())
-			known["round_trip_us"] = r.Clock.RoundTrip(0).Microseconds()
+			known["round_trip_us"], known["clock_by"] = r.Broker.RoundTrip(0).Microseconds(), results.ClockByBroker
+		}
+		if r.Direct.Samples() > 0 {
+			known["udp_round_trip_us"], known["clock_by"] = r.Direct.RoundTrip(0).Microseconds(), results.ClockByUDP
 		}
 		if err := out.Encode(known); err != nil {
 			return err

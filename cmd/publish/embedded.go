@@ -14,6 +14,7 @@ import (
 	"downbeat/internal/queue/mem"
 	"downbeat/internal/runner"
 	"downbeat/internal/secrecy"
+	"downbeat/internal/udpclock"
 	"downbeat/internal/version"
 	"downbeat/internal/worker"
 )
@@ -26,6 +27,7 @@ type embeddedWorkers struct {
 	broker  queue.Broker
 	runner  *runner.Runner
 	state   *worker.TempState
+	clock   *udpclock.Responder // of this machine, which all hosts are; nil: none
 	workers []*worker.Worker
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -61,10 +63,15 @@ func (a *app) startEmbedded(ctx context.Context, file *experiment.File, director
 	if removed > 0 {
 		a.log.Info("removed the state of publishers that were killed", "dir", os.TempDir(), "number", removed)
 	}
+	if a.flags.ClockAddr != udpclock.Off {
+		if e.clock, err = udpclock.Listen(loopbackAddress+":0", log); err != nil {
+			a.log.Warn("the clocks are compared through the queue alone", "error", err)
+		}
+	}
 	for _, h := range file.Hosts {
 		w, err := worker.New(worker.Config{
 			Broker: e.broker, Runner: e.runner, Namespace: a.flags.Namespace, Host: h.Name, StateDir: e.state.Dir, Dir: directory,
-			Trust: message.Trust{Unsigned: true}, Lease: a.flags.Lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), a.flags.PassEnv),
+			Trust: message.Trust{Unsigned: true}, Lease: a.flags.Lease, Version: version.String(), Log: log, Clock: e.clock, Environ: secrecy.Environ(os.Environ(), a.flags.PassEnv),
 		})
 		if err != nil {
 			return nil, err
@@ -89,6 +96,9 @@ func (e *embeddedWorkers) close() error {
 	var errs []error
 	for _, w := range e.workers {
 		errs = append(errs, w.Close())
+	}
+	if e.clock != nil {
+		errs = append(errs, e.clock.Close())
 	}
 	errs = append(errs, e.broker.Close())
 	if e.runner != nil {

@@ -19,6 +19,7 @@ import (
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/settings"
 	"downbeat/internal/terminal"
+	"downbeat/internal/udpclock"
 	"downbeat/internal/version"
 )
 
@@ -198,6 +199,9 @@ func (f *flags) check() error {
 	if _, err := dial.IsLoopback(f.Queue); err != nil {
 		return fmt.Errorf("--queue: %w", err)
 	}
+	if err := udpclock.CheckAddress(f.ClockAddr); err != nil {
+		return fmt.Errorf("--clock-addr %q: %w: it is an address with a port, such as :7172, or off", f.ClockAddr, err)
+	}
 	switch {
 	case f.Output != "text" && f.Output != "json":
 		return fmt.Errorf("--output %q: it is text or json", f.Output)
@@ -243,17 +247,38 @@ func (a *app) open(ctx context.Context, broker queue.Broker) (*publisher.Publish
 		config.Starting = a.starting
 		disconnect = config.Broker.Close
 	}
+	hangUp := func() error { return nil }
+	if config.Clocks = a.clocks(); config.Clocks != nil {
+		hangUp = config.Clocks.Close
+	}
 	p, err := publisher.New(ctx, config)
 	if err != nil {
-		return nil, nil, &exitError{exitUnreachable, errors.Join(err, disconnect())}
+		return nil, nil, &exitError{exitUnreachable, errors.Join(err, hangUp(), disconnect())}
 	}
 	return p, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWithin)
 		defer cancel()
-		if err := errors.Join(p.Close(ctx), disconnect()); err != nil {
+		if err := errors.Join(p.Close(ctx), hangUp(), disconnect()); err != nil {
 			a.log.Warn("the queue could not be cleaned up", "error", err)
 		}
 	}, nil
+}
+
+// clocks asks hosts for their clocks by UDP; nil where it is not to, or can't.
+func (a *app) clocks() *udpclock.Prober {
+	if a.flags.ClockAddr == udpclock.Off {
+		return nil
+	}
+	addr := a.flags.ClockAddr
+	if a.embedded() {
+		addr = loopbackAddress + ":0"
+	}
+	clocks, err := udpclock.NewProber(addr, a.log)
+	if err != nil {
+		a.say("publish: warning: the hosts' clocks are compared through the queue alone, and less exactly: %v (see --clock-addr)\n", err)
+		return nil
+	}
+	return clocks
 }
 
 // leaveWithin bounds the cleaning up of the queue at the end: whatever is left there expires by

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"downbeat/internal/queue/dial"
+	"downbeat/internal/udpclock"
 	"downbeat/internal/version"
 	"downbeat/internal/worker"
 )
@@ -56,6 +57,15 @@ func (c *config) check(ctx context.Context, w io.Writer) (err error) {
 	}
 	if len(running) == 0 && c.MetricsAddr != "" {
 		if err := tryListen(ctx, c.MetricsAddr); err != nil {
+			return err
+		}
+	}
+	if len(running) == 0 && c.ClockAddr != udpclock.Off {
+		clock, err := udpclock.Listen(c.ClockAddr, quiet)
+		if err != nil {
+			return fmt.Errorf("DOWNBEAT_CLOCK_ADDR=%s: %w", c.ClockAddr, err)
+		}
+		if err := clock.Close(); err != nil {
 			return err
 		}
 	}

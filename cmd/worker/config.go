@@ -15,6 +15,7 @@ import (
 	"downbeat/internal/message"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/settings"
+	"downbeat/internal/udpclock"
 )
 
 // A config is a checked environment.
@@ -145,6 +146,9 @@ func (c *config) checkRest() error {
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		errs = append(errs, fmt.Errorf("DOWNBEAT_LOG_FORMAT=%q: it is text or json", c.LogFormat))
+	}
+	if err := udpclock.CheckAddress(c.ClockAddr); err != nil {
+		errs = append(errs, fmt.Errorf("DOWNBEAT_CLOCK_ADDR=%q: %w: it is an address with a port, such as :7171, or off", c.ClockAddr, err))
 	}
 	return errors.Join(errs...)
 }

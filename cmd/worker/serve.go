@@ -19,6 +19,7 @@ import (
 	"downbeat/internal/runner"
 	"downbeat/internal/secrecy"
 	"downbeat/internal/trustedpath"
+	"downbeat/internal/udpclock"
 	"downbeat/internal/version"
 	"downbeat/internal/worker"
 )
@@ -91,7 +92,11 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("find the working directory: %w", err)
 	}
-	workers, err := c.workers(broker, r, log, here)
+	clock := c.answerProbes(log)
+	if clock != nil {
+		defer func() { err = errors.Join(err, clock.Close()) }()
+	}
+	workers, err := c.workers(broker, r, clock, log, here)
 	defer func() {
 		for _, w := range workers {
 			err = errors.Join(err, w.Close())
@@ -125,12 +130,26 @@ func (c *config) serve(ctx context.Context, stderr io.Writer) (err error) {
 	return err
 }
 
-func (c *config) workers(broker queue.Broker, r *runner.Runner, log *slog.Logger, dir string) ([]*worker.Worker, error) {
+// answerProbes answers probes of the clock by UDP, for all hosts. Where that is impossible, clocks
+// are compared through the queue alone.
+func (c *config) answerProbes(log *slog.Logger) *udpclock.Responder {
+	if c.ClockAddr == udpclock.Off {
+		return nil
+	}
+	clock, err := udpclock.Listen(c.ClockAddr, log)
+	if err != nil {
+		log.Warn("the clock is compared through the queue alone, and less exactly", "variable", "DOWNBEAT_CLOCK_ADDR", "error", err)
+		return nil
+	}
+	return clock
+}
+
+func (c *config) workers(broker queue.Broker, r *runner.Runner, clock *udpclock.Responder, log *slog.Logger, dir string) ([]*worker.Worker, error) {
 	var workers []*worker.Worker
 	for _, host := range c.Host {
 		w, err := worker.New(worker.Config{
 			Broker: broker, Runner: r, Namespace: c.Namespace, Host: host, StateDir: c.StateDir, Dir: dir,
-			Trust: c.trust, Lease: c.Lease, Version: version.String(), Log: log, Environ: secrecy.Environ(os.Environ(), c.PassEnv),
+			Trust: c.trust, Lease: c.Lease, Version: version.String(), Log: log, Clock: clock, Environ: secrecy.Environ(os.Environ(), c.PassEnv),
 		})
 		if err != nil {
 			return workers, err

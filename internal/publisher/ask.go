@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/queue"
+	"downbeat/internal/udpclock"
 )
 
 // An answer is an event that is no run's.
@@ -52,13 +54,19 @@ type HostReport struct {
 	message.HereInfo
 	Answered bool
 	Missing  string
-	Clock    clock.Offset
+	// Clock is what is known of its clock; Broker what went through the broker alone tells
+	// of it, and Direct what did not.
+	Clock, Broker, Direct clock.Offset
 	// Others are workers that answered for the same host beside Worker. There should
 	// be none: they share the host's jobs, and runs are lost.
 	Others []message.WorkerInfo
 
-	nonce   string // of the hello that is to be answered; empty: none is
-	refusal string // that it answered with instead
+	nonce     string           // of the hello that is to be answered; empty: none is
+	target    *udpclock.Target // its clock, if that can be asked for directly
+	key       string           // with which
+	asked     bool             // it was
+	measuring bool             // it has not answered yet
+	refusal   string           // that it answered with instead
 }
 
 // probes is how many exchanges measure a host's clock.
@@ -72,7 +80,9 @@ func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Durat
 	defer cancel()
 	answers, done := p.listen()
 	defer done()
-	inquiry := &inquiry{p: p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: len(names) == 0}
+	inquiry := &inquiry{p: p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: len(names) == 0, measured: make(chan measured)}
+	defer inquiry.end()
+	defer cancel() // before that
 	if err := inquiry.begin(ctx, names); err != nil {
 		return nil, err
 	}
@@ -80,6 +90,8 @@ func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Durat
 		select {
 		case a := <-answers:
 			inquiry.take(ctx, a)
+		case m := <-inquiry.measured:
+			inquiry.add(m)
 		case <-ctx.Done():
 			return inquiry.list(names), nil
 		}
@@ -98,6 +110,14 @@ type inquiry struct {
 	everybody bool // was asked, by a hello with this nonce
 	nonce     string
 	refused   []string // hosts that were not asked by name, and refused to answer
+	measured  chan measured
+	measuring sync.WaitGroup
+}
+
+// A measured is what has come of asking a host for its clock directly.
+type measured struct {
+	host    string
+	samples []clock.Sample
 }
 
 // mostHosts is how many hosts an inquiry of everybody reports.
@@ -106,7 +126,7 @@ const mostHosts = 10_000
 func (q *inquiry) begin(ctx context.Context, names []string) error {
 	if q.everybody {
 		q.nonce = rand.Text()
-		body, err := q.hello(message.AnyHost, q.nonce)
+		body, err := q.hello(message.AnyHost, q.nonce, "")
 		if err != nil {
 			return err
 		}
@@ -125,19 +145,23 @@ func (q *inquiry) begin(ctx context.Context, names []string) error {
 
 func (q *inquiry) ask(ctx context.Context, r *HostReport) error {
 	r.nonce = rand.Text()
-	body, err := q.hello(r.Host, r.nonce)
+	if clocks := q.p.config.Clocks; clocks != nil && r.target == nil {
+		key := udpclock.NewKey()
+		r.target, r.key = clocks.Target(key, q.origin), key.String()
+	}
+	body, err := q.hello(r.Host, r.nonce, r.key)
 	if err != nil {
 		return err
 	}
 	return q.p.config.Broker.Publish(ctx, message.JobsQueue(q.p.config.Namespace, r.Host), queue.Message{Body: body, TTL: time.Minute})
 }
 
-func (q *inquiry) hello(host, nonce string) ([]byte, error) {
+func (q *inquiry) hello(host, nonce, key string) ([]byte, error) {
 	return message.Seal(message.Address{
 		Purpose: message.PurposeControl, Namespace: q.p.config.Namespace, Host: host,
 		Expires: time.Now().Add(time.Minute),
 	}, message.Control{
-		Kind: message.Hello, ReplyTo: q.p.events, Nonce: nonce, Probe: &message.Probe{SentAt: q.origin.Now()},
+		Kind: message.Hello, ReplyTo: q.p.events, Nonce: nonce, Probe: &message.Probe{SentAt: q.origin.Now()}, ClockKey: key,
 		Version: q.p.config.Version, Features: message.Features(),
 	}, q.p.config.Key)
 }
@@ -186,12 +210,50 @@ func (q *inquiry) take(ctx context.Context, a *answer) {
 	}
 	r.nonce = "" // what comes twice counts once
 	r.answeredBy(a.event.Here)
-	r.Clock.Add(clock.Sample{Sent: probe.SentAt, Taken: probe.TakenAt, Answered: probe.AnswerAt, Received: q.origin.At(a.at)})
-	if r.Clock.Samples() >= probes {
+	sample := clock.Sample{Sent: probe.SentAt, Taken: probe.TakenAt, Answered: probe.AnswerAt, Received: q.origin.At(a.at)}
+	r.Clock.Add(sample)
+	r.Broker.Add(sample)
+	q.measure(ctx, r, a.event.Here.Clock)
+	if r.Broker.Samples() >= probes {
 		return
 	}
 	if err := q.ask(ctx, r); err != nil && ctx.Err() == nil {
 		q.p.slog.Debug("a host that answered can't be asked again", "host", r.Host, "error", err)
+	}
+}
+
+// measure asks a host for its clock directly, once, from a goroutine of its own.
+func (q *inquiry) measure(ctx context.Context, r *HostReport, at *message.ClockInfo) {
+	if at == nil || r.target == nil || r.asked {
+		return
+	}
+	r.asked, r.measuring = true, true
+	host, target, addresses := r.Host, r.target, at.Addresses
+	q.measuring.Go(func() {
+		m := measured{host, target.Measure(ctx, addresses, probes)}
+		select {
+		case q.measured <- m:
+		case <-ctx.Done():
+		}
+	})
+}
+
+func (q *inquiry) add(m measured) {
+	r := q.reports[m.host]
+	r.measuring = false
+	for _, s := range m.samples {
+		r.Clock.Add(s)
+		r.Direct.Add(s)
+	}
+}
+
+// end forgets the clocks that were asked for. What goes on for that is to be ended before.
+func (q *inquiry) end() {
+	q.measuring.Wait()
+	for _, r := range q.reports {
+		if r.target != nil {
+			r.target.Close()
+		}
 	}
 }
 
@@ -228,7 +290,7 @@ func (q *inquiry) expected(host, nonce string) *HostReport {
 func (q *inquiry) complete(names []string) bool {
 	for _, name := range names {
 		r := q.reports[name]
-		if r.Missing == "" && r.Clock.Samples() < probes {
+		if r.Missing == "" && (r.Broker.Samples() < probes || r.measuring) {
 			return false
 		}
 	}

@@ -67,8 +67,8 @@ func TestRunGoesFromJobToRecord(t *testing.T) {
 		StartSkewUS: got.StartSkewUS, StartErrorUS: got.StartErrorUS, ClockErrorUS: got.ClockErrorUS,
 		Beats: []results.BeatRecord{{Groups: []string{"server", "client"}, ReleasedAt: got.ReleasedAt, StartSkewUS: got.StartSkewUS, StartErrorUS: got.StartErrorUS, ClockErrorUS: got.Beats[0].ClockErrorUS}},
 		Hosts: []results.HostRecord{
-			{Host: "alpha", Outcome: outcome.HostSucceeded, Hold: "ptrace", Lines: 3, Bytes: 10},
-			{Host: "bravo", Outcome: outcome.HostSucceeded, Hold: "ptrace", Lines: 1, Bytes: 3},
+			{Host: "alpha", Outcome: outcome.HostSucceeded, Hold: "ptrace", ClockBy: results.ClockByBroker, Lines: 3, Bytes: 10},
+			{Host: "bravo", Outcome: outcome.HostSucceeded, Hold: "ptrace", ClockBy: results.ClockByBroker, Lines: 1, Bytes: 3},
 		},
 		Processes: []results.ProcessRecord{
 			{

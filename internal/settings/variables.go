@@ -25,6 +25,7 @@ type Worker struct {
 	PassEnv       []string      `split_words:"true" unset:"none" desc:"variables that processes inherit although they begin with AWS_ or DOWNBEAT_, with commas"`
 	Lease         time.Duration `default:"30s" desc:"stop a run when its publisher is silent for this long"`
 	MetricsAddr   string        `split_words:"true" unset:"none" desc:"serve /metrics and /healthz on this address, such as 127.0.0.1:9100"`
+	ClockAddr     string        `split_words:"true" default:":0" desc:"answer probes of this machine's clock by UDP on this address, such as :7171 (:0: any free port); off: only through the queue"`
 	LogLevel      slog.Level    `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat     string        `split_words:"true" default:"text" desc:"text or json"`
 }
@@ -51,6 +52,7 @@ type Publish struct {
 	Quiet        bool          `default:"false" desc:"don't print the processes' lines; they are in the results"`
 	NoProgress   bool          `split_words:"true" default:"false" desc:"no live line on the terminal"`
 	Output       string        `default:"text" arg:"FORMAT" desc:"FORMAT of standard output: text or json"`
+	ClockAddr    string        `split_words:"true" default:":0" arg:"ADDRESS" desc:"UDP ADDRESS to compare the hosts' clocks from, such as :7172 (:0: any free port); off: only through the queue"`
 	LogLevel     string        `split_words:"true" default:"warn" arg:"LEVEL" desc:"LEVEL: debug, info, warn or error: how much to log on standard error"`
 }
 
