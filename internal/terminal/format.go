@@ -9,7 +9,7 @@ import (
 // ms", "45 ms", "3.2 s", "1m05s", "2h03m".
 func Duration(d time.Duration) string {
 	switch {
-	case d < 0:
+	case d <= -500*time.Nanosecond: // what is closer to zero is shown as zero
 		// The most negative duration has no counterpart.
 		return "-" + Duration(max(-d, -(d+1)))
 	case d < 999500*time.Nanosecond:
