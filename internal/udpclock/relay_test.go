@@ -61,8 +61,9 @@ func (r *relay) run() {
 		}
 		for range copies {
 			after := time.Duration(r.Int64N(int64(delay) + 1))
-			r.running.Go(func() {
-				time.Sleep(after)
+			r.running.Add(1)
+			time.AfterFunc(after, func() {
+				defer r.running.Done()
 				_, _ = r.conn.WriteToUDPAddrPort(b[:n], to)
 			})
 		}

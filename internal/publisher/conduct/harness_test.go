@@ -35,18 +35,19 @@ type harness struct {
 	run  *Run
 	now  time.Time
 
-	hosts   []*worker
-	coming  []appointment // what happens later, in order
-	effects []Effect
-	told    map[string][]Phase // of each host
-	details map[string]string
-	stored  map[string]string // what was written, by host/command.stream
-	causes  []message.StopCause
-	exited  int
-	steps   []int
-	warned  []Warning
-	freed   []outcome.Run
-	known   string // what is known of hosts that don't answer
+	hosts    []*worker
+	coming   []appointment // what happens later, in order
+	effects  []Effect
+	told     map[string][]Phase // of each host
+	details  map[string]string
+	stored   map[string]string // what was written, by host/command.stream
+	causes   []message.StopCause
+	exited   int
+	steps    []int
+	warned   []Warning
+	freed    []outcome.Run
+	measures []Measure
+	known    string // what is known of hosts that don't answer
 }
 
 func newHarness(t *testing.T) *harness {
@@ -123,6 +124,9 @@ func (l *harness) carryOut(e Effect) {
 			c.Probe = &probe
 		}
 		l.later(oneWay, func() { w.control(c) })
+	case Measure:
+		l.measures = append(l.measures, e)
+		l.later(l.hosts[e.Host].directTakes, func() { l.input(Measured{Host: e.Host, Samples: l.hosts[e.Host].exchanges(e.Times)}) })
 	case Inquire:
 		l.later(oneWay, func() { l.input(Inquired{Host: e.Host, Late: e.Late, Why: l.known}) })
 	case Ship:

@@ -66,8 +66,10 @@ func play(t *testing.T, seed uint64, every time.Duration) (trace []string, took 
 		if draw.IntN(3) == 0 {
 			w.job.Collect = []string{"*"}
 		}
+		w.direct, w.directTakes = draw.IntN(3) > 0, time.Duration(draw.IntN(40_000))*time.Microsecond
 		robots = append(robots, &robot{worker: w, draw: rand.New(rand.NewPCG(seed, uint64(i))), loss: draw.Float64() * 0.2})
 	}
+	l.spec.Direct = draw.IntN(2) == 0
 	l.start()
 	for _, r := range robots {
 		r.later(func() { r.begin() })
@@ -114,7 +116,7 @@ func summary(e Effect) string {
 		return fmt.Sprint(e.Host, e.Control.Kind, e.Control.Ack, e.Control.Resend, e.Control.At, e.Control.Reason)
 	case HostMoved:
 		return fmt.Sprint(e.Host, e.Phase, e.Detail)
-	case SendJob, Inquire, Ship, Store, StoreFiles, CloseFiles, Flush, Started, Exited, BeatBegins, ProcessReady, Acted, Marked, StopBegun, HostsFree, Warn:
+	case SendJob, Inquire, Measure, Ship, Store, StoreFiles, CloseFiles, Flush, Started, Exited, BeatBegins, ProcessReady, Acted, Marked, StopBegun, HostsFree, Warn:
 	}
 	return ""
 }
@@ -163,7 +165,7 @@ func (r *robot) begin() {
 
 func (r *robot) ready() {
 	r.stage = "ready"
-	r.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Features: message.Features()}})
+	r.event(message.Event{Kind: message.Ready, Ready: &message.ReadyInfo{Features: message.Features(), Clock: listening}})
 }
 
 func (r *robot) command(n, code int) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/clock"
 	"downbeat/internal/message"
 	"downbeat/internal/streams"
 )
@@ -33,8 +34,11 @@ type worker struct {
 	last     message.ControlKind // that was expected
 	commit   *message.Probe      // the answer to the latest commit's
 	shipped  []message.WantInfo
-	pieces   int
-	closed   []CloseFiles
+
+	direct      bool          // it answers when its clock is asked for directly
+	directTakes time.Duration // how long that takes
+	pieces      int
+	closed      []CloseFiles
 }
 
 // worker adds a host with these commands.
@@ -87,6 +91,24 @@ func (w *worker) control(c message.Control) {
 	}
 	e := message.Event{Kind: message.Heartbeat, Host: w.host, Time: w.clock(), Heartbeat: &message.HeartbeatInfo{Last: last, Ack: c.Ack, Probe: c.Probe}}
 	w.l.later(oneWay, func() { w.unlogged(e) })
+}
+
+// listening is where hosts of these tests say that they can be asked.
+var listening = &message.ClockInfo{Addresses: []string{"10.0.0.1:7171"}}
+
+// directWay is what a datagram takes.
+const directWay = 10 * time.Microsecond
+
+// exchanges are those that were made with the host just now, if it answers.
+func (w *worker) exchanges(times int) []clock.Sample {
+	var samples []clock.Sample
+	for i := range times {
+		if at := w.l.now.Add(time.Duration(i-times) * 2 * directWay); w.direct {
+			taken := at.Add(directWay + hostSkew)
+			samples = append(samples, clock.Sample{Sent: at, Taken: taken, Answered: taken, Received: at.Add(2 * directWay)})
+		}
+	}
+	return samples
 }
 
 // unlogged sends an event without a number.
