@@ -28,7 +28,11 @@ type detail struct {
 	// Steps are the commands of setups, actions and teardowns, each as it was run last.
 	Steps []processDetail `json:"steps,omitempty"`
 	// Moments are what else happened, and has a line of its own.
-	Moments []moment `json:"moments,omitempty"`
+	Moments []moment       `json:"moments,omitempty"`
+	Windows []windowDetail `json:"windows,omitempty"`
+	// Series are the metrics over the run's time; SeriesProblem is why they can't be read.
+	Series        []seriesDetail `json:"series,omitempty"`
+	SeriesProblem string         `json:"series_problem,omitempty"`
 }
 
 type hostDetail struct {
@@ -109,7 +113,7 @@ func newDetail(r results.Record) *detail {
 			d.span = max(d.span, p.EndedAt.Sub(d.base))
 		}
 	}
-	d.Moments = d.moments(&r)
+	d.Moments, d.Windows = d.moments(&r), d.windows(&r)
 	d.SpanUS = d.span.Microseconds()
 	d.TickUS = max(d.SpanUS/ticksPerRun, 1)
 	return d

@@ -21,7 +21,7 @@ import (
 var parts embed.FS
 
 var scripts = []string{
-	"dom.js", "format.js", "data.js", "state.js", "table.js", "timeline.js", "strips.js", "log.js", "run.js", "main.js",
+	"dom.js", "format.js", "data.js", "state.js", "table.js", "timeline.js", "course.js", "strips.js", "log.js", "run.js", "main.js",
 }
 
 // mostPage is the limit of the size of the page, in bytes.

@@ -352,3 +352,56 @@ func TestPageTellsWhatNumbersRestOn(t *testing.T) {
 		t.Errorf("captions: %s", got)
 	}
 }
+
+// A metric over the run's time is drawn on the axis of the timeline, with the windows shaded and
+// a line for each release, mark and action; where the pointer is, the value is said.
+func TestPageDrawsMetricsOverTheTimeOfARun(t *testing.T) {
+	t.Parallel()
+	spec := reporttest.Experiment{Name: "course", Length: 10 * time.Second, Change: func(r *results.Record) {
+		at := func(seconds int) time.Time { return r.ReleasedAt.Add(time.Duration(seconds) * time.Second) }
+		r.Marks = []results.MarkRecord{{Mark: "warm", Host: "nevis", At: at(3)}}
+		r.Actions = []results.ActionRecord{{Text: "signal KILL", Host: "nevis", Target: "server.0", At: at(5)}}
+		r.Windows = []results.WindowRecord{{Window: "steady", From: at(3), To: at(8)}}
+		r.Units = map[string]string{"rate": "req/s"}
+	}}
+	dir, err := spec.Make(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := results.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := results.Series{Metric: "rate", Columns: []string{results.AllProcesses, "a/c.0", "a/c.1"}, Values: make([][]float64, 3)}
+	for i := range 10 {
+		s.Times = append(s.Times, float64(i))
+		for c := range s.Values {
+			s.Values[c] = append(s.Values[c], float64(i*i))
+		}
+	}
+	if err := s.Write(runs.Runs()[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(dir, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, dir, "", size(1280, 900))
+	for selector, want := range map[string]int{
+		"#course svg": 1, "#course path.course": 3, "#course rect.window": 1, "#course .moment line.mark": 1, "#course .moment line.action": 1, "#timeline rect.window": 1,
+	} {
+		if got := get[int](p, `document.querySelectorAll("`+selector+`").length`); got != want {
+			t.Errorf("%d of %s, want %d", got, selector, want)
+		}
+	}
+	if got := get[bool](p, `(() => { const x = (s) => document.querySelector(s + " rect.window").getBoundingClientRect().x; return Math.abs(x("#course") - x("#timeline")) < 1; })()`); !got {
+		t.Error("the axes of the course and the timeline differ")
+	}
+	said := get[string](p, `(() => {
+		const area = document.querySelector("#course rect.row"), box = document.querySelector("#course rect.window").getBoundingClientRect();
+		area.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + box.width / 10, clientY: box.top + 9 }));
+		return document.querySelector("#course .readout").textContent;
+	})()`)
+	if want := "3.00 s to 4.00 s: 9 req/s"; said != want {
+		t.Errorf("in the middle of the fourth second it says %q, want %q", said, want)
+	}
+}

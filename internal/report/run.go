@@ -42,6 +42,7 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 		r.words = lastWords(filepath.Join(dir, name), record)
 	}
 	d, logs := newDetail(record), runLog{}
+	d.readSeries(filepath.Join(dir, name), &record)
 	for _, list := range [][]processDetail{d.Processes, d.Steps} {
 		for i := range list {
 			p := &list[i]

@@ -61,6 +61,7 @@ function showHosts(detail) {
 function showDrawings() {
   if (!shownDetail) return;
   showTimeline(shownDetail, state().get("process"));
+  showCourse(shownDetail);
   showRelease(shownRun, shownDetail);
   showStop(shownRun, shownDetail);
 }
@@ -78,7 +79,7 @@ async function showRun(row, now) {
   const detail = await detailOf(row);
   if (shownRun !== row) return; // another one was chosen meanwhile
   shownDetail = detail;
-  for (const id of ["run-hosts", "timeline", "release", "stop", "timeline-key", "log"]) byId(id).hidden = !detail;
+  for (const id of ["run-hosts", "timeline", "course-part", "release", "stop", "timeline-key", "log"]) byId(id).hidden = !detail;
   if (!detail) {
     byId("release-text").textContent = byId("stop-text").textContent = "There is no record of this run.";
     return;

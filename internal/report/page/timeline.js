@@ -91,15 +91,15 @@ function lifeShapes(f, detail, life, y, p) {
 }
 
 // momentLine draws a release, a mark or an action across all processes.
-function momentLine(f, moment, height) {
+function momentLine(f, moment, height, top = axisHeight - 4) {
   const x = f.x(moment.at);
   const when = "at " + skewText(moment.at, moment.error ?? 0);
   return draw(
     "g",
     { class: "moment", "data-kind": moment.kind },
     draw("title", {}, visible(moment.text) + "; " + when),
-    draw("line", { class: "hit", x1: x, x2: x, y1: axisHeight - 4, y2: height }),
-    draw("line", { class: moment.kind === "beat" ? "release" : moment.kind, x1: x, x2: x, y1: axisHeight - 4, y2: height }),
+    draw("line", { class: "hit", x1: x, x2: x, y1: top, y2: height }),
+    draw("line", { class: moment.kind === "beat" ? "release" : moment.kind, x1: x, x2: x, y1: top, y2: height }),
   );
 }
 
@@ -124,14 +124,23 @@ function timelineRow(f, detail, p, y, chosen) {
   return link;
 }
 
+// timelineFrame gives the bounds of a run's time axis, and the labels beside it.
+function timelineFrame(detail) {
+  const last = Math.max(detail.span_us, ...detail.processes.map((p) => p.end ?? 0));
+  return {
+    bounds: [Math.min(0, ...detail.processes.map((p) => p.start ?? 0)), last * 1.01],
+    labels: [...detail.hosts.map((host) => host.host), ...detail.processes.map((p) => p.process)],
+  };
+}
+
 function showTimeline(detail, chosen) {
   const box = byId("timeline");
   const groups = byHost(detail);
   const height = axisHeight + (groups.length + detail.processes.length) * rowHeight + 4;
-  const last = Math.max(detail.span_us, ...detail.processes.map((p) => p.end ?? 0));
-  const labels = [...groups.map((group) => group.host.host), ...detail.processes.map((p) => p.process)];
-  const f = frame(box, height, Math.min(0, ...detail.processes.map((p) => p.start ?? 0)), last * 1.01, labels);
+  const { bounds, labels } = timelineFrame(detail);
+  const f = frame(box, height, ...bounds, labels);
   f.svg.setAttribute("aria-label", `Timeline of ${processes(detail.processes.length)} on ${count(groups.length, "host")}`);
+  f.svg.append(...(detail.windows ?? []).map((w) => windowBand(f, w, axisHeight)));
   addAxis(f, "since release");
   let y = axisHeight;
   for (const { host, processes } of groups) {
@@ -163,6 +172,7 @@ function showKey(detail) {
   items.push([line("release"), "release"]);
   for (const kind of ["mark", "action"]) if ((detail.moments ?? []).some((m) => m.kind === kind)) items.push([line(kind), kind]);
   if (detail.hosts.some((h) => h.stopped !== undefined)) items.push([line("term"), "stop"]);
+  if (detail.windows) items.push([draw("rect", { class: "window", width: 14, height: 12 }), "window"]);
   const key = byId("timeline-key");
   key.replaceChildren(...items.map(([shape, text]) => make("span", { class: "drawing" }, sample(shape), text)));
 }
