@@ -24,8 +24,8 @@ type PastProcess struct {
 }
 
 // Judges gives the file's present windows, metrics and requirements for an earlier run. It
-// fails if they need what that run does not have, such as a parameter; the metrics
-// that it returns then have names and definitions, but no sources.
+// fails if they need what that run does not have, such as a parameter; then it gives the metrics'
+// names and definitions alone, without sources.
 func (f *File) Judges(past Past) (Measures, error) {
 	x := newExpansion(f, &report{path: f.Path}, past.Run, Point{Index: past.Datapoint, Repetition: past.Repetition, Attempt: past.Attempt, file: f})
 	x.params = slices.Sorted(maps.Keys(past.Parameters))
@@ -35,7 +35,7 @@ func (f *File) Judges(past Past) (Measures, error) {
 	x.recall(past.Processes)
 	judges := x.measures()
 	if err := x.err(); err != nil {
-		judges = Measures{Windows: judges.Windows, Metrics: judges.Metrics}
+		judges = Measures{Metrics: judges.Metrics}
 		for i := range judges.Metrics {
 			judges.Metrics[i] = f.metrics[i].Metric
 		}
