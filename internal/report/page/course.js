@@ -40,6 +40,12 @@ function stepPath(f, s, values, y) {
   return d;
 }
 
+// tickText fits beside an axis, whatever the size of the number.
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
+function tickText(value) {
+  return Math.abs(value) < 100_000 ? numberText(value) : compact.format(value);
+}
+
 function courseChart(detail, s, box, bounds, labels) {
   const f = frame(box, courseHeight, ...bounds, labels);
   const found = [s.all, ...(s.processes ?? []).map((p) => p.values)].flat().filter((v) => v !== null);
@@ -52,7 +58,7 @@ function courseChart(detail, s, box, bounds, labels) {
   for (const tick of niceTicks(low, high, 4).ticks) {
     f.svg.append(
       draw("line", { class: "grid", x1: f.left, x2: f.right, y1: y(tick), y2: y(tick) }),
-      draw("text", { class: "faint", x: f.left - 6, y: y(tick) + 4, "text-anchor": "end" }, numberText(tick || 0)),
+      draw("text", { class: "faint", x: f.left - 6, y: y(tick) + 4, "text-anchor": "end" }, tickText(tick || 0)),
     );
   }
   for (const p of s.processes ?? []) f.svg.append(draw("path", { class: "course one", d: stepPath(f, s, p.values, y) }, draw("title", {}, visible(p.process))));
