@@ -487,7 +487,7 @@ func (untilTwo) Next(given int, settled []Settled) (experiment.Point, bool) {
 	return experiment.Point{Index: given + 1, Repetition: given + 1}, true
 }
 
-func (untilTwo) Planned() int { return 3 }
+func (untilTwo) Planned() (int, bool) { return 3, false }
 
 // A source may choose the next datapoint by how those before went, and wait for that.
 func TestSourceThatChooses(t *testing.T) {

@@ -18,6 +18,9 @@ type Progress struct {
 	// Position is which datapoint of Total it is, from 1. Both count those that were
 	// done before.
 	Position, Total int
+	// AtMost: there may turn out to be fewer datapoints than Total, so that all is over before
+	// Until.
+	AtMost bool
 	// Failures are the datapoints that did not succeed, in the order in which they were run.
 	Failures []Failure
 	// Expected is how long its processes are likely to run; 0: not known.
@@ -27,19 +30,24 @@ type Progress struct {
 }
 
 func (c *Campaign) progress(now time.Time, r *run) Progress {
+	total, atMost := c.total()
 	return Progress{
-		Attempt: r.Attempt, Number: r.number, Position: c.config.Before + len(c.settled) + 1, Total: c.total(),
+		Attempt: r.Attempt, Number: r.number, Position: c.config.Before + len(c.settled) + 1, Total: total, AtMost: atMost,
 		Failures: slices.Clip(c.failures), Expected: c.durations.expect(r.Point), Until: c.until(now),
 	}
 }
 
 // total is how many datapoints there are, with those that were done before.
-func (c *Campaign) total() int { return c.config.Before + c.config.Source.Planned() }
+func (c *Campaign) total() (n int, atMost bool) {
+	n, atMost = c.config.Source.Planned()
+	return c.config.Before + n, atMost
+}
 
 // until is when the campaign is likely to be over, if the datapoints that are left take
 // as long as those that are over; zero before the first of them is.
 func (c *Campaign) until(now time.Time) time.Time {
-	over, planned := len(c.settled), c.config.Source.Planned()
+	over := len(c.settled)
+	planned, _ := c.config.Source.Planned()
 	if over == 0 {
 		return time.Time{}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
+	"downbeat/internal/statistics"
 )
 
 // Whatever runs do, and whenever the operator interrupts, the campaign ends, opens one
@@ -17,7 +18,7 @@ func TestAnyCourse(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		config := Config{
-			Source:  points(rapid.IntRange(0, 5).Draw(t, "points")),
+			Source:  anySource(t),
 			Before:  rapid.IntRange(0, 2).Draw(t, "before"),
 			Retries: rapid.IntRange(0, 2).Draw(t, "retries"),
 			Pause:   time.Duration(rapid.IntRange(0, 1).Draw(t, "pause")) * time.Second,
@@ -40,6 +41,15 @@ func TestAnyCourse(t *testing.T) {
 		}
 		w.check()
 	})
+}
+
+// anySource gives the points of a list, or until two combinations are known.
+func anySource(t *rapid.T) Source {
+	if rapid.Bool().Draw(t, "list") {
+		return points(rapid.IntRange(0, 5).Draw(t, "points"))
+	}
+	goal := statistics.Goal{AtLeast: 2, AtMost: 6, Until: map[string]float64{"rate": 0.05}}
+	return NewUntil(goal, rounds(goal.AtMost, "a", "b"), nil)
 }
 
 // A world carries out what a campaign says, in any way that is allowed.
@@ -115,6 +125,7 @@ func (w *world) over(r *worldRun) Input {
 		return Over{Run: r.id, Err: errDisk}
 	}
 	record := results.Record{Outcome: w.outcome(), ReleasedAt: w.now, EndedAt: w.now}
+	record.Metrics = results.Metrics{"rate": float64(rapid.IntRange(100, 104).Draw(w.t, "rate"))}
 	if record.Outcome == outcome.RunRefused {
 		record = refusedBy("alpha: no disk")
 	}
@@ -194,6 +205,7 @@ func (w *world) check() {
 	w.must(r.Ran <= len(w.tries), "%d datapoints were run, and %d opened", r.Ran, len(w.tries))
 	w.must(len(r.Failures) <= r.Ran, "more failures than datapoints")
 	if r.Stopped.Reason == NotStopped && !r.Interrupted && r.Err == nil {
-		w.must(r.Left() == 0 && r.Ran == w.config.Source.Planned(), "%d are left, and nobody says why", r.Left())
+		planned, atMost := w.config.Source.Planned()
+		w.must(r.Left() == 0 && r.Ran == planned && !atMost, "%d are left, and nobody says why", r.Left())
 	}
 }

@@ -13,6 +13,8 @@ type Result struct {
 	// Total counts the datapoints there are, Before those that an earlier campaign has
 	// done, and Ran those that were run, however they went.
 	Total, Before, Ran int
+	// AtMost: if it had gone on, there might have been fewer datapoints than Total.
+	AtMost bool
 	// Failures are the datapoints that did not succeed, in the order in which they were run.
 	Failures []Failure
 	// Released: some process of some run was released.
@@ -49,8 +51,9 @@ func failure(r *run, record results.Record) Failure {
 }
 
 func (c *Campaign) result(now time.Time) Result {
+	total, atMost := c.total()
 	return Result{
-		Total: c.total(), Before: c.config.Before, Ran: len(c.settled), Failures: c.failures, Released: c.released,
+		Total: total, AtMost: atMost, Before: c.config.Before, Ran: len(c.settled), Failures: c.failures, Released: c.released,
 		Stopped: c.stopped, Interrupted: c.interrupted, Err: c.err, Took: now.Sub(c.began),
 	}
 }

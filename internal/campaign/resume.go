@@ -26,8 +26,9 @@ type Comparison struct {
 
 // Done is a datapoint with the run that has succeeded; the latest, if there are several.
 type Done struct {
-	Point experiment.Point
-	Run   string
+	Point   experiment.Point
+	Run     string
+	Metrics results.Metrics
 }
 
 // Stale is a run that has succeeded with something else than the file says now.
@@ -42,10 +43,10 @@ type Stale struct {
 // Compare compares datapoints, which were chosen from all those of the file, with the runs that
 // were made, in the order in which they were. It fails where a point can't be expanded.
 func Compare(points, all []experiment.Point, records []results.Record) (Comparison, error) {
-	succeeded := make(map[string]string) // run by definition
-	for _, r := range records {
+	succeeded := make(map[string]*results.Record) // by definition
+	for i, r := range records {
 		if r.Outcome == outcome.RunSucceeded {
-			succeeded[r.Definition] = r.Run
+			succeeded[r.Definition] = &records[i]
 		}
 	}
 	var c Comparison
@@ -56,8 +57,8 @@ func Compare(points, all []experiment.Point, records []results.Record) (Comparis
 			return Comparison{}, err
 		}
 		current[definition] = true
-		if run := succeeded[definition]; run != "" {
-			c.Done = append(c.Done, Done{point, run})
+		if r := succeeded[definition]; r != nil {
+			c.Done = append(c.Done, Done{point, r.Run, r.Metrics})
 		} else {
 			c.Left = append(c.Left, point)
 		}

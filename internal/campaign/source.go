@@ -17,8 +17,8 @@ type Source interface {
 	// chosen yet.
 	Next(given int, settled []Settled) (experiment.Point, bool)
 	// Planned is how many datapoints there are in all, as far as is known, those that it
-	// has given included.
-	Planned() int
+	// has given included. With atMost, there may turn out to be fewer.
+	Planned() (n int, atMost bool)
 }
 
 // A List gives the datapoints in their order, however any of them went.
@@ -33,7 +33,7 @@ func (l List) Next(given int, _ []Settled) (experiment.Point, bool) {
 }
 
 // Planned implements [Source].
-func (l List) Planned() int { return len(l) }
+func (l List) Planned() (n int, atMost bool) { return len(l), false }
 
 // Settled is a datapoint that is over: it is not tried again.
 type Settled struct {

@@ -22,7 +22,7 @@ func checkFile(v value, f *File, given found) {
 	if !given.has("name") {
 		f.nameByPath(v.in.path)
 	}
-	checkPlan(f, given)
+	checkPlan(v.in, f, given)
 	checkStop(f, given)
 	if len(f.commands) == 0 && len(v.in.errors) == 0 {
 		v.wrong("give hosts commands, or add groups", "there is no process to run")

@@ -34,8 +34,10 @@ type File struct {
 	// Hosts and Groups are in the order of the file.
 	Hosts  []Host
 	Groups []Group
-	// Repeat is how many repetitions of each combination there are.
+	// Repeat is how many repetitions of each combination there are; with Until, at least.
 	Repeat int
+	// Until says when the repetitions of a combination are enough; nil: there are Repeat.
+	Until *RepeatRule
 	// Random puts the datapoints in a random order, which Seed determines.
 	Random bool
 	Seed   uint64

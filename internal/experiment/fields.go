@@ -28,8 +28,8 @@ var fileFields = &object[File]{
 			about: "parameters and their values: each combination is a datapoint",
 		},
 		{
-			name: "repeat", is: into(between(1, MaxDatapoints), func(f *File) *int { return &f.Repeat }), unset: "1",
-			about: "how many times each combination is run",
+			name: "repeat", is: repeat, unset: "1",
+			about: "how many times each combination is run, or until when",
 		},
 		{
 			name: "order", is: into(choice("order", inOrder, atRandom), func(f *File) *order { return &f.order }), unset: "file",
@@ -378,6 +378,10 @@ var metricFields = &object[metric]{
 		{
 			name: "unit", is: into(unit, func(m *metric) *string { return &m.Unit }),
 			about: "the unit of the result, for people: ms, req/s",
+		},
+		{
+			name: "better", is: into(choice("direction", Lower, Higher), func(m *metric) *Direction { return &m.Better }),
+			about: "which values are better, so that publish compare can say faster and slower",
 		},
 		{
 			name: "partial", is: into(boolean, func(m *metric) *bool { return &m.Partial }), unset: "false",

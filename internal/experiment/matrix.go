@@ -40,14 +40,15 @@ var seed = shape[uint64]{"whole number", schema{"type": "integer", "minimum": 0}
 }}
 
 // checkPlan checks the fields that make the datapoints together.
-func checkPlan(f *File, given found) {
+func checkPlan(in *scope, f *File, given found) {
 	f.Random = f.order == atRandom
 	if v, ok := given.get("seed"); ok && !f.Random && !f.chooses() {
 		v.wrong("set order: random, or remove it", "the seed has no effect in the order of the file: nothing else is chosen at random")
 	}
-	if v, ok := given.get("repeat"); ok && len(f.combinations)*f.Repeat > MaxDatapoints {
-		v.wrong("", "%d repetitions of %d combinations are more than %d datapoints", f.Repeat, len(f.combinations), MaxDatapoints)
+	if v, ok := given.get("repeat"); ok && len(f.combinations)*f.repetitions() > MaxDatapoints {
+		v.wrong("", "%d repetitions of %d combinations are more than %d datapoints", f.repetitions(), len(f.combinations), MaxDatapoints)
 	}
+	checkAims(in, f)
 }
 
 // matrix is read into its combinations, without those excluded and with those

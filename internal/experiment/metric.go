@@ -19,6 +19,8 @@ import (
 type Metric struct {
 	Name string
 	Unit string // for people; may be empty
+	// Better says which values are; empty: that is not known.
+	Better Direction
 	// Sources are where its values are: files, or streams of processes.
 	Sources []Source
 	// Format is how they are written if Field is set: the name of a column, or a
@@ -62,6 +64,15 @@ func (m *Metric) NeedsAll() bool {
 	}
 	return true
 }
+
+// A Direction says which values of a metric are better.
+type Direction string
+
+// The directions.
+const (
+	Lower  Direction = "lower"
+	Higher Direction = "higher"
+)
 
 // A Source is a place where a metric's values are. One of File and Process is set.
 type Source struct {
@@ -354,3 +365,19 @@ var unit = shape[string]{"string", schema{"type": "string", "minLength": 1, "max
 	}
 	return s
 }}
+
+// Better says which values of a metric are better; empty: the file does not say. The numbers of a
+// program that prints several are metrics with its name and theirs.
+func (f *File) Better(name string) Direction {
+	whole, _, _ := strings.Cut(name, ".")
+	found := Direction("")
+	for _, m := range f.metrics {
+		switch m.Name {
+		case name:
+			return m.Better
+		case whole:
+			found = m.Better
+		}
+	}
+	return found
+}

@@ -78,13 +78,13 @@ func numberRange(text string) (first, last int, err error) {
 	return first, last, nil
 }
 
-// SetRepeat sets how many repetitions of each combination there are, whatever the file
-// says. It fails if those are more than [MaxDatapoints] datapoints.
+// SetRepeat sets how many repetitions of each combination there are, whatever number or rule the
+// file has. It fails if those are more than [MaxDatapoints] datapoints.
 func (f *File) SetRepeat(n int) error {
 	if all := len(f.combinations) * n; all > MaxDatapoints {
 		return fmt.Errorf("%d repetitions of %d combinations are more than %d datapoints", n, len(f.combinations), MaxDatapoints)
 	}
-	f.Repeat = n
+	f.Repeat, f.Until = n, nil
 	return nil
 }
 

@@ -31,17 +31,24 @@ var trialRun = strings.Repeat("0", 26)
 
 // Points are the datapoints in the order in which they are to be run. In the order
 // of the file, all combinations come once, then all again. A random order depends
-// on the seed alone.
+// on the seed alone. Where repetitions go on until something is known, the points are all that
+// there may be, and in a random order too all combinations come once before any comes again.
 func (f *File) Points() []Point {
-	points := make([]Point, 0, len(f.combinations)*f.Repeat)
-	for repetition := range f.Repeat {
+	points := make([]Point, 0, len(f.combinations)*f.repetitions())
+	for repetition := range f.repetitions() {
 		for _, c := range f.combinations {
 			points = append(points, Point{Index: len(points) + 1, Repetition: repetition + 1, Parameters: c, file: f})
 		}
 	}
 	if f.Random {
 		r := rand.New(rand.NewPCG(f.Seed, 0)) // an order that can be reproduced
-		r.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+		together := len(points)
+		if f.Until != nil {
+			together = len(f.combinations)
+		}
+		for round := range slices.Chunk(points, together) {
+			r.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
+		}
 	}
 	return points
 }
