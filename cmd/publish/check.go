@@ -73,8 +73,23 @@ func list(out io.Writer, file *experiment.File, points []experiment.Point) error
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if file.Until != nil {
+		fmt.Fprintf(out, "%s\n%d to ", file.Until, fewestOf(file.Until, points))
+	}
 	_, err := fmt.Fprintf(out, "%s, at most %s without retries\n\n", terminal.Count(uint64(len(points)), "datapoint"), terminal.Duration(longest))
 	return err
+}
+
+// fewestOf is how many of the points are run at least.
+func fewestOf(rule *experiment.RepeatRule, points []experiment.Point) int {
+	of := make(map[string]int)
+	fewest := 0
+	for _, point := range points {
+		if of[point.String()]++; of[point.String()] <= rule.AtLeast {
+			fewest++
+		}
+	}
+	return fewest
 }
 
 // describe prints what would run on each host in a datapoint; of is how many datapoints there are.

@@ -40,6 +40,7 @@ func (s *series) tellCombinations(records []results.Record) {
 		s.printSummary(summaries)
 	}
 	s.say("%s", combinations(summaries, filepath.Join(filepath.Clean(s.results.Dir()), results.SummaryFile)))
+	s.tellGoal(summaries)
 }
 
 // combinations is the table, which fits 80 columns; path is where all of it is.
@@ -171,6 +172,21 @@ type summaryEvent struct {
 	Time         time.Time            `json:"time"`
 	Directory    string               `json:"directory"`
 	Combinations []summaryCombination `json:"combinations"`
+	Known        *summaryKnown        `json:"known,omitempty"`
+}
+
+// summaryKnown says which combinations are known, if the repetitions went on until they were.
+type summaryKnown struct {
+	AtLeast      int                `json:"at_least"`
+	AtMost       int                `json:"at_most"`
+	Until        map[string]float64 `json:"until"`
+	Combinations []knownCombination `json:"combinations"`
+}
+
+type knownCombination struct {
+	Parameters map[string]any `json:"parameters"`
+	Runs       int            `json:"runs"`
+	Known      bool           `json:"known"`
 }
 
 // A summaryCombination is a row of summary.csv, with the values. What needs more values than there
@@ -202,6 +218,12 @@ func (s *series) printSummary(summaries []results.Summary) {
 			Method: string(v.Method), Min: orNull(v.Min), Max: orNull(v.Max),
 			Values: append([]float64{}, v.Values...), Outliers: append([]int{}, v.Outliers...),
 		})
+	}
+	if goal := goalOf(s.file); goal != nil {
+		e.Known = &summaryKnown{AtLeast: goal.AtLeast, AtMost: goal.AtMost, Until: goal.Until}
+		for _, r := range results.Towards(*goal, summaries) {
+			e.Known.Combinations = append(e.Known.Combinations, knownCombination{r.Parameters, r.Runs, r.Reached})
+		}
 	}
 	if line, err := json.Marshal(e); err == nil {
 		_, _ = s.out.Write(append(escapeC1(line), '\n'))

@@ -60,7 +60,7 @@ func (s *series) sumUp(r campaign.Result) {
 		return
 	}
 	dir := filepath.Clean(s.results.Dir())
-	s.say("%s: %d of %s succeeded", s.file.Name, r.Succeeded(), terminal.Count(uint64(r.Total), "datapoint"))
+	s.say("%s: %d of %s%s succeeded", s.file.Name, r.Succeeded(), upToAll(r), terminal.Count(uint64(r.Total), "datapoint"))
 	if r.Before > 0 {
 		s.say(" (%d before)", r.Before)
 	}
@@ -68,7 +68,7 @@ func (s *series) sumUp(r campaign.Result) {
 		s.say(", %d did not", len(r.Failures))
 	}
 	if r.Left() > 0 {
-		s.say(", %d not run", r.Left())
+		s.say(", %s%d not run", upTo(r), r.Left())
 	}
 	s.say(", after %s; results in %s\n", terminal.Duration(r.Took), dir)
 	s.say("  figures and timelines in %s\n", filepath.Join(dir, report.PageFile))
@@ -79,6 +79,22 @@ func (s *series) sumUp(r campaign.Result) {
 		}
 		s.say("  %s %s\n", f.Label, why(f))
 	}
+}
+
+// upTo begins the number of datapoints that were not run, some of which might not have been needed.
+func upTo(r campaign.Result) string {
+	if r.AtMost {
+		return "up to "
+	}
+	return ""
+}
+
+// upToAll is the same for the number of all.
+func upToAll(r campaign.Result) string {
+	if r.AtMost {
+		return "at most "
+	}
+	return ""
 }
 
 // why says how a datapoint that did not succeed ended.

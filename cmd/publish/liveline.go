@@ -12,7 +12,7 @@ import (
 
 // status is what the live line says now.
 func (p *progress) status() terminal.Status {
-	status := terminal.Status{Since: p.began, Until: p.view.until}
+	status := terminal.Status{Since: p.began, Until: p.view.until, AtMost: p.view.atMost}
 	if p.running > 0 && p.stop == "" {
 		if status.Expected = p.view.expected; status.Expected == 0 {
 			status.Expected = p.dp.Stop.After
@@ -110,7 +110,7 @@ func (p *progress) course() string {
 func (v view) parts(name string) []terminal.Part {
 	parts := []terminal.Part{{Text: name, Rank: terminal.RankName}}
 	if v.number != "" {
-		parts = append(parts, terminal.Part{Text: v.number, Rank: terminal.RankPlace, Sep: " "})
+		parts = append(parts, terminal.Part{Text: v.number, Short: v.short, Rank: terminal.RankPlace, Sep: " "})
 	}
 	if v.values != "" {
 		parts = append(parts, terminal.Part{Text: v.values, Rank: terminal.RankDetail, Sep: " "})

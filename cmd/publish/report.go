@@ -43,7 +43,7 @@ func (a *app) report(dir string) error {
 		return usage(err)
 	}
 	tables := a.retabulate(dir, meta)
-	r, err := report.New(dir, report.Options{Planned: planned(meta)})
+	r, err := report.New(dir, planned(meta))
 	if err == nil {
 		err = r.Write()
 	}
@@ -119,12 +119,17 @@ func parseJudges(meta results.Meta) (*experiment.File, error) {
 	return experiment.ParseJudges(originOf(meta), meta.Source)
 }
 
-// planned is how many datapoints the experiment's file has; 0 if that is not known, in which
+// planned says which datapoints the experiment's file has; nothing if that is not known, in which
 // case a report is still useful.
-func planned(meta results.Meta) int {
+func planned(meta results.Meta) report.Options {
 	file, err := parseStored(meta)
 	if err != nil {
-		return 0
+		return report.Options{}
 	}
-	return len(file.Points())
+	return optionsOf(file)
+}
+
+// optionsOf are what the file plans.
+func optionsOf(file *experiment.File) report.Options {
+	return report.Options{Planned: len(file.Points()), Goal: goalOf(file)}
 }

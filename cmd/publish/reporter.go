@@ -21,8 +21,8 @@ type reporter struct {
 }
 
 // newReporter starts the report of the experiment in dir.
-func newReporter(dir string, planned int) (*reporter, error) {
-	r, err := report.New(dir, report.Options{Planned: planned})
+func newReporter(dir string, options report.Options) (*reporter, error) {
+	r, err := report.New(dir, options)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"downbeat/internal/campaign"
 	"downbeat/internal/experiment"
 	"downbeat/internal/results"
-	"downbeat/internal/terminal"
 )
 
 func (a *app) resumeCommand() *cobra.Command {
@@ -60,20 +59,21 @@ func (a *app) resume(ctx context.Context, dir string, from origin) error {
 	if records, err = a.judgeAnew(exp, now.file, now.meta, records); err != nil {
 		return &exitError{exitFailed, err}
 	}
-	left, done, err := a.compare(now.file, records)
+	s := &series{app: a, file: now.file}
+	more, err := s.compare(records)
 	if err != nil {
 		return err
 	}
-	if err := a.tellChanges(now.before, left); err != nil {
+	if err := a.tellChanges(now.before, s.points); err != nil {
 		return err
 	}
-	if len(left) == 0 {
+	if !more {
 		return nil
 	}
 	if now.meta.Directory, err = a.workDirectory(meta); err != nil {
 		return &exitError{exitFailed, err}
 	}
-	s := &series{app: a, file: now.file, points: left, before: done, directory: now.meta.Directory}
+	s.directory = now.meta.Directory
 	return s.run(ctx, func() (*results.Experiment, error) {
 		now.meta.Time = time.Now()
 		if err := exp.Use(now.meta); err != nil {
@@ -83,21 +83,22 @@ func (a *app) resume(ctx context.Context, dir string, from origin) error {
 	})
 }
 
-// compare finds the points that are not done, counts those that are, and prints how many there
-// are of each.
-func (a *app) compare(file *experiment.File, records []results.Record) (left []experiment.Point, before int, err error) {
-	all := file.Points()
-	points, err := a.only(file, all)
+// compare finds the points that are not done, prints how many there are of each, and reports
+// whether any has to be run.
+func (s *series) compare(records []results.Record) (more bool, err error) {
+	all := s.file.Points()
+	points, err := s.only(s.file, all)
 	if err != nil {
-		return nil, 0, err
+		return false, err
 	}
 	c, err := campaign.Compare(points, all, records)
 	if err != nil {
-		return nil, 0, usage(err)
+		return false, usage(err)
 	}
-	a.say("%s: %d of %s done already\n", file.Name, len(c.Done), terminal.Count(uint64(len(points)), "datapoint"))
-	a.tellStale(c.Stale)
-	return c.Left, len(c.Done), nil
+	s.points, s.before, s.source = c.Left, len(c.Done), sourceOf(s.file, c.Left, c.Done)
+	more = s.tellDone(s.file, len(c.Done), len(points), s.source)
+	s.tellStale(c.Stale)
+	return more, nil
 }
 
 // tellStale prints which runs have succeeded but don't count any more.

@@ -82,7 +82,7 @@ func (a *app) run(ctx context.Context, path string) error {
 	if err != nil {
 		return &exitError{exitFailed, fmt.Errorf("find the working directory: %w", err)}
 	}
-	s := &series{app: a, file: file, points: points, directory: here}
+	s := &series{app: a, file: file, points: points, source: sourceOf(file, points, nil), directory: here}
 	return s.run(ctx, func() (*results.Experiment, error) { return a.create(file, here) })
 }
 

@@ -21,7 +21,8 @@ type series struct {
 	file      *experiment.File
 	results   *results.Experiment
 	directory string             // where embedded workers look for programs
-	points    []experiment.Point // those to run
+	points    []experiment.Point // those to run, or that may have to be
+	source    campaign.Source    // of them
 	before    int                // datapoints that were done before this program
 	reporter  *reporter
 	sought    []experiment.Metric // of the latest datapoint
@@ -55,7 +56,7 @@ func (s *series) run(ctx context.Context, open func() (*results.Experiment, erro
 	}
 	defer exp.Close()
 	s.publisher, s.results, s.opened = p, exp, make(map[string]string)
-	if s.reporter, err = newReporter(exp.Dir(), len(s.file.Points())); err != nil {
+	if s.reporter, err = newReporter(exp.Dir(), optionsOf(s.file)); err != nil {
 		return &exitError{exitFailed, err}
 	}
 	defer s.reporter.close(a)
@@ -64,7 +65,7 @@ func (s *series) run(ctx context.Context, open func() (*results.Experiment, erro
 
 func (s *series) config() campaign.Config {
 	return campaign.Config{
-		Source: campaign.List(s.points), Before: s.before, Retries: s.file.Retries, Pause: s.file.Pause,
+		Source: s.source, Before: s.before, Retries: s.file.Retries, Pause: s.file.Pause,
 		Limits: campaign.Limits{FailFast: s.flags.FailFast, KeepGoing: s.flags.KeepGoing, MaxFailures: s.flags.MaxFailures},
 	}
 }
@@ -78,5 +79,5 @@ func (s *series) Retrying(r campaign.Retry) {
 func (s *series) Pausing(p campaign.Pause) {
 	v := viewOf(p.Progress)
 	parts := append(v.parts(s.file.Name), terminal.Part{Text: "pausing for " + terminal.Duration(p.For), Short: "pausing", Rank: terminal.RankState, Sep: "  "})
-	s.live.Set(terminal.Status{Parts: append(parts, v.failures()...), Since: time.Now(), Until: v.until})
+	s.live.Set(terminal.Status{Parts: append(parts, v.failures()...), Since: time.Now(), Until: v.until, AtMost: v.atMost})
 }

@@ -12,6 +12,8 @@ import (
 // A view is what the live line says about a datapoint, apart from its processes.
 type view struct {
 	number   string   // of the datapoint, and how many there are; empty if it is the only one
+	short    string   // the same where there is little room
+	atMost   bool     // there may be fewer
 	values   string   // its parameters, and which attempt this is
 	failed   []string // the labels of the datapoints that did not succeed
 	expected time.Duration
@@ -24,6 +26,10 @@ func viewOf(p campaign.Progress) view {
 		return v
 	}
 	v.number = fmt.Sprintf("%d/%d", p.Position, p.Total)
+	if p.AtMost {
+		v.short, v.atMost = v.number, true
+		v.number = fmt.Sprintf("%d of at most %d", p.Position, p.Total)
+	}
 	if len(p.Point.Parameters) > 0 {
 		v.values = "(" + p.Point.String() + ")"
 	}

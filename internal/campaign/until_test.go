@@ -76,6 +76,8 @@ func unroll(t *testing.T, config Config, rates map[string]string) (order string,
 				open = ""
 			case Finish:
 				return strings.Join(list, " "), told, e.Result
+			case GiveUp, Stop, Retry, Pause:
+				t.Fatalf("%T, though nobody asked for it", e)
 			}
 		}
 		effects = slices.DeleteFunc(next, func(e Effect) bool { return e == nil })
@@ -101,22 +103,38 @@ func TestUntilKnown(t *testing.T) {
 		rates map[string]string
 		want  string
 	}{
-		"all alike": {map[string]string{"a": "100", "b": "7"},
-			"a1 +b1 +a2 +b2 +a3 +b3"},
-		"one that varies more": {map[string]string{"a": "100", "b": "100 104 102 103 101 102"},
-			"a1 +b1 +a2 +b2 +a3 +b3 b4 b5"},
-		"one that varies too much": {map[string]string{"a": "100 200 100 200 100 200 100", "b": "100"},
-			"a1 +b1 +a2 +b2 +a3 +b3 +a4 a5 a6"},
-		"both, in turn": {map[string]string{"a": "1 2", "b": "2 1"},
-			"a1 +b1 +a2 +b2 +a3 +b3 +a4 +b4 +a5 +b5 +a6 +b6"},
-		"failed runs don't count": {map[string]string{"a": "100 failed failed 100", "b": "100"},
-			"a1 +b1 +a2 +b2 +a3 +b3 +a4 +a5"},
-		"nor does what found nothing": {map[string]string{"a": "100 none 100", "b": "100"},
-			"a1 +b1 +a2 +b2 +a3 +b3 +a4"},
-		"which never decides": {map[string]string{"a": "none", "b": "100"},
-			"a1 +b1 +a2 +b2 +a3 +b3 +a4 a5 a6"},
-		"all failed": {map[string]string{"a": "failed", "b": "100"},
-			"a1 +b1 +a2 +b2 +a3 +b3 +a4 +a5 +a6"},
+		"all alike": {
+			map[string]string{"a": "100", "b": "7"},
+			"a1 +b1 +a2 +b2 +a3 +b3",
+		},
+		"one that varies more": {
+			map[string]string{"a": "100", "b": "100 104 102 103 101 102"},
+			"a1 +b1 +a2 +b2 +a3 +b3 b4 b5",
+		},
+		"one that varies too much": {
+			map[string]string{"a": "100 200 100 200 100 200 100", "b": "100"},
+			"a1 +b1 +a2 +b2 +a3 +b3 +a4 a5 a6",
+		},
+		"both, in turn": {
+			map[string]string{"a": "1 2", "b": "2 1"},
+			"a1 +b1 +a2 +b2 +a3 +b3 +a4 +b4 +a5 +b5 +a6 +b6",
+		},
+		"failed runs don't count": {
+			map[string]string{"a": "100 failed failed 100", "b": "100"},
+			"a1 +b1 +a2 +b2 +a3 +b3 +a4 +a5",
+		},
+		"nor does what found nothing": {
+			map[string]string{"a": "100 none 100", "b": "100"},
+			"a1 +b1 +a2 +b2 +a3 +b3 +a4",
+		},
+		"which never decides": {
+			map[string]string{"a": "none", "b": "100"},
+			"a1 +b1 +a2 +b2 +a3 +b3 +a4 a5 a6",
+		},
+		"all failed": {
+			map[string]string{"a": "failed", "b": "100"},
+			"a1 +b1 +a2 +b2 +a3 +b3 +a4 +a5 +a6",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,19 +21,15 @@ type combination struct {
 	Floor string
 }
 
-// combinations summarizes each metric of each combination of parameters.
-func (r *Report) combinations(sorted []*run) []combination {
+// summarize summarizes each metric of each combination of parameters.
+func (r *Report) summarize(sorted []*run) []results.Summary {
 	var records []results.Record
 	for _, run := range sorted {
 		if run.complete {
 			records = append(records, run.record)
 		}
 	}
-	var all []combination
-	for _, s := range r.summarizer.Summarize(records) {
-		all = append(all, newCombination(s))
-	}
-	return all
+	return r.summarizer.Summarize(records)
 }
 
 func newCombination(s results.Summary) combination {
@@ -42,14 +38,20 @@ func newCombination(s results.Summary) combination {
 		Median: digitsOf(s.Median), Mean: digitsOf(s.Mean), SD: digitsOf(s.SD), Low: digitsOf(s.Low), High: digitsOf(s.High),
 		Min: digitsOf(s.Min), Max: digitsOf(s.Max), Half: share(s.HalfWidth()), Floor: floor(s.Values),
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
-		c.Parameters = join(c.Parameters, name+" = "+show(s.Parameters[name]))
-	}
-	c.Parameters = printable(c.Parameters)
+	c.Parameters = printable(parametersOf(s.Parameters))
 	if s.N < s.Runs {
 		c.N = fmt.Sprintf("%d of %d", s.N, s.Runs)
 	}
 	return c
+}
+
+// parametersOf are parameters as text.
+func parametersOf(parameters map[string]any) string {
+	text := ""
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		text = join(text, name+" = "+show(parameters[name]))
+	}
+	return text
 }
 
 // floor is the smallest ratio that could be seen, as a percentage; empty where there is none, as

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"downbeat/internal/outcome"
+	"downbeat/internal/results"
 	"downbeat/internal/terminal"
 )
 
@@ -47,10 +48,10 @@ const (
 	mostOfFailure = 20
 )
 
-func (r *Report) overview(sorted []*run, superseded map[*run]bool) overview {
+func (r *Report) overview(sorted []*run, superseded map[*run]bool, summaries []results.Summary) overview {
 	g := overview{Squares: squares(sorted, superseded), Kinds: kinds(sorted)}
 	done, open := progress(sorted)
-	g.GoesOn = r.options.Planned > done
+	g.GoesOn = r.goesOn(done, sorted, summaries)
 	g.Tiles = append(g.Tiles, r.successTile(sorted, done), timeTile(sorted))
 	g.Tiles = append(g.Tiles, skewTiles(sorted)...)
 	g.Tiles = append(g.Tiles, runsTile(sorted, superseded, open))
@@ -79,7 +80,11 @@ func (r *Report) successTile(sorted []*run, done int) tile {
 	good := len(counted(sorted))
 	t := tile{Label: "succeeded", Value: fmt.Sprintf("%d of %s", good, terminal.Count(uint64(done), "datapoint")), Kind: string(outcome.RunSucceeded)}
 	if r.options.Planned > 0 {
-		t.Note = fmt.Sprintf("%d of %s have run", done, terminal.Count(uint64(max(r.options.Planned, done)), "datapoint"))
+		atMost := ""
+		if r.options.Goal != nil {
+			atMost = "at most "
+		}
+		t.Note = fmt.Sprintf("%d of %s%s have run", done, atMost, terminal.Count(uint64(max(r.options.Planned, done)), "datapoint"))
 	}
 	if good < done {
 		t.Kind = string(outcome.RunFailed)

@@ -66,6 +66,7 @@ type page struct {
 	Figures                []pageFigure
 	Combinations           []combination
 	Outliers               bool // some combination has some
+	Goal                   *progressOfGoal
 	Index, Script          template.JS
 }
 
@@ -101,15 +102,18 @@ func (r *Report) writePage(figures []drawing) error {
 		room -= len(f.SVG) + 200*len(f.Values)
 		p.Figures = append(p.Figures, f)
 	}
-	p.Combinations = r.combinations(sorted)
-	for _, c := range p.Combinations {
+	summaries := r.summarize(sorted)
+	p.Goal = r.towards(summaries)
+	for _, s := range summaries {
+		c := newCombination(s)
+		p.Combinations = append(p.Combinations, c)
 		room -= len(c.Parameters) + len(c.Metric) + 300
 		p.Outliers = p.Outliers || c.Outliers > 0
 	}
 	if err := r.fit(room, sorted); err != nil {
 		return err
 	}
-	p.overview = r.overview(sorted, superseded)
+	p.overview = r.overview(sorted, superseded, summaries)
 	return replaceFile(r.dir, PageFile, func(w io.Writer) error { return writePage(w, p, sorted) })
 }
 

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"downbeat/internal/results"
+	"downbeat/internal/statistics"
 )
 
 // The files of a report, in the directory of the experiment.
@@ -35,6 +36,9 @@ type Options struct {
 	// Planned is how many datapoints the experiment has, including repetitions; 0 if that isn't
 	// known.
 	Planned int
+	// Goal is what the repetitions of a combination go on for, up to Planned datapoints in all;
+	// nil: there is a fixed number of them.
+	Goal *statistics.Goal
 	// Now is the clock that says when the page was written; nil means [time.Now].
 	Now func() time.Time
 }

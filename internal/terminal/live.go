@@ -47,6 +47,8 @@ type Status struct {
 	// Until, if not zero, is when everything will probably be over; the remaining time is
 	// dropped on a narrow terminal.
 	Until time.Time
+	// AtMost: it may be over before Until.
+	AtMost bool
 }
 
 // Live is one line at the bottom of a terminal that shows the progress; everything else is

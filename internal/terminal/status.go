@@ -32,7 +32,11 @@ func (s *Status) render(now time.Time, columns int) string {
 	parts = append(parts, Part{Text: Elapsed(elapsed), Rank: RankElapsed, Sep: "  "})
 	if !s.Until.IsZero() {
 		left := roughly(s.Until.Sub(now)) + " left"
-		parts = append(parts, Part{Text: "about " + left, Short: left, Rank: RankLeft, Sep: ", "})
+		about := Part{Text: "about " + left, Short: left, Rank: RankLeft, Sep: ", "}
+		if s.AtMost {
+			about.Text, about.Short = "at most about "+left, "at most "+left
+		}
+		parts = append(parts, about)
 	}
 	return layout(parts, columns)
 }
