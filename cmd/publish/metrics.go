@@ -52,13 +52,17 @@ func metrics(b *strings.Builder, r results.Record) {
 	}
 }
 
-// basis says on how many processes a metric is based, out of how many.
+// basis says on how many processes a metric is based, out of how many, and in which window.
 func basis(r results.Record, name string) string {
 	of, ok := r.MetricsOf[name]
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf(" (%d of %d)", of.Values, of.Expected)
+	where := ""
+	if of.Window != "" {
+		where = ", in " + of.Window
+	}
+	return fmt.Sprintf(" (%d of %d%s)", of.Values, of.Expected, where)
 }
 
 // coverage says how completely each metric of an experiment was found, by its name.

@@ -127,7 +127,7 @@ func enter(rec *results.Record, m *experiment.Metric, f Finding) {
 		rec.Metrics, rec.MetricsOf = make(results.Metrics), make(map[string]results.MetricBasis)
 	}
 	rec.Metrics[m.Name] = f.Value
-	rec.MetricsOf[m.Name] = results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Lost: f.Lost, Definition: m.Definition}
+	rec.MetricsOf[m.Name] = results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Lost: f.Lost, Window: m.Window, Definition: m.Definition}
 	if m.Unit != "" {
 		if rec.Units == nil {
 			rec.Units = make(map[string]string)

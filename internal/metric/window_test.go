@@ -13,6 +13,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"downbeat/internal/experiment"
 	"downbeat/internal/metric"
 	"downbeat/internal/outcome"
@@ -144,8 +146,8 @@ func TestOnlyValuesThatWereReadInTheWindowCount(t *testing.T) {
 			t.Parallel()
 			rec := tenSeconds()
 			judgedIn(t, twice(), rec, window(tt.from, tt.to), sumInWindow())
-			if got := rec.Metrics["m"]; got != 2*tt.want {
-				t.Errorf("got %v, want %v: %s", got, 2*tt.want, rec.MetricNotes["m"])
+			if got := rec.Metrics["m"]; got != 2*tt.want || rec.MetricsOf["m"].Window != "w" {
+				t.Errorf("got %v, want %v in window w: %s", got, 2*tt.want, rec.MetricNotes["m"])
 			}
 		})
 	}
@@ -342,6 +344,42 @@ func TestASeriesHasAValueForEachPieceOfTheRun(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Metric != "m" || !math.IsNaN(all[0].Values[1][0]) || all[1].Values[0][0] != 0.4 || all[1].Times[1] != 5 {
 		t.Errorf("read: got %v, %+v", err, all)
 	}
+}
+
+// Whatever was read when: windows that follow one another have together what all of them have,
+// and so have the pieces of a series.
+func TestWindowsThatFollowOneAnotherLoseNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var reads []read
+		ms := 0
+		for range rapid.IntRange(0, 60).Draw(t, "reads") {
+			ms += rapid.IntRange(0, 400).Draw(t, "after")
+			reads = append(reads, read{ms: ms - 500, text: rapid.SampledFrom([]string{"v\n", "v\nv\n", "x\n", "v", "\n"}).Draw(t, "text"), stream: streams.Stdout})
+		}
+		tree := fstest.MapFS{}
+		wrote(tree, "alpha", "0", reads...)
+		edges := rapid.SliceOfN(rapid.IntRange(1, 9999), 0, 6).Draw(t, "edges")
+		edges = slices.Compact(slices.Sorted(slices.Values(append(edges, 0, 10_000))))
+		take := func(from, to int, width time.Duration) metric.Finding {
+			rec := tenSeconds()
+			rec.Windows = []results.WindowRecord{{Window: "w", From: at(float64(from) / 1000), To: at(float64(to) / 1000)}}
+			m := experiment.Metric{Name: "m", Window: "w", Sources: outputs(1), Pattern: regexp.MustCompile("v"), Processes: experiment.Count, Scale: 1, Series: width}
+			return metric.Take(metric.NewRun(tree, rec), &m)
+		}
+		whole := take(0, 10_000, 2*time.Second)
+		parts := 0.
+		for i := range edges[1:] {
+			parts += take(edges[i], edges[i+1], 0).Value
+		}
+		pieces := 0.
+		for _, v := range whole.Series.Values[0] {
+			pieces += v
+		}
+		if parts != whole.Value || pieces != whole.Value {
+			t.Errorf("between %v: %v together, %v in the pieces, %v in all", edges, parts, pieces, whole.Value)
+		}
+	})
 }
 
 func TestARunThatIsTooShortForASeriesSaysSo(t *testing.T) {

@@ -88,6 +88,8 @@ type MetricBasis struct {
 	Lacking []string `json:"lacking,omitempty"`
 	// Lost says that its sources are not in the results any more.
 	Lost bool `json:"lost,omitempty"`
+	// Window is the name of the window in which values counted; empty: there was none.
+	Window string `json:"window,omitempty"`
 	// Definition is a hash of what the file said of the metric when it was taken.
 	Definition string `json:"definition"`
 }
