@@ -152,6 +152,13 @@ func TestCommandsOfActions(t *testing.T) {
 	s = newSite(t, actionCommand).released()
 	s.in(s.life(2, 0)).skip()
 	s.in(s.end(2, 0, 0)).pass(20*time.Second).want(Running, "log started, log exited") // its time is not counted any more
+
+	s = newSite(t, actionCommand).released() // nor once the run is stopped: that ends it
+	s.in(s.life(2, 0)).pass(9 * time.Second).tell(message.Control{Kind: message.Stop, Cause: message.StopRule}).skip()
+	s.pass(5*time.Second).want(Stopping, "")
+	e = s.by("SIGTERM", 2, 0)
+	e.Exit.Stopped = true
+	s.in(e).want(Stopping, "log exited, remark command failed").saying(message.Exited, "2.0")
 }
 
 // Lines are told as often as is asked for, each with its life.

@@ -222,9 +222,10 @@ func (r *Run) notBegun(l *life, reason string) {
 	r.endLife(l, &message.ExitedInfo{Command: l.command, Life: l.number + 1, ExitCode: -1, Reason: reason})
 }
 
-// actionLate is called when the time of a command of PhaseAction is over.
+// actionLate is called when the time of a command of PhaseAction is over. One that is being stopped
+// already has that time to end.
 func (r *Run) actionLate(l *life) {
-	if l.stand == alive {
+	if l.stand == alive && !r.isStopped(l) {
 		l.late = true
 		r.plan(planned{what: aTimeout, command: l.command}, r.now)
 	}
