@@ -14,7 +14,7 @@ import (
 func (t *hostRun) act(e course.Act) {
 	at := t.clock.local(e.At)
 	script := &t.ledger.part.Commands[e.Command]
-	d := deed{do: e.Do, signal: e.Signal, due: at, late: at <= t.w.e.now, timeout: e.Do == message.ActStop && script.Phase == message.PhaseAction}
+	d := deed{do: e.Do, signal: e.Signal, pause: e.For, due: at, late: at <= t.w.e.now, timeout: e.Do == message.ActStop && script.Phase == message.PhaseAction}
 	told := func(life int, why string) {
 		t.post(course.Acted{Token: e.Token, Life: life, At: t.now(), Err: why})
 	}

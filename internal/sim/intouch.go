@@ -50,6 +50,7 @@ func (t *toucher) all() {
 		}
 		if t.oneIn(5) {
 			c.Stop.Own, c.Stop.Grace = true, t.within(0, pick(t.random, time.Second, 10*time.Second, 100*time.Second)).Truncate(time.Millisecond)
+			c.Life.IgnoresTerm = c.Life.IgnoresTerm || c.Stop.Grace > 70*time.Second // so that it takes that
 		}
 		if t.oneIn(5) {
 			for range t.between(1, 3) {

@@ -262,6 +262,8 @@ func (l *ledger) judgeProcess(c *publisherRun, h *ledgerHost, m *ledgerCommand, 
 		wrong = "has ended, and nobody saw it"
 	case ran.Exit != nil && (ran.Exit.ExitCode != m.exit.code || ran.Exit.Signal != m.exit.signal):
 		wrong = fmt.Sprintf("has ended with %d %s, and it was %d %s", ran.Exit.ExitCode, ran.Exit.Signal, m.exit.code, m.exit.signal)
+	case ran.Exit != nil && ran.Exit.Action != nil && !m.exit.acted:
+		wrong = "is said to have been ended by an action, and was not"
 	case ran.Outcome == outcome.CommandSucceeded && m.failed():
 		wrong = "has succeeded, and it has not"
 	case ran.Outcome == outcome.CommandFailed && !m.failed() && !h.mayBeUnready(m):

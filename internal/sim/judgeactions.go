@@ -70,7 +70,7 @@ func (l *ledger) settle(c *publisherRun, all []due, who Target) (more bool) {
 func (l *ledger) canBe(c *publisherRun, d *due, did *deed) bool {
 	at, h := c.clock.at(did.at), &c.ledger.hosts[d.who.Part]
 	switch {
-	case d.action.Do != did.do || d.action.Signal != did.signal:
+	case d.action.Do != did.do || d.action.Signal != did.signal || d.action.For != did.pause:
 		return false
 	case d.Reported && within("", d.At.Earliest(), d.At.Latest(), at) != "":
 		return false

@@ -18,6 +18,7 @@ type deed struct {
 	signal string
 	at     instant
 	due    instant
+	pause  time.Duration
 	late   bool // the host was told too late to do it when it was due
 	// timeout: it is the end of a command of an action that has had its time.
 	timeout bool
@@ -110,8 +111,11 @@ func (l *ledger) answered(q *question, at instant, e *course.Answered) {
 	case e.TimedOut && l.w.e.now.add(l.slackOf(q.host)) < q.at.add(q.asked.Within):
 		wrong = fmt.Sprintf("is said to have waited for too long after %s: %s", time.Duration(l.w.e.now-q.at), e.Error)
 	case e.TimedOut:
+		wrong = l.waitedInVain(q)
 	case !q.good:
 		wrong = l.refused(q, e.Error)
+	case q.asked.What == message.AskBarrier && e.At.IsZero():
+		wrong = "is told no instant at which to go on"
 	case q.asked.What == message.AskBarrier:
 		wrong = q.wentOn()
 	case q.asked.What == message.AskGet:
@@ -120,6 +124,24 @@ func (l *ledger) answered(q *question, at instant, e *course.Answered) {
 	if wrong != "" {
 		l.violate("answers: %s, that asks for %s %s, %s", name, q.asked.What, q.asked.Name, wrong)
 	}
+}
+
+// waitedInVain says what is wrong with one who has waited for too long: where nothing goes wrong,
+// who puts a value or makes a mark does not wait, and there was none of a value.
+func (l *ledger) waitedInVain(q *question) string {
+	switch {
+	case !l.w.calm() || q.host.stops[0].at != 0:
+		return ""
+	case q.asked.What == message.AskPut || q.asked.What == message.AskMark:
+		return "has no answer"
+	case q.asked.What == message.AskGet && l.w.plan.Network.LossPercent == 0:
+		for _, o := range q.host.run.questions {
+			if o.of(message.AskPut, q.asked.Name) && o.answered && o.good && o.told.add(l.slack()) < q.at.add(q.asked.Within) {
+				return fmt.Sprintf("waits in vain, and %s has put one", o.command.script.Name)
+			}
+		}
+	}
+	return ""
 }
 
 // refused says what is wrong with an answer that is none.
@@ -166,7 +188,8 @@ func (q *question) wentOn() string {
 }
 
 // read says what is wrong with a value: it has to be one that was put, and not one that had
-// been put anew before it was asked for.
+// been put anew before it was asked for. What is put by a process that is not told so may be
+// there at any time after.
 func (q *question) read() string {
 	var from *question
 	for _, o := range q.host.run.questions {
@@ -178,7 +201,7 @@ func (q *question) read() string {
 		return fmt.Sprintf("gets %q, which nobody has put", q.got)
 	}
 	for _, o := range q.host.run.questions {
-		if o.of(message.AskPut, q.asked.Name) && o.answered && o.good && o.told < q.at && from.answered && from.told < o.at {
+		if o.of(message.AskPut, q.asked.Name) && o.answered && o.good && o.told < q.at && from.good && from.told < o.at {
 			return fmt.Sprintf("gets %q of %s, after which %s had put another", q.got, from.command.script.Name, o.command.script.Name)
 		}
 	}
