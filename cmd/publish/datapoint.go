@@ -48,7 +48,6 @@ func (s *series) Make(a campaign.Attempt) (campaign.Task, error) {
 	r.spec = publisher.Spec{
 		Datapoint: dp, Attempt: run.Attempt(), Since: a.Since, Definition: definition, Source: results.Hash(s.file.Source),
 		Results: run, Observer: r.observer,
-		Judge: func(rec *results.Record) { metric.Judge(r.dir, dp, rec) },
 	}
 	return r, nil
 }
@@ -72,6 +71,11 @@ func (r *datapointRun) Number() int { return r.spec.Attempt }
 func (r *datapointRun) Do(ctx context.Context, open <-chan struct{}, ended func(outcome.Run)) (results.Record, error) {
 	spec := r.spec
 	spec.Gate, spec.Ended = open, ended
+	spec.Judge = func(rec *results.Record) {
+		programs := r.series.programs()
+		programs.Begins = r.observer.judging
+		metric.Judge(ctx, r.dir, spec.Datapoint, rec, programs)
+	}
 	record, err := r.series.publisher.Run(ctx, spec)
 	if err == nil {
 		return record, nil

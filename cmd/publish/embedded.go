@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
 
@@ -24,6 +23,7 @@ import (
 
 // embeddedWorkers are the embedded queue and its workers, one for each host.
 type embeddedWorkers struct {
+	app     *app
 	broker  queue.Broker
 	runner  *runner.Runner
 	state   *worker.TempState
@@ -38,12 +38,8 @@ const loopbackAddress = "127.0.0.1"
 
 // startEmbedded starts a worker for each host of the file, as if in that directory.
 func (a *app) startEmbedded(ctx context.Context, file *experiment.File, directory string) (_ *embeddedWorkers, err error) {
-	// The publisher reports everything that the workers would log.
-	log := slog.New(slog.DiscardHandler)
-	if a.log.Enabled(ctx, slog.LevelInfo) {
-		log = a.log
-	}
-	e := &embeddedWorkers{broker: mem.New(queue.Options{Log: log})}
+	log := a.inner(ctx)
+	e := &embeddedWorkers{app: a, broker: mem.New(queue.Options{Log: log})}
 	ctx, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -53,8 +49,8 @@ func (a *app) startEmbedded(ctx context.Context, file *experiment.File, director
 	if e.state, err = worker.NewTempState(os.TempDir()); err != nil {
 		return nil, fmt.Errorf("make a directory for the embedded workers: %w", err)
 	}
-	if e.runner, err = runner.New(runner.Options{Log: log, Exclusive: true, Guard: true}); err != nil {
-		return nil, fmt.Errorf("start the runner: %w", err)
+	if e.runner, err = a.startRunner(ctx); err != nil {
+		return nil, err
 	}
 	removed, err := worker.RemoveAbandoned(ctx, e.runner, os.TempDir())
 	if err != nil {
@@ -100,10 +96,7 @@ func (e *embeddedWorkers) close() error {
 	if e.clock != nil {
 		errs = append(errs, e.clock.Close())
 	}
-	errs = append(errs, e.broker.Close())
-	if e.runner != nil {
-		errs = append(errs, e.runner.Close())
-	}
+	errs = append(errs, e.broker.Close(), e.app.closeRunner())
 	if e.state != nil {
 		errs = append(errs, e.state.Close())
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,26 +18,40 @@ import (
 // judgeAnew takes the metrics of all runs again and judges the runs by them, if the metrics or
 // requirements in the file have changed. So no column has numbers of two definitions. It
 // returns the revised records.
-func (a *app) judgeAnew(exp *results.Experiment, file *experiment.File, meta results.Meta, records []results.Record) ([]results.Record, error) {
-	judge := metric.Anew{File: file, Source: results.Hash(meta.Source), Now: time.Now()}
-	due := 0
+func (a *app) judgeAnew(ctx context.Context, exp *results.Experiment, file *experiment.File, meta results.Meta, records []results.Record) ([]results.Record, error) {
+	judge := metric.Anew{File: file, Source: results.Hash(meta.Source), Now: time.Now(), Programs: a.programs()}
+	due, why := 0, "a program that judges could not decide"
 	for i := range records {
-		if judge.Due(&records[i]) {
-			due++
+		if !judge.Due(&records[i]) {
+			continue
+		}
+		due++
+		if j := records[i].Judged; j == nil || j.Definition != results.Undecided {
+			why = "metrics or requirements have changed"
 		}
 	}
 	if due == 0 {
 		return records, nil
 	}
-	a.say("publish: metrics or requirements have changed: judging %d of %s again, from the stored results\n",
-		due, terminal.Count(uint64(len(records)), "run"))
+	a.say("publish: %s: judging %d of %s again, from the stored results\n",
+		why, due, terminal.Count(uint64(len(records)), "run"))
 	meta.Time = judge.Now
 	if err := exp.Use(meta); err != nil { // the records will name it
 		return nil, err
 	}
 	var found verdicts
+	judged := 0
+	defer a.live.Set(terminal.Status{})
 	records, err := exp.Revise(func(dir string, rec *results.Record) (bool, error) {
-		anew := judge.Judge(dir, rec)
+		if judge.Due(rec) {
+			judged++
+			text := fmt.Sprintf("judging run %d of %d", judged, due)
+			a.live.Set(terminal.Status{Since: judge.Now, Parts: []terminal.Part{{Text: text, Rank: terminal.RankState}}})
+		}
+		anew := judge.Judge(ctx, dir, rec)
+		if cause := context.Cause(ctx); cause != nil && anew {
+			return false, cause // programs may have been stopped: the run is judged by the next resume or report
+		}
 		if anew {
 			found.add(rec)
 		}
@@ -46,6 +62,14 @@ func (a *app) judgeAnew(exp *results.Experiment, file *experiment.File, meta res
 	}
 	found.tell(a)
 	return records, nil
+}
+
+// judgeError is the error of runs that could not be judged again.
+func judgeError(err error) error {
+	if i, ok := errors.AsType[*interruption](err); ok {
+		return &exitError{exitSignal + int(i.signal), err}
+	}
+	return &exitError{exitFailed, err}
 }
 
 // verdicts are the results of judging runs again.

@@ -66,6 +66,9 @@ func (p *progress) state(s standing) (state terminal.Part, detail []terminal.Par
 		}
 	}
 	switch {
+	case p.judge != "":
+		state.Text, state.Short = "judging", "judging"
+		detail = append(detail, terminal.Part{Text: "with " + p.judge, Rank: terminal.RankDetail, Sep: " "})
 	case len(s.busy) == 0 && len(s.ended) > 0:
 		state.Text = "collecting files"
 		say(" ", "from ", s.ended)

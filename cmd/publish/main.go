@@ -46,6 +46,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	root, a := newRoot(std)
 	root.SetArgs(args)
 	status := a.statusOf(ctx, root.ExecuteContext(ctx))
+	if err := a.closeRunner(); err != nil {
+		a.say("publish: warning: %v\n", err)
+	}
 	if !a.deliver() && status == exitOK {
 		status = exitFailed
 	}

@@ -52,6 +52,23 @@ func metrics(b *strings.Builder, r results.Record) {
 	}
 }
 
+// checks prints which requirements are met that programs have checked. Those that are not are in
+// the run's reason.
+func checks(b *strings.Builder, r results.Record) {
+	if r.Judged == nil {
+		return
+	}
+	var met []string
+	for _, c := range r.Judged.Checks {
+		if c.Met {
+			met = append(met, c.Name)
+		}
+	}
+	if len(met) > 0 {
+		fmt.Fprintf(b, "  checked: %s\n", strings.Join(met, ", "))
+	}
+}
+
 // basis says on how many processes a metric is based, out of how many, and in which window.
 func basis(r results.Record, name string) string {
 	of, ok := r.MetricsOf[name]
@@ -153,10 +170,18 @@ func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
 		if m.Series > 0 {
 			by += ", and for each " + m.Series.String()
 		}
+		if p := m.Program; p != nil {
+			fmt.Fprintf(w, "  %s: %s, run here in %s for at most %s\n", m.Name, m, p.Dir, terminal.Duration(p.Timeout))
+			continue
+		}
 		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.Name, m, sources(m.Sources), by)
 	}
 	var required []string
 	for _, r := range dp.Require {
+		if p := r.Program; p != nil {
+			required = append(required, fmt.Sprintf("%s, by %s, run here in %s for at most %s", r.Name, p, p.Dir, terminal.Duration(p.Timeout)))
+			continue
+		}
 		required = append(required, r.Name+" "+r.Text)
 	}
 	if len(required) > 0 {

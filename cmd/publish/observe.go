@@ -24,6 +24,8 @@ type observer interface {
 	publisher.Observer
 	// show makes the live line show this run from now on.
 	show(view)
+	// judging says that a program judges the run now. It is called from several goroutines.
+	judging(p *experiment.Program)
 	// close prints what is left, once the run is over.
 	close(results.Record)
 }
@@ -101,6 +103,7 @@ type progress struct {
 	failed  int
 	began   time.Time
 	stop    string
+	judge   string // the program that judges the run
 }
 
 func (p *progress) show(v view) {
@@ -202,6 +205,13 @@ func (p *progress) Stopping(cause message.StopCause, reason string) {
 	if cause != message.StopRule && p.running > 0 { // otherwise it is over at once, and the summary says why
 		p.notice("stopping: %s", reason)
 	}
+	p.update()
+}
+
+func (p *progress) judging(program *experiment.Program) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.judge, p.began = program.String(), time.Now()
 	p.update()
 }
 

@@ -113,6 +113,11 @@ func (o *jsonObserver) Started(process, pid int, at time.Time) {
 	o.print(jsonEvent{Event: "started", Host: c.Host, Process: c.Name, PID: pid, Time: at})
 }
 
+func (o *jsonObserver) judging(p *experiment.Program) {
+	o.progress.judging(p)
+	o.print(jsonEvent{Event: "judging", Detail: p.String()})
+}
+
 // Beat implements [publisher.Observer].
 func (o *jsonObserver) Beat(beat int, groups []string, at time.Time) {
 	o.progress.Beat(beat, groups, at)

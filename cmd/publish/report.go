@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"path/filepath"
 
@@ -33,16 +34,19 @@ copy in the results is used.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.report(args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.report(cmd.Context(), args[0]) },
 	}
 }
 
-func (a *app) report(dir string) error {
+func (a *app) report(ctx context.Context, dir string) error {
 	meta, err := results.ReadMeta(results.Locate(dir))
 	if err != nil {
 		return usage(err)
 	}
-	tables := a.retabulate(dir, meta)
+	tables := a.retabulate(ctx, dir, meta)
+	if ctx.Err() != nil {
+		return judgeError(tables)
+	}
 	r, err := report.New(dir, planned(meta))
 	if err == nil {
 		err = r.Write()
@@ -59,7 +63,7 @@ func (a *app) report(dir string) error {
 
 // retabulate makes the tables again, and judges the runs again if metrics or requirements have
 // changed; but not while another publish is running the experiment.
-func (a *app) retabulate(dir string, meta results.Meta) error {
+func (a *app) retabulate(ctx context.Context, dir string, meta results.Meta) error {
 	exp, _, records, err := results.Reopen(dir)
 	if errors.Is(err, results.ErrInUse) {
 		a.say("publish: another publish is running this experiment, and keeps the tables up to date: they are left alone\n")
@@ -74,7 +78,7 @@ func (a *app) retabulate(dir string, meta results.Meta) error {
 		a.say("publish: warning: the runs are not judged again, because the experiment's file can't be read any more: %v\n", err)
 		return nil
 	}
-	_, err = a.judgeAnew(exp, file, now, records)
+	_, err = a.judgeAnew(ctx, exp, file, now, records)
 	return err
 }
 

@@ -56,8 +56,8 @@ func (a *app) resume(ctx context.Context, dir string, from origin) error {
 	if err != nil {
 		return err
 	}
-	if records, err = a.judgeAnew(exp, now.file, now.meta, records); err != nil {
-		return &exitError{exitFailed, err}
+	if records, err = a.judgeAnew(ctx, exp, now.file, now.meta, records); err != nil {
+		return judgeError(err)
 	}
 	s := &series{app: a, file: now.file}
 	more, err := s.compare(records)

@@ -34,6 +34,7 @@ type app struct {
 	log   *slog.Logger
 	live  *terminal.Live
 	style terminal.Style
+	runs  localRunner
 	// place is that of the current datapoint in the experiment; empty if there is only one.
 	place string
 	// starting says that the broker was still starting when we connected.

@@ -29,6 +29,7 @@ func (a *app) summarize(r results.Record, took time.Duration, dir string, waits 
 	b.WriteByte('\n')
 	a.togetherness(&b, r)
 	metrics(&b, r)
+	checks(&b, r)
 	failures(&b, r, dir, waits)
 	notes(&b, r)
 	missing(&b, r)

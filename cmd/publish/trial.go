@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -42,7 +43,7 @@ file, a flag or DIR is wrong.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error { return a.tryMetrics(args[0], file) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.tryMetrics(cmd.Context(), args[0], file) },
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "the `FILE` with the metrics")
 	if err := cmd.RegisterFlagCompletionFunc("file", func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
@@ -60,7 +61,7 @@ type trial struct {
 	superseded  bool // another run of its datapoint counts
 }
 
-func (a *app) tryMetrics(dir, path string) error {
+func (a *app) tryMetrics(ctx context.Context, dir, path string) error {
 	runs, err := results.Open(dir)
 	if err != nil {
 		return usage(err)
@@ -80,11 +81,14 @@ func (a *app) tryMetrics(dir, path string) error {
 	all.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range trials {
 		all.Go(func() error {
-			trials[i].now = metric.Try(file, trials[i].dir, trials[i].before)
+			trials[i].now = metric.Try(ctx, file, trials[i].dir, trials[i].before, a.programs())
 			return nil
 		})
 	}
 	_ = all.Wait() // what goes wrong is in the notes
+	if cause := context.Cause(ctx); cause != nil {
+		return judgeError(cause)
+	}
 	if a.flags.Output == "json" {
 		trialsAsJSON(a.out, trials)
 	} else {

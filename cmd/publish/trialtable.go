@@ -45,6 +45,7 @@ func trialsAsJSON(w io.Writer, trials []trial) {
 
 // trialsAsText prints a table of the metrics, run by run, and below it what there is to say.
 func trialsAsText(w io.Writer, trials []trial, metrics []string) {
+	metrics = trialColumns(metrics, trials)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "run\toutcome\t%s\n", strings.Join(metrics, "\t"))
 	var notes trialNotes
@@ -63,6 +64,29 @@ func trialsAsText(w io.Writer, trials []trial, metrics []string) {
 	}
 	_ = table.Flush() // reported at the end, as for every command
 	notes.print(w)
+}
+
+// trialColumns are the metrics with those that programs have given besides.
+func trialColumns(metrics []string, trials []trial) (columns []string) {
+	found := make(map[string]bool)
+	for _, t := range trials {
+		for name := range t.now.Metrics {
+			found[name] = true
+		}
+	}
+	for _, m := range metrics {
+		var parts []string
+		for name := range found {
+			if strings.HasPrefix(name, m+".") && !slices.Contains(metrics, name) {
+				parts = append(parts, name)
+			}
+		}
+		if found[m] || len(parts) == 0 {
+			columns = append(columns, m)
+		}
+		columns = append(columns, slices.Sorted(slices.Values(parts))...)
+	}
+	return columns
 }
 
 // trialCell is a metric in a run: a dash where it found nothing.

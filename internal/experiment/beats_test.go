@@ -145,7 +145,7 @@ require: {start_skew: "< 1ms", start_skew.s: ["< 2ms", "> 1us"], start_skew.c: "
 		"[{start_skew < 1000 < 1ms} {start_skew.s < 2000 < 2ms} {start_skew.s > 1 > 1us}]",
 		"[{start_skew < 1000 < 1ms} {start_skew.s < 2000 < 2ms} {start_skew.s > 1 > 1us} {start_skew.c < 4000 < 4ms}]",
 	} {
-		if got := fmt.Sprint(at(t, text, n).Require); got != want {
+		if got := conditionsOf(at(t, text, n).Require); got != want {
 			t.Errorf("n=%d: got %s, want %s", n, got, want)
 		}
 	}

@@ -20,7 +20,10 @@ func (f *File) rehearse(r *report) error {
 	starts := 0
 	for i, parameters := range f.combinations {
 		x := newExpansion(f, r, trialRun, Point{Index: i + 1, Repetition: 1, Parameters: parameters, file: f})
-		if _, err := x.expand(); err != nil {
+		if _, err := x.expand(); err == nil {
+			x.checkPrograms()
+		}
+		if x.err() != nil {
 			x.blame()
 			return r.err()
 		}

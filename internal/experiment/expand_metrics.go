@@ -38,6 +38,10 @@ func (x *expansion) metric(m *metric) Metric {
 			}
 		}
 	}
+	if out.Program = x.program(&m.judge); out.Program != nil {
+		out.Definition = out.Program.definition(out.Definition)
+		return out
+	}
 	out.Sources = x.sources(m)
 	return out
 }
@@ -103,6 +107,10 @@ func (x *expansion) require() []Requirement {
 		if slices.ContainsFunc(x.file.metrics, func(m *metric) bool {
 			return m.Name == r.name && len(m.groups) > 0 && len(x.occupied(m.groups)) == 0
 		}) {
+			continue
+		}
+		if p := x.program(&r.judge); p != nil {
+			requirements = append(requirements, Requirement{Name: r.name, Text: p.String(), Program: p, Definition: p.definition(hashOf(r.judge.command.sources()))})
 			continue
 		}
 		s, ok := x.evaluate(r.text, limitKeys, x.data())

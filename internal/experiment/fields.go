@@ -332,6 +332,14 @@ var metricFields = &object[metric]{
 			about: "the values are in what processes wrote to this stream",
 		},
 		{
+			name: "run", is: programLine(judgeOfMetric),
+			about: "the value is what this command prints, which is run on the publisher's machine with the run's results directory as its last argument",
+		},
+		{
+			name: "timeout", is: programTimeout(judgeOfMetric), unset: "1m",
+			about: "with run: how long it may take",
+		},
+		{
 			name: "field", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.field }),
 			about: "the values are in this column of a table, or at this path in JSON: latency.p99, jobs.0.iops, jobs.*.iops",
 		},
@@ -364,7 +372,7 @@ var metricFields = &object[metric]{
 			about: "with output: only values that were read in this window count",
 		},
 		{
-			name: "reduce", is: reduction, missing: "it makes one number of the values of several lines and processes", such: "reduce: sum",
+			name: "reduce", is: reduction, otherwise: "required without run",
 			about: "how several values become one: sum, or {lines: mean, processes: sum}",
 		},
 		{
@@ -389,10 +397,34 @@ var metricFields = &object[metric]{
 		},
 	},
 	check: checkMetric, further: schema{
-		"allOf":            []schema{oneOf("file", "output"), oneOf("field", "pattern")},
-		"dependentSchemas": schema{"pattern": schema{"properties": schema{"format": false, "where": false}}},
+		"oneOf": []schema{{"required": []string{"file"}}, {"required": []string{"output"}}, {"required": []string{"run"}}},
+		"if":    schema{"required": []string{"run"}},
+		"then":  schema{"properties": schema{"pattern": false, "format": false, "where": false, "group": false, "host": false, "window": false, "reduce": false, "series": false}},
+		"else": schema{
+			"required": []string{"reduce"}, "properties": schema{"timeout": false}, "oneOf": oneOf("field", "pattern")["oneOf"],
+			"dependentSchemas": schema{"pattern": schema{"properties": schema{"format": false, "where": false}}},
+		},
 	},
 }
+
+func judgeOfMetric(m *metric) *judge { return &m.judge }
+
+// checkFields are those of a requirement that a program checks.
+var checkFields = &object[requirement]{
+	title: "### Requirements", prefix: "require.NAME.", def: "check",
+	fields: []field[requirement]{
+		{
+			name: "run", is: programLine(judgeOfRequirement), missing: "it is the command", such: "run: ./check.py",
+			about: "the command, run on the publisher's machine with the run's results directory as its last argument; status 0: it is met",
+		},
+		{
+			name: "timeout", is: programTimeout(judgeOfRequirement), unset: "1m",
+			about: "how long it may take",
+		},
+	},
+}
+
+func judgeOfRequirement(r *requirement) *judge { return &r.judge }
 
 // reduceFields are those of a reduction in two steps.
 var reduceFields = &object[metric]{

@@ -23,6 +23,9 @@ type Metric struct {
 	Better Direction
 	// Sources are where its values are: files, or streams of processes.
 	Sources []Source
+	// Program, if set, finds the value instead. Field is the path of a number in the object
+	// that it prints; without one, each number of an object is a metric: see [Metric.Part].
+	Program *Program
 	// Format is how they are written if Field is set: the name of a column, or a
 	// path such as latency.p99. Where picks rows.
 	Format Format
@@ -52,6 +55,18 @@ type Metric struct {
 
 // Timed reports whether the metric depends on when its values were read.
 func (m *Metric) Timed() bool { return m.Window != "" || m.Series > 0 || m.Inner() == Rate }
+
+// Part is the metric that a key of the object stands for which its program prints.
+func (m *Metric) Part(key string) (Metric, error) {
+	part := *m
+	part.Name = m.Name + "." + key
+	return part, cmp.Or(message.CheckName(key), message.CheckName(part.Name))
+}
+
+// Gives reports whether the metric may give one with that name, besides its own.
+func (m *Metric) Gives(name string) bool {
+	return m.Program != nil && m.Field == "" && strings.HasPrefix(name, m.Name+".")
+}
 
 // NeedsAll reports whether the number is wrong if the value of a process is
 // missing. One that counts processes, or picks the value of one, is not.
@@ -100,6 +115,10 @@ func (m *Metric) Inner() Reduction { return cmp.Or(m.Lines, m.Processes) }
 func (m *Metric) String() string {
 	var b strings.Builder
 	switch {
+	case m.Program != nil && m.Field == "":
+		return "what " + m.Program.String() + " prints"
+	case m.Program != nil:
+		return fmt.Sprintf("field %q of what %s prints", m.Field, m.Program)
 	case m.Pattern != nil:
 		fmt.Fprintf(&b, "lines that match %s", m.Pattern)
 	default:
@@ -154,8 +173,9 @@ func formatOf(file string) Format {
 // A metric is a metric of the file with its templates.
 type metric struct {
 	Metric
+	judge
 	whole   *text // its place
-	file    *text // one of file and stream is set
+	file    *text // one of file, stream and judge.command is set
 	stream  string
 	groups  []string // empty: all
 	hosts   []string // empty: all
@@ -183,10 +203,30 @@ var metrics = binding[File]{
 			}
 			m := &metric{Metric: Metric{Name: child.key}, whole: &text{at: child.at, field: child.path}}
 			metricFields.read(child, m)
+			if m.command != nil {
+				m.Program = &Program{} // until it is known for a datapoint
+			}
 			m.Definition = m.definition(f.windowOf(m.Window))
 			f.metrics = append(f.metrics, m)
 		}
+		checkMetricNames(v.in)
 	},
+}
+
+// checkMetricNames checks that no metric has the name of one that a program may give.
+func checkMetricNames(in *scope) {
+	for _, m := range in.file.metrics {
+		for _, other := range in.file.metrics {
+			if m.gives(other.Name) {
+				in.add(other.whole.at, other.whole.field, "choose another name, or give "+m.Name+" a field", "metric %s gives metrics that are named %s.KEY", m.Name, m.Name)
+			}
+		}
+	}
+}
+
+// gives reports whether the metric may give one with that name, besides its own.
+func (m *metric) gives(name string) bool {
+	return m.command != nil && m.field == nil && strings.HasPrefix(name, m.Name+".")
 }
 
 // anybodys reports whether the metric does not say whose files it is about.
@@ -197,6 +237,16 @@ func (m *metric) anybodys() bool {
 // checkMetric checks what depends on several fields of a metric.
 func checkMetric(v value, m *metric, given found) {
 	checkValuesFrom(v, given)
+	if given.has("run") {
+		checkProgramMetric(given)
+		return
+	}
+	if timeout, ok := given.get("timeout"); ok {
+		timeout.wrong("remove it", "a timeout goes with run, not with file or output")
+	}
+	if !given.meant("reduce") {
+		v.in.add(v.at, v.path, "such as reduce: sum", `"reduce" is missing: it makes one number of the values of several lines and processes`)
+	}
 	checkSelection(v, m, given)
 	checkTimes(v, m, given)
 	warnOfTooWide(v.in, m)
@@ -229,9 +279,13 @@ func warnOfUncollected(in *scope) {
 // checkValuesFrom checks that exactly one field says where the values are.
 func checkValuesFrom(v value, given found) {
 	output, hasOutput := given.get("output")
+	run, hasRun := given.get("run")
 	switch {
-	case !given.meant("file", "output"):
-		v.in.add(v.at, v.path, "file: names files that were collected; output: stdout is what processes wrote", `"file" or "output" is missing: it says where the values are`)
+	case !given.meant("file", "output", "run"):
+		v.in.add(v.at, v.path, "file: names files that were collected; output: stdout is what processes wrote; run: ./judge.py finds the value",
+			`"file", "output" or "run" is missing: it says where the values are`)
+	case hasRun && (hasOutput || given.has("file")):
+		run.wrong("remove one", "the values are in files, in the output, or found by a program, not several of these")
 	case given.has("file") && hasOutput:
 		output.wrong("remove one", "the values are in files or in the output, not in both")
 	}
@@ -253,6 +307,15 @@ func checkTimes(v value, m *metric, given found) {
 	}
 	if reduce, ok := given.get("reduce"); ok && m.Inner() == Rate {
 		reduce.wrong(hint, "a rate needs times, and the lines of a collected file have none")
+	}
+}
+
+// checkProgramMetric checks that a metric by program has no field that is about lines.
+func checkProgramMetric(given found) {
+	for _, name := range []string{"pattern", "format", "where", "group", "host", "window", "reduce", "series"} {
+		if other, ok := given.get(name); ok {
+			other.wrong("remove it", "%s goes with file or output: a program has the whole run, and finds the value by itself", name)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ func (m *metric) definition(window *window) string {
 		HasField, HasPattern bool
 		Window               string        `json:",omitempty"`
 		Series               time.Duration `json:",omitempty"`
+		Program              []string      `json:",omitempty"`
 	}{
 		Rules: metricRules, File: m.file.source(), Stream: m.stream, Groups: m.groups, Hosts: m.hosts,
 		Field: m.field.source(), Pattern: m.pattern.source(), Format: m.Format, Parse: m.Parse, Lines: m.Lines, Processes: m.Processes,
@@ -37,10 +38,26 @@ func (m *metric) definition(window *window) string {
 		HasFile: m.file != nil, HasField: m.field != nil, HasPattern: m.pattern != nil,
 		Window: window.source(), Series: m.Series,
 	}
+	what.Program = m.command.sources()
 	for _, v := range m.where {
 		what.Where = append(what.Where, condition{v.key, v.value.source()})
 	}
 	return hashOf(what)
+}
+
+// sources are the command's line, or its arguments, as the file has them.
+func (c *command) sources() []string {
+	switch {
+	case c == nil:
+		return nil
+	case c.line != nil:
+		return []string{c.line.src}
+	}
+	words := []string{""} // no command line is empty
+	for _, t := range c.argv {
+		words = append(words, t.source())
+	}
+	return words
 }
 
 // source is the text as the file has it; empty where there is none.

@@ -67,7 +67,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("errors: got %+v", failed)
 	}
 	wantRequire := "[{start_skew < 1500 < 1.5ms} {rps > 10 > 10} {rps <= 1e+06 <= 1e6}]"
-	if got := fmt.Sprint(d.Require); got != wantRequire {
+	if got := conditionsOf(d.Require); got != wantRequire {
 		t.Errorf("require: got %s, want %s", got, wantRequire)
 	}
 }
@@ -199,4 +199,13 @@ func TestMetricOfEveryGroup(t *testing.T) {
 			t.Errorf("%s: got %v", metric, f.Warnings)
 		}
 	}
+}
+
+// conditionsOf lists what is required, without programs.
+func conditionsOf(require []Requirement) string {
+	var list []string
+	for _, r := range require {
+		list = append(list, fmt.Sprintf("{%s %s %v %s}", r.Name, r.Operator, r.Limit, r.Text))
+	}
+	return "[" + strings.Join(list, " ") + "]"
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"downbeat/internal/message"
 )
 
 // The names of what is measured in every run and can be required.
@@ -33,8 +35,11 @@ type Requirement struct {
 	// measured of every run.
 	Operator string
 	Limit    float64
-	// Text is the condition as the file has it: "< 5ms".
+	// Text is the condition as the file has it: "< 5ms"; or the program's command line.
 	Text string
+	// Program, if set, decides instead. Definition is a hash of it.
+	Program    *Program
+	Definition string
 }
 
 // Met reports whether a value, in the limit's unit, is within it.
@@ -54,13 +59,14 @@ func (r *Requirement) Met(v float64) bool {
 type requirement struct {
 	name string
 	text *text
+	judge
 }
 
-// requirements reads the conditions: one or a list of them for each name.
+// requirements reads the conditions: one or a list of them for each name, or a program.
 var requirements = binding[File]{
-	words: "map", schema: mapSchema(orListSchema(schema{
+	words: "map", inner: []*table{checkFields.table()}, schema: mapSchema(anyOf(ref(checkFields.def), orListSchema(schema{
 		"type": "string", "pattern": `^\s*(<|<=|>|>=)\s*[^<>=\s]|` + templatePattern, "examples": []string{"< 5ms", "> 1000"},
-	})),
+	}))),
 	read: func(v value, f *File) {
 		if !v.isMap(`such as {start_skew: "< 5ms"}`, "must be a map of limits") {
 			return
@@ -73,7 +79,12 @@ var requirements = binding[File]{
 			names = append(names, m.Name)
 		}
 		for _, child := range v.pairs() {
-			if !slices.Contains(names, child.key) {
+			if child.kind == mapNode {
+				f.require = append(f.require, readCheck(child, names)...)
+				continue
+			}
+			given := slices.ContainsFunc(f.metrics, func(m *metric) bool { return m.gives(child.key) })
+			if !given && !slices.Contains(names, child.key) {
 				if group, ok := SkewOf(child.key); ok {
 					v.wrongKey(child, v.in.didYouMean(group, groupNames(f.Groups)), "no group %q", group)
 				} else {
@@ -84,6 +95,24 @@ var requirements = binding[File]{
 			f.require = append(f.require, readRequirements(child)...)
 		}
 	},
+}
+
+// readCheck reads a requirement that a program checks.
+func readCheck(v value, taken []string) []requirement {
+	if err := message.CheckName(v.key); err != nil {
+		v.wrongKey(v, "", "%v", err)
+		return nil
+	}
+	if isDuration(v.key) || slices.Contains(taken, v.key) {
+		v.wrong(exampleOf(v.key), "%s is a number, which has to have a condition", v.key)
+		return nil
+	}
+	r := requirement{name: v.key}
+	checkFields.read(v, &r)
+	if r.command == nil {
+		return nil
+	}
+	return []requirement{r}
 }
 
 // readRequirements reads a condition or a list of them.
@@ -106,7 +135,7 @@ func readRequirements(v value) (list []requirement) {
 				v.in.problem(t, err)
 			}
 		}
-		list = append(list, requirement{v.key, t})
+		list = append(list, requirement{name: v.key, text: t})
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path"
@@ -19,30 +20,65 @@ type Anew struct {
 	// Source is the hash of the file.
 	Source string
 	Now    time.Time
+	// Programs are for those that judge runs.
+	Programs *Programs
 }
 
 // Due reports whether Judge would judge a run again.
 func (a *Anew) Due(rec *results.Record) bool {
-	by, _ := a.File.Judges(past(rec)) // even metrics with errors have a definition
+	by, _ := a.judges(rec) // even metrics with errors have a definition
 	return outdated(rec, definition(&by))
 }
 
 // Judge judges the run in a directory again, from the stored results, if it was judged by
 // something else than what the file says now; it reports whether it did. A metric with the same
 // definition is kept. One that can't be taken any more has no value, and a note that says why.
-func (a *Anew) Judge(dir string, rec *results.Record) bool {
-	by, err := a.File.Judges(past(rec))
+func (a *Anew) Judge(ctx context.Context, dir string, rec *results.Record) bool {
+	by, err := a.judges(rec)
 	if !outdated(rec, definition(&by)) {
 		return false
 	}
 	before := results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}
 	rec.Outcome, rec.Reason = own(rec)
-	judgeBy(dir, &by, rec, again(rec, err)).write(dir, rec)
+	j := judging{programs: a.Programs, dir: dir, by: &by, rec: rec, unfit: err}
+	j.judge(ctx, again(rec, err)).write(dir, rec)
 	rec.Judged.AnewAt, rec.Judged.Source = a.Now, a.Source
 	if after := (results.Verdict{Outcome: rec.Outcome, Reason: rec.Reason}); after != before {
 		rec.Judged.Before = &before
 	}
 	return true
+}
+
+// judges are what a run is judged by. Where a program is not there any more, what it has said of
+// the run still holds.
+func (a *Anew) judges(rec *results.Record) (experiment.Measures, error) {
+	by, err := a.File.Judges(past(rec))
+	keepUnknown(&by, rec)
+	return by, err
+}
+
+// keepUnknown gives metrics and requirements whose programs are not there the definition by which
+// the run was judged, if only the programs are unknown.
+func keepUnknown(by *experiment.Measures, rec *results.Record) {
+	for i := range by.Metrics {
+		m := &by.Metrics[i]
+		for name, of := range rec.MetricsOf {
+			if m.Program != nil && (name == m.Name || m.Gives(name)) && experiment.SameDefinition(of.Definition, m.Definition) {
+				m.Definition = of.Definition
+			}
+		}
+	}
+	for i := range by.Require {
+		r := &by.Require[i]
+		if rec.Judged == nil || r.Program == nil {
+			continue
+		}
+		for _, c := range rec.Judged.Checks {
+			if c.Name == r.Name && experiment.SameDefinition(c.Definition, r.Definition) {
+				r.Definition = c.Definition
+			}
+		}
+	}
 }
 
 // outdated reports whether a run was judged by another definition. An old record without one

@@ -38,7 +38,7 @@ func made(t *testing.T, file string) (string, results.Record) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	metric.Judge(dir, dp, &rec)
+	metric.Judge(t.Context(), dir, dp, &rec, nil)
 	return dir, rec
 }
 
@@ -89,11 +89,11 @@ func TestJudgeAnew(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir, rec := made(t, tt.before)
-			if same := anew(t, tt.before); same.Due(&rec) || same.Judge(dir, &rec) {
+			if same := anew(t, tt.before); same.Due(&rec) || same.Judge(t.Context(), dir, &rec) {
 				t.Error("it is judged again by the same file")
 			}
 			judge := anew(t, tt.now)
-			if !judge.Due(&rec) || !judge.Judge(dir, &rec) {
+			if !judge.Due(&rec) || !judge.Judge(t.Context(), dir, &rec) {
 				t.Fatal("it is not judged anew")
 			}
 			if rec.Outcome != tt.outcome || rec.Reason != tt.reason || rec.Metrics["rate"] != tt.value {
@@ -102,7 +102,7 @@ func TestJudgeAnew(t *testing.T) {
 			if j := rec.Judged; !j.AnewAt.Equal(judge.Now) || j.Source != "abc" || (j.Before != nil) != (tt.reason != tt.was) || j.Before != nil && j.Before.Reason != tt.was {
 				t.Errorf("judged: got %+v", rec.Judged)
 			}
-			if judge.Due(&rec) || judge.Judge(dir, &rec) {
+			if judge.Due(&rec) || judge.Judge(t.Context(), dir, &rec) {
 				t.Error("it is judged again and again")
 			}
 		})
@@ -121,7 +121,7 @@ func TestJudgeAnewWithoutTheFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	anew(t, "metrics:\n  rate: {output: stdout, pattern: 'rate (\\d+)', reduce: mean}\n"+strings.Replace(late, "file: {file: '*.csv', field: v, reduce: sum}", "file: {file: '*.csv', field: v, reduce: max}", 1)).Judge(dir, &rec)
+	anew(t, "metrics:\n  rate: {output: stdout, pattern: 'rate (\\d+)', reduce: mean}\n"+strings.Replace(late, "file: {file: '*.csv', field: v, reduce: sum}", "file: {file: '*.csv', field: v, reduce: max}", 1)).Judge(t.Context(), dir, &rec)
 	if !math.IsNaN(rec.Metrics["rate"]) || !rec.MetricsOf["rate"].Lost || rec.MetricNotes["rate"] != "can't be taken again: alpha/g.0.out has 1 of 22 bytes" {
 		t.Errorf("rate: got %v, %+v, %q", rec.Metrics["rate"], rec.MetricsOf["rate"], rec.MetricNotes["rate"])
 	}
@@ -134,7 +134,7 @@ func TestJudgeAnewWithoutTheFiles(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "alpha/g.0.out")); err != nil {
 		t.Fatal(err)
 	}
-	anew(t, rate+"require: {rate: '> 0'}").Judge(dir, &rec)
+	anew(t, rate+"require: {rate: '> 0'}").Judge(t.Context(), dir, &rec)
 	if want := "rate was not found, required > 0: can't be taken again: alpha/g.0.out is gone"; rec.Outcome != outcome.RunFailed || rec.Reason != want {
 		t.Errorf("got %s, %q, want %q", rec.Outcome, rec.Reason, want)
 	}
@@ -150,7 +150,7 @@ func TestJudgeAnewWithoutTheParameter(t *testing.T) {
 	dir, rec := made(t, rate)
 	delete(rec.Parameters, "n")
 	judge := anew(t, "metrics: {rate: {output: stdout, pattern: 'rate ({{.n}})', reduce: sum}}\nrequire: {rate: '> 9'}")
-	if !judge.Judge(dir, &rec) || judge.Due(&rec) {
+	if !judge.Judge(t.Context(), dir, &rec) || judge.Due(&rec) {
 		t.Error("it is not judged once")
 	}
 	if !math.IsNaN(rec.Metrics["rate"]) || !strings.Contains(rec.MetricNotes["rate"], "can't be taken of this run: ") || rec.Outcome != outcome.RunSucceeded {
@@ -164,7 +164,7 @@ func TestJudgeAnewOfAFailedRun(t *testing.T) {
 	for _, word := range []outcome.Run{outcome.RunFailed, outcome.RunTimedOut, outcome.RunLost} {
 		dir, rec := made(t, "")
 		rec.Outcome, rec.Reason, rec.Hosts[1].Outcome = word, "g.1 on bravo exited with status 1", outcome.HostFailed
-		anew(t, rate).Judge(dir, &rec)
+		anew(t, rate).Judge(t.Context(), dir, &rec)
 		if rec.Outcome != word || rec.Reason != "g.1 on bravo exited with status 1" || rec.Metrics["rate"] != 5 || rec.Judged.Before != nil {
 			t.Errorf("got %s, %q, %v", rec.Outcome, rec.Reason, rec.Metrics)
 		}
@@ -178,12 +178,12 @@ func TestJudgeAnewOfAnOldRecord(t *testing.T) {
 	dir, rec := made(t, rate)
 	rec.Judged, rec.MetricsOf, rec.Metrics = nil, nil, results.Metrics{"rate": 99}
 	rec.Outcome, rec.Reason = outcome.RunFailed, "rate was 99, required < 10"
-	if !anew(t, rate).Judge(dir, &rec) || rec.Outcome != outcome.RunSucceeded || rec.Metrics["rate"] != 5 || rec.Judged.Before.Reason != "rate was 99, required < 10" {
+	if !anew(t, rate).Judge(t.Context(), dir, &rec) || rec.Outcome != outcome.RunSucceeded || rec.Metrics["rate"] != 5 || rec.Judged.Before.Reason != "rate was 99, required < 10" {
 		t.Errorf("got %s, %q, %v", rec.Outcome, rec.Reason, rec.Metrics)
 	}
 	dir, rec = made(t, "")
 	rec.Judged = nil
-	if anew(t, "").Judge(dir, &rec) {
+	if anew(t, "").Judge(t.Context(), dir, &rec) {
 		t.Error("what was not judged at all is judged anew")
 	}
 }

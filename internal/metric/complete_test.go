@@ -70,7 +70,7 @@ func TestMetricThatLacksAProcess(t *testing.T) {
 func judged(t *testing.T, files map[string]string, metrics ...experiment.Metric) results.Record {
 	t.Helper()
 	rec := results.Record{Outcome: outcome.RunSucceeded}
-	metric.Judge(directory(t, files), &experiment.Datapoint{Measures: experiment.Measures{Metrics: metrics}}, &rec)
+	metric.Judge(t.Context(), directory(t, files), &experiment.Datapoint{Measures: experiment.Measures{Metrics: metrics}}, &rec, nil)
 	return rec
 }
 
@@ -280,7 +280,7 @@ func TestLackOfAFailedRun(t *testing.T) {
 	rec := results.Record{Outcome: outcome.RunLost, Reason: "alpha went silent", Processes: []results.ProcessRecord{
 		{Host: "alpha", Process: "0", CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0)}}, {Host: "alpha", Process: "3", CommandRecord: results.CommandRecord{StartedAt: time.Unix(1, 0)}},
 	}}
-	metric.Judge(directory(t, threeOfFour), &experiment.Datapoint{Measures: experiment.Measures{Metrics: []experiment.Metric{m}}}, &rec)
+	metric.Judge(t.Context(), directory(t, threeOfFour), &experiment.Datapoint{Measures: experiment.Measures{Metrics: []experiment.Metric{m}}}, &rec, nil)
 	of := rec.MetricsOf["v"]
 	if rec.Outcome != outcome.RunLost || rec.Reason != "alpha went silent" || rec.Metrics["v"] != 100 || of.Values != 1 || of.Expected != 2 {
 		t.Errorf("got %s, %q, %v of %+v", rec.Outcome, rec.Reason, rec.Metrics, of)

@@ -1,9 +1,11 @@
 package metric
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"runtime"
@@ -21,18 +23,37 @@ import (
 
 // Judge takes the datapoint's metrics out of the run's directory into its
 // record, and fails a run that has succeeded but does not meet a requirement, or
-// in which a metric lacks values. It writes the metrics' series into the directory.
-func Judge(dir string, dp *experiment.Datapoint, rec *results.Record) {
-	judgeBy(dir, &dp.Measures, rec, Take).write(dir, rec)
+// in which a metric lacks values. It writes the metrics' series into the directory. When ctx
+// ends, programs that judge the run are stopped.
+func Judge(ctx context.Context, dir string, dp *experiment.Datapoint, rec *results.Record, programs *Programs) {
+	j := judging{programs: programs, dir: dir, by: &dp.Measures, rec: rec}
+	j.judge(ctx, Take).write(dir, rec)
 }
 
 // A taker takes a metric, as [Take] does.
 type taker func(run *Run, m *experiment.Metric) Finding
 
-// judgeBy enters the metrics and the judgement into the record; by takes each metric.
-func judgeBy(dir string, by *experiment.Measures, rec *results.Record, take taker) findings {
-	found := takeAll(dir, by, rec, take)
-	rec.Judged = &results.Judgement{Definition: definition(by)}
+// A judging is the judgement of one run, in its directory.
+type judging struct {
+	programs *Programs
+	dir      string
+	by       *experiment.Measures
+	rec      *results.Record
+	before   *results.Record // as it was, perhaps with an earlier judgement
+	unfit    error           // why nothing can be taken of the run
+}
+
+// judge enters the metrics and the judgement into the record; take takes each metric that is not
+// by program.
+func (j *judging) judge(ctx context.Context, take taker) findings {
+	by, rec, before := j.by, j.rec, *j.rec
+	found := takeAll(j.dir, by, rec, take)
+	rec.Judged, j.before = nil, &before
+	decided, checks := j.hear(ctx)
+	rec.Judged = &results.Judgement{Definition: definition(by), Checks: checks}
+	if !decided {
+		rec.Judged.Definition = results.Undecided
+	}
 	noteUnproven(by.Require, rec)
 	if rec.Outcome != outcome.RunSucceeded {
 		return found
@@ -51,7 +72,7 @@ type findings struct {
 	kept    []bool // it is that of an earlier judgement
 }
 
-// takeAll enters the windows and the metrics into the record. A metric with the same definition
+// takeAll enters the windows and the metrics into the record, but for those by programs. A metric with the same definition
 // is kept, and one that is no longer defined is removed.
 func takeAll(dir string, by *experiment.Measures, rec *results.Record, take taker) findings {
 	root, err := os.OpenRoot(dir) // so that a collected link can't lead elsewhere
@@ -71,6 +92,9 @@ func takeAll(dir string, by *experiment.Measures, rec *results.Record, take take
 	for i := range f.metrics {
 		searches.Go(func() error {
 			m := &f.metrics[i]
+			if m.Program != nil {
+				return nil
+			}
 			switch of, ok := before.MetricsOf[m.Name]; {
 			case ok && of.Definition == m.Definition && m.Definition != "":
 				f.kept[i] = true
@@ -88,7 +112,9 @@ func takeAll(dir string, by *experiment.Measures, rec *results.Record, take take
 	}
 	_ = searches.Wait() // errors are in the notes
 	for i := range f.metrics {
-		enter(rec, &f.metrics[i], f.found[i])
+		if f.metrics[i].Program == nil {
+			enter(rec, &f.metrics[i], f.found[i])
+		}
 	}
 	return f
 }
@@ -149,7 +175,11 @@ func definition(by *experiment.Measures) string {
 		fmt.Fprintf(h, "metric %q %s\n", by.Metrics[i].Name, by.Metrics[i].Definition)
 	}
 	for _, r := range by.Require {
-		fmt.Fprintf(h, "require %q %q\n", r.Name, r.Text)
+		fmt.Fprintf(h, "require %q %q", r.Name, r.Text)
+		if r.Program != nil {
+			fmt.Fprintf(h, " %s", r.Definition)
+		}
+		fmt.Fprintln(h)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -190,10 +220,14 @@ func unmet(requirements []experiment.Requirement, rec *results.Record) []string 
 	var reasons []string
 	for i := range requirements {
 		r := &requirements[i]
+		if r.Program != nil {
+			reasons = append(reasons, unmetCheck(r, rec)...)
+			continue
+		}
 		v, _, text := measured(r.Name, rec)
 		if math.IsNaN(v) {
 			reason := fmt.Sprintf("%s was not found, required %s", r.Name, r.Text)
-			if note := rec.MetricNotes[r.Name]; note != "" {
+			if note := noteOn(r.Name, rec); note != "" {
 				reason += ": " + note
 			}
 			reasons = append(reasons, reason)
@@ -202,6 +236,35 @@ func unmet(requirements []experiment.Requirement, rec *results.Record) []string 
 		}
 	}
 	return reasons
+}
+
+// unmetCheck says why a requirement is not met that a program has checked.
+func unmetCheck(r *experiment.Requirement, rec *results.Record) []string {
+	for _, c := range rec.Judged.Checks {
+		switch {
+		case c.Name == r.Name && c.Met:
+			return nil
+		case c.Name == r.Name && c.Definition == "":
+			return []string{fmt.Sprintf("%s is not known: %s", r.Name, c.Reason)}
+		case c.Name == r.Name:
+			return []string{fmt.Sprintf("%s is not met: %s", r.Name, c.Reason)}
+		}
+	}
+	return []string{r.Name + " was not checked"}
+}
+
+// noteOn is what is noted of a metric, or of the one whose program should have given it.
+func noteOn(name string, rec *results.Record) string {
+	if note, ok := rec.MetricNotes[name]; ok {
+		return note
+	}
+	of := name[:max(strings.LastIndexByte(name, '.'), 0)]
+	for _, other := range slices.Sorted(maps.Keys(rec.MetricNotes)) {
+		if of != "" && (other == of || strings.HasPrefix(other, of+".")) {
+			return rec.MetricNotes[other]
+		}
+	}
+	return ""
 }
 
 // noteUnproven adds a note to skews that meet a requirement as measured, but might not within

@@ -56,7 +56,7 @@ func TestJudge(t *testing.T) {
 			dp.Require = append(dp.Require, limits[name])
 		}
 		rec := results.Record{Outcome: outcome.RunSucceeded, StartSkewUS: 812, StartErrorUS: 290, StopSkewUS: 7200, StopErrorUS: 305, ClockErrorUS: 310}
-		metric.Judge(dir, dp, &rec)
+		metric.Judge(t.Context(), dir, dp, &rec, nil)
 		want := outcome.RunSucceeded
 		if tt.reason != "" {
 			want = outcome.RunFailed
@@ -94,7 +94,7 @@ func TestSkewOfABeat(t *testing.T) {
 	} {
 		rec := results.Record{Outcome: outcome.RunSucceeded, Beats: test.beats, StartSkewUS: 7000, StartErrorUS: 300}
 		dp := &experiment.Datapoint{Measures: experiment.Measures{Require: []experiment.Requirement{{Name: "start_skew." + test.group, Operator: "<", Limit: 5000, Text: "< 5ms"}}}}
-		metric.Judge(t.TempDir(), dp, &rec)
+		metric.Judge(t.Context(), t.TempDir(), dp, &rec, nil)
 		if rec.Reason != test.reason || (rec.Outcome == outcome.RunFailed) != (test.reason != "") {
 			t.Errorf("%s: %s, %q, want %q", test.group, rec.Outcome, rec.Reason, test.reason)
 		}
@@ -109,12 +109,12 @@ func TestJudgeOfAFailedRun(t *testing.T) {
 		Require: []experiment.Requirement{{Name: "start_skew", Operator: "<", Limit: 1, Text: "< 1us"}},
 	}}
 	rec := results.Record{Outcome: outcome.RunTimedOut, Reason: "took too long", StartSkewUS: 9000}
-	metric.Judge(t.TempDir(), dp, &rec)
+	metric.Judge(t.Context(), t.TempDir(), dp, &rec, nil)
 	if rec.Outcome != outcome.RunTimedOut || rec.Reason != "took too long" || !math.IsNaN(rec.Metrics["rate"]) || len(rec.Metrics) != 1 {
 		t.Errorf("got %+v", rec)
 	}
 	gone := filepath.Join(t.TempDir(), "gone")
-	metric.Judge(gone, dp, &rec)
+	metric.Judge(t.Context(), gone, dp, &rec, nil)
 	if rec.MetricNotes["rate"] == "" || !math.IsNaN(rec.Metrics["rate"]) {
 		t.Errorf("of a directory that is gone: got %v, %v", rec.Metrics, rec.MetricNotes)
 	}
@@ -144,7 +144,7 @@ func TestSkewThatIsNotProvedIsSaidNotToBe(t *testing.T) {
 				rec.StartErrorUS = 0
 			}
 			dp := &experiment.Datapoint{Measures: experiment.Measures{Require: []experiment.Requirement{{Name: "start_skew", Operator: test.operator, Limit: 5000, Text: test.operator + " 5ms"}}}}
-			metric.Judge(t.TempDir(), dp, &rec)
+			metric.Judge(t.Context(), t.TempDir(), dp, &rec, nil)
 			if failed := rec.Outcome == outcome.RunFailed; failed != test.fails || rec.Reason != test.reason {
 				t.Errorf("%s: %q, want %q", rec.Outcome, rec.Reason, test.reason)
 			}

@@ -255,7 +255,7 @@ func TestLinksStayInside(t *testing.T) {
 	}
 	m := experiment.Metric{Name: "v", Format: experiment.CSV, Field: "v", Processes: experiment.Sum, Scale: 1, Sources: []experiment.Source{{Host: "alpha", File: "*.csv"}}}
 	var rec results.Record
-	Judge(filepath.Join(dir, "run"), &experiment.Datapoint{Measures: experiment.Measures{Metrics: []experiment.Metric{m}}}, &rec)
+	Judge(t.Context(), filepath.Join(dir, "run"), &experiment.Datapoint{Measures: experiment.Measures{Metrics: []experiment.Metric{m}}}, &rec, nil)
 	if note := rec.MetricNotes["v"]; !math.IsNaN(rec.Metrics["v"]) || !strings.Contains(note, "a.csv can't be read: path escapes") {
 		t.Errorf("got %v, %q", rec.Metrics, note)
 	}

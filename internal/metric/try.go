@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -10,11 +11,12 @@ import (
 
 // Try gives the record of a run as it would be if the run were judged by what the file says. It
 // takes all metrics from the stored results, and changes nothing there.
-func Try(file *experiment.File, dir string, rec results.Record) results.Record {
+func Try(ctx context.Context, file *experiment.File, dir string, rec results.Record, programs *Programs) results.Record {
 	by, err := file.Judges(past(&rec))
 	rec.Outcome, rec.Reason = own(&rec)
-	rec.MetricsOf = nil // none is kept
-	judgeBy(dir, &by, &rec, again(&rec, err))
+	rec.MetricsOf, rec.Judged = nil, nil // nothing is kept
+	j := judging{programs: programs, dir: dir, by: &by, rec: &rec, unfit: err}
+	j.judge(ctx, again(&rec, err))
 	return rec
 }
 
@@ -23,11 +25,16 @@ func Try(file *experiment.File, dir string, rec results.Record) results.Record {
 func again(rec *results.Record, err error) taker {
 	return func(run *Run, m *experiment.Metric) Finding {
 		if err != nil {
-			return Finding{Value: math.NaN(), Note: fmt.Sprintf("can't be taken of this run: %v", err), Lost: true}
+			return unfit(err)
 		}
 		if gone := lost(run.files, m, rec); gone != "" {
 			return Finding{Value: math.NaN(), Note: gone, Expected: len(m.Sources), Lost: true}
 		}
 		return Take(run, m)
 	}
+}
+
+// unfit is the finding of a metric that can't be taken of a run.
+func unfit(why error) Finding {
+	return Finding{Value: math.NaN(), Note: fmt.Sprintf("can't be taken of this run: %v", why), Lost: true}
 }

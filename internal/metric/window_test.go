@@ -106,7 +106,7 @@ func judgedIn(t *testing.T, tree fstest.MapFS, rec *results.Record, windows []ex
 		t.Fatal(err)
 	}
 	dp := &experiment.Datapoint{Measures: experiment.Measures{Windows: windows, Metrics: metrics}}
-	metric.Judge(dir, dp, rec)
+	metric.Judge(t.Context(), dir, dp, rec, nil)
 	return dir
 }
 
@@ -412,7 +412,7 @@ func TestSeriesGoWithTheirMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Series, gone.Definition = 0, "3"
-	metric.Judge(dir, &experiment.Datapoint{Measures: experiment.Measures{Metrics: []experiment.Metric{kept, gone}}}, rec)
+	metric.Judge(t.Context(), dir, &experiment.Datapoint{Measures: experiment.Measures{Metrics: []experiment.Metric{kept, gone}}}, rec, nil)
 	after, err := os.ReadFile(filepath.Join(dir, results.SeriesDir, "kept.csv"))
 	if err != nil || string(after) != string(before) {
 		t.Errorf("of the metric that is as before: %v\n%s", err, after)

@@ -96,10 +96,12 @@ type MetricBasis struct {
 
 // A Judgement says by which metrics and requirements a run was judged.
 type Judgement struct {
-	// Definition is a hash of all of them.
+	// Definition is a hash of all of them, or [Undecided].
 	Definition string `json:"definition"`
 	// Unmet are the reasons why a run that ended well has failed nevertheless.
 	Unmet []string `json:"unmet,omitempty"`
+	// Checks are what programs have decided about the run.
+	Checks []Check `json:"checks,omitempty"`
 	// AnewAt is when the run was judged again, from the stored results, because the definition
 	// had changed. It is zero if the judgement is that of the end of the run.
 	AnewAt time.Time `json:"anew_at,omitzero"`
@@ -107,6 +109,20 @@ type Judgement struct {
 	Source string `json:"source,omitempty"`
 	// Before is the previous judgement, if it was different.
 	Before *Verdict `json:"before,omitempty"`
+}
+
+// Undecided stands for the definition of a judgement that a program was needed for which could not
+// be run to its end: another judgement has to complete it.
+const Undecided = "undecided"
+
+// A Check is a requirement that a program has checked.
+type Check struct {
+	Name string `json:"name"`
+	Met  bool   `json:"met"`
+	// Reason says why it is not met.
+	Reason string `json:"reason,omitempty"`
+	// Definition is a hash of the command and the program.
+	Definition string `json:"definition"`
 }
 
 // A Verdict is how a run ended, and why.
