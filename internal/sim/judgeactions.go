@@ -51,11 +51,16 @@ func (l *ledger) settle(c *publisherRun, all []due, who Target) (more bool) {
 			if settled[n] || did.timeout {
 				continue
 			}
-			i := slices.IndexFunc(all, func(d due) bool {
-				return d.who == who && d.done == nil && d.Reported == said && d.Reason == "" && l.canBe(c, &d, did)
-			})
-			if i >= 0 {
-				all[i].done, settled[n] = did, true
+			best := -1 // of those that it can be, the first that none later can be
+			for i := range all {
+				d := &all[i]
+				can := d.who == who && d.done == nil && d.Reported == said && d.Reason == "" && l.canBe(c, d, did)
+				if can && (best < 0 || d.latest().Before(all[best].latest())) {
+					best = i
+				}
+			}
+			if best >= 0 {
+				all[best].done, settled[n] = did, true
 			} else if !said && did.do == message.ActStart {
 				restarts++
 			} else if !said {
@@ -64,6 +69,14 @@ func (l *ledger) settle(c *publisherRun, all []due, who Target) (more bool) {
 		}
 	}
 	return more || restarts > m.script.Restart.AtMost
+}
+
+// latest is when the act was done, or due, at the latest.
+func (d *due) latest() time.Time {
+	if d.Reported {
+		return d.At.Latest()
+	}
+	return d.at
 }
 
 // canBe reports whether a deed can have been an act, by its kind and its time.
