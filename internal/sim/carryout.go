@@ -21,6 +21,8 @@ func (c *publisherRun) do(e conduct.Effect) {
 		c.w.e.after(time.Millisecond, func() {
 			c.step(conduct.Inquired{Host: e.Host, Late: e.Late, Why: c.hosts[e.Host].host.name + " does not answer"})
 		})
+	case conduct.Measure:
+		c.measure(e)
 	case conduct.Ship:
 		c.ship(e.Host, e.Want)
 	case conduct.Store:

@@ -281,7 +281,7 @@ func (t *hostRun) config() course.Config {
 	if t.w.plain {
 		features = features[:plainFeatures]
 	}
-	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: features}
+	return course.Config{Job: t.dir.job, Lease: workerLease, Version: "sim", Features: features, Clock: t.answersAt()}
 }
 
 func (t *hostRun) stop(e course.Stop) {

@@ -32,7 +32,20 @@ func GenerateInTouch(seed uint64, size Size) *Plan {
 			touch.all()
 		}
 	}
+	p.directly(&random{state: mix(seed ^ 0x646972656374)})
 	return p
+}
+
+// directly has the clocks of some runs compared without the broker.
+func (p *Plan) directly(r *random) {
+	for i := range p.Hosts {
+		p.Hosts[i].Shut = r.oneIn(6)
+	}
+	for i := range p.Publishers {
+		for k := range p.Publishers[i].Runs {
+			p.Publishers[i].Runs[k].Direct = r.oneIn(2)
+		}
+	}
 }
 
 // A toucher adds to a run what is done to its processes, and what they ask for.

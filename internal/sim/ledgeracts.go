@@ -127,7 +127,8 @@ func (l *ledger) answered(q *question, at instant, e *course.Answered) {
 }
 
 // waitedInVain says what is wrong with one who has waited for too long: where nothing goes wrong,
-// who puts a value or makes a mark does not wait, and there was none of a value.
+// who puts a value or makes a mark does not wait, there was no value to be got, and not so many
+// waited at a barrier as it is for.
 func (l *ledger) waitedInVain(q *question) string {
 	switch {
 	case !l.w.calm() || q.host.stops[0].at != 0:
@@ -139,6 +140,16 @@ func (l *ledger) waitedInVain(q *question) string {
 			if o.of(message.AskPut, q.asked.Name) && o.answered && o.good && o.told.add(l.slack()) < q.at.add(q.asked.Within) {
 				return fmt.Sprintf("waits in vain, and %s has put one", o.command.script.Name)
 			}
+		}
+	case q.asked.What == message.AskBarrier && l.w.plan.Network.LossPercent == 0:
+		wait := 1
+		for _, o := range q.host.run.questions {
+			if o.of(message.AskBarrier, q.asked.Name) && o.asked.Count == q.asked.Count && !o.answered && o.at.add(2*l.slack()) < l.w.e.now {
+				wait++
+			}
+		}
+		if wait >= q.asked.Count {
+			return fmt.Sprintf("waits in vain, and so do %d more", wait-1)
 		}
 	}
 	return ""

@@ -30,6 +30,8 @@ type Host struct {
 	Unserved bool
 	// Cached: it has every shipped file already.
 	Cached bool
+	// Shut: no datagram reaches it.
+	Shut bool
 }
 
 // A Publisher is one publish, which makes its runs one after the other.
@@ -59,6 +61,8 @@ type RunPlan struct {
 	Actions []Action // at a time after a beat
 	// LastBeatFirst: the rule stops the beats one after the other, the last one first.
 	LastBeatFirst bool
+	// Direct: clocks are compared without the broker, where hosts answer.
+	Direct bool
 	// FullAfter is how many pieces of output the results take before the disk is full; 0: all.
 	FullAfter int
 }

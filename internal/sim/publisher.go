@@ -25,12 +25,15 @@ type publisher struct {
 	effects int
 	dead    bool
 	idle    random
-	label   string // of the next run, for people; empty: its number
+	// datagrams is how those fare by which clocks are compared.
+	datagrams random
+	label     string // of the next run, for people; empty: its number
 }
 
 func newPublisher(w *world, number int, plan *Publisher) *publisher {
 	p := &publisher{w: w, number: number, plan: plan, name: fmt.Sprintf("publisher%d", number+1), id: crockford(uint64(number)+77, 10)}
 	p.idle.state = mix(w.plan.Seed + uint64(number) + 9)
+	p.datagrams.state = mix(w.plan.Seed + uint64(number) + 13)
 	p.station = w.net.add(p.name)
 	p.station.deliver = p.take
 	if plan != nil {

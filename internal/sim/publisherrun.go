@@ -44,6 +44,8 @@ type outbox struct {
 	numbers []int
 	expires time.Time
 	serial  uint64
+	// measured: its clock is being measured directly.
+	measured bool
 }
 
 // A fileTake is what has come of a host's files.
@@ -60,7 +62,7 @@ func (c *publisherRun) since() string { return c.hosts[0].job.Since }
 func (c *publisherRun) spec(since string) conduct.Spec {
 	plan := c.plan
 	spec := conduct.Spec{
-		Run: c.id, Timeout: plan.Timeout, ReadyTimeout: plan.ReadyTimeout, Lease: plan.Lease,
+		Run: c.id, Direct: plan.Direct, Timeout: plan.Timeout, ReadyTimeout: plan.ReadyTimeout, Lease: plan.Lease,
 		Stop: conduct.StopRule{When: plan.StopWhen, After: plan.StopAfter, Grace: plan.Grace, OnFailure: plan.StopOnFailure},
 	}
 	plan.inTime(&spec)

@@ -51,8 +51,8 @@ func (p *Plan) String() string {
 
 func (r *RunPlan) text(p *Plan) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "lease %s, ready %s, timeout %s, grace %s, stop after %s, when %v, on failure %t, window %d, full after %d, overlaps %t, retry %t",
-		r.Lease, r.ReadyTimeout, r.Timeout, r.Grace, r.StopAfter, r.StopWhen, r.StopOnFailure, r.Window, r.FullAfter, r.Overlaps, r.Retry)
+	fmt.Fprintf(&b, "lease %s, ready %s, timeout %s, grace %s, stop after %s, when %v, on failure %t, window %d, full after %d, overlaps %t, retry %t, direct %t",
+		r.Lease, r.ReadyTimeout, r.Timeout, r.Grace, r.StopAfter, r.StopWhen, r.StopOnFailure, r.Window, r.FullAfter, r.Overlaps, r.Retry, r.Direct)
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		for k := range part.Commands {

@@ -256,6 +256,7 @@ var simplerRuns = []func(*RunPlan) bool{
 	func(r *RunPlan) bool { was := len(r.StopWhen); r.StopWhen = nil; return was > 0 },
 	func(r *RunPlan) bool { return clearField(&r.FullAfter) },
 	func(r *RunPlan) bool { return clearField(&r.LastBeatFirst) },
+	func(r *RunPlan) bool { return clearField(&r.Direct) },
 	func(r *RunPlan) bool { was := len(r.Actions); r.Actions = nil; return was > 0 },
 	func(r *RunPlan) bool { return clearField(&r.Overlaps) },
 	func(r *RunPlan) bool { return clearField(&r.Retry) },

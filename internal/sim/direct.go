@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"time"
+
+	"downbeat/internal/clock"
+	"downbeat/internal/message"
+	"downbeat/internal/publisher/conduct"
+	"downbeat/internal/worker/course"
+)
+
+// Clocks that are compared without the broker: each exchange is a datagram there and one back,
+// which may get lost, and takes longer in one direction than in the other.
+
+// knowsClock reports whether the clock of a host that is to release something must be known by
+// what was measured directly: it answers, and nothing gets lost.
+func (l *ledger) knowsClock(h *ledgerHost) bool {
+	return h.run.plan.Direct && !h.host.plan.Shut && l.w.calm() && l.w.plan.Network.LossPercent == 0
+}
+
+// answersAt is where a host says that it answers for a run; nil: it does not.
+func (t *hostRun) answersAt() *message.ClockInfo {
+	if !t.ledger.run.plan.Direct || t.worker.h.plan.Shut {
+		return nil
+	}
+	return &message.ClockInfo{Addresses: []string{t.worker.h.name + ":1"}}
+}
+
+const (
+	quickestDatagram = 20 * time.Microsecond
+	slowestDatagram  = time.Millisecond
+	datagramTimeout  = 20 * time.Millisecond
+)
+
+// measure has a host's clock measured by exchanges one after the other.
+func (c *publisherRun) measure(e conduct.Measure) {
+	o := &c.hosts[e.Host]
+	if o.measured {
+		c.w.ledger.violate("one at a time: the clock of %s is measured twice at once for %s", o.host.name, c.w.short(c.id))
+	}
+	o.measured = true
+	c.exchange(e, nil)
+}
+
+// exchange makes the next exchange, and tells the rules once there are as many as they want.
+func (c *publisherRun) exchange(e conduct.Measure, had []clock.Sample) {
+	r, host := &c.p.datagrams, c.hosts[e.Host].host
+	there, back, sent := r.within(quickestDatagram, slowestDatagram), r.within(quickestDatagram, slowestDatagram), c.now()
+	lost, takes := r.percent(c.w.plan.Network.LossPercent), there+back
+	var answer *clock.Sample
+	c.w.e.after(there, func() {
+		if t := host.answers(c.id); t != nil && !lost {
+			answer = &clock.Sample{Sent: sent, Taken: t.now(), Answered: t.now()}
+		}
+	})
+	if lost {
+		takes = datagramTimeout
+	}
+	c.w.e.after(takes, func() {
+		if answer != nil {
+			answer.Received = c.now()
+			had = append(had, *answer)
+		}
+		if e.Times--; e.Times > 0 {
+			c.exchange(e, had)
+			return
+		}
+		c.hosts[e.Host].measured = false
+		c.step(conduct.Measured{Host: e.Host, Samples: had})
+	})
+}
+
+// answers finds the run on the host whose clock can be asked for; nil: nobody answers.
+func (h *host) answers(run string) *hostRun {
+	if h.plan.Shut || h.worker == nil || h.stalled > h.w.e.now {
+		return nil
+	}
+	if t := h.worker.find(run); t != nil && t.core.State() >= course.Ready {
+		return t
+	}
+	return nil
+}
