@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"downbeat/internal/message"
+	"downbeat/internal/samples"
 	"downbeat/internal/streams"
 )
 
@@ -52,6 +53,8 @@ func (a *account) take(s *seen) {
 		}
 	case s.files != nil:
 		a.filesCame(s)
+	case s.samples != nil:
+		a.samplesCame(s)
 	case s.event != nil:
 		a.event(s, s.event)
 	}
@@ -368,6 +371,19 @@ func (a *account) done(s *seen, d *message.DoneInfo) {
 	} else if d.Files.Files != a.files.Files || d.Files.Bytes != a.files.Bytes || d.Files.Missing != a.files.Missing {
 		a.fail(s, RuleFiles, "%d files of %d bytes are said to have been sent and %d to be missing, and %d of %d have come and %d are",
 			d.Files.Files, d.Files.Bytes, d.Files.Missing, a.files.Files, a.files.Bytes, a.files.Missing)
+	}
+}
+
+// samplesCame judges a block of samples.
+func (a *account) samplesCame(s *seen) {
+	switch {
+	case a.job.SampleMS == 0:
+		a.fail(s, RuleOrder, "samples come, and the job asks for none")
+	case a.state != isCommitted && a.state != isReleased && a.state != isStopping:
+		a.fail(s, RuleOrder, "samples come where the run is %s", a.state)
+	}
+	if _, err := samples.Retime(s.samples.Block, func(at time.Time) (time.Time, time.Duration) { return at, 0 }); err != nil {
+		a.fail(s, RuleForm, "%v", err)
 	}
 }
 

@@ -37,6 +37,8 @@ func (s *seen) describe() string {
 		return fmt.Sprintf("%d output, %d bytes", s.output.Seq, len(s.Body))
 	case s.files != nil:
 		return fmt.Sprintf("%d files, %d bytes", s.files.Seq, len(s.Body))
+	case s.samples != nil:
+		return fmt.Sprintf("%d samples, %d bytes", s.samples.Seq, len(s.Body))
 	case s.chunk != nil:
 		return fmt.Sprintf("chunk of %.4x… at %d, %d bytes", s.chunk.Sum[:], s.chunk.Offset, len(s.chunk.Data))
 	case s.event != nil:

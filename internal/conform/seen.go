@@ -19,6 +19,7 @@ type seen struct {
 	event   *message.Event
 	output  *message.Output
 	files   *message.Files
+	samples *message.Samples
 	chunk   *message.Chunk
 	payload *message.Payload
 	job     *message.Job
@@ -81,6 +82,9 @@ func (s *seen) open(key ed25519.PublicKey) {
 		return
 	case message.FrameFiles:
 		s.files, s.err = message.DecodeFiles(s.Body)
+		return
+	case message.FrameSamples:
+		s.samples, s.err = message.DecodeSamples(s.Body)
 		return
 	case message.FrameChunk:
 		s.chunk, s.err = message.DecodeChunk(s.Body)

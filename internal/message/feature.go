@@ -23,6 +23,7 @@ const (
 	FeatureRestart  Feature = "restart"  // Command.Restart
 	FeatureStops    Feature = "stops"    // Command.Stop
 	FeatureActions  Feature = "actions"  // Job.Actions, Job.Watches, commands of PhaseAction
+	FeatureSamples  Feature = "samples"  // Job.SampleMS
 	// FeatureUDPClock is Job.ClockKey, which a worker may pass over: its clock is measured
 	// through the broker then.
 	FeatureUDPClock Feature = "udp-clock"
@@ -32,7 +33,7 @@ const (
 func Features() []Feature {
 	return []Feature{
 		FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect,
-		FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions, FeatureUDPClock,
+		FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions, FeatureSamples, FeatureUDPClock,
 	}
 }
 
@@ -54,6 +55,7 @@ func (j *Job) Uses() []Feature {
 	note(FeatureRestart, slices.ContainsFunc(j.Commands, func(c Command) bool { return c.Restart != nil }))
 	note(FeatureStops, slices.ContainsFunc(j.Commands, func(c Command) bool { return c.Stop != nil }))
 	note(FeatureActions, len(j.Actions) > 0 || len(j.Watches) > 0 || j.Has(PhaseAction))
+	note(FeatureSamples, j.SampleMS > 0)
 	return uses
 }
 

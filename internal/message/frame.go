@@ -12,9 +12,10 @@ type FrameKind byte
 // The kinds of frames. A frame of another kind is counted by its number and passed
 // over.
 const (
-	FrameOutput FrameKind = 'O' // [Output], from a worker
-	FrameFiles  FrameKind = 'F' // [Files], from a worker
-	FrameChunk  FrameKind = 'C' // [Chunk], to a worker
+	FrameOutput  FrameKind = 'O' // [Output], from a worker
+	FrameFiles   FrameKind = 'F' // [Files], from a worker
+	FrameSamples FrameKind = 'S' // [Samples], from a worker
+	FrameChunk   FrameKind = 'C' // [Chunk], to a worker
 )
 
 // String names the kind.
@@ -24,6 +25,8 @@ func (k FrameKind) String() string {
 		return "output"
 	case FrameFiles:
 		return "files"
+	case FrameSamples:
+		return "samples"
 	case FrameChunk:
 		return "chunk"
 	}

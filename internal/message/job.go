@@ -31,6 +31,9 @@ type Job struct {
 	Watches []Watch  `json:"watches,omitempty"`
 	// Sync: the processes can ask things of each other; see [AskedInfo].
 	Sync bool `json:"sync,omitempty"`
+	// SampleMS is how often what processes and the host are using is sampled, in
+	// milliseconds; 0: not at all. See [Samples].
+	SampleMS int64 `json:"sample_ms,omitempty"`
 	// Collect are the patterns of the files that are brought home from the
 	// run's directory on the host; see [CheckPattern].
 	Collect []string `json:"collect,omitempty"`
@@ -55,6 +58,9 @@ type Job struct {
 
 // Lease is how long the worker goes on without a word from the publisher.
 func (j *Job) Lease() time.Duration { return time.Duration(j.LeaseMS) * time.Millisecond }
+
+// SampleEvery is the time between two samples; 0: none are taken.
+func (j *Job) SampleEvery() time.Duration { return time.Duration(j.SampleMS) * time.Millisecond }
 
 // Grace is the time between TERM and KILL; see GraceMS.
 func (j *Job) Grace() time.Duration { return time.Duration(j.GraceMS) * time.Millisecond }
@@ -116,6 +122,8 @@ func (j *Job) Check() error {
 		return bad("lease_ms is %d", j.LeaseMS)
 	case j.WindowBytes <= 0:
 		return bad("window_bytes is %d", j.WindowBytes)
+	case j.SampleMS != 0 && (j.SampleMS < MinSampleMS || j.SampleMS > maxMS):
+		return bad("sample_ms is %d, at least %d is taken", j.SampleMS, MinSampleMS)
 	case j.GraceMS < 0 || j.GraceMS > maxMS:
 		return bad("grace_ms is %d", j.GraceMS)
 	case !isClockKey(j.ClockKey):

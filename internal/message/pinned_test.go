@@ -119,6 +119,12 @@ func unframed(data []byte, like frameOf) (any, error) {
 			}
 		}
 		got.is = pieces
+	case FrameSamples:
+		s, err := DecodeSamples(data)
+		if err != nil {
+			return nil, err
+		}
+		got.is = s
 	case FrameChunk:
 		c, err := DecodeChunk(data)
 		if err != nil {
@@ -209,8 +215,8 @@ func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 		{"restarts", fmt.Sprint([]RestartOn{RestartOnFailure, RestartAlways}), "[failure always]"},
 		{"bounds in time", fmt.Sprint(MaxBeats, MaxActions, MaxLives, MaxSyncNames, MaxSyncValue), "100 1000 1000 10000 16384"},
 		{"purposes", fmt.Sprint([]Purpose{PurposeJob, PurposeControl}), "[job control]"},
-		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect beats ready restart stops actions udp-clock]"},
-		{"frames", fmt.Sprintf("%c %c %c", FrameOutput, FrameFiles, FrameChunk), "O F C"},
+		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect beats ready restart stops actions samples udp-clock]"},
+		{"frames", fmt.Sprintf("%c %c %c %c", FrameOutput, FrameFiles, FrameSamples, FrameChunk), "O F S C"},
 		{"codecs", fmt.Sprint(Codecs()), "[snappy gzip]"},
 		{"pieces", fmt.Sprintf("%d", []PieceKind{FileBegin, FileData, FileEnd, FileMissing, FilesAnew}), "[1 2 3 4 5]"},
 		{"streams", fmt.Sprintf("%d %d", streams.Stdout, streams.Stderr), "0 1"},

@@ -3,6 +3,7 @@ package message
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -80,6 +81,11 @@ func pinnedJobs() []pin {
 			Watches: []Watch{{Action: 1, Line: "leader$", Commands: []int{0}, Most: 1}},
 			Sync:    true,
 		}, testKey(0)}},
+		{"job with samples", sealed{job, Job{
+			Needs: []Feature{FeatureSamples},
+			Run:   testRun, Host: "alpha", ReplyTo: "downbeat.events.X", Since: testRun, LeaseMS: 1, WindowBytes: 1, SampleMS: 1000,
+			Commands: []Command{{Name: "0", Phase: PhaseRun, Argv: []string{"x"}, OKExit: []int{0}}},
+		}, nil}},
 		{"job, at least", sealed{job, Job{
 			Run: testRun, Host: "alpha", ReplyTo: "downbeat.events.X", Since: testRun, LeaseMS: 1, WindowBytes: 1,
 			Commands: []Command{
@@ -181,6 +187,15 @@ func pinnedEvents() []pin {
 	}
 }
 
+// pinnedBlock is the example of docs/protocol.md: what is in it is not this package's business.
+func pinnedBlock() []byte {
+	block, err := hex.DecodeString("0104686f73740107" + "69646c655f7573" + "010000" + "aab4ba89a9b3d5ea31" + "00010380ade204" + "80a8d6b907" + "000103e0ec78")
+	if err != nil {
+		panic(err) // it is written right here
+	}
+	return block
+}
+
 func pinnedFrames() []pin {
 	segments := []Segment{
 		{Command: 3, Stream: streams.Stderr, At: testTime.Add(-time.Microsecond), Offset: 300, Line: 2, Data: []byte("hi\n")},
@@ -200,6 +215,7 @@ func pinnedFrames() []pin {
 		{Kind: FilesAnew},
 	}
 	long := []Piece{{Kind: FileData, Data: []byte(strings.Repeat("x", 191))}}
+	block := Samples{Run: testRun, Host: "alpha", Seq: 9, Block: pinnedBlock()}
 	chunk := Chunk{Run: testRun, Host: "alpha", Sum: sha256.Sum256([]byte("hi")), Offset: 256 << 10, Data: []byte("hi")}
 	return []pin{
 		{"output", frameOf{output.Bytes(), segments, 7}},
@@ -207,6 +223,7 @@ func pinnedFrames() []pin {
 		{"files", frameOf{packed(7, pieces...), pieces, 7}},
 		{"files, gzip", frameOf{nil, long, 300}},
 		{"files, snappy", frameOf{nil, long, 300}},
+		{"samples", frameOf{block.Append(nil), &block, 9}},
 		{"chunk", frameOf{chunk.Encode(), &chunk, 0}},
 	}
 }

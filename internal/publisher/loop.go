@@ -96,6 +96,8 @@ func (r *run) carryOut(effects []conduct.Effect) {
 			r.store(r.hosts[e.Host], e.Pieces)
 		case conduct.StoreFiles:
 			r.storeFiles(e.Host, e.Pieces)
+		case conduct.StoreSamples:
+			r.storeSamples(e)
 		case conduct.CloseFiles:
 			r.closeFiles(e)
 		case conduct.Flush:
@@ -145,6 +147,8 @@ func (r *run) warn(w conduct.Warn) {
 	switch w.What {
 	case conduct.Unnumbered:
 		log.Warn("what has to have a number and has none is ignored", "event", w.Detail)
+	case conduct.SamplesUnasked:
+		log.Warn("samples that were not asked for are ignored")
 	case conduct.FilesUnasked:
 		log.Warn("files that were not asked for are ignored")
 	case conduct.WantStrange:
@@ -166,6 +170,13 @@ func (r *run) store(h *host, pieces []conduct.Piece) {
 			r.broken(err)
 		}
 		r.spec.Observer.Output(p.Command, p.Stream, p.At.Time, p.Data)
+	}
+}
+
+// storeSamples puts a block of samples into the results.
+func (r *run) storeSamples(e conduct.StoreSamples) {
+	if err := r.spec.Results.Samples(r.hosts[e.Host].name, e.Block); err != nil {
+		r.broken(err)
 	}
 }
 

@@ -199,6 +199,12 @@ func open(head message.Header, body []byte) (conduct.Content, error) {
 			return nil, err
 		}
 		return conduct.Files{Unpack: f.Pieces}, nil
+	case message.FrameSamples:
+		s, err := message.DecodeSamples(body)
+		if err != nil {
+			return nil, err
+		}
+		return conduct.Samples{Block: s.Block}, nil
 	case 0:
 		e, err := message.DecodeEvent(body)
 		if errors.Is(err, message.ErrVersion) {

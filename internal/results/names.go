@@ -59,6 +59,13 @@ func errPath(host, process string) string { return path.Join(host, process+".err
 // TimesPath is the file with the times of what a process wrote, relative to the run's directory.
 func TimesPath(host, process string) string { return path.Join(host, process+".times") }
 
+// SamplesPath is the file with the samples of a host and its processes, relative to the run's
+// directory.
+func SamplesPath(host string) string { return path.Join(host, samplesFile) }
+
+// samplesFile is what it is called. No process has such a name with nothing behind it.
+const samplesFile = "samples"
+
 // OutputPath is the file with the bytes that a process wrote to a stream, relative to the run's
 // directory.
 func OutputPath(host, process string, stream streams.Stream) string {

@@ -29,6 +29,7 @@ type Run struct {
 	processes  []processFiles
 	created    bool                   // CreateFiles was called
 	collected  map[string]*Collection // by host
+	sampled    map[string]*file       // by host; nil: no samples have come
 	err        error
 	closed     bool
 }
@@ -196,6 +197,11 @@ func (r *Run) Flush() error {
 }
 
 func (r *Run) flushAll() error {
+	for _, f := range r.sampled {
+		if err := r.files.flush(f); err != nil {
+			return err
+		}
+	}
 	for i := range r.processes {
 		if err := r.flushProcess(&r.processes[i]); err != nil {
 			return err

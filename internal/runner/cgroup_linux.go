@@ -110,6 +110,14 @@ func newCgroup(base string) (*cgroup, error) {
 	return &cgroup{path: path, fd: fd}, nil
 }
 
+// dir is the cgroup's directory; empty: there is none.
+func (c *cgroup) dir() string {
+	if c == nil {
+		return ""
+	}
+	return c.path
+}
+
 // populated reports whether any process is left in the cgroup or below. A cgroup that is gone
 // has none.
 func (c *cgroup) populated(sys *system) (bool, error) {

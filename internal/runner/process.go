@@ -139,7 +139,7 @@ func (p *process) abandon() {
 // exit is what the sink is told about the end; under the set's mutex.
 func (p *process) exit(end ending, err error, at time.Time) Exit {
 	e := Exit{
-		Life: p.number,
+		Life: p.number, PID: p.pid,
 		Code: end.code, Signal: end.signal,
 		Started: p.began, Ended: at,
 		User: end.user, System: end.system, MaxRSS: p.maxRSS(end.maxRSS),

@@ -74,6 +74,12 @@ func (s *Set) Hold() Hold {
 	return HoldNone
 }
 
+// Cgroup is the directory of the cgroup v2 that all processes of the set are in; empty: there is
+// none.
+func (s *Set) Cgroup() string {
+	return s.cgroup.dir()
+}
+
 // Unheld names the commands that are started at the release although others are held, because
 // tracing would take their privileges away (set-uid, file capabilities).
 func (s *Set) Unheld() []string {

@@ -48,6 +48,7 @@ type Start struct {
 // output may come (descendants may hold the pipe) until the set is over.
 type Exit struct {
 	Life    int       // as in Start
+	PID     int       // the same; 0 if it could not be started
 	Code    int       // -1 if ended by Signal
 	Signal  string    // such as "SIGKILL"; empty if it exited
 	Started time.Time // when it began to execute

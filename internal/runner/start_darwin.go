@@ -26,6 +26,8 @@ func privileged(string) bool { return false }
 // This system has no cgroups.
 type cgroup struct{}
 
+func (*cgroup) dir() string { return "" }
+
 func removeStaleCgroups(string)              {}
 func cgroupBase() string                     { return "" }
 func newCgroup(base string) (*cgroup, error) { return nil, nil }

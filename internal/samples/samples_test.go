@@ -2,10 +2,12 @@ package samples
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -70,6 +72,31 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 		"500ms±0s disk/sda[-9223372036854775808 0 -1 7 8]",
 		"2s±0s network/lo[0 0 0 0 0]",
 	)
+}
+
+func TestExampleOfTheDocsIsABlock(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(page), "a second later:\n\n```\n")
+	example, _, closed := strings.Cut(example, "```")
+	if !found || !closed {
+		t.Fatal("there is no example of a block in docs/protocol.md")
+	}
+	var block []byte
+	for line := range strings.Lines(example) {
+		digits, _, _ := strings.Cut(line, "   ") // what follows is said of them
+		part, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(digits), " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		block = append(block, part...)
+	}
+	first := time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC).Sub(epoch)
+	same(t, rows(t, Append([]byte(Header), block)),
+		fmt.Sprintf("%s±0s host/[5000000]", first), fmt.Sprintf("%s±0s host/[5990000]", first+time.Second))
 }
 
 func TestRowWithoutSubjectsIsARow(t *testing.T) {

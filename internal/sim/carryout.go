@@ -29,6 +29,8 @@ func (c *publisherRun) do(e conduct.Effect) {
 		c.store(e.Host, e.Pieces)
 	case conduct.StoreFiles:
 		c.storeFiles(e.Host, e.Pieces)
+	case conduct.StoreSamples:
+		c.storeSamples(e.Host, e.Block)
 	case conduct.CloseFiles:
 		c.files[e.Host].open = ""
 		c.files[e.Host].told = e.Missing != ""

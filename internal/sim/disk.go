@@ -27,12 +27,13 @@ type runDir struct {
 
 // A record is one entry of a log: an event, a batch of output or one of files.
 type record struct {
-	seq    uint64
-	event  *message.Event
-	output []message.Segment
-	files  []message.Piece
-	size   int
-	sum    uint64 // different for all that are
+	seq     uint64
+	event   *message.Event
+	output  []message.Segment
+	files   []message.Piece
+	samples []byte
+	size    int
+	sum     uint64 // different for all that are
 }
 
 func (d *runDir) last() uint64 { return uint64(len(d.log)) }

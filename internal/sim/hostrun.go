@@ -40,6 +40,7 @@ type hostRun struct {
 	flushed  instant
 	tallies  []streams.Tally
 	failed   bool // the log takes no more
+	sampling bool // samples are taken
 	missing  bool // output was dropped since
 	late     []*message.Event
 	mute     bool
@@ -185,6 +186,10 @@ func (t *hostRun) do(e course.Effect) {
 		}
 		t.ledger.release(e.Beat, at)
 		t.set.release(e.Beat, at)
+	case course.BeginSamples:
+		t.beginSamples()
+	case course.EndSamples:
+		t.endSamples()
 	case course.Probe:
 		t.probe(e)
 	case course.EndProbe:
@@ -301,7 +306,7 @@ const plainFeatures = 5
 // simulated is what hosts of the simulator can do.
 var simulated = []message.Feature{
 	message.FeatureSetup, message.FeatureTeardown, message.FeaturePty, message.FeatureFiles, message.FeatureCollect,
-	message.FeatureBeats, message.FeatureReady, message.FeatureRestart, message.FeatureActions, message.FeatureStops,
+	message.FeatureBeats, message.FeatureReady, message.FeatureRestart, message.FeatureActions, message.FeatureStops, message.FeatureSamples,
 }
 
 // workerLease is the longest that workers let a publisher be silent.

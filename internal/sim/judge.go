@@ -231,6 +231,9 @@ func (l *ledger) judgeHost(c *publisherRun, res *conduct.Result, i int) {
 		l.violate("the record says what happened: %s is lost (%s), and %s is %s (%s)", h.host.name, hr.Reason, l.w.short(c.id), res.Outcome, res.Reason)
 	}
 	whole := hr.Outcome == outcome.HostSucceeded || hr.Outcome == outcome.HostFailed || hr.Outcome == outcome.HostTimedOut
+	if whole && !c.full && h.samples != h.sampled {
+		l.violate("nothing lost: %s has taken %d samples, %d are stored, and its part in %s is said to be %s", h.host.name, h.sampled, h.samples, l.w.short(c.id), hr.Outcome)
+	}
 	for local, n := range c.hosts[i].numbers {
 		m := &h.commands[local]
 		if whole && !c.full && m.exited && (m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes) {

@@ -48,6 +48,7 @@ type ledgerHost struct {
 	// taken counts how often its job was journaled, yields how often it gave the host
 	// back, and deaths how often its worker died meanwhile.
 	taken, yields, deaths int
+	sampled, samples      int    // that were logged, and stored
 	forgot                bool   // its power failed, and what was noted beside its log was lost
 	stopped               bool   // its stop has come to a worker that is still there
 	ended                 bool   // nothing is left of it, its worker says

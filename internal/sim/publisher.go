@@ -111,6 +111,8 @@ func (p *publisher) take(parcel *parcel) {
 		}
 	case r.output != nil:
 		in.Content = conduct.Output{Segments: slices.Values(r.output)}
+	case r.samples != nil:
+		in.Content = conduct.Samples{Block: r.samples}
 	default:
 		in.Content = conduct.Files{Unpack: func(buf []byte) (iter.Seq[message.Piece], []byte, error) { return slices.Values(r.files), buf, nil }}
 	}

@@ -113,6 +113,9 @@ func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
 			DelayMS: script.Delay.Milliseconds(), TimeoutMS: script.Timeout.Milliseconds(),
 		})
 	}
+	if !c.w.plain && c.number%2 == 1 {
+		job.SampleMS = sampleEvery.Milliseconds()
+	}
 	c.plan.addActions(part, job)
 	job.Sync = part.asks()
 	if len(part.Collect) > 0 {

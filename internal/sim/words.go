@@ -101,6 +101,8 @@ func (w *world) parcel(p *parcel) string {
 		what = w.words(r.event)
 	case r.output != nil:
 		what = fmt.Sprintf("output, %d pieces", len(r.output))
+	case r.samples != nil:
+		what = "samples"
 	default:
 		what = fmt.Sprintf("files, %d pieces", len(r.files))
 	}

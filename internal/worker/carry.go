@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -8,6 +9,7 @@ import (
 	"downbeat/internal/runner"
 	"downbeat/internal/worker/course"
 	"downbeat/internal/worker/probe"
+	"downbeat/internal/worker/sampler"
 )
 
 // carryOut does what the rules say. What comes of an effect at once is fed after all
@@ -31,6 +33,10 @@ func (r *run) carryOut(e course.Effect) {
 		r.task.interrupt()
 	case course.Release:
 		r.release(e)
+	case course.BeginSamples:
+		r.sampling.begin(e.At)
+	case course.EndSamples:
+		r.sampling.end()
 	case course.Act:
 		if err := r.processes.act(e); err != nil {
 			r.pending = append(r.pending, course.Acted{Token: e.Token, At: r.clock.Now(), Err: whyNot(err)})
@@ -126,15 +132,27 @@ func (r *run) prepare(open bool) {
 			return
 		}
 	}
+	if r.job.SampleMS > 0 {
+		if err := sampler.Supported(); err != nil {
+			r.pending = append(r.pending, course.Prepared{Err: err.Error()})
+			return
+		}
+	}
 	sink := &processSink{
-		numbers: r.processes.numbers, clock: r.clock, journal: r.journal, mail: r.mail, hide: r.dir.hide, lines: linesOf(r.job),
+		sampling: &r.sampling,
+		numbers:  r.processes.numbers, clock: r.clock, journal: r.journal, mail: r.mail, hide: r.dir.hide, lines: linesOf(r.job),
 	}
 	spec := runner.Spec{Sink: sink, Mark: marks(r.job), Open: open}
 	for _, n := range r.processes.numbers {
 		c := &r.job.Commands[n]
 		spec.Commands = append(spec.Commands, r.spec.command(c, r.dir.in(c.Dir)))
 	}
-	r.task.begin(r.processes.preparation(spec, r.dir.hide))
+	prepare := r.processes.preparation(spec, r.dir.hide)
+	r.task.begin(func(ctx context.Context) course.Input {
+		in := prepare(ctx)
+		r.sampling.prepare(r.processes.set)
+		return in
+	})
 }
 
 // release lets a beat begin. What is beside the run from an earlier one is noted with the

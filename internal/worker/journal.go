@@ -150,6 +150,21 @@ func (j *journal) files(p message.Packed) (seq uint64, size int, err error) {
 	return seq, len(j.packet), j.log.Try(j.packet)
 }
 
+// samples appends a block of samples.
+func (j *journal) samples(block []byte) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.flush()
+	if j.failed != nil {
+		return
+	}
+	s := message.Samples{Run: j.run, Host: j.host, Seq: j.log.Last() + 1, Block: block}
+	j.packet = s.Append(j.packet[:0])
+	if err := j.log.Append(j.packet); err != nil {
+		j.fail(err)
+	}
+}
+
 // total is all that was journaled of a command.
 func (j *journal) total(command int) streams.Total {
 	j.mu.Lock()

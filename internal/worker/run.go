@@ -41,6 +41,7 @@ type run struct {
 	dir        directory
 	task       task
 	processes  *processes
+	sampling   sampling
 	probes     probes
 	meeting    meeting
 	collector  collector
@@ -87,6 +88,7 @@ func (w *Worker) makeRun(job *message.Job, log *runlog.Log) *run {
 	r.spec = specs{job: job, environ: w.config.Environ, search: []string{w.config.Dir}, sync: r.meeting.path}
 	r.task.mail = r.mail
 	r.processes = newProcesses(job, w.config.Runner, r.clock, r.mail)
+	r.sampling = sampling{job: job, clock: r.clock, journal: r.journal}
 	r.probes = probes{clock: r.clock, mail: r.mail}
 	r.collector = collector{job: job, journal: r.journal, sender: r.sender, mail: r.mail}
 	r.clearing = clearing{mail: r.mail, slog: r.slog}

@@ -14,17 +14,19 @@ import (
 // A processSink is what the runner sees of a run while its processes run. The runner
 // calls it from goroutines of its own.
 type processSink struct {
-	numbers []int
-	clock   *clock.Clock
-	journal *journal
-	mail    *mailbox
-	hide    func(string) string // makes a text fit for others' eyes
-	lines   map[int]*lines      // by number: of those in whose output something is looked for
+	numbers  []int
+	clock    *clock.Clock
+	journal  *journal
+	mail     *mailbox
+	hide     func(string) string // makes a text fit for others' eyes
+	sampling *sampling
+	lines    map[int]*lines // by number: of those in whose output something is looked for
 }
 
 // Started implements [runner.Sink].
 func (s *processSink) Started(command int, start runner.Start) {
 	number := s.numbers[command]
+	s.sampling.began(number, start.PID)
 	s.mail.post(course.Begun{Started: message.StartedInfo{Command: number, Life: start.Life, PID: start.PID, StartedAt: s.clock.At(start.At)}})
 	s.lines[number].anew()
 }
@@ -77,6 +79,7 @@ func whyNot(err error) string {
 // Exited implements [runner.Sink].
 func (s *processSink) Exited(command int, exit runner.Exit) {
 	number := s.numbers[command]
+	s.sampling.ended(&exit)
 	s.mail.post(course.Exited{Exit: exitedInfo(s.clock, number, &exit)})
 	s.lines[number].anew()
 }

@@ -57,6 +57,7 @@ var rules = map[string]schema{
 	"Job.lease_ms":     positive,
 	"Job.window_bytes": positive,
 	"Job.grace_ms":     notNegative,
+	"Job.sample_ms":    {"anyOf": []schema{{"const": 0}, {"minimum": message.MinSampleMS}}},
 
 	"Command": {
 		"if":   schema{"properties": schema{"phase": schema{"const": message.PhaseRun}}},

@@ -70,6 +70,12 @@ type StoreFiles struct {
 	Pieces iter.Seq[message.Piece]
 }
 
+// StoreSamples takes a block of a host's samples, the times of which are on our clock.
+type StoreSamples struct {
+	Host  int
+	Block []byte
+}
+
 // CloseFiles says that no more will come of a host's files. Missing is why some are
 // missing, if so, and Unfinished why the one is that has begun and not ended.
 type CloseFiles struct {
@@ -144,6 +150,7 @@ type Warning uint8
 // The warnings.
 const (
 	Unnumbered     Warning = iota // what has to have a number and has none is ignored: Detail has what it is
+	SamplesUnasked                // samples that were not asked for are ignored
 	FilesUnasked                  // files that were not asked for are ignored
 	WantStrange                   // a host wants a file that isn't its own: Detail has the hash
 	VersionIgnored                // an event of another version, of a host that speaks ours, is ignored: Detail has the version
@@ -158,6 +165,7 @@ func (Measure) effect()      {}
 func (Ship) effect()         {}
 func (Store) effect()        {}
 func (StoreFiles) effect()   {}
+func (StoreSamples) effect() {}
 func (CloseFiles) effect()   {}
 func (Flush) effect()        {}
 func (HostMoved) effect()    {}

@@ -141,6 +141,9 @@ func (l *harness) carryOut(e Effect) {
 		for range e.Pieces {
 			l.hosts[e.Host].pieces++
 		}
+	case StoreSamples:
+		l.hosts[e.Host].unflushed = true
+		l.hosts[e.Host].blocks = append(l.hosts[e.Host].blocks, slices.Clone(e.Block))
 	case CloseFiles:
 		l.hosts[e.Host].closed = append(l.hosts[e.Host].closed, e)
 	case HostMoved:

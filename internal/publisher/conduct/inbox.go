@@ -17,7 +17,7 @@ type inbox struct {
 	early    map[uint64]Received
 	held     int       // bytes of those
 	newest   uint64    // the newest number the host is known to have logged
-	moved    time.Time // when next last moved
+	moved    time.Time // when next last moved, but for samples
 	progress time.Time // the same, or when there last was nothing to wait for
 	askedAt  time.Time // when the host was last asked for what is missing
 	unacked  int       // bytes applied and not yet acknowledged
@@ -101,7 +101,10 @@ func (b *inbox) pass(a *Received, now time.Time) {
 	b.newest = max(b.newest, a.Seq)
 	b.next++
 	b.unacked += a.Size
-	b.moved, b.progress = now, now
+	b.progress = now
+	if _, still := a.Content.(Samples); !still { // those go on though its processes hang
+		b.moved = now
+	}
 }
 
 // has reports whether the next event in order is here.

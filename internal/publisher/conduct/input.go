@@ -105,6 +105,9 @@ type Files struct {
 	Unpack func(buf []byte) (pieces iter.Seq[message.Piece], used []byte, err error)
 }
 
+// Samples is a block of samples.
+type Samples struct{ Block []byte }
+
 // Foreign is an event in another version of the protocol than ours. It has no number.
 type Foreign struct{ Version int }
 
@@ -114,5 +117,6 @@ type Unknown struct{ Kind string }
 func (Event) content()   {}
 func (Output) content()  {}
 func (Files) content()   {}
+func (Samples) content() {}
 func (Foreign) content() {}
 func (Unknown) content() {}

@@ -116,7 +116,7 @@ func summary(e Effect) string {
 		return fmt.Sprint(e.Host, e.Control.Kind, e.Control.Ack, e.Control.Resend, e.Control.At, e.Control.Reason)
 	case HostMoved:
 		return fmt.Sprint(e.Host, e.Phase, e.Detail)
-	case SendJob, Inquire, Measure, Ship, Store, StoreFiles, CloseFiles, Flush, Started, Exited, BeatBegins, ProcessReady, Acted, Marked, StopBegun, HostsFree, Warn:
+	case SendJob, Inquire, Measure, Ship, Store, StoreFiles, StoreSamples, CloseFiles, Flush, Started, Exited, BeatBegins, ProcessReady, Acted, Marked, StopBegun, HostsFree, Warn:
 	}
 	return ""
 }

@@ -80,6 +80,8 @@ func (r *Run) takeTurn(h *host, a Received) {
 		r.takeOutput(h, c)
 	case Files:
 		r.takeFiles(h, c)
+	case Samples:
+		r.takeSamples(h, c)
 	case Foreign: // it has no number
 	case Unknown:
 		passOver(r, h, c.Kind)

@@ -38,6 +38,7 @@ type worker struct {
 	direct      bool          // it answers when its clock is asked for directly
 	directTakes time.Duration // how long that takes
 	pieces      int
+	blocks      [][]byte
 	closed      []CloseFiles
 }
 

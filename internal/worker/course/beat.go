@@ -17,6 +17,10 @@ func release(r *Run) {
 	r.held = false
 	r.armed[beat] = true
 	r.emit(Release{Beat: beat, At: at})
+	if r.job.SampleMS > 0 && !r.sampled {
+		r.sampled = true
+		r.emit(BeginSamples{At: at})
+	}
 	if len(r.armed) > 1 {
 		r.journal(&message.Event{Kind: message.Armed, Armed: &message.ArmedInfo{Beat: beat, At: at}})
 	}

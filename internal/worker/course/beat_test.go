@@ -78,3 +78,23 @@ func TestPartialStopBeforeTheJob(t *testing.T) {
 		t.Error("the run counts as stopped")
 	}
 }
+
+func TestSamplesAreTakenFromTheFirstReleaseToTheLastProcess(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(j *message.Job) {
+		j.SampleMS = 1000
+		j.Commands[1].Beat = 1
+	})
+	s.reach(Committed)
+	s.tell(message.Control{Kind: message.Start, At: s.now.Add(time.Second)}).want(Armed, "release at 1s, begin samples at 1s, log armed")
+	s.tell(message.Control{Kind: message.Start, At: s.now.Add(2 * time.Second), Beat: 1}).want(Armed, "release beat 1 at 2s, log armed")
+	s.in(Released{}).skip()
+	s.in(setDone()).want(Clearing, "end samples, clear")
+}
+
+func TestRunThatIsNeverReleasedIsNotSampled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(j *message.Job) { j.SampleMS = 1000 })
+	s.reach(Committed)
+	s.stop().want(Clearing, "discard, clear")
+}

@@ -47,6 +47,9 @@ type (
 		Beat int
 		At   time.Time
 	}
+	// BeginSamples has samples taken from now on until EndSamples: at that time, and after each
+	// interval of the job.
+	BeginSamples struct{ At time.Time }
 	// Act has something done to a command that is held with the processes, or has begun, at
 	// that time. It ends with [Acted].
 	Act struct {
@@ -91,6 +94,8 @@ type (
 	// EndTeardown notes on the disk that no teardown is owed any more, and removes
 	// what BeginTeardown has made elsewhere.
 	EndTeardown struct{}
+	// EndSamples has the last sample taken, and the samples logged, before it returns.
+	EndSamples struct{}
 	// KeepEnd notes on the disk how the run has ended, in place of an earlier note: a
 	// worker that dies before that is in the log goes by it.
 	KeepEnd struct{ Done *message.DoneInfo }
@@ -157,6 +162,8 @@ func (Prepare) effect()        {}
 func (Interrupt) effect()      {}
 func (Release) effect()        {}
 func (Act) effect()            {}
+func (BeginSamples) effect()   {}
+func (EndSamples) effect()     {}
 func (Probe) effect()          {}
 func (EndProbe) effect()       {}
 func (CloseSet) effect()       {}

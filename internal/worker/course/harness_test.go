@@ -322,6 +322,10 @@ func show(e Effect) string {
 			return fmt.Sprintf("release beat %d at %s", e.Beat, at(e.At))
 		}
 		return "release at " + at(e.At)
+	case BeginSamples:
+		return "begin samples at " + at(e.At)
+	case EndSamples:
+		return "end samples"
 	case Act:
 		return showAct(&e)
 	case Probe:

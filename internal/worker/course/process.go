@@ -63,6 +63,9 @@ func (r *Run) report(e *message.Event) {
 func (r *Run) setDone(in SetDone) {
 	r.ran = true
 	r.open = false
+	if r.sampled {
+		r.emit(EndSamples{})
+	}
 	r.endSearches()
 	answerAll(r)
 	r.timers, r.planned = nil, nil

@@ -61,6 +61,7 @@ type Run struct {
 	term     TermSent              // the latest
 	started  []message.StartedInfo // not reported yet
 	ran      bool                  // they were released, and none is left
+	sampled  bool                  // samples are taken, since the first release
 	inTime   bool                  // the job is one that has more than a beginning and an end
 
 	// Actions on the processes, and their questions.
