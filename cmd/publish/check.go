@@ -120,6 +120,9 @@ func describe(w io.Writer, dp *experiment.Datapoint, of int) {
 	if dp.Stop.LastBeatFirst {
 		fmt.Fprintln(w, "The processes of the last beat are stopped first, and those of the one before once these are over.")
 	}
+	if dp.Sample > 0 {
+		fmt.Fprintf(w, "What processes and hosts are using would be sampled every %s.\n", dp.Sample)
+	}
 	describeMetrics(w, dp)
 }
 
@@ -237,6 +240,7 @@ type checked struct {
 	Actions    []checkedAction  `json:"actions,omitempty"`
 	Stop       checkedStop      `json:"stop"`
 	TimeoutMS  int64            `json:"timeout_ms"`
+	SampleMS   int64            `json:"sample_ms,omitempty"`
 	Datapoints []checkedPoint   `json:"datapoints"` // all of them, in the order in which they would run
 }
 
@@ -303,7 +307,7 @@ type checkedStop struct {
 
 func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) error {
 	c := checked{
-		Experiment: dp.Name, Datapoint: dp.Index, TimeoutMS: dp.Timeout.Milliseconds(),
+		Experiment: dp.Name, Datapoint: dp.Index, TimeoutMS: dp.Timeout.Milliseconds(), SampleMS: dp.Sample.Milliseconds(),
 		Stop: checkedStop{
 			When: append([]string{}, dp.Stop.When...), AfterMS: dp.Stop.After.Milliseconds(),
 			GraceMS: dp.Stop.Grace.Milliseconds(), OnFailure: dp.Stop.OnFailure,

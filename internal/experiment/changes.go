@@ -28,6 +28,9 @@ func (d *Datapoint) Changes(before *Datapoint) []string {
 	if d.Timeout != before.Timeout {
 		say("the timeout is %s, was %s", d.Timeout, before.Timeout)
 	}
+	if d.Sample != before.Sample {
+		say("samples are taken %s, were %s", often(d.Sample), often(before.Sample))
+	}
 	list = append(list, d.Stop.changes(before.Stop)...)
 	for _, h := range d.Hosts {
 		if now, was := d.Collect[h.Name], before.Collect[h.Name]; !slices.Equal(now, was) {
@@ -38,6 +41,14 @@ func (d *Datapoint) Changes(before *Datapoint) []string {
 		}
 	}
 	return list
+}
+
+// often says how often samples are taken.
+func often(d time.Duration) string {
+	if d == 0 {
+		return "never"
+	}
+	return "every " + d.String()
 }
 
 // changedFiles names the shipped files that are new, gone or different.

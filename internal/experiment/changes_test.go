@@ -69,6 +69,7 @@ func TestChangesOfTheCourseAreTold(t *testing.T) {
 		{"at: [{t: 2s, signal: KILL, to: s.1}]", "", "action 0 is gone: KILL to s.1, 2s after the release of c"},
 		{"at: [", "at: [{t: 1s, run: z}, ", "a/action.0 is new; action 0 is run `z` on a, 1s after the release of c, was KILL to s.1, 2s after the release of c; " +
 			"action 1 is new: KILL to s.1, 2s after the release of c"},
+		{"at: [", "sample: 1s\nat: [", "samples are taken every 1s, were never"},
 		{"after: 9s", "after: 9s, order: last-beat-first", "stop.order is last-beat-first, was together"},
 	} {
 		got := strings.Join(first(t, strings.Replace(base, c.from, c.to, 1)).Changes(first(t, base)), "; ")
@@ -104,7 +105,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Picked", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Acts", "Beats", "Actions", "Collect", "Files", "Measures"}}, // the last is no part of it, and the processes tell who was picked
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Picked", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Acts", "Beats", "Actions", "Collect", "Files", "Sample", "Measures"}}, // the last is no part of it, and the processes tell who was picked
 		{Command{}, []string{"Host", "Command"}},
 		{message.Command{}, []string{"Name", "Phase", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "Pty", "OKExit", "DelayMS", "TimeoutMS", "Beat", "Ready", "Restart", "Stop"}},
 		{StopRule{}, []string{"When", "After", "LastBeatFirst", "Grace", "OnFailure"}},

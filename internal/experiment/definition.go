@@ -48,6 +48,7 @@ type (
 		Timeout    time.Duration
 		Collect    map[string][]string      `json:",omitempty"`
 		Files      map[string][]ShippedFile `json:",omitempty"`
+		Sample     time.Duration            `json:",omitempty"`
 	}
 	definedProcess struct {
 		Host    string
@@ -83,7 +84,7 @@ func define(d *Datapoint) definition {
 	def := definition{
 		Name: d.Name, Repetition: d.Repetition, Parameters: d.Parameters, Run: d.Run, Hosts: d.Hosts,
 		Setup: defineSteps(d.Setup), Teardown: defineSteps(d.Teardown), Acts: defineSteps(d.Acts), Actions: slices.Clone(d.Actions),
-		Stop: d.Stop, Timeout: d.Timeout, Collect: d.Collect, Files: d.Files,
+		Stop: d.Stop, Timeout: d.Timeout, Collect: d.Collect, Files: d.Files, Sample: d.Sample,
 	}
 	if len(d.Beats) > 1 {
 		def.Beats = d.Beats

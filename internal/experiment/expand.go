@@ -108,7 +108,7 @@ func (x *expansion) expand() (*Datapoint, error) {
 	f := x.file
 	d := &Datapoint{
 		Name: f.Name, Index: x.point.Index, Repetition: x.point.Repetition, Parameters: x.point.Parameters,
-		Run: x.run, Stop: x.stop, Timeout: x.timeout, Beats: x.beats,
+		Run: x.run, Stop: x.stop, Timeout: x.timeout, Beats: x.beats, Sample: f.sample,
 	}
 	if len(x.picked) > 0 {
 		d.Picked = x.picked

@@ -67,6 +67,7 @@ type File struct {
 	files          []*shipment
 	sources        sources
 	collect        []*text
+	sample         time.Duration
 	defaultAddress func(host string) string
 }
 
@@ -139,6 +140,8 @@ type Datapoint struct {
 	Collect map[string][]string
 	// Files are those that are shipped, by host.
 	Files map[string][]ShippedFile
+	// Sample is how often what is used is sampled; 0: not at all.
+	Sample time.Duration
 	// Measures judge a run. They don't change what it does, so they are not part of the
 	// definition.
 	Measures

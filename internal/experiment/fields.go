@@ -72,6 +72,10 @@ var fileFields = &object[File]{
 			about: "files brought home from the run's directory on each host",
 		},
 		{
+			name: "sample", is: into(sampleEvery, func(f *File) *time.Duration { return &f.sample }), otherwise: "no samples are taken",
+			about: "how often what processes and hosts are using is sampled, 100ms or more",
+		},
+		{
 			name: "timeout", is: into(limit(notZero, limitKeys), func(f *File) **text { return &f.timeout }), unset: "1h",
 			about: "a run that is not over by then is stopped and has failed",
 		},

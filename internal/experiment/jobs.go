@@ -16,6 +16,7 @@ func (d *Datapoint) Jobs() []message.Job {
 			GraceMS:    d.Stop.Grace.Milliseconds(),
 			Sync:       true,
 			Collect:    d.Collect[h.Name],
+			SampleMS:   d.Sample.Milliseconds(),
 		}
 		for _, f := range d.Files[h.Name] {
 			jobs[i].Files = append(jobs[i].Files, f.File)

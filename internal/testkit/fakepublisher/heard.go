@@ -16,6 +16,8 @@ type Heard struct {
 	Output map[string]string // of each stream; see Key
 	// Batches are those of files, by their numbers.
 	Batches map[uint64][]message.Piece
+	// Samples are the blocks, as they came.
+	Samples [][]byte
 	// Serial is that of the latest control that was sent.
 	Serial uint64
 
@@ -77,6 +79,8 @@ func (p *Publisher) Receive() {
 		p.event(d.Body)
 	case message.FrameOutput:
 		p.output(d.Body)
+	case message.FrameSamples:
+		p.samples(d.Body)
 	default:
 		p.files(d.Body)
 	}
@@ -106,6 +110,15 @@ func (p *Publisher) output(body []byte) {
 	}
 	for s := range o.Segments() {
 		of.Output[Key(s.Command, s.Stream)] += string(s.Data)
+	}
+}
+
+func (p *Publisher) samples(body []byte) {
+	p.T.Helper()
+	s, err := message.DecodeSamples(body)
+	testkit.Check(p.T, err)
+	if of := p.of(s.Run); of.fresh(s.Seq) {
+		of.Samples = append(of.Samples, s.Block)
 	}
 }
 
