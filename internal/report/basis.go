@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"downbeat/internal/terminal"
 )
@@ -46,7 +47,31 @@ func foundationCaption(metric string, runs []*run) []string {
 	if f.part > 0 {
 		text += fmt.Sprintf("; in %s on fewer than there are", terminal.Count(uint64(f.part), "run"))
 	}
-	return []string{text + "."}
+	return append([]string{text + "."}, windowCaption(metric, runs)...)
+}
+
+// windowCaption says of which part of each run a metric is.
+func windowCaption(metric string, runs []*run) []string {
+	name, shortest, longest := "", time.Duration(0), time.Duration(0)
+	for _, r := range runs {
+		w, ok := r.record.Window(r.record.MetricsOf[metric].Window)
+		if !ok || w.From.IsZero() {
+			continue
+		}
+		length := w.To.Sub(w.From)
+		if name == "" {
+			shortest = length
+		}
+		name, shortest, longest = w.Window, min(shortest, length), max(longest, length)
+	}
+	if name == "" {
+		return nil
+	}
+	of := terminal.Duration(shortest)
+	if to := terminal.Duration(longest); to != of {
+		of += " to " + to
+	}
+	return []string{fmt.Sprintf("Only what was read in window %s counts: %s of each run.", name, of)}
 }
 
 func fromTo(low, high int) string {

@@ -44,6 +44,8 @@ type row struct {
 	// Basis says of each metric on how many processes, or files, it is based, out of how
 	// many.
 	Basis map[string][2]int `json:"basis,omitempty"`
+	// Windows are those in which the metrics were taken that have one.
+	Windows map[string]string `json:"windows,omitempty"`
 	// Notes say why a metric is missing or incomplete.
 	Notes map[string]string `json:"notes,omitempty"`
 	// Judged says when a run was judged again, if it was, and how it was judged before.
@@ -76,7 +78,7 @@ func newRow(n int, r *run, superseded bool) row {
 	row := row{
 		N: n, Link: r.link(), Run: rec.Run, Dir: r.name, Datapoint: rec.Datapoint, Repetition: rec.Repetition, Attempt: rec.Attempt,
 		Parameters: rec.Parameters, Outcome: r.outcome(), Reason: rec.Reason, Words: printable(r.words), Superseded: superseded, Metrics: r.metrics,
-		Basis: basis(rec), Judged: judgedAnew(rec.Judged), Notes: rec.MetricNotes, Unmatched: rec.Unmatched,
+		Basis: basis(rec), Windows: windowsOf(rec), Judged: judgedAnew(rec.Judged), Notes: rec.MetricNotes, Unmatched: rec.Unmatched,
 	}
 	if !rec.ReleasedAt.IsZero() {
 		took := r.took().Microseconds()
@@ -108,6 +110,16 @@ func basis(rec results.Record) map[string][2]int {
 	all := make(map[string][2]int, len(rec.MetricsOf))
 	for name, of := range rec.MetricsOf {
 		all[name] = [2]int{of.Values, of.Expected}
+	}
+	return all
+}
+
+func windowsOf(rec results.Record) map[string]string {
+	all := make(map[string]string)
+	for name, of := range rec.MetricsOf {
+		if of.Window != "" {
+			all[name] = of.Window
+		}
 	}
 	return all
 }

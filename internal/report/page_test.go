@@ -362,7 +362,8 @@ func TestPageDrawsMetricsOverTheTimeOfARun(t *testing.T) {
 		r.Marks = []results.MarkRecord{{Mark: "warm", Host: "nevis", At: at(3)}}
 		r.Actions = []results.ActionRecord{{Text: "signal KILL", Host: "nevis", Target: "server.0", At: at(5)}}
 		r.Windows = []results.WindowRecord{{Window: "steady", From: at(3), To: at(8)}}
-		r.Units = map[string]string{"rate": "req/s"}
+		r.Units, r.Metrics = map[string]string{"rate": "req/s"}, results.Metrics{"rate": 30}
+		r.MetricsOf = map[string]results.MetricBasis{"rate": {Values: 2, Expected: 2, Window: "steady"}}
 	}}
 	dir, err := spec.Make(t.TempDir())
 	if err != nil {
@@ -395,6 +396,9 @@ func TestPageDrawsMetricsOverTheTimeOfARun(t *testing.T) {
 	}
 	if got := get[bool](p, `(() => { const x = (s) => document.querySelector(s + " rect.window").getBoundingClientRect().x; return Math.abs(x("#course") - x("#timeline")) < 1; })()`); !got {
 		t.Error("the axes of the course and the timeline differ")
+	}
+	if facts := p.texts("#run-facts dd"); !slices.Contains(facts, "30 (2 of 2), in steady") {
+		t.Errorf("among the facts: %q", facts)
 	}
 	said := get[string](p, `(() => {
 		const area = document.querySelector("#course rect.row"), box = document.querySelector("#course rect.window").getBoundingClientRect();

@@ -10,7 +10,8 @@ function fact(title, value, wide) {
 
 function metricText(row, name) {
   const value = row.metrics?.[name];
-  if (value !== undefined) return numberText(value) + basisText(row, name);
+  const window = row.windows?.[name];
+  if (value !== undefined) return numberText(value) + basisText(row, name) + (window ? `, in ${visible(window)}` : "");
   return row.run ? "not found" : undefined;
 }
 

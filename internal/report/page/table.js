@@ -137,7 +137,7 @@ function makeRow(row, chosen) {
 function makeMetric(row, column, text) {
   const [values, expected] = row.basis?.[column.metric] ?? [];
   const note = row.notes?.[column.metric];
-  const title = [expected === undefined ? undefined : `based on ${values} of ${processes(expected)} or files`, note && visible(note)].filter(Boolean).join("; ");
+  const title = [expected === undefined ? undefined : `based on ${values} of ${processes(expected)} or files`, row.windows?.[column.metric] && `in window ${visible(row.windows[column.metric])}`, note && visible(note)].filter(Boolean).join("; ");
   const basis = make("span", { class: "basis" }, basisText(row, column.metric));
   return make("td", { class: text === "" ? "missing" : undefined, title: title || undefined }, text === "" ? "–" : text, expected === undefined ? "" : basis);
 }
