@@ -69,6 +69,8 @@ func (x *expansion) checkWindow(w *window, made *Window) {
 	longest, why := x.longest()
 	early, begins := x.offset(from)
 	switch late, ends := x.offset(to); {
+	case begins && ends && early >= late:
+		x.fail(w.place(w.to), &textError{fmt.Sprintf("the window is empty: %s does not come after %s", to, from), ""})
 	case begins && early >= longest:
 		x.fail(w.place(w.from), &textError{fmt.Sprintf("%s is not before %s", from, why), "the run is over by then"})
 	case ends && late > longest:
@@ -92,13 +94,21 @@ func (x *expansion) longest() (time.Duration, string) {
 	return left, fmt.Sprintf("the timeout of %s", short(x.timeout))
 }
 
-// offset is how long after the last release a boundary is at the least, if that is known.
+// offset is how long after the last release a boundary is to be, if that is known.
 func (x *expansion) offset(b Boundary) (after time.Duration, known bool) {
-	if b.Of != OfRelease {
-		return 0, false
+	switch b.Of {
+	case OfRelease:
+		return b.After, x.isLast(b.Group)
+	case OfAction:
+		a := x.file.actions[b.Action]
+		return x.limit(a.t, zeroToo, limitKeys, x.data()) + b.After, a.timed() && x.isLast(a.since)
+	case OfMark, OfEnd:
 	}
-	if b.Group == "" || x.beatOf[b.Group] == len(x.beats)-1 {
-		return b.After, true
-	}
-	return 0, false // when the last release comes after that one is not known
+	return 0, false
+}
+
+// isLast reports whether a group, or without one any, is released last. When the last release
+// comes after an earlier one is not known beforehand.
+func (x *expansion) isLast(group string) bool {
+	return group == "" || x.beatOf[group] == len(x.beats)-1
 }
