@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -45,7 +46,7 @@ file, a flag or DIR is wrong.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return a.tryMetrics(cmd.Context(), args[0], file) },
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "the `FILE` with the metrics")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "the `FILE` with the metrics; - is standard input")
 	if err := cmd.RegisterFlagCompletionFunc("file", func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 		return completeFile(c, nil, word)
 	}); err != nil {
@@ -116,18 +117,36 @@ func (a *app) measures(run, path string) (*experiment.File, error) {
 			base = nil // then the file must be whole
 		}
 	}
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s", path)
-	}
+	from := experiment.Origin{Path: path, Name: meta.Name}
+	data, err := a.readMeasures(&from)
 	if err != nil {
-		return nil, fmt.Errorf("read the metrics: %w", err)
+		return nil, err
 	}
-	file, err := experiment.ParseMeasures(experiment.Origin{Path: path, Name: meta.Name}, data, base)
+	file, err := experiment.ParseMeasures(from, data, base)
 	if err == nil {
 		a.adapt(file)
 	}
 	return file, err
+}
+
+// readMeasures reads the file at a path; "-" is standard input.
+func (a *app) readMeasures(from *experiment.Origin) ([]byte, error) {
+	if from.Path == "-" {
+		from.Path = experiment.Stdin
+		data, err := io.ReadAll(io.LimitReader(a.std.in, experiment.MaxSource+1))
+		if err != nil {
+			return nil, fmt.Errorf("read the metrics from standard input: %w", err)
+		}
+		return data, nil
+	}
+	data, err := os.ReadFile(from.Path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("there is no file %s", from.Path)
+	case err != nil:
+		return nil, fmt.Errorf("read the metrics: %w", err)
+	}
+	return data, nil
 }
 
 // trials are the complete runs that the flags pick.
