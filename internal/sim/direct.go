@@ -13,9 +13,10 @@ import (
 // which may get lost, and takes longer in one direction than in the other.
 
 // knowsClock reports whether the clock of a host that is to release something must be known by
-// what was measured directly: it answers, and nothing gets lost.
+// what was measured directly: it answers, nothing gets lost, and no other run takes the host away
+// meanwhile.
 func (l *ledger) knowsClock(h *ledgerHost) bool {
-	return h.run.plan.Direct && !h.host.plan.Shut && l.w.calm() && l.w.plan.Network.LossPercent == 0
+	return h.run.plan.Direct && !h.host.plan.Shut && l.w.calm() && l.w.plan.alone() && l.w.plan.Network.LossPercent == 0
 }
 
 // answersAt is where a host says that it answers for a run; nil: it does not.

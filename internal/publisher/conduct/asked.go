@@ -51,9 +51,16 @@ func asks(r *Run, h *host, e told) string {
 }
 
 // asksAgain takes in that an answer has not come yet. What has not come in its turn comes
-// in it, and what has no answer gets one in its time.
+// in it: the host has logged it, and is asked at once for what is missing. What has no answer
+// gets one in its time.
 func (r *Run) asksAgain(h *host, info *message.AskedInfo) {
-	if a, there := h.questions.answers[info.ID]; there && info.ID <= h.questions.last {
+	if info.ID > h.questions.last {
+		if r.now.Sub(h.inbox.askedAt) > missing {
+			r.renew(h, true)
+		}
+		return
+	}
+	if a, there := h.questions.answers[info.ID]; there {
 		r.respond(h, []message.Answer{a})
 	}
 }

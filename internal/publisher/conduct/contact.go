@@ -75,14 +75,17 @@ func (c *contact) every(lease time.Duration, urgent bool) time.Duration {
 
 // keepalive renews the lease, acknowledges what is on the disk, measures the clock, and
 // asks again for what is missing.
-func (r *Run) keepalive(h *host) {
+func (r *Run) keepalive(h *host) { r.renew(h, h.inbox.lacks(r.now, missing)) }
+
+// renew sends a keepalive, which asks again for what is missing or does not.
+func (r *Run) renew(h *host, resend bool) {
 	if h.inbox.acked != h.inbox.next-1 {
 		r.out.put(Flush{})
 	}
 	h.inbox.acknowledge()
 	c := probing(message.Keepalive)
 	c.Ack = h.inbox.acked
-	if h.inbox.lacks(r.now, missing) {
+	if resend {
 		c.Resend, h.inbox.askedAt = true, r.now
 	}
 	r.out.put(Send{Host: h.index, Control: c})

@@ -93,6 +93,31 @@ func TestAnswerIsGivenAgain(t *testing.T) {
 	alpha.expectNothing()
 }
 
+// A question that is asked again, and has not come in its turn, tells that something of the log is
+// missing: the host is asked for it at once, and not more often than once in a while.
+func TestQuestionThatIsMissingIsAskedFor(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := meeting(t)
+	lost := message.AskedInfo{ID: 1, What: message.AskMark, Name: "loaded", Process: "a.0"}
+	alpha.logs(Event{&message.Event{Kind: message.Asked, Asked: &lost}}, 100)
+	bravo.asked(message.AskedInfo{ID: 1, What: message.AskMark, Name: "loaded", Process: "b.0"})
+	resends := func() (n int) {
+		for _, e := range l.effects {
+			if s, ok := e.(Send); ok && s.Control.Resend {
+				n++
+			}
+		}
+		return n
+	}
+	for range 3 {
+		alpha.unlogged(message.Event{Kind: message.Asked, Asked: &lost})
+		bravo.unlogged(message.Event{Kind: message.Asked, Asked: &message.AskedInfo{ID: 1, What: message.AskMark, Name: "loaded"}})
+	}
+	if n := resends(); n != 1 {
+		t.Errorf("hosts are asked %d times for what is missing, want once", n)
+	}
+}
+
 // A barrier that does not fill ends with who has come and who has not; who comes later waits
 // for others, and not for those who have gone.
 func TestBarrierThatDoesNotFill(t *testing.T) {
