@@ -8,8 +8,13 @@ import (
 	"downbeat/internal/results"
 )
 
-// maxBins is the most pieces that a run's time is cut into.
-const maxBins = 10_000
+const (
+	// maxBins is the most pieces that a run's time is cut into.
+	maxBins = 10_000
+	// maxCells is the most values of single processes that a series has: more of them would
+	// fill memory and disk, and nobody looks at them.
+	maxCells = 1_000_000
+)
 
 // bins compute a metric for each piece of a run's time: of all processes together, and of each.
 type bins struct {
@@ -21,7 +26,8 @@ type bins struct {
 
 	columns []string
 	values  [][]float64 // by column
-	note    string      // why there are none
+	single  bool        // single processes have columns
+	note    string      // why something is missing
 }
 
 // newBins cuts a run's time, from its last release or the beginning of the period to its end, into
@@ -30,7 +36,7 @@ func newBins(run *Run, m *experiment.Metric, s *period) *bins {
 	b := &bins{metric: m}
 	whole, why := run.course()
 	if why != "" {
-		b.note = why
+		b.note = "there is no series: " + why
 		return b
 	}
 	b.origin = whole.from.at
@@ -41,11 +47,14 @@ func newBins(run *Run, m *experiment.Metric, s *period) *bins {
 	last := int((whole.to.at.Sub(b.origin) + m.Series/100) / m.Series)
 	switch n := last - b.first; {
 	case n <= 0:
-		b.note = "the run was shorter than " + m.Series.String()
+		b.note = "there is no series: the run was shorter than " + m.Series.String()
 	case n > maxBins:
-		b.note = "the run was too long for pieces of " + m.Series.String()
+		b.note = "there is no series: the run was too long for pieces of " + m.Series.String()
 	default:
-		b.whole = b.reducers(m.Processes, n)
+		b.whole, b.single = b.reducers(m.Processes, n), n*len(m.Sources) <= maxCells
+		if !b.single {
+			b.note = "the series is of all processes together alone: of single ones there would be more than a million values"
+		}
 	}
 	return b
 }
@@ -87,7 +96,9 @@ func (b *bins) end(name string, countable bool) {
 		}
 		column[i] = b.scaled(v, ok)
 	}
-	b.columns, b.values = append(b.columns, name), append(b.values, column)
+	if b.single {
+		b.columns, b.values = append(b.columns, name), append(b.values, column)
+	}
 }
 
 // scaled is a value as it is written: NaN where there is none.

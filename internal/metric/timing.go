@@ -88,7 +88,7 @@ func (t *timing) counts(v float64) bool {
 func (t *timing) notes() []string {
 	var notes []string
 	if t.bins != nil && t.bins.note != "" {
-		notes = append(notes, "there is no series: "+t.bins.note)
+		notes = append(notes, t.bins.note)
 	}
 	if t.period != nil {
 		notes = append(notes, t.period.note)

@@ -399,6 +399,24 @@ func TestARunThatIsTooShortForASeriesSaysSo(t *testing.T) {
 	}
 }
 
+func TestASeriesOfVeryManyProcessesIsOfAllTogetherAlone(t *testing.T) {
+	t.Parallel()
+	rec := tenSeconds()
+	m := sumInWindow()
+	m.Window, m.Series = "", time.Millisecond // 10,000 pieces
+	for range 100 {
+		m.Sources = append(m.Sources, outputs(2)[1])
+	}
+	dir := judgedIn(t, twice(), rec, nil, m)
+	all, err := results.ReadSeries(dir)
+	if err != nil || len(all) != 1 || len(all[0].Columns) != 1 || all[0].Values[0][1500] != 102 {
+		t.Fatalf("got %v, %d series", err, len(all))
+	}
+	if want := "the series is of all processes together alone: of single ones there would be more than a million values"; rec.MetricNotes["m"] != want {
+		t.Errorf("got %q, want %q", rec.MetricNotes["m"], want)
+	}
+}
+
 // A metric that no longer has a series takes its file along; the others keep theirs.
 func TestSeriesGoWithTheirMetrics(t *testing.T) {
 	t.Parallel()
