@@ -26,6 +26,9 @@ func (x *expansion) metric(m *metric) Metric {
 			x.fail(m.field, &textError{"template: the result is empty", ""})
 		}
 	}
+	if m.tag != nil {
+		out.Tag, _ = x.evaluate(m.tag, limitKeys, data)
+	}
 	for _, v := range m.where {
 		value, _ := x.evaluate(v.value, limitKeys, data)
 		out.Where = append(out.Where, Condition{v.key, value})

@@ -353,7 +353,11 @@ var metricFields = &object[metric]{
 		},
 		{
 			name: "format", is: into(choice("format", formats...), func(m *metric) *Format { return &m.Format }), otherwise: "by the end of file",
-			about: "with field: how the values are written; required with output",
+			about: "with field: how the values are written; hdr: histograms, without field. Required with output",
+		},
+		{
+			name: "tag", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.tag }), otherwise: "those without a tag",
+			about: "with format hdr: the tag of the histograms that count; \"*\": all of them",
 		},
 		{
 			name: "parse", is: into(choice("parse", NotationNumber, NotationDuration, NotationSI), func(m *metric) *Notation { return &m.Parse }), unset: "number",
@@ -373,7 +377,7 @@ var metricFields = &object[metric]{
 		},
 		{
 			name: "window", is: into(aWindow, func(m *metric) *string { return &m.Window }), otherwise: "the whole run",
-			about: "with output: only values that were read in this window count",
+			about: "with output or format hdr: only values that were read in this window count",
 		},
 		{
 			name: "reduce", is: reduction, otherwise: "required without run",
@@ -381,7 +385,7 @@ var metricFields = &object[metric]{
 		},
 		{
 			name: "series", is: into(binWidth, func(m *metric) *time.Duration { return &m.Series }),
-			about: "with output: the metric is also computed for each such piece of the run's time, and drawn over it",
+			about: "with output or format hdr: the metric is also computed for each such piece of the run's time, and drawn over it",
 		},
 		{
 			name: "scale", is: into(factor, func(m *metric) *float64 { return &m.Scale }), unset: "1",
@@ -403,9 +407,14 @@ var metricFields = &object[metric]{
 	check: checkMetric, further: schema{
 		"oneOf": []schema{{"required": []string{"file"}}, {"required": []string{"output"}}, {"required": []string{"run"}}},
 		"if":    schema{"required": []string{"run"}},
-		"then":  schema{"properties": schema{"pattern": false, "format": false, "where": false, "group": false, "host": false, "window": false, "reduce": false, "series": false}},
+		"then":  schema{"properties": schema{"tag": false, "pattern": false, "format": false, "where": false, "group": false, "host": false, "window": false, "reduce": false, "series": false}},
 		"else": schema{
-			"required": []string{"reduce"}, "properties": schema{"timeout": false}, "oneOf": oneOf("field", "pattern")["oneOf"],
+			"required": []string{"reduce"}, "properties": schema{"timeout": false}, "oneOf": []schema{
+				{"required": []string{"field"}, "properties": schema{"format": schema{"not": schema{"const": HDR}}}}, {"required": []string{"pattern"}}, {"not": anyOf(schema{"required": []string{"field"}}, schema{"required": []string{"pattern"}}), "anyOf": []schema{
+					{"properties": schema{"format": schema{"const": HDR}}, "required": []string{"format"}},
+					{"properties": schema{"file": schema{"pattern": `\.hlog$`}}, "required": []string{"file"}},
+				}},
+			},
 			"dependentSchemas": schema{"pattern": schema{"properties": schema{"format": false, "where": false}}},
 		},
 	},

@@ -31,6 +31,9 @@ type Metric struct {
 	Format Format
 	Field  string
 	Where  []Condition
+	// Tag is that of the histograms that count, in HDR: empty for those without one, AnyTag for
+	// all.
+	Tag string
 	// Pattern finds values instead. It has one group, or none where they are
 	// only counted.
 	Pattern *regexp.Regexp
@@ -121,6 +124,10 @@ func (m *Metric) String() string {
 		return fmt.Sprintf("field %q of what %s prints", m.Field, m.Program)
 	case m.Pattern != nil:
 		fmt.Fprintf(&b, "lines that match %s", m.Pattern)
+	case m.Format == HDR && m.Tag == "":
+		b.WriteString("histograms")
+	case m.Format == HDR:
+		fmt.Fprintf(&b, "histograms with tag %q", m.Tag)
 	default:
 		fmt.Fprintf(&b, "field %q", m.Field)
 	}
@@ -144,9 +151,13 @@ const (
 	JSONL Format = "jsonl"
 	CSV   Format = "csv"
 	TSV   Format = "tsv"
+	HDR   Format = "hdr" // HdrHistogram's log: histograms, V2, compressed
 )
 
-var formats = []Format{JSON, JSONL, CSV, TSV}
+var formats = []Format{JSON, JSONL, CSV, TSV, HDR}
+
+// AnyTag stands for all tags of histograms, and for none.
+const AnyTag = "*"
 
 // Notation is how a value is written.
 type Notation string
@@ -164,6 +175,8 @@ func formatOf(file string) Format {
 	switch {
 	case ext == "ndjson":
 		return JSONL
+	case ext == "hlog":
+		return HDR
 	case slices.Contains(formats, ext):
 		return ext
 	}
@@ -182,6 +195,7 @@ type metric struct {
 	field   *text    // one of field and pattern is set
 	pattern *text
 	where   []variable
+	tag     *text // with the format HDR
 }
 
 // metrics reads the metrics by their names.
@@ -296,7 +310,7 @@ func checkTimes(v value, m *metric, given found) {
 	if m.Lines != "" && m.Processes == Rate {
 		v.in.add(v.at, v.path, "such as {lines: rate, processes: sum}", "rate counts lines by their times: it is for the lines, not for the processes")
 	}
-	if !given.has("file") {
+	if !given.has("file") || m.Format == HDR {
 		return
 	}
 	const hint = "the lines of a process's output do: use output"
@@ -312,7 +326,7 @@ func checkTimes(v value, m *metric, given found) {
 
 // checkProgramMetric checks that a metric by program has no field that is about lines.
 func checkProgramMetric(given found) {
-	for _, name := range []string{"pattern", "format", "where", "group", "host", "window", "reduce", "series"} {
+	for _, name := range []string{"pattern", "format", "tag", "where", "group", "host", "window", "reduce", "series"} {
 		if other, ok := given.get(name); ok {
 			other.wrong("remove it", "%s goes with file or output: a program has the whole run, and finds the value by itself", name)
 		}
@@ -322,7 +336,15 @@ func checkProgramMetric(given found) {
 // checkSelection checks that exactly one field says what in a line is a value.
 func checkSelection(v value, m *metric, given found) {
 	pattern, hasPattern := given.get("pattern")
+	if !given.has("format") && !given.has("field") && !hasPattern && m.file != nil && formatOf(m.file.src) == HDR {
+		m.Format = HDR
+	}
+	if tag, ok := given.get("tag"); ok && m.Format != HDR {
+		tag.wrong("remove it", "a tag is that of a histogram: it goes with format hdr")
+	}
 	switch {
+	case m.Format == HDR:
+		checkHistograms(v, m, given)
 	case !given.meant("field", "pattern"):
 		v.in.add(v.at, v.path, `a column or a path such as latency.p99, or a regular expression such as '([0-9.]+) req/s'`,
 			`"field" or "pattern" is missing: it says what in there is a value`)
@@ -332,6 +354,18 @@ func checkSelection(v value, m *metric, given found) {
 		checkPattern(m, pattern, given)
 	case !given.has("format"):
 		implyFormat(v, m, given)
+	}
+}
+
+// checkHistograms checks what is said of histograms.
+func checkHistograms(v value, m *metric, given found) {
+	for _, name := range []string{"field", "pattern", "where", "parse"} {
+		if other, ok := given.get(name); ok {
+			other.wrong("remove it", "the values are in histograms, not in a %s", map[string]string{"field": "field", "pattern": "line that matches a pattern", "where": "row", "parse": "text"}[name])
+		}
+	}
+	if r := m.Inner(); r == Sum || r == First || r == Last {
+		v.in.add(v.at, v.path, "count, mean, min, max, median, a percentile such as p99, or rate", "histograms have no %s", r)
 	}
 }
 
@@ -350,7 +384,7 @@ func checkPattern(m *metric, v value, given found) {
 
 // implyFormat finds the format from the file's name.
 func implyFormat(v value, m *metric, given found) {
-	const hint = "add format: json, jsonl, csv or tsv"
+	const hint = "add format: json, jsonl, csv, tsv or hdr"
 	switch {
 	case m.file != nil:
 		if m.Format = formatOf(m.file.src); m.Format == "" {

@@ -31,6 +31,7 @@ func (m *metric) definition(window *window) string {
 		Window               string        `json:",omitempty"`
 		Series               time.Duration `json:",omitempty"`
 		Program              []string      `json:",omitempty"`
+		Tag                  string        `json:",omitempty"`
 	}{
 		Rules: metricRules, File: m.file.source(), Stream: m.stream, Groups: m.groups, Hosts: m.hosts,
 		Field: m.field.source(), Pattern: m.pattern.source(), Format: m.Format, Parse: m.Parse, Lines: m.Lines, Processes: m.Processes,
@@ -38,7 +39,7 @@ func (m *metric) definition(window *window) string {
 		HasFile: m.file != nil, HasField: m.field != nil, HasPattern: m.pattern != nil,
 		Window: window.source(), Series: m.Series,
 	}
-	what.Program = m.command.sources()
+	what.Program, what.Tag = m.command.sources(), m.tag.source()
 	for _, v := range m.where {
 		what.Where = append(what.Where, condition{v.key, v.value.source()})
 	}

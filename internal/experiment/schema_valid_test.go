@@ -120,6 +120,7 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		"require: [perl]", "require: {start_skew: 5ms}", "require: {start_skew: 5}", "require: {start_skew: '== 5ms'}", "require: {start_skew: []}",
 		"metrics: []", "metrics: {m: {}}",
 		"metrics: {m: {output: stdout, format: csv, field: x}}",
+		"metrics: {m: {output: stdout, format: hdr, field: x, reduce: p99}}", "metrics: {m: {run: sh, tag: x}}",
 		"metrics: {m: {run: sh, output: stdout}}", "metrics: {m: {run: sh, reduce: sum}}", "metrics: {m: {run: []}}", "metrics: {m: {run: sh, timeout: soon}}",
 		"metrics: {m: {output: stdout, pattern: (x), reduce: sum, timeout: 1s}}", "require: {m: {}}", "require: {m: {run: sh, field: x}}",
 		"metrics: {m: {output: stdot, format: csv, field: x, reduce: sum}}",

@@ -70,15 +70,15 @@ func (b *bins) reducers(r experiment.Reduction, n int) []reducer {
 // begin begins with the values of a process.
 func (b *bins) begin() { b.source = b.reducers(b.metric.Inner(), len(b.whole)) }
 
-// add adds a value of the process.
-func (b *bins) add(at time.Time, v float64) {
+// add adds what the process gave at a time.
+func (b *bins) add(at time.Time, r reading) {
 	i := int(math.Floor(float64(at.Sub(b.origin))/float64(b.metric.Series))) - b.first
 	if i < 0 || i >= len(b.whole) {
 		return
 	}
-	b.source[i].add(v)
+	r.into(&b.source[i])
 	if b.metric.Lines == "" {
-		b.whole[i].add(v)
+		r.into(&b.whole[i])
 	}
 }
 

@@ -84,6 +84,14 @@ func values(n int) string {
 	return fmt.Sprintf("%d values", n)
 }
 
+// intervals counts them.
+func intervals(n int) string {
+	if n == 1 {
+		return "1 interval"
+	}
+	return fmt.Sprintf("%d intervals", n)
+}
+
 // listed names a few columns.
 func listed(names []string) string {
 	const most = 12

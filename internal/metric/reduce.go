@@ -15,6 +15,26 @@ type reducer struct {
 	n         int
 	value     float64
 	values    []float64 // all of them, for medians and percentiles
+	merged    histogram // of those that came as histograms
+}
+
+// A reading is a value, or a histogram of values.
+type reading struct {
+	value float64
+	bars  []bar
+}
+
+func (r reading) into(to *reducer) {
+	if r.bars == nil {
+		to.add(r.value)
+		return
+	}
+	if !to.reduction.Counts() {
+		to.merged.merge(r.bars)
+	}
+	for _, b := range r.bars {
+		to.n = int(plus(int64(to.n), b.count))
+	}
 }
 
 func newReducer(r experiment.Reduction, seconds float64) reducer {
@@ -54,7 +74,11 @@ func (r *reducer) result() (float64, bool) {
 		return float64(r.n), r.n > 0 || r.looked
 	case experiment.Rate:
 		return float64(r.n) / r.seconds, r.n > 0 || r.looked
-	case experiment.Mean:
+	}
+	if r.merged.bars != nil {
+		return r.merged.reduce(r.reduction), true
+	}
+	if r.reduction == experiment.Mean {
 		return r.value / float64(r.n), r.n > 0
 	}
 	if percent, ok := r.reduction.Percent(); ok {

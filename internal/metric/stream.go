@@ -54,7 +54,12 @@ func (s *search) read(name string) bool {
 // countable reports whether 0 is a valid count of values: lines that match a pattern can always
 // be counted, rows only if there are, or might be, such rows.
 func (s *search) countable() bool {
-	return s.metric.Pattern != nil || s.known || s.row == 0 && s.metric.Format != experiment.CSV && s.metric.Format != experiment.TSV
+	switch s.metric.Format {
+	case experiment.CSV, experiment.TSV, experiment.HDR:
+		return s.metric.Pattern != nil || s.known
+	case experiment.JSON, experiment.JSONL:
+	}
+	return s.metric.Pattern != nil || s.known || s.row == 0
 }
 
 // note tells why nothing was found, here and over all.
@@ -89,7 +94,7 @@ func (s *search) open(name string, read func(r io.Reader) error) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // only read
-	if s.times == nil {
+	if s.times == nil || s.source.File != "" {
 		return read(newPlain(f))
 	}
 	timed, done, err := s.times.dated(s.run, s.source, f)
@@ -106,8 +111,16 @@ func (s *search) endTimes(countable bool) {
 		s.note(noTime, "%s has nothing in %s, but %s before or after it", s.place, s.times.period.name, values(n))
 	}
 	if s.times.bins != nil {
-		s.times.bins.end(s.source.Host+"/"+s.source.Process, countable)
+		s.times.bins.end(s.columnName(), countable)
 	}
+}
+
+// columnName is what the source that is being read is called in a series.
+func (s *search) columnName() string {
+	if s.source.File != "" {
+		return s.place
+	}
+	return s.source.Host + "/" + s.source.Process
 }
 
 // whole takes the values out of a stream of JSON texts in any layout.
@@ -137,7 +150,7 @@ func (s *search) byLines(r io.Reader, into *reducer) error {
 			text = trimBOM(text)
 		}
 		s.row = lines.number
-		if s.times != nil {
+		if s.times != nil && s.times.reader != nil {
 			s.times.stamp()
 		}
 		if lines.tooLong {
@@ -168,6 +181,9 @@ func (s *search) reader(into *reducer) func(line []byte) {
 	case s.metric.Format == experiment.CSV, s.metric.Format == experiment.TSV:
 		t := newTable(s, into)
 		return t.line
+	case s.metric.Format == experiment.HDR:
+		l := &histogramLog{search: s, into: into}
+		return l.line
 	}
 	return func(line []byte) { s.jsonLine(line, into) }
 }
@@ -200,10 +216,13 @@ func (s *search) value(text string, into *reducer) {
 }
 
 // add adds a value of what was read last, if it counts.
-func (s *search) add(v float64, into *reducer) {
+func (s *search) add(v float64, into *reducer) { s.addReading(reading{value: v}, into) }
+
+// addReading adds what was read last, if it counts.
+func (s *search) addReading(r reading, into *reducer) {
 	switch t := s.times; {
-	case t == nil, t.counts(v):
-		into.add(v)
+	case t == nil, t.counts(r):
+		r.into(into)
 	case !t.known:
 		s.left.note(s.place, s.row, "has no time: %s", results.TimesPath(s.source.Host, s.source.Process)+" ends before it")
 	}

@@ -28,7 +28,10 @@ type timing struct {
 	known   bool
 	outside int
 
-	near int // values of all streams that might be on the other side of an edge
+	near   int // values of all streams that might be on the other side of an edge
+	across int // intervals of histograms that lie on both sides of one
+	// nearIntervals are those that may lie on both sides.
+	nearIntervals int
 }
 
 // newTiming is nil for a metric that doesn't depend on times. It may say why there is no time in
@@ -63,10 +66,10 @@ func (t *timing) begin(run *Run, source *experiment.Source) {
 // stamp notes the time of a line that has just been read.
 func (t *timing) stamp() { t.at, t.known = t.reader.At() }
 
-// counts reports whether a value that was read at that time counts, and adds it to the series.
-func (t *timing) counts(v float64) bool {
+// counts reports whether what was read at that time counts, and adds it to the series.
+func (t *timing) counts(r reading) bool {
 	if t.known && t.bins != nil {
-		t.bins.add(t.at, v)
+		t.bins.add(t.at, r)
 	}
 	switch {
 	case t.period == nil:
@@ -92,6 +95,12 @@ func (t *timing) notes() []string {
 	}
 	if t.period != nil {
 		notes = append(notes, t.period.note)
+	}
+	if t.across > 0 {
+		notes = append(notes, fmt.Sprintf("left out: %s of histograms across an edge of %s", intervals(t.across), t.period.name))
+	}
+	if t.nearIntervals > 0 {
+		notes = append(notes, fmt.Sprintf("the clocks leave open whether they reach across an edge of %s: %s", t.period.name, intervals(t.nearIntervals)))
 	}
 	if t.near > 0 {
 		notes = append(notes, fmt.Sprintf("so near the edge of %s that the clocks leave open on which side: %s", t.period.name, values(t.near)))
