@@ -41,7 +41,7 @@ func (a *app) check(path string, asJSON bool) error {
 		return usage(err)
 	}
 	if asJSON {
-		return a.checkJSON(dp, points)
+		return a.checkJSON(file, dp, points)
 	}
 	if len(points) > 1 {
 		if err := list(a.out, file, points); err != nil {
@@ -242,6 +242,7 @@ type checked struct {
 	TimeoutMS  int64            `json:"timeout_ms"`
 	SampleMS   int64            `json:"sample_ms,omitempty"`
 	Datapoints []checkedPoint   `json:"datapoints"` // all of them, in the order in which they would run
+	Repeat     *checkedRepeat   `json:"repeat,omitempty"`
 }
 
 // plainFiles returns the files as they are in a job.
@@ -251,6 +252,14 @@ func plainFiles(files []experiment.ShippedFile) []message.File {
 		plain[i] = f.File
 	}
 	return plain
+}
+
+// checkedRepeat says that not all datapoints may be needed: fewest of them at least are run.
+type checkedRepeat struct {
+	AtLeast int                `json:"at_least"`
+	AtMost  int                `json:"at_most"`
+	Until   map[string]float64 `json:"until"`
+	Fewest  int                `json:"fewest"`
 }
 
 type checkedPoint struct {
@@ -305,7 +314,7 @@ type checkedStop struct {
 	Order     string   `json:"order,omitempty"`
 }
 
-func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) error {
+func (a *app) checkJSON(file *experiment.File, dp *experiment.Datapoint, points []experiment.Point) error {
 	c := checked{
 		Experiment: dp.Name, Datapoint: dp.Index, TimeoutMS: dp.Timeout.Milliseconds(), SampleMS: dp.Sample.Milliseconds(),
 		Stop: checkedStop{
@@ -329,6 +338,9 @@ func (a *app) checkJSON(dp *experiment.Datapoint, points []experiment.Point) err
 			parameters[v.Name] = v.Value
 		}
 		c.Datapoints = append(c.Datapoints, checkedPoint{point.Index, point.Repetition, parameters})
+	}
+	if goal := goalOf(file); goal != nil {
+		c.Repeat = &checkedRepeat{goal.AtLeast, goal.AtMost, goal.Until, fewestOf(file.Until, points)}
 	}
 	out := json.NewEncoder(a.out)
 	out.SetIndent("", "  ")

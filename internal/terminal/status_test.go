@@ -143,3 +143,15 @@ func TestPartsFit(t *testing.T) {
 		}
 	})
 }
+
+// Where it may be over before, the line says that the time is the most there is.
+func TestAtMost(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
+	s := Status{Text: "sweep", Since: now.Add(-5 * time.Second), Until: now.Add(90 * time.Second), AtMost: true}
+	for columns, want := range map[int]string{80: "sweep  5.0 s, at most about 1m30s left", 20: "at most 1m30s left"} {
+		if got := s.render(now, columns); got != want {
+			t.Errorf("on %d columns: %q, want %q", columns, got, want)
+		}
+	}
+}
