@@ -50,8 +50,8 @@ clients=4
 
 1 undecided
 
-Noise floor: the smallest change that would have been seen with a power of
-80 %, what there seems to be, and how many more runs of each would show that
+Noise floor: the smallest change that would be seen, with a power of 80 %;
+how large it seems to be, and how many more runs of each would show that
                                               n  seen from      seems     more
   clients=4 rate                       12 pairs      0.6 %       none        -
 `

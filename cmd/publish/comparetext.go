@@ -117,8 +117,8 @@ func writeUndecided(b *strings.Builder, r compare.Result, c compare.Comparison) 
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nNoise floor: the smallest change that would have been seen with a power of\n"+
-		"80 %%%s, what there seems to be, and how many more runs of each would show that\n", amongTests(r.Tests))
+	fmt.Fprintf(b, "\nNoise floor: the smallest change that would be seen, with a power of 80 %%%s;\n"+
+		"how large it seems to be, and how many more runs of each would show that\n", amongTests(r.Tests))
 	line := func(name, n, floor, seems, further string) {
 		fmt.Fprintf(b, "  %s  %s  %s  %s  %s\n", fitted(name, 34), before(n, 9), before(floor, 9), before(seems, 9), before(further, 7))
 	}
