@@ -135,6 +135,9 @@ func TestSchemaRefusesWhatIsWrong(t *testing.T) {
 		"metrics: {m: {output: stdout, pattern: (x), reduce: sum, unit: 5}}",
 		"metrics: {m: {file: a.csv, field: x, where: {}, reduce: sum}}",
 		"metrics: {m: {file: a.csv, field: x, fiel: x, reduce: sum}}",
+		"metrics: {m: {output: stdout, pattern: (x), reduce: sum, window: 5}}", "metrics: {m: {output: stdout, pattern: (x), reduce: sum, series: soon}}",
+		"windows: []", "windows: {w: 5s}", "windows: {w: {form: 5s}}", "windows: {w: {from: 5}}", "windows: {w: {from: soon}}", "windows: {w: {from: 1us}}",
+		"windows: {w: {from: {t: 5s}}}", "windows: {w: {from: {mark: m, action: 0}}}", "windows: {w: {to: {action: -1}}}", "windows: {w: {to: {mark: m, t: 5}}}",
 	} {
 		checkRefused(t, s, fine+wrong)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"downbeat/internal/streams"
 )
 
@@ -83,4 +85,20 @@ func TestEachPieceOfATimedStreamHasItsOwnTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever is in the file of times, the stream itself is read whole.
+func TestTimesNeverCostATimedStreamABit(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "text")
+		times := rapid.SliceOfN(rapid.Byte(), 0, 60).Draw(t, "times")
+		if rapid.Bool().Draw(t, "begins well") {
+			times = append([]byte(timesHeader), times...)
+		}
+		got, err := io.ReadAll(NewTimedReader(bytes.NewReader(text), bytes.NewReader(times), streams.Stdout))
+		if err != nil || !bytes.Equal(got, text) {
+			t.Errorf("got %q, %v, want %q", got, err, text)
+		}
+	})
 }
