@@ -7,15 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 )
 
 // beats measures what a run in time costs: the time from the last process that became ready
 // to the release of the beat that waited for it, beside the idle time between datapoints of as
-// many processes; the skew of both beats; and a barrier of many processes, from the last
-// arrival to the last return, beside the broker's round trip.
+// many processes; the skew of both beats; the spread of a timed action over the hosts; and a
+// barrier of many processes, from the last arrival to the last return, beside the broker's round
+// trip.
 func beats(ctx context.Context, b *bed) error {
 	idle, err := b.gaps(ctx, "beats-idle", nil)
 	if err != nil {
@@ -27,7 +27,42 @@ func beats(ctx context.Context, b *bed) error {
 	}
 	fmt.Printf("from the last of %d processes that became ready to the next beat's release, ms: %s, idle between datapoints %s\n", processes, gaps, idle)
 	fmt.Printf("start skew of %d processes as recorded, ms: first beat %s, second beat %s\n", processes, skews[0], skews[1])
+	if err := b.actions(ctx); err != nil {
+		return err
+	}
 	return b.barriers(ctx)
+}
+
+// actions repeats a datapoint in which something is done to a process of each host at one
+// instant.
+func (b *bed) actions(ctx context.Context) error {
+	runs, err := b.repeat(ctx, map[string]any{
+		"name":   "action",
+		"groups": map[string]any{"p": map[string]any{"on": hosts, "count": len(hosts), "run": "sleep 0.5"}},
+		"at":     []any{map[string]any{"t": "200ms", "signal": "WINCH", "to": "p"}},
+	})
+	if err != nil {
+		return err
+	}
+	var spread, late series
+	for _, run := range runs {
+		if len(run.Actions) != len(hosts) {
+			return fmt.Errorf("%d actions are in a record, want one for each of %d hosts", len(run.Actions), len(hosts))
+		}
+		first, last := run.Actions[0].At, run.Actions[0].At
+		for _, a := range run.Actions {
+			if a.At.Before(first) {
+				first = a.At
+			}
+			if a.At.After(last) {
+				last = a.At
+			}
+			late = append(late, float64(a.LateUS)/1e3)
+		}
+		spread = append(spread, milliseconds(last.Sub(first)))
+	}
+	fmt.Printf("a timed action on %d hosts, from the first to the last, ms: %s; how late each was %s\n", len(hosts), spread, late)
+	return nil
 }
 
 // beats repeats a datapoint of two beats.
@@ -63,55 +98,6 @@ func (b *bed) beats(ctx context.Context) (gaps series, skews [2]series, err erro
 	return gaps, skews, nil
 }
 
-// barrierOf is how many processes meet.
-const barrierOf = 100
-
-// barriers repeats a datapoint whose processes meet at a barrier, to which they come one after the
-// other, as those do that have worked before: on one machine a hundred at once would measure how
-// fast it is.
-func (b *bed) barriers(ctx context.Context) error {
-	count := strconv.Itoa(barrierOf)
-	runs, err := b.repeat(ctx, map[string]any{
-		"name": "barrier",
-		"groups": map[string]any{
-			"p": map[string]any{"on": hosts, "count": barrierOf, "run": b.path("barrier") + " loaded " + count + " {{mul 3 .rank}}"},
-		},
-	})
-	if err != nil {
-		return err
-	}
-	trip, err := b.roundTrip(ctx)
-	if err != nil {
-		return err
-	}
-	var waits series
-	for _, run := range runs {
-		var asked, answered int64
-		outputs, err := filepath.Glob(filepath.Join(run.dir, "*", "p.*.out"))
-		if err != nil {
-			return err
-		}
-		if len(outputs) != barrierOf {
-			return fmt.Errorf("%d processes have met, want %d", len(outputs), barrierOf)
-		}
-		for _, path := range outputs {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			var from, to int64
-			if _, err := fmt.Sscan(string(text), &from, &to); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			asked, answered = max(asked, from), max(answered, to)
-		}
-		waits = append(waits, milliseconds(time.Duration(answered-asked)))
-	}
-	fmt.Printf("a barrier of %d processes, from the last arrival to the last return, ms: %s; the broker's round trip %.2f, ratio of medians %.1f\n",
-		barrierOf, waits, trip, waits.median()/trip)
-	return nil
-}
-
 // A timedRun is what a run of several beats leaves.
 type timedRun struct {
 	dir   string
@@ -121,6 +107,13 @@ type timedRun struct {
 	}
 	Processes []struct {
 		ReadyAt time.Time `json:"ready_at"`
+	}
+	Actions []struct {
+		At     time.Time `json:"at"`
+		LateUS int64     `json:"late_us"`
+	}
+	Barriers []struct {
+		OpenedAt time.Time `json:"opened_at"`
 	}
 }
 
