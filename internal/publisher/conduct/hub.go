@@ -14,7 +14,8 @@ import (
 type hub struct {
 	values   map[string][]byte
 	bytes    int                // of all values
-	barriers map[string][]asker // that have not opened: who has come, by name
+	barriers map[string][]asker // that have not opened: who has come, and waits, by name
+	gone     map[string][]asker // of these: who came and waits no longer
 	gets     map[string][]asker // for values that are not there yet, by name
 	names    map[string]bool    // of all kinds together, each with its kind
 	marks    []Mark
@@ -135,15 +136,17 @@ func (b *hub) come(info *message.AskedInfo, who asker) {
 		return
 	}
 	if b.barriers == nil {
-		b.barriers = make(map[string][]asker)
+		b.barriers, b.gone = make(map[string][]asker), make(map[string][]asker)
 	}
 	all = append(all, who)
 	if len(all) < who.count {
 		b.barriers[info.Name] = all
+		b.gone[info.Name] = slices.DeleteFunc(b.gone[info.Name], func(g asker) bool { return g.process == who.process })
 		b.due = sooner(b.due, who.by)
 		return
 	}
 	delete(b.barriers, info.Name)
+	delete(b.gone, info.Name)
 	opened := Barrier{Name: info.Name, Count: who.count, FirstAt: all[0].at, LastAt: all[0].at}
 	for _, m := range all {
 		if m.at.Before(opened.FirstAt) {
@@ -202,33 +205,41 @@ func (b *hub) get(info *message.AskedInfo, who asker) {
 // not come to a barrier, all who have being given.
 func (b *hub) expire(now time.Time, missing func([]asker) string) {
 	for _, name := range sortedNames(b.gets) {
-		b.gets[name] = b.giveUp(b.gets[name], now, func(asker, []asker) string { return "nobody has put the value " + name })
+		b.gets[name] = b.giveUp(b.gets[name], now, func(asker, []asker) string { return "nobody has put the value " + name }, func(asker) {})
 		if len(b.gets[name]) == 0 {
 			delete(b.gets, name)
 		}
 	}
 	for _, name := range sortedNames(b.barriers) {
+		gone := b.gone[name]
 		b.barriers[name] = b.giveUp(b.barriers[name], now, func(late asker, all []asker) string {
-			text := fmt.Sprintf("barrier %s: %d of %d have come: %s", name, len(all), late.count, joinNames(namesOfAskers(all)))
-			if others := missing(all); others != "" {
+			came := slices.Concat(gone, all)
+			text := fmt.Sprintf("barrier %s: %d of %d have come: %s", name, len(came), late.count, joinNames(namesOfAskers(came)))
+			if len(gone) > 0 {
+				text += fmt.Sprintf("; no longer there: %s", joinNames(namesOfAskers(gone)))
+			}
+			if others := missing(came); others != "" {
 				text += "; not " + others
 			}
 			return text
-		})
+		}, func(late asker) { b.gone[name] = append(b.gone[name], late) })
 		if len(b.barriers[name]) == 0 {
 			delete(b.barriers, name)
+			delete(b.gone, name)
 		}
 	}
 	b.reckon()
 }
 
-// giveUp answers those of a list whose time is over, and gives the others.
-func (b *hub) giveUp(all []asker, now time.Time, why func(late asker, all []asker) string) (left []asker) {
+// giveUp answers those of a list whose time is over, and gives the others. note is called for
+// each that it has answered.
+func (b *hub) giveUp(all []asker, now time.Time, why func(late asker, all []asker) string, note func(asker)) (left []asker) {
 	for _, w := range all {
 		if now.Before(w.by) {
 			left = append(left, w)
 			continue
 		}
+		note(w)
 		b.reply(w, message.Answer{TimedOut: true, Error: fmt.Sprintf("after %s: %s", w.by.Sub(w.at).Round(time.Millisecond), why(w, all))})
 	}
 	return left

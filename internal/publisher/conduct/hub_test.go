@@ -137,8 +137,32 @@ func TestBarrierThatDoesNotFill(t *testing.T) {
 	alpha.asked(barrier(2, "loaded", "a.1", 3))
 	alpha.expectNothing()
 	got = bravo.answers(1)[0]
-	if !strings.Contains(got.Error, "2 of 3 have come: b.1 and a.1; not a.0 on alpha and b.0 on bravo") {
+	if !strings.Contains(got.Error, "3 of 3 have come: a.0, b.1 and a.1; no longer there: a.0; not b.0 on bravo") {
 		t.Errorf("%+v", got)
+	}
+	alpha.asked(barrier(3, "loaded", "a.0", 3)) // again
+	if got = alpha.answers(1)[0]; !strings.Contains(got.Error, "3 of 3 have come: b.1, a.1 and a.0; no longer there: b.1; not b.0 on bravo") {
+		t.Errorf("%+v", got)
+	}
+	if got = alpha.answers(1)[0]; !strings.Contains(got.Error, "no longer there: b.1 and a.1; not b.0 on bravo") {
+		t.Errorf("%+v", got)
+	}
+	if h := l.run.hub; len(h.barriers)+len(h.gone) != 0 {
+		t.Errorf("kept of a barrier at which nobody waits: %v and %v", h.barriers, h.gone)
+	}
+}
+
+// Of two whose time is over moments apart, the second is told that the first had come.
+func TestBarrierCountsThoseWhoHaveJustGone(t *testing.T) {
+	t.Parallel()
+	l, alpha, bravo := meeting(t)
+	alpha.asked(barrier(1, "loaded", "a.0", 3))
+	l.advance(50 * time.Millisecond)
+	bravo.asked(barrier(1, "loaded", "b.0", 3))
+	for _, w := range []*worker{alpha, bravo} {
+		if got := w.answers(1)[0]; !strings.Contains(got.Error, "2 of 3 have come: a.0 and b.0;") {
+			t.Errorf("%s: %+v", w.host, got)
+		}
 	}
 }
 

@@ -222,12 +222,19 @@ func late(r *Run, h *host) {
 	h.preparation.by = r.now.Add(inquireAfter) // of what is asked now
 	switch {
 	case h.phase == Fetching:
-		tooLate(r, h, "it was still being sent files")
+		tooLateThere(r, h, "it was still being sent files")
 	case h.answers():
-		tooLate(r, h, "its worker has the job and answers, and has not prepared the processes yet")
+		tooLateThere(r, h, "its worker has the job and answers, and has not prepared the processes yet")
 	default:
 		r.out.put(Inquire{Host: h.index, Late: true})
 	}
+}
+
+// tooLateThere declines a host that answers, and tells it: it would hold its processes, once
+// they are prepared, until the lease is over.
+func tooLateThere(r *Run, h *host, why string) {
+	r.out.hurry(Send{Host: h.index, Control: &message.Control{Kind: message.Stop, Cause: message.StopFailure, Reason: "it was not ready in time"}})
+	tooLate(r, h, why)
 }
 
 func tooLate(r *Run, h *host, why string) {

@@ -1,6 +1,7 @@
 package conduct
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,11 @@ func TestHostThatIsNotReadyInTimeIsNamed(t *testing.T) {
 			l.wants(res, outcome.RunRefused, test.want)
 			if h := res.Hosts[0]; h.Outcome != outcome.HostNotReady || l.now.Sub(epoch).Truncate(10*time.Millisecond) != 20*time.Second {
 				t.Errorf("host %s after %s, want not_ready after 20s", h.Outcome, l.now.Sub(epoch))
+			}
+			l.advance(time.Second)
+			stops := slices.ContainsFunc(alpha.controls, func(c message.Control) bool { return c.Kind == message.Stop })
+			if stops == test.muted {
+				t.Errorf("a host whose worker has answered: %v is told to stop: %v", !test.muted, stops)
 			}
 		})
 	}

@@ -34,6 +34,7 @@ type Result struct {
 type BeatResult struct {
 	Groups []string  // whose processes begin on it
 	At     time.Time // the agreed instant; zero: it never came to that
+	CutOff bool      // its processes were stopped before that
 }
 
 // A HostResult is what a run came to on one host.
@@ -77,7 +78,8 @@ func (r *Run) Result() Result {
 		Processes: make([]Ran, 0, len(r.commands)), Hosts: make([]HostResult, len(r.hosts)),
 	}
 	for k := range r.beats {
-		res.Beats[k] = BeatResult{Groups: r.beats[k].groups, At: r.beats[k].at}
+		b := &r.beats[k]
+		res.Beats[k] = BeatResult{Groups: b.groups, At: b.at, CutOff: r.isCutOff(b)}
 	}
 	for i := range r.commands {
 		if c := &r.commands[i]; c.Phase == message.PhaseRun {
