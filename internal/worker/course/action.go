@@ -59,6 +59,7 @@ func (r *Run) plan(p planned, at time.Time) {
 		l.starts++
 		if l.stand == gone {
 			r.stands(l, between)
+			l.wasOver = true
 		}
 	}
 	r.emit(act)

@@ -32,6 +32,7 @@ type life struct {
 	starts    int       // that have been planned, and whose time is known
 	coming    int       // the life that has begun, as what came of a start tells
 	unborn    int       // lives that could not begin, and that the runner does not count
+	wasOver   bool      // between: its end was told as that for good, before an action was to start it again
 	late      bool      // its time is over: of PhaseAction alone
 	ready     readiness // whether it can be used
 	lineAt    time.Time
@@ -104,7 +105,7 @@ func (r *Run) begun(s message.StartedInfo) {
 		return
 	}
 	r.stands(l, alive)
-	l.number, l.startedAt, l.late, l.deeds = s.Life, s.StartedAt, false, nil
+	l.number, l.startedAt, l.late, l.deeds, l.wasOver = s.Life, s.StartedAt, false, nil, false
 	if c := r.commandOf(l); c.Phase == message.PhaseAction {
 		r.timers.set(r.now.Add(c.Timeout()), timeIsOver, l)
 	} else {
@@ -213,9 +214,15 @@ func (r *Run) restart(l *life) {
 }
 
 // notBegun is for a life that could not begin, though it was known to come: it ends before
-// it has begun, if no other is to come.
+// it has begun, if no other is to come. A process that was told to be over stays so: what
+// has failed is the action alone.
 func (r *Run) notBegun(l *life, reason string) {
 	if l.stand != between || l.starts > 0 || l.coming > l.number || r.isStopped(l) {
+		return
+	}
+	if l.wasOver {
+		r.stands(l, gone)
+		r.fire(onGone)
 		return
 	}
 	l.unborn++

@@ -80,6 +80,19 @@ func TestLifeThatCannotBegin(t *testing.T) {
 	}
 }
 
+// An action that can't start a process again that is over has failed; the process has not.
+func TestStartThatCannotBeLeavesTheProcessOver(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, acting(message.Action{Number: 3, Do: message.ActStart, Called: true})).released()
+	call := func(turn int) message.Control {
+		return message.Control{Kind: message.Act, Action: 3, Turn: turn, At: s.now, Commands: []int{0}}
+	}
+	s.in(s.end(0, 0, 0)).tell(call(0)).skip()
+	s.in(Acted{Token: 1, Err: "no such file"}).want(Running, "log acted")
+	s.tell(call(1)).in(Acted{Token: 2, Life: 1, At: s.now}, s.life(0, 1)).pass(time.Second).skip()
+	s.in(s.end(0, 1, 0)).saying(message.Exited, "0.1")
+}
+
 // An action may be quicker than the restart that is waited for.
 func TestActionIsQuickerThanARestart(t *testing.T) {
 	t.Parallel()
