@@ -124,6 +124,9 @@ func readValue(text string, stdin io.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read standard input: %w", err)
 	}
+	if len(value) > message.MaxSyncValue {
+		return nil, misused("standard input has more than %d bytes, which is as many as a value can have", message.MaxSyncValue)
+	}
 	return value, nil
 }
 

@@ -186,6 +186,13 @@ func readBarrier(r *http.Request, to *Request) error {
 
 func readPut(r *http.Request, to *Request) error {
 	value, err := io.ReadAll(io.LimitReader(r.Body, message.MaxSyncValue+1))
+	if len(value) > message.MaxSyncValue { // of which the rest is not read
+		size := "more"
+		if r.ContentLength > 0 {
+			size = fmt.Sprintf("%d", r.ContentLength)
+		}
+		return fmt.Errorf("a value of %s bytes; at most %d are taken", size, message.MaxSyncValue)
+	}
 	to.Value = value
 	return err
 }
