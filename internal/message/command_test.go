@@ -20,3 +20,18 @@ func TestCommandsOfAPhaseKeepTheirNumbers(t *testing.T) {
 		t.Errorf("the processes are %v, %d", got, j.Count(PhaseRun))
 	}
 }
+
+// What a process is looked at by is told as a shell would read it.
+func TestReadinessReadsAsItIsTyped(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]Readiness{
+		"status 0 from `pg_isready -q`":               {Run: []string{"pg_isready", "-q"}},
+		"status 0 from `sh -c 'test -e \"my file\"'`": {Run: []string{"sh", "-c", `test -e "my file"`}},
+		`status 0 from ` + "`echo '' 'it'\\''s'`":     {Run: []string{"echo", "", "it's"}},
+		"status 204 from http://a/":                   {HTTP: "http://a/", Status: 204},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

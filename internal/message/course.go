@@ -64,7 +64,19 @@ func (r *Readiness) String() string {
 	case r.File != "":
 		return "the file " + r.File
 	}
-	return fmt.Sprintf("status 0 from `%s`", strings.Join(r.Run, " "))
+	return fmt.Sprintf("status 0 from `%s`", shellLine(r.Run))
+}
+
+// shellLine is a command as a shell would read it.
+func shellLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		words[i] = word
+		if word == "" || strings.ContainsAny(word, " \t\n'\"\\$`*?[]{}()<>|&;#~!") {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func (r *Readiness) check() error {
