@@ -24,10 +24,9 @@ func (r *run) measureBeats(rec *results.Record, res *conduct.Result) {
 		b.Beat, b.Groups, b.ReleasedAt = k, was.Groups, s.first
 		b.StartSkewUS, b.StartErrorUS = s.width().Microseconds(), s.errorUS()
 		if s.first.IsZero() {
-			if was.At.IsZero() {
-				continue
+			if !was.CutOff {
+				b.ReleasedAt = was.At
 			}
-			b.ReleasedAt = was.At
 			continue
 		}
 		if rec.ReleasedAt.IsZero() || s.first.Before(rec.ReleasedAt) {

@@ -1,6 +1,8 @@
 package publisher
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"downbeat/internal/publisher/conduct"
@@ -43,7 +45,26 @@ func (r *run) measureStops(rec *results.Record, res *conduct.Result) (all spread
 			rec.StopSkewUS, rec.StopErrorUS = width, bound
 		}
 	}
+	rec.Stops = stopRecords(steps, res.Beats)
 	return all
+}
+
+// stopRecords are the steps of a stop that was not for all at once, in their order.
+func stopRecords(steps map[int]*spread, beats []conduct.BeatResult) []results.StopRecord {
+	froms := slices.Sorted(maps.Keys(steps))
+	if len(froms) == 0 || froms[len(froms)-1] == 0 {
+		return nil
+	}
+	var records []results.StopRecord
+	end := len(beats)
+	for _, from := range slices.Backward(froms) {
+		s := results.StopRecord{FromBeat: from, StoppedAt: steps[from].first, StopSkewUS: steps[from].width().Microseconds(), StopErrorUS: steps[from].errorUS()}
+		for _, b := range beats[min(from, end):end] {
+			s.Groups = append(s.Groups, b.Groups...)
+		}
+		records, end = append(records, s), from
+	}
+	return records
 }
 
 // effective are the stops of a host that had something to end. One that does not wait for the stop

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestStopInSteps(t *testing.T) {
 		r.dp.Processes = append(r.dp.Processes, experiment.Command{Host: name})
 	}
 	res := conduct.Result{
-		Beats: make([]conduct.BeatResult, 2),
+		Beats: []conduct.BeatResult{{Groups: []string{"server"}}, {Groups: []string{"client"}}},
 		// Servers on alpha and bravo that ended with the second step, clients on alpha, with the
 		// first step, and on charlie, before that.
 		Processes: []conduct.Ran{ran(0, 3010), ran(0, 3012), ran(1, 2500), ran(1, 1000)},
@@ -49,6 +50,12 @@ func TestStopInSteps(t *testing.T) {
 	if !all.first.Equal(at(2000).Time) {
 		t.Errorf("the first signal was at %s, want that of the first step", all.first)
 	}
+	if want := []results.StopRecord{
+		{FromBeat: 1, Groups: []string{"client"}, StoppedAt: at(2000).Time, StopErrorUS: 1},
+		{FromBeat: 0, Groups: []string{"server"}, StoppedAt: at(3000).Time, StopSkewUS: 4000, StopErrorUS: 200},
+	}; !reflect.DeepEqual(rec.Stops, want) {
+		t.Errorf("steps %+v, want %+v", rec.Stops, want)
+	}
 	for i, want := range []time.Time{at(2000).Time, at(3004).Time, {}} {
 		if got := r.hostRecord(i, &res).StoppedAt; !got.Equal(want) {
 			t.Errorf("%s was stopped at %s, want %s", r.hosts[i].name, got, want)
@@ -57,5 +64,24 @@ func TestStopInSteps(t *testing.T) {
 	res.Hosts[2].Stops, res.Hosts[2].Waited = res.Hosts[2].Stops[1:], false
 	if got := r.hostRecord(2, &res).StoppedAt; !got.Equal(at(3009).Time) {
 		t.Errorf("a host that does not wait for the stop had left something behind then: it was stopped at %s, want %s", got, at(3009).Time)
+	}
+}
+
+// A beat whose processes were stopped before its instant never came; one without processes did.
+func TestBeatThatWasCutOffNeverCame(t *testing.T) {
+	t.Parallel()
+	zero := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
+	began := clock.Instant{Time: zero, Theirs: zero}
+	r := &run{dp: &experiment.Datapoint{Processes: []experiment.Command{{Host: "alpha"}, {Host: "alpha"}}}}
+	res := conduct.Result{
+		Beats:     []conduct.BeatResult{{At: zero}, {At: zero.Add(time.Second)}, {At: zero.Add(2 * time.Second), CutOff: true}},
+		Processes: []conduct.Ran{{Command: &message.Command{}, StartedAt: began}, {Command: &message.Command{Beat: 2}}},
+	}
+	var rec results.Record
+	r.measureBeats(&rec, &res)
+	for k, want := range []time.Time{zero, zero.Add(time.Second), {}} {
+		if got := rec.Beats[k].ReleasedAt; !got.Equal(want) {
+			t.Errorf("beat %d was released at %s, want %s", k, got, want)
+		}
 	}
 }

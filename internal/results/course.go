@@ -25,6 +25,19 @@ type BeatRecord struct {
 	ClockErrorUS int64 `json:"clock_error_us"`
 }
 
+// A StopRecord is one step of a stop in which beats are stopped one after the other.
+type StopRecord struct {
+	// FromBeat is the first beat whose processes it stops, Groups are those of that beat and
+	// of the later ones that were not stopped before.
+	FromBeat int      `json:"from_beat"`
+	Groups   []string `json:"groups"`
+	// StoppedAt is when the first host sent its signals, StopSkewUS the time until the last
+	// did, in microseconds, and StopErrorUS the bound of its error.
+	StoppedAt   time.Time `json:"stopped_at"`
+	StopSkewUS  int64     `json:"stop_skew_us"`
+	StopErrorUS int64     `json:"stop_error_us"`
+}
+
 // A Cause is what ended a life of a process.
 type Cause string
 
@@ -137,6 +150,10 @@ func (r *Record) normalCourse() {
 	for i := range r.Beats {
 		b := &r.Beats[i]
 		b.Groups, b.ReleasedAt = append([]string{}, b.Groups...), utc(b.ReleasedAt)
+	}
+	for i := range r.Stops {
+		s := &r.Stops[i]
+		s.Groups, s.StoppedAt = append([]string{}, s.Groups...), utc(s.StoppedAt)
 	}
 	for i := range r.Actions {
 		a := &r.Actions[i]

@@ -70,8 +70,10 @@ type Record struct {
 	// run was released.
 	Unmatched []string `json:"unmatched,omitempty"`
 	// Beats are the releases of a run that came to one. Actions are what was done to it, Marks
-	// the instants that its processes have named, and Barriers those that have opened.
+	// the instants that its processes have named, and Barriers those that have opened. Stops are
+	// the steps of a stop that was not for all processes at once.
 	Beats     []BeatRecord    `json:"beats,omitempty"`
+	Stops     []StopRecord    `json:"stops,omitempty"`
 	Actions   []ActionRecord  `json:"actions,omitempty"`
 	Marks     []MarkRecord    `json:"marks,omitempty"`
 	Barriers  []BarrierRecord `json:"barriers,omitempty"`
@@ -347,7 +349,7 @@ func (r Record) Normal() Record {
 	}
 	r.Hosts, r.Processes = hosts, processes
 	r.Beats, r.Actions, r.Marks, r.Barriers = slices.Clone(r.Beats), slices.Clone(r.Actions), slices.Clone(r.Marks), slices.Clone(r.Barriers)
-	r.Windows = slices.Clone(r.Windows)
+	r.Windows, r.Stops = slices.Clone(r.Windows), slices.Clone(r.Stops)
 	r.normalCourse()
 	return r
 }
