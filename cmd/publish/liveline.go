@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"downbeat/internal/publisher"
@@ -102,11 +103,29 @@ func (p *progress) course() string {
 	text := ""
 	if p.beats > 1 {
 		text = fmt.Sprintf(", beat %d of %d", p.beat+1, p.beats)
+		if groups := p.groups(); groups != "" {
+			text += " (" + groups + ")"
+		}
 	}
 	if p.usable < p.waited {
 		text += fmt.Sprintf(", %d/%d ready", p.usable, p.waited)
 	}
 	return text
+}
+
+// groups names a few of those whose processes begin on the beat.
+func (p *progress) groups() string {
+	const most = 3
+	var names []string
+	for i := range p.dp.Processes {
+		if c := &p.dp.Processes[i]; c.Beat == p.beat && c.Group != "" && !slices.Contains(names, c.Group) {
+			names = append(names, c.Group)
+		}
+	}
+	if len(names) > most {
+		names = append(names[:most], "...")
+	}
+	return strings.Join(names, " ")
 }
 
 // parts name the experiment and its current datapoint.

@@ -78,6 +78,7 @@ func (o *textObserver) Output(command int, stream streams.Stream, _ time.Time, d
 }
 
 func (o *textObserver) close(results.Record) {
+	o.tellUndone()
 	for _, s := range o.sources {
 		_, _ = s[0].Close(), s[1].Close()
 	}
@@ -103,7 +104,8 @@ type progress struct {
 	failed  int
 	began   time.Time
 	stop    string
-	judge   string // the program that judges the run
+	judge   string                 // the program that judges the run
+	undone  []results.ActionRecord // that the stop has forestalled
 }
 
 func (p *progress) show(v view) {
@@ -172,9 +174,28 @@ func (p *progress) LifeEnded(int, results.LifeRecord) {
 func (p *progress) Acted(a results.ActionRecord) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if a.Reason != "" {
+	switch {
+	case a.Reason == "":
+	case p.stop != "": // one line for all, once it is over
+		p.undone = append(p.undone, a)
+	default:
 		p.notice("action %d (%s) was not done to %s on %s: %s", a.Action, a.Text, a.Target, a.Host, a.Reason)
 	}
+}
+
+// tellUndone says what was not done, as the run was being stopped.
+func (p *progress) tellUndone() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch n := len(p.undone); n {
+	case 0:
+	case 1:
+		a := p.undone[0]
+		p.notice("action %d (%s) was not done to %s on %s any more", a.Action, a.Text, a.Target, a.Host)
+	default:
+		p.notice("what actions had still to do, %d times, was not done any more", n)
+	}
+	p.undone = nil
 }
 
 // Marked implements [publisher.Observer].

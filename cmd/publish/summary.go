@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -269,7 +270,19 @@ func lastWords(p results.ProcessRecord, dir string) string {
 	if p.Outcome != outcome.CommandFailed {
 		return ""
 	}
+	line, err := results.LastWords(dir, p.Host, p.Process)
+	if err == nil && quotes(p.Reason, line) {
+		return ""
+	}
 	return wroteLast(dir, p.Host, p.Process)
+}
+
+// quotes reports whether a reason has the line already, maybe cut off.
+func quotes(reason string, line []byte) bool {
+	const enough = 100 // bytes
+	line = bytes.TrimSpace(line)
+	quoted := strconv.Quote(string(line[:min(len(line), enough)]))
+	return len(line) > 0 && strings.Contains(reason, quoted[:len(quoted)-1])
 }
 
 func wroteLast(dir, host, process string) string {

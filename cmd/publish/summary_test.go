@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,5 +79,33 @@ func TestFailedActionsAreListed(t *testing.T) {
 	failures(&b, r, dir, nil)
 	if got, want := b.String(), "  alpha/action.0 failed: exited with status 4\n    \"cannot connect\"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What the reason of a process that did not become ready quotes is not printed once more.
+func TestLastWordsInTheReasonAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "alpha"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("long ", 60)
+	for name, text := range map[string]string{"a.0.err": "no port\n", "a.1.err": long + "\n", "a.2.err": "other\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "alpha", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for process, test := range map[string]struct {
+		reason string
+		again  bool
+	}{
+		"a.0": {`did not become ready (port 1): it has ended; its last lines: "x", "no port"`, false},
+		"a.1": {"did not become ready (port 1): it has ended; its last lines: " + strconv.Quote(long[:160]), false},
+		"a.2": {`did not become ready (port 1): it has ended; its last lines: "no port"`, true},
+	} {
+		got := lastWords(results.ProcessRecord{Host: "alpha", Process: process, CommandRecord: results.CommandRecord{Outcome: outcome.CommandFailed, Reason: test.reason}}, dir)
+		if (got != "") != test.again {
+			t.Errorf("%s: after %s: %q", process, test.reason, got)
+		}
 	}
 }
