@@ -405,6 +405,9 @@ def main():
     args = parser.parse_args()
     with open(args.file) as f:
         spec = json.load(f)
+    unknown = sorted(set(spec) - {"name", "hosts", "collect", "timeout_s"})
+    if unknown:
+        parser.error(f"{args.file}: this publisher doesn't know {', '.join(unknown)}")
     sys.exit(Publisher(args, spec).main())
 
 

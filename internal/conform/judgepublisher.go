@@ -62,10 +62,10 @@ type publishedHost struct {
 	wanted           []message.WantInfo
 	// As the publisher has said to it.
 	serials map[uint64]*seen
-	probed  *seen  // the control that was sent last of those with a probe
-	ack     uint64 // the largest
-	ackedBy uint64 // the serial of the control with it
-	at      time.Time
+	probed  *seen             // the control that was sent last of those with a probe
+	ack     uint64            // the largest
+	ackedBy uint64            // the serial of the control with it
+	at      map[int]time.Time // of each beat
 	stopped *seen
 }
 
@@ -303,12 +303,16 @@ func (j *publisherJudge) start(s *seen, r *publishedRun, h *publishedHost) {
 		}
 	}
 	j.stopped(s, h)
-	h.at = s.control.At.Add(-j.skew[h.name])
+	beat, at := s.control.Beat, s.control.At.Add(-j.skew[h.name])
+	if h.at == nil {
+		h.at = make(map[int]time.Time)
+	}
+	h.at[beat] = at
 	if r.start == nil {
 		r.start = s
 	}
 	for _, other := range r.sorted() {
-		if apart := h.at.Sub(other.at).Abs(); !other.at.IsZero() && apart > j.tolerance {
+		if apart := at.Sub(other.at[beat]).Abs(); !other.at[beat].IsZero() && apart > j.tolerance {
 			j.fail(s, RuleTogether, "%s is started %s apart from %s: the instants have to be one, each on its host's clock", h.name, apart, other.name)
 			return
 		}

@@ -167,6 +167,24 @@ func TestBrokenPublishersAreFound(t *testing.T) {
 	}
 }
 
+// Each beat has one instant on all hosts, whatever that of the first one was.
+func TestBeatsHaveInstantsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	for _, apart := range []time.Duration{0, time.Minute} {
+		c := twoHosts()
+		end := slices.Index(c, c.find(message.Exited))
+		var starts talk
+		for i, host := range []string{"alpha", "bravo"} {
+			at := testStart.Add(10*time.Second + time.Duration(i)*(time.Minute+apart)) // by bravo's clock
+			starts.orders(Subject, host, 9, message.Control{Kind: message.Start, Beat: 1, At: at})
+		}
+		found := judgeTwo(t, slices.Insert(c, end, starts...))
+		if got := slices.ContainsFunc(found, func(v Violation) bool { return v.Rule == RuleTogether }); got != (apart > 0) || len(found) > 1 {
+			t.Errorf("instants that are %s apart: %+v", apart, found)
+		}
+	}
+}
+
 // A broker may bring controls in another order than that in which they were sent. A publisher
 // can't be blamed for that.
 func TestControlsThatTheBrokerReordersAreNoMistake(t *testing.T) {

@@ -3,6 +3,7 @@ package conform
 import (
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -18,7 +19,7 @@ var (
 // publisherCases are the cases for a publisher: with the real worker, and then with
 // one that is played by hand.
 func publisherCases() []Case {
-	return append(experimentCases(), scriptedCases()...)
+	return slices.Concat(experimentCases(), courseCases(), scriptedCases())
 }
 
 // counted are the lines "1" to "100".
@@ -99,7 +100,13 @@ func experimentCases() []Case {
 			}.play,
 		},
 		{Name: "interrupted", Shows: "SIGINT stops the run everywhere, and then the exit status is 130.", play: playInterrupted},
-		{Name: "collect", Shows: "Files that come home are taken, and acknowledged.", play: playCollect},
+		{
+			Name: "collect", Shows: "Files that come home are taken, and acknowledged.",
+			play: asksFor("files", func(j *message.Job) bool { return len(j.Collect) > 0 }, publication{
+				hosts: alone,
+				file:  `{"name": "collect", "hosts": {"alpha": ["sh -c 'echo home > result.txt; yes | head -c 600000 > large.txt'"]}, "collect": ["*.txt"]}`,
+			}),
+		},
 	}
 }
 
@@ -176,20 +183,24 @@ func playInterrupted(s *stage) error {
 	return p.conclude(s)
 }
 
-// playCollect is skipped where the publisher doesn't know how to collect.
-func playCollect(s *stage) error {
-	p := publication{
-		hosts: alone,
-		file:  `{"name": "collect", "hosts": {"alpha": ["sh -c 'echo home > result.txt; yes | head -c 600000 > large.txt'"]}, "collect": ["*.txt"]}`,
-	}
-	err := p.play(s)
-	for _, m := range s.received() {
-		if m.job != nil && len(m.job.Collect) > 0 {
-			return err
+// asksFor plays an experiment, and is skipped where the publisher doesn't know how to have a job
+// ask for that.
+func asksFor(what string, asks func(*message.Job) bool, p publication) func(*stage) error {
+	return func(s *stage) error {
+		err := p.play(s)
+		for _, m := range s.received() {
+			if m.job != nil && asks(m.job) {
+				return err
+			}
 		}
+		if s.subject != nil && s.subject.status() == 2 || err == nil {
+			return fmt.Errorf("%w: its job doesn't ask for %s", errSkip, what)
+		}
+		return err
 	}
-	if s.subject != nil && s.subject.status() == 2 || err == nil {
-		return fmt.Errorf("%w: its job doesn't ask for files", errSkip)
-	}
-	return err
+}
+
+// uses reports whether a job uses a feature.
+func uses(f message.Feature) func(*message.Job) bool {
+	return func(j *message.Job) bool { return slices.Contains(j.Uses(), f) }
 }

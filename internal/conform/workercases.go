@@ -10,7 +10,7 @@ import (
 // workerCases are the cases for a worker whose run is one of the real publisher's, and
 // then those with a publisher that is played by hand.
 func workerCases() []Case {
-	return slices.Concat(runCases(), featureCases(), handCases())
+	return slices.Concat(runCases(), featureCases(), timeCases(), handCases())
 }
 
 // runCases are runs of the real publisher's.
