@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"downbeat/internal/results"
+	"downbeat/internal/terminal"
 )
 
 // The table at the end of an experiment: what the repetitions of each combination tell.
@@ -153,18 +155,8 @@ func shownNumber(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// shownShare formats a share as a percentage with two digits.
-func shownShare(v float64) string {
-	switch percent := 100 * math.Abs(v); {
-	case math.IsNaN(v):
-		return "-"
-	case percent >= 9.95:
-		return fmt.Sprintf("%.0f %%", percent)
-	case percent >= 0.095 || percent == 0:
-		return fmt.Sprintf("%.1f %%", percent)
-	}
-	return "<0.1 %"
-}
+// shownShare formats a share as a percentage.
+func shownShare(v float64) string { return cmp.Or(terminal.Share(v), "-") }
 
 // A summaryEvent is what --output json says of all runs that count, at the end.
 type summaryEvent struct {

@@ -27,7 +27,7 @@ func TestCombinations(t *testing.T) {
 	}, "r/summary.csv")
 	want := `                                               n    median      mean   ±95 %
   clients=4, mode=fast   p99, ms               3       1.3     1.308    12 %
-                         throughput, req/s     3     12390     12379   0.6 %
+                         throughput, req/s     3     12390     12379  0.58 %
   clients=16, mode=fast  p99, ms            *5/6         5        14   178 %
                          throughput, req/s     1  3.2e+08   3.2e+08       -
   * with values far from the others, which count
@@ -69,7 +69,7 @@ func TestCombinationsFit(t *testing.T) {
 func TestCombinationsWithoutParameters(t *testing.T) {
 	t.Parallel()
 	got := combinations([]results.Summary{summaryOf(nil, "rate", "", 2, 5, math.Nextafter(5, 6))}, "")
-	if want := "n median mean ±95 % rate 2 5 5 <0.1 %"; strings.Join(strings.Fields(got), " ") != want {
+	if want := "n median mean ±95 % rate 2 5 5 <0.01 %"; strings.Join(strings.Fields(got), " ") != want {
 		t.Errorf("got\n%s", got)
 	}
 }

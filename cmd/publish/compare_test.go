@@ -53,7 +53,7 @@ clients=4
 Noise floor: the smallest change that would be seen, with a power of 80 %;
 how large it seems to be, and how many more runs of each would show that
                                               n  seen from      seems     more
-  clients=4 rate                       12 pairs      0.6 %       none        -
+  clients=4 rate                       12 pairs     0.56 %       none        -
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -8,6 +8,7 @@ import (
 
 	"downbeat/internal/results"
 	"downbeat/internal/statistics"
+	"downbeat/internal/terminal"
 )
 
 // A combination is a row of the table of combinations: what the runs that count tell of a metric.
@@ -36,7 +37,7 @@ func newCombination(s results.Summary) combination {
 	c := combination{
 		Metric: printable(s.Metric), Unit: printable(s.Unit), N: fmt.Sprint(s.N), Outliers: len(s.Outliers), Method: string(s.Method),
 		Median: digitsOf(s.Median), Mean: digitsOf(s.Mean), SD: digitsOf(s.SD), Low: digitsOf(s.Low), High: digitsOf(s.High),
-		Min: digitsOf(s.Min), Max: digitsOf(s.Max), Half: share(s.HalfWidth()), Floor: floor(s.Values),
+		Min: digitsOf(s.Min), Max: digitsOf(s.Max), Half: terminal.Share(s.HalfWidth()), Floor: floor(s.Values),
 	}
 	c.Parameters = printable(parametersOf(s.Parameters))
 	if s.N < s.Runs {
@@ -64,7 +65,7 @@ func floor(values []float64) string {
 		}
 		logs[i] = math.Log(v)
 	}
-	return share(math.Expm1(statistics.FloorOf(logs)))
+	return terminal.Share(math.Expm1(statistics.FloorOf(logs)))
 }
 
 // digitsOf formats a number; empty where it is not known.
@@ -73,18 +74,4 @@ func digitsOf(v float64) string {
 		return ""
 	}
 	return digits(v)
-}
-
-// share formats a share as a percentage with two digits; empty where it is not known.
-func share(v float64) string {
-	switch percent := 100 * v; {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return ""
-	case percent >= 9.95:
-		return fmt.Sprintf("%.0f %%", percent)
-	case percent >= 0.95 || percent == 0:
-		return fmt.Sprintf("%.1f %%", percent)
-	default:
-		return fmt.Sprintf("%.2f %%", percent)
-	}
 }

@@ -59,7 +59,7 @@ func unknown(c results.Repeated) string {
 			parts = append(parts, fmt.Sprintf("%s has %s", m.Metric, terminal.Count(uint64(m.N), "value")))
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%s ±%s", m.Metric, share(m.HalfWidth())))
+		parts = append(parts, fmt.Sprintf("%s ±%s", m.Metric, terminal.Share(m.HalfWidth())))
 	}
 	text := fmt.Sprintf("not known after %s: %s", terminal.Count(uint64(c.Runs), "run"), strings.Join(parts, ", "))
 	if name := parametersOf(c.Parameters); name != "" {

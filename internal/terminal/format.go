@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -60,4 +61,20 @@ func Count(n uint64, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Share formats the size of a share as a percentage with two digits: "12 %", "2.1 %", "0.43 %"; empty
+// where it is not known or infinite.
+func Share(v float64) string {
+	switch percent := 100 * math.Abs(v); {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return ""
+	case percent >= 9.95:
+		return fmt.Sprintf("%.0f %%", percent)
+	case percent >= 0.995 || percent == 0:
+		return fmt.Sprintf("%.1f %%", percent)
+	case percent >= 0.01:
+		return fmt.Sprintf("%.2f %%", percent)
+	}
+	return "<0.01 %"
 }

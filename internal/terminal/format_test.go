@@ -99,3 +99,17 @@ func TestStyle(t *testing.T) {
 		t.Errorf("nothing in colour: got %q", got)
 	}
 }
+
+func TestShare(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]string{
+		1.5: "150 %", 0.1: "10 %", 0.0994: "9.9 %", -0.021: "2.1 %", 0.01: "1.0 %", 0.0043: "0.43 %", 0.00001: "<0.01 %", 0: "0.0 %", math.Inf(1): "",
+	} {
+		if got := Share(v); got != want {
+			t.Errorf("%v: %q, want %q", v, got, want)
+		}
+	}
+	if got := Share(math.NaN()); got != "" {
+		t.Errorf("of no number: %q", got)
+	}
+}
