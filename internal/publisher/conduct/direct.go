@@ -61,7 +61,7 @@ func (r *Run) measured(h *host, samples []clock.Sample) {
 		d.silent = 0
 	}
 	d.exchanges += len(samples)
-	for _, s := range samples {
+	for _, s := range tightest(samples) {
 		h.contact.clock.Add(s)
 	}
 	d.dueAt = r.now.Add(measureEvery << min(d.silent, mostDoublings))
@@ -69,6 +69,28 @@ func (r *Run) measured(h *host, samples []clock.Sample) {
 		r.measure(h, d.wanted)
 	}
 	h.touch()
+}
+
+// tightest are those of a series that say most: the one that bounds the offset most closely from
+// above, and the one that does from below. The others, some milliseconds apart, add nothing, and
+// would take the place of older ones, which show the rate.
+func tightest(series []clock.Sample) []clock.Sample {
+	if len(series) < 2 {
+		return series
+	}
+	above, below := 0, 0
+	for i, s := range series {
+		if s.Taken.Sub(s.Sent) < series[above].Taken.Sub(series[above].Sent) {
+			above = i
+		}
+		if s.Answered.Sub(s.Received) > series[below].Answered.Sub(series[below].Received) {
+			below = i
+		}
+	}
+	if above == below {
+		return series[above : above+1]
+	}
+	return []clock.Sample{series[min(above, below)], series[max(above, below)]}
 }
 
 // measureDue: once nothing of the run is left on a host, its clock is of no interest.
