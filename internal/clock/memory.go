@@ -9,11 +9,11 @@ import (
 
 // The assumptions about two clocks, in ns/s and ns/s². Quartz clocks are off by up to 100 ppm
 // each, so one may gain 200 µs a second on the other. How fast that changes is a matter of
-// temperature, and of corrections by NTP: steadyWander (2 ppm a second) is always allowed for,
+// temperature, and of corrections by NTP: steadyWander (3 ppm a second) is always allowed for,
 // and more where the exchanges show that it is needed, or are too few to show that it is not.
 const (
 	worstDrift   = 200e3
-	steadyWander = 2e3
+	steadyWander = 3e3
 	worstWander  = 8e3
 )
 

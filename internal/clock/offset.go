@@ -181,3 +181,12 @@ func (o *Offset) RoundTrip(quantile float64) time.Duration {
 	trips := slices.Sorted(slices.Values(o.trips))
 	return trips[int(quantile*float64(len(trips)-1))]
 }
+
+// Clone gives another estimate of the same evidence, that goes its own way from here.
+func (o *Offset) Clone() Offset {
+	c := *o
+	c.trips = slices.Clone(o.trips)
+	c.memory.known = slices.Clone(o.memory.known)
+	c.memory.upper, c.memory.lower = nil, nil
+	return c
+}
