@@ -141,7 +141,7 @@ func (r *Run) barrierMargin() time.Duration {
 	margin := leastBarrierMargin
 	for i := range r.hub.out {
 		if p := &r.hub.out[i]; p.together {
-			margin = max(margin, r.hosts[p.host].contact.broker.RoundTrip(usualRoundTrip))
+			margin = max(margin, r.hosts[p.host].contact.broker().RoundTrip(usualRoundTrip))
 		}
 	}
 	return min(margin, maxMargin)

@@ -12,10 +12,10 @@ import (
 type contact struct {
 	heard       time.Time // when anything last came from it
 	clock       clock.Offset
-	broker      clock.Offset // the same by what went through the broker alone, as controls do
-	since       time.Time    // when the jobs were sent
-	probing     int          // quick probes that have not been answered
-	keepaliveAt time.Time    // when the next is due
+	apart       *clock.Offset // the same by what went through the broker alone, where not all does
+	since       time.Time     // when the jobs were sent
+	probing     int           // quick probes that have not been answered
+	keepaliveAt time.Time     // when the next is due
 }
 
 // quickProbes is how many exchanges measure each host's clock, one after the other, as
@@ -37,7 +37,28 @@ func (c *contact) answered(p *message.Probe, at time.Time) {
 	if p != nil {
 		sample := clock.Sample{Sent: p.SentAt, Taken: p.TakenAt, Answered: p.AnswerAt, Received: at}
 		c.clock.Add(sample)
-		c.broker.Add(sample)
+		if c.apart != nil {
+			c.apart.Add(sample)
+		}
+	}
+}
+
+// broker is what is known of the clock by what went through the broker, as controls do.
+func (c *contact) broker() *clock.Offset {
+	if c.apart != nil {
+		return c.apart
+	}
+	return &c.clock
+}
+
+// direct takes in exchanges that did not go through the broker.
+func (c *contact) direct(samples []clock.Sample) {
+	if c.apart == nil && len(samples) > 0 {
+		apart := c.clock.Clone()
+		c.apart = &apart
+	}
+	for _, s := range samples {
+		c.clock.Add(s)
 	}
 }
 

@@ -61,9 +61,7 @@ func (r *Run) measured(h *host, samples []clock.Sample) {
 		d.silent = 0
 	}
 	d.exchanges += len(samples)
-	for _, s := range tightest(samples) {
-		h.contact.clock.Add(s)
-	}
+	h.contact.direct(tightest(samples))
 	d.dueAt = r.now.Add(measureEvery << min(d.silent, mostDoublings))
 	if d.wanted > 0 && d.silent == 0 {
 		r.measure(h, d.wanted)

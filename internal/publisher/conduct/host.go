@@ -77,7 +77,7 @@ func (h *host) answers() bool { return h.phase != Asked || h.contact.clock.Sampl
 // measuredAt is from when on the host's clock is known well enough, or has been tried for
 // long enough: never, as long as nothing is known of it.
 func (h *host) measuredAt() time.Time {
-	switch n := h.contact.broker.Samples(); {
+	switch n := h.contact.broker().Samples(); {
 	case n == 0:
 		return never
 	case n < quickProbes:

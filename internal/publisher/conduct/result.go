@@ -116,7 +116,7 @@ func (c *command) complete(released bool) {
 
 func hostResult(r *Run, h *host, run outcome.Run) HostResult {
 	res := HostResult{
-		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, Brokered: &h.contact.broker, Direct: h.direct.exchanges, Stops: h.stops, Waited: h.waits,
+		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, Brokered: h.contact.broker(), Direct: h.direct.exchanges, Stops: h.stops, Waited: h.waits,
 		Setup: h.setup, Teardown: h.teardown, Acted: h.acted, FilesTold: h.done != nil && h.done.Files != nil,
 	}
 	if ready := h.preparation.ready; ready != nil {

@@ -214,7 +214,7 @@ const (
 func stopMargin(hosts []host) time.Duration {
 	margin := minStopMargin
 	for i := range hosts {
-		margin = max(margin, 3*hosts[i].contact.broker.RoundTrip(0.75))
+		margin = max(margin, 3*hosts[i].contact.broker().RoundTrip(0.75))
 	}
 	return min(margin, maxMargin)
 }
