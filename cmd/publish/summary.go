@@ -88,7 +88,7 @@ func starting(r results.Record, started int) string {
 		if !beat.ReleasedAt.IsZero() {
 			came++
 		}
-		if beat.StartSkewUS > widest.StartSkewUS {
+		if max(beat.StartSkewUS, beat.StartBoundUS()) > max(widest.StartSkewUS, widest.StartBoundUS()) { // as far as is sure
 			widest = beat
 		}
 	}

@@ -21,10 +21,10 @@ func TestStopping(t *testing.T) {
 		stopped, hosts int
 		want           string
 	}{
-		{2, 2, " within 400 µs (on every host; the last exit came 6.5 ms after the first signal)"},
-		{2, 3, " within 400 µs (on 2 of 3 hosts; the last exit came 6.5 ms after the first signal)"},
-		{1, 2, " (on 1 of 2 hosts; the last exit came 6.5 ms after the first signal)"},
-		{1, 1, " (on every host; the last exit came 6.5 ms after the first signal)"},
+		{2, 2, " within 400 µs ± 30 µs (on every host; the last exit came 6.5 ms ± 30 µs after the first signal)"},
+		{2, 3, " within 400 µs ± 30 µs (on 2 of 3 hosts; the last exit came 6.5 ms ± 30 µs after the first signal)"},
+		{1, 2, " (on 1 of 2 hosts; the last exit came 6.5 ms ± 30 µs after the first signal)"},
+		{1, 1, " (on every host; the last exit came 6.5 ms ± 30 µs after the first signal)"},
 	} {
 		r := results.Record{StopSkewUS: 400, StopErrorUS: 30, StopExitUS: 6500, StopExitErrorUS: 30, Hosts: make([]results.HostRecord, c.hosts)}
 		for i := range c.stopped {
@@ -47,9 +47,9 @@ func TestStarting(t *testing.T) {
 		want    string
 	}{
 		{nil, 1, ""},
-		{nil, 2, " within 400 µs"},
-		{[]results.BeatRecord{{ReleasedAt: at}}, 2, " within 400 µs"},
-		{[]results.BeatRecord{{ReleasedAt: at, StartSkewUS: 700, StartErrorUS: 30}, {ReleasedAt: at, StartErrorUS: 1}}, 3, " in 2 beats, each within 700 µs"},
+		{nil, 2, " within 400 µs ± 30 µs"},
+		{[]results.BeatRecord{{ReleasedAt: at}}, 2, " within 400 µs ± 30 µs"},
+		{[]results.BeatRecord{{ReleasedAt: at, StartSkewUS: 700, StartErrorUS: 30}, {ReleasedAt: at, StartErrorUS: 1}}, 3, " in 2 beats, each within 700 µs ± 30 µs"},
 		{[]results.BeatRecord{{ReleasedAt: at, StartSkewUS: 70, StartErrorUS: 90}, {}}, 2, " in 1 of 2 beats, each within < 90 µs"},
 		{[]results.BeatRecord{{ReleasedAt: at, StartErrorUS: 1}, {ReleasedAt: at, StartErrorUS: 1}}, 2, " in 2 beats"},
 	} {

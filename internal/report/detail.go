@@ -42,6 +42,8 @@ type hostDetail struct {
 	Hold    string `json:"hold,omitempty"`
 	Offset  int64  `json:"offset"`
 	Error   int64  `json:"error"`
+	// By is how its clock was compared.
+	By      string `json:"by,omitempty"`
 	Stopped *int64 `json:"stopped,omitempty"`
 	// StoppedError is the bound of that time.
 	StoppedError int64  `json:"stopped_error,omitempty"`
@@ -95,7 +97,7 @@ func newDetail(r results.Record) *detail {
 	for _, h := range r.Hosts {
 		errors[h.Host] = h.ClockErrorUS
 		d.Hosts = append(d.Hosts, hostDetail{
-			Host: h.Host, Outcome: string(h.Outcome), Reason: h.Reason, Hold: h.Hold, Offset: h.ClockOffsetUS, Error: h.ClockErrorUS,
+			Host: h.Host, Outcome: string(h.Outcome), Reason: h.Reason, Hold: h.Hold, Offset: h.ClockOffsetUS, Error: h.ClockErrorUS, By: h.ClockBy,
 			Stopped: d.since(h.StoppedAt), StoppedError: cmp.Or(h.StoppedErrorUS, h.ClockErrorUS), Lines: h.Lines, Bytes: h.Bytes, Swept: h.Swept, Files: h.Files, Missing: missing(h),
 		})
 		d.addSteps(h.Host, slices.Concat(h.Setup, h.Acted, h.Teardown))

@@ -29,13 +29,13 @@ func TestSkewBelowItsBoundReadsAsTheBound(t *testing.T) {
 	}
 
 	p := open(t, e.Dir(), "#run=R1", size(1200, 800))
-	if got, want := p.column("start skew (µs)"), []string{"< 290", "900", "< 120"}; !slices.Equal(got, want) {
+	if got, want := p.column("start skew (µs)"), []string{"< 290", "900 ± 300", "< 120"}; !slices.Equal(got, want) {
 		t.Errorf("start skews in the table: %q, want %q", got, want)
 	}
-	if got, want := p.column("stop skew (µs)"), []string{"< 1,210", "9,000", "< 120"}; !slices.Equal(got, want) {
+	if got, want := p.column("stop skew (µs)"), []string{"< 1,210", "9,000 ± 310", "< 120"}; !slices.Equal(got, want) {
 		t.Errorf("stop skews in the table: %q, want %q", got, want)
 	}
-	if tiles := strings.Join(p.texts(".tile"), "\n"); !strings.Contains(tiles, "< 290 µs") || !strings.Contains(tiles, "900 µs at most") {
+	if tiles := strings.Join(p.texts(".tile"), "\n"); !strings.Contains(tiles, "< 290 µs") || !strings.Contains(tiles, "900 µs ± 300 µs at most") {
 		t.Errorf("the tiles are\n%s", tiles)
 	}
 	for link, want := range map[string][]string{"R1": {"< 290 µs", "< 1.21 ms"}, "R2": {"900 µs ± 300 µs", "9.00 ms ± 310 µs"}, "R3": {"< 120 µs", "< 120 µs"}} {

@@ -2,13 +2,16 @@ package terminal
 
 import "time"
 
-// Bounded formats a measured duration with the bound of its error. One below the bound can't be
-// told from 0, so it reads "< 290 µs", and never "0 µs".
+// Bounded formats a measured duration with the bound of its error, if it has one: "812 µs ± 290
+// µs". One below the bound can't be told from 0, so it reads "< 290 µs", and never "0 µs".
 func Bounded(d, bound time.Duration) string {
 	if d < bound {
 		return "< " + UpTo(bound)
 	}
-	return Duration(d)
+	if bound == 0 {
+		return Duration(d)
+	}
+	return Duration(d) + " ± " + UpTo(bound)
 }
 
 // UpTo formats a bound, rounded up, so that it doesn't claim more than was proved.

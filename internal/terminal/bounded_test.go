@@ -14,8 +14,10 @@ func TestWhatIsBelowItsBoundReadsAsTheBound(t *testing.T) {
 	}{
 		{0, 290 * time.Microsecond, "< 290 µs"},
 		{289 * time.Microsecond, 290 * time.Microsecond, "< 290 µs"},
-		{290 * time.Microsecond, 290 * time.Microsecond, "290 µs"},
-		{812 * time.Microsecond, 290 * time.Microsecond, "812 µs"},
+		{290 * time.Microsecond, 290 * time.Microsecond, "290 µs ± 290 µs"},
+		{812 * time.Microsecond, 290 * time.Microsecond, "812 µs ± 290 µs"},
+		{2100 * time.Microsecond, 1210 * time.Nanosecond, "2.1 ms ± 2 µs"},
+		{812 * time.Microsecond, 0, "812 µs"},
 		{0, time.Nanosecond, "< 1 µs"},
 		{0, 999100 * time.Nanosecond, "< 1.0 ms"},
 		{0, 1210 * time.Microsecond, "< 1.3 ms"},

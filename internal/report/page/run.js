@@ -40,19 +40,20 @@ function showFacts(row) {
 }
 
 function showHosts(detail) {
-  const heads = ["host", "outcome", "clock offset", "± error", "lines", "output", "held by", "swept", "reason"];
+  const heads = ["host", "outcome", "clock offset", "± error", "compared", "lines", "output", "held by", "swept", "reason"];
   const cells = (h) => [
     make("td", { class: "text" }, visible(h.host)),
     make("td", { class: "text" }, make("span", { class: "word " + h.outcome }, words(h.outcome))),
     make("td", {}, durationText(h.offset)),
-    make("td", {}, durationText(h.error)),
+    make("td", {}, boundText(h.error)),
+    make("td", { class: "text" }, { udp: "by UDP", broker: "through the queue" }[h.by] ?? "–"),
     make("td", {}, grouped.format(h.lines)),
     make("td", {}, sizeText(h.bytes)),
     make("td", { class: "text" }, h.hold ?? "–"),
     make("td", {}, h.swept ?? 0),
     make("td", { class: "reason" }, visible(h.reason ?? "")),
   ];
-  const head = make("tr", {}, heads.map((title, n) => make("th", { scope: "col", class: n < 2 || n === 6 || n === 8 ? "text" : undefined }, title)));
+  const head = make("tr", {}, heads.map((title, n) => make("th", { scope: "col", class: n < 2 || n === 4 || n === 7 || n === 9 ? "text" : undefined }, title)));
   byId("run-hosts").replaceChildren(
     ...detail.hosts.filter((h) => h.missing).map((h) => make("p", { class: "missing" }, `Not collected from ${visible(h.host)}: ${visible(h.missing.join("; "))}`)),
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Hosts" }, make("table", {}, make("thead", {}, head), make("tbody", {}, detail.hosts.map((h) => make("tr", {}, cells(h)))))),

@@ -14,8 +14,8 @@ const columns = [
   ...(rows.some((r) => r.reason) ? [{ key: "reason", title: "reason", value: (r) => r.reason || undefined, reason: true }] : []),
   ...index.parameters.map((name) => ({ key: "p." + name, title: name, value: (r) => plain(r.parameters?.[name]) })),
   { key: "took", title: "took (s)", value: (r) => (r.took_us === undefined ? undefined : r.took_us / 1e6), digits: 3 },
-  { key: "start_skew", title: "start skew (µs)", value: (r) => most(r.start_skew_us, r.start_error_us), unsure: (r) => r.start_skew_us < r.start_error_us },
-  { key: "stop_skew", title: "stop skew (µs)", value: (r) => most(r.stop_skew_us, r.stop_error_us), unsure: (r) => r.stop_skew_us < r.stop_error_us },
+  { key: "start_skew", title: "start skew (µs)", value: (r) => most(r.start_skew_us, r.start_error_us), bound: (r) => r.start_error_us, unsure: (r) => r.start_skew_us < r.start_error_us },
+  { key: "stop_skew", title: "stop skew (µs)", value: (r) => most(r.stop_skew_us, r.stop_error_us), bound: (r) => r.stop_error_us, unsure: (r) => r.stop_skew_us < r.stop_error_us },
   { key: "clock_error", title: "clock error (±µs)", value: (r) => r.clock_error_us },
   ...index.metrics.map((name) => ({ key: "m." + name, title: withUnit(name), value: (r) => r.metrics?.[name], metric: name })),
   { key: "run", title: "run", value: (r) => r.run || undefined },
@@ -41,7 +41,9 @@ function cellText(column, row) {
   if (value === undefined || value === null) return "";
   if (typeof value !== "number") return String(value);
   const text = column.digits !== undefined ? value.toFixed(column.digits) : numberText(value);
-  return column.unsure?.(row) ? "< " + text : text;
+  if (column.unsure?.(row)) return "< " + text;
+  const bound = column.bound?.(row);
+  return bound ? `${text} ± ${numberText(bound)}` : text;
 }
 
 // makeTest turns what is written below a heading into a function of a value.
