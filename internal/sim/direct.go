@@ -31,6 +31,7 @@ const (
 	quickestDatagram = 20 * time.Microsecond
 	slowestDatagram  = time.Millisecond
 	datagramTimeout  = 20 * time.Millisecond
+	roughestStamp    = 50 * time.Microsecond
 )
 
 // measure has a host's clock measured by exchanges one after the other.
@@ -46,12 +47,18 @@ func (c *publisherRun) measure(e conduct.Measure) {
 // exchange makes the next exchange, and tells the rules once there are as many as they want.
 func (c *publisherRun) exchange(e conduct.Measure, had []clock.Sample) {
 	r, host := &c.p.datagrams, c.hosts[e.Host].host
-	there, back, sent := r.within(quickestDatagram, slowestDatagram), r.within(quickestDatagram, slowestDatagram), c.now()
+	there, back := r.within(quickestDatagram, slowestDatagram), r.within(quickestDatagram, slowestDatagram)
+	if r.oneIn(20) { // something else is sent that way
+		back += r.within(0, 10*slowestDatagram)
+	}
+	// Each time may be off to the side on which it may be: where the kernel does not stamp.
+	off := func() time.Duration { return c.p.datagrams.within(0, roughestStamp) * time.Duration(c.p.number%2) }
+	sent := c.now().Add(-off())
 	lost, takes := r.percent(c.w.plan.Network.LossPercent), there+back
 	var answer *clock.Sample
 	c.w.e.after(there, func() {
 		if t := host.answers(c.id); t != nil && !lost {
-			answer = &clock.Sample{Sent: sent, Taken: t.now(), Answered: t.now()}
+			answer = &clock.Sample{Sent: sent, Taken: t.now().Add(off()), Answered: t.now().Add(-off())}
 		}
 	})
 	if lost {
@@ -59,7 +66,7 @@ func (c *publisherRun) exchange(e conduct.Measure, had []clock.Sample) {
 	}
 	c.w.e.after(takes, func() {
 		if answer != nil {
-			answer.Received = c.now()
+			answer.Received = c.now().Add(off())
 			had = append(had, *answer)
 		}
 		if e.Times--; e.Times > 0 {
@@ -68,7 +75,23 @@ func (c *publisherRun) exchange(e conduct.Measure, had []clock.Sample) {
 		}
 		c.hosts[e.Host].measured = false
 		c.step(conduct.Measured{Host: e.Host, Samples: had})
+		c.boundHolds(e.Host)
 	})
+}
+
+// boundHolds checks that an instant on a host is where it is said to be.
+func (c *publisherRun) boundHolds(number int) {
+	h := c.hosts[number].host
+	known := c.core.Clock(number)
+	if h.worker == nil || c.over || c.p.dead || known.Samples() == 0 {
+		return
+	}
+	if t := h.worker.find(c.id); t != nil {
+		at := known.Instant(t.now())
+		if wrong := within("", at.Earliest(), at.Latest(), c.now()); wrong != "" {
+			c.w.ledger.violate("the clock's bound holds: an instant on %s is said to be%s", h.name, wrong)
+		}
+	}
 }
 
 // answers finds the run on the host whose clock can be asked for; nil: nobody answers.
