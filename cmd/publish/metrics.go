@@ -72,7 +72,7 @@ func checks(b *strings.Builder, r results.Record) {
 // basis says on how many processes a metric is based, out of how many, and in which window.
 func basis(r results.Record, name string) string {
 	of, ok := r.MetricsOf[name]
-	if !ok {
+	if !ok || of.Program != "" {
 		return ""
 	}
 	where := ""

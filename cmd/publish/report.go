@@ -24,8 +24,9 @@ experiment, such as results/NAME/latest, or results/NAME, which stands for the
 latest. While another publish is running the experiment, the tables are left to
 that one.
 
-If metrics or requirements in the experiment's file have changed, all runs are
-first judged by the new ones, from the stored results. If the file is gone, the
+If metrics or requirements in the experiment's file have changed, or the programs
+that judge runs, all runs are first judged by the new ones, from the stored
+results. If the file is gone, the
 copy in the results is used.`,
 		ValidArgsFunction: completeExperiment,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -21,8 +21,9 @@ func (a *app) resumeCommand() *cobra.Command {
 		Short: "Continue an experiment that was interrupted: run what has not succeeded",
 		Long: `resume continues the experiment in DIR, such as results/NAME/latest. A
 datapoint is done if it has a complete run that succeeded, of exactly what the
-file says now; all others are run. If metrics or requirements have changed,
-the existing runs are first judged by the new ones, from the stored results.
+file says now; all others are run. If metrics or requirements have changed, or
+the programs that judge runs, the existing runs are first judged by the new
+ones, from the stored results.
 
 The file is read from where it was, whatever the current directory is: the
 results have its absolute path. If it can't be read any more, or came from

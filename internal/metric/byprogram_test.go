@@ -74,7 +74,7 @@ func TestProgramsJudgeARun(t *testing.T) {
 	if want := (results.Metrics{"lin.ops": 7, "lin.lost": 0, "ops": 14, "rate": math.NaN()}); !same(rec.Metrics, want) || rec.Outcome != outcome.RunSucceeded {
 		t.Errorf("got %v, %s %s, want %v", rec.Metrics, rec.Outcome, rec.Reason, want)
 	}
-	if of := rec.MetricsOf["lin.ops"]; of.Values != 1 || of.Expected != 1 || of.Definition != dp.Metrics[0].Definition {
+	if of := rec.MetricsOf["lin.ops"]; of.Values != 1 || of.Expected != 1 || of.Program != "sh judge" || of.Definition != dp.Metrics[0].Definition {
 		t.Errorf("got %+v", of)
 	}
 	if len(c.commands) != 2 || len(c.begun) != 2 || len(rec.Judged.Checks) != 2 || !rec.Judged.Checks[0].Met || !rec.Judged.Checks[1].Met {

@@ -153,7 +153,11 @@ func enter(rec *results.Record, m *experiment.Metric, f Finding) {
 		rec.Metrics, rec.MetricsOf = make(results.Metrics), make(map[string]results.MetricBasis)
 	}
 	rec.Metrics[m.Name] = f.Value
-	rec.MetricsOf[m.Name] = results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Lost: f.Lost, Window: m.Window, Definition: m.Definition}
+	of := results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Lost: f.Lost, Window: m.Window, Definition: m.Definition}
+	if m.Program != nil && f.Expected > 0 {
+		of.Program = m.Program.String()
+	}
+	rec.MetricsOf[m.Name] = of
 	if m.Unit != "" {
 		if rec.Units == nil {
 			rec.Units = make(map[string]string)

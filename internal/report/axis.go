@@ -40,10 +40,12 @@ func newAxis(name string) axis {
 
 // metricAxis is a metric's, with the unit that the runs' records give it.
 func metricAxis(name string, runs []*run) axis {
+	a := newAxis(name)
 	if unit := unitOf(name, runs); unit != "" {
-		return axis{label: name, unit: unit}
+		a = axis{label: name, unit: unit}
 	}
-	return newAxis(name)
+	a.label += restsOn(name, runs)
+	return a
 }
 
 // unitOf is the unit of a metric as the experiment's file has it, if it does.

@@ -15,6 +15,7 @@ type foundation struct {
 	fewest, most  int // processes or files, of those there are
 	expectedLeast int
 	expectedMost  int
+	program       string // that has printed the values
 }
 
 func foundationOf(metric string, runs []*run) foundation {
@@ -28,6 +29,7 @@ func foundationOf(metric string, runs []*run) foundation {
 			f.fewest, f.expectedLeast = of.Values, of.Expected
 		}
 		f.known++
+		f.program = of.Program
 		f.fewest, f.most = min(f.fewest, of.Values), max(f.most, of.Values)
 		f.expectedLeast, f.expectedMost = min(f.expectedLeast, of.Expected), max(f.expectedMost, of.Expected)
 		if of.Values < of.Expected {
@@ -40,8 +42,11 @@ func foundationOf(metric string, runs []*run) foundation {
 // foundationCaption says it below a plot; nothing where no run does.
 func foundationCaption(metric string, runs []*run) []string {
 	f := foundationOf(metric, runs)
-	if f.known == 0 {
+	switch {
+	case f.known == 0:
 		return nil
+	case f.program != "":
+		return []string{printable(fmt.Sprintf("Each value is what %s printed.", f.program))}
 	}
 	text := fmt.Sprintf("Each value is based on %s of %s processes or files", fromTo(f.fewest, f.most), fromTo(f.expectedLeast, f.expectedMost))
 	if f.part > 0 {
@@ -72,6 +77,16 @@ func windowCaption(metric string, runs []*run) []string {
 		of += " to " + to
 	}
 	return []string{fmt.Sprintf("Only what was read in window %s counts: %s of each run.", name, of)}
+}
+
+// restsOn says, for the axis of a plot, on how many processes or files its values rest if it is not
+// on all.
+func restsOn(metric string, runs []*run) string {
+	f := foundationOf(metric, runs)
+	if f.part == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of %s of %s", fromTo(f.fewest, f.most), fromTo(f.expectedLeast, f.expectedMost))
 }
 
 func fromTo(low, high int) string {

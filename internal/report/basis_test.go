@@ -26,6 +26,15 @@ func TestPlotTellsWhatItsValuesRestOn(t *testing.T) {
 	if got, want := caption(), "Each value is based on 3 to 4 of 4 to 8 processes or files; in 1 run on fewer than there are."; !strings.Contains(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	if got, want := figures(runs)[0].y.text(), "m of 3 to 4 of 4 to 8"; got != want {
+		t.Errorf("the axis: got %s, want %s", got, want)
+	}
+	for i := range runs {
+		runs[i].record.MetricsOf = map[string]results.MetricBasis{"m": {Values: 1, Expected: 1, Program: "./judge.py -x"}}
+	}
+	if got, want := caption(), "Each value is what ./judge.py -x printed."; !strings.Contains(got, want) || figures(runs)[0].y.text() != "m" {
+		t.Errorf("got %s, want %s", got, want)
+	}
 	for i := range runs {
 		runs[i].record.MetricsOf = map[string]results.MetricBasis{"m": {Values: 1, Expected: 1, Window: "steady"}}
 		runs[i].record.Windows = []results.WindowRecord{{Window: "steady", From: time.Unix(100, 0), To: time.Unix(140+int64(i), 0)}}

@@ -92,6 +92,8 @@ type MetricBasis struct {
 	Lost bool `json:"lost,omitempty"`
 	// Window is the name of the window in which values counted; empty: there was none.
 	Window string `json:"window,omitempty"`
+	// Program is the command that has printed the value; empty: none has.
+	Program string `json:"program,omitempty"`
 	// Definition is a hash of what the file said of the metric when it was taken.
 	Definition string `json:"definition"`
 }
