@@ -44,7 +44,7 @@ func (row *Row) plain(shift float64) float64 {
 // settle gives the verdict, and what could have been seen where so many tests are made.
 func (row *Row) settle(tests int) {
 	row.design.Level = statistics.Level / float64(tests) / row.price
-	at := row.design.Compare(row.a, row.b)
+	at := row.design.Interval(row.a, row.b)
 	row.Floor = row.design.Floor(at)
 	if row.Relative {
 		row.Floor = math.Expm1(row.Floor)

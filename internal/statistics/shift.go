@@ -34,29 +34,79 @@ type Shift struct {
 	N float64
 }
 
-// nothing is the shift where there is nothing to compare.
-var nothing = Shift{Estimate: math.NaN(), Low: math.Inf(-1), High: math.Inf(1), Error: math.NaN(), P: 1}
-
 // Compare compares a second sample with a first one.
 func (d Design) Compare(a, b []float64) Shift {
+	s := d.Interval(a, b)
 	switch {
 	case len(a) == 0, len(b) == 0:
-		return nothing
 	case d.Paired:
-		return d.paired(a, b)
+		s.P = signedRank(subtract(b, a))
+	default:
+		s.P = rankSum(a, b)
 	}
+	return s
+}
+
+// Interval is the shift without its test: P is 1.
+func (d Design) Interval(a, b []float64) Shift {
+	n := 2 * float64(len(a)) * float64(len(b)) / float64(len(a)+len(b))
+	switch {
+	case len(a) == 0, len(b) == 0:
+		return Shift{Estimate: math.NaN(), Low: math.Inf(-1), High: math.Inf(1), Error: math.NaN(), P: 1}
+	case d.Paired:
+		s := Shift{P: 1, N: n}
+		s.invert(d.Level, walsh(subtract(b, a)), plainLaw(len(a), bySign), 0)
+		return s
+	}
+	s := Shift{P: 1, N: n}
+	// The doubled sum, if all of b are below all of a.
+	s.invert(d.Level, differences(a, b), plainLaw(len(a)+len(b), len(b)), len(b)*(len(b)+1))
+	return s
+}
+
+// rankSum is the probability of Mann and Whitney's test.
+func rankSum(a, b []float64) float64 {
 	ranks, tied := doubledRanks(slices.Concat(a, b))
 	sum := 0
 	for _, r := range ranks[len(a):] {
 		sum += r
 	}
-	law := plainLaw(len(ranks), len(b))
-	s := Shift{P: law.beyond(sum), N: 2 * float64(len(a)) * float64(len(b)) / float64(len(a)+len(b))}
 	if tied {
-		s.P = subsetLaw(ranks, len(b)).beyond(sum)
+		return subsetLaw(ranks, len(b)).beyond(sum)
 	}
-	s.invert(d.Level, differences(a, b), law, len(b)*(len(b)+1)) // the doubled sum, if all of b are below all of a
-	return s
+	return plainLaw(len(ranks), len(b)).beyond(sum)
+}
+
+// signedRank is the probability of Wilcoxon's test of pairs. Those without a difference tell
+// nothing of its sign, and don't count.
+func signedRank(differences []float64) float64 {
+	var sizes []float64
+	var signs []bool
+	for _, v := range differences {
+		if v != 0 {
+			sizes, signs = append(sizes, math.Abs(v)), append(signs, v > 0)
+		}
+	}
+	if len(sizes) == 0 {
+		return 1
+	}
+	ranks, _ := doubledRanks(sizes)
+	sum := 0
+	for i, r := range ranks {
+		if signs[i] {
+			sum += r
+		}
+	}
+	return signLaw(ranks).beyond(sum)
+}
+
+// subtract gives the differences of pairs.
+func subtract(b, a []float64) []float64 {
+	differences := make([]float64, len(a))
+	for i := range a {
+		differences[i] = b[i] - a[i]
+	}
+	return differences
 }
 
 // differences are those of each value of b to each value of a.
@@ -68,34 +118,6 @@ func differences(a, b []float64) []float64 {
 		}
 	}
 	return all
-}
-
-// paired compares by pairs. Those without a difference tell nothing of its sign, and don't count
-// in the test.
-func (d Design) paired(a, b []float64) Shift {
-	differences := make([]float64, len(a))
-	var sizes []float64
-	var signs []bool
-	for i := range a {
-		v := b[i] - a[i]
-		differences[i] = v
-		if v != 0 {
-			sizes, signs = append(sizes, math.Abs(v)), append(signs, v > 0)
-		}
-	}
-	s := Shift{P: 1, N: float64(len(a))}
-	if len(sizes) > 0 {
-		ranks, _ := doubledRanks(sizes)
-		sum := 0
-		for i, r := range ranks {
-			if signs[i] {
-				sum += r
-			}
-		}
-		s.P = signLaw(ranks).beyond(sum)
-	}
-	s.invert(d.Level, walsh(differences), plainLaw(len(a), bySign), 0)
-	return s
 }
 
 // walsh gives the means of all pairs of the values, each with itself too.
