@@ -191,9 +191,9 @@ func (p *progress) tellUndone() {
 	case 0:
 	case 1:
 		a := p.undone[0]
-		p.notice("action %d (%s) was not done to %s on %s any more", a.Action, a.Text, a.Target, a.Host)
+		p.notice("action %d (%s) was not done to %s on %s: the run was stopped before", a.Action, a.Text, a.Target, a.Host)
 	default:
-		p.notice("what actions had still to do, %d times, was not done any more", n)
+		p.notice("%d actions that were still to come were not done: the run was stopped before", n)
 	}
 	p.undone = nil
 }

@@ -19,8 +19,8 @@ func TestActionsThatTheStopForestallsAreToldInOneLine(t *testing.T) {
 		want          string
 	}{
 		{1, 0, "publish: action 1 (signal USR1 to a) was not done to a.0 on alpha: it has ended\n"},
-		{0, 1, "publish: action 1 (signal USR1 to a) was not done to a.0 on alpha any more\n"},
-		{0, 40, "publish: what actions had still to do, 40 times, was not done any more\n"},
+		{0, 1, "publish: action 1 (signal USR1 to a) was not done to a.0 on alpha: the run was stopped before\n"},
+		{0, 40, "publish: 40 actions that were still to come were not done: the run was stopped before\n"},
 		{0, 0, ""},
 	} {
 		var said bytes.Buffer

@@ -5,8 +5,8 @@
 
 It shows what docs/protocol.md asks of a worker: it acknowledges a job once it is on its disk, runs a job once, gives the
 host to the older of two runs, releases and stops at the agreed instants, numbers what it reports and sends it again when
-asked, and ends a run whose publisher has gone silent. It knows none of the features that a job may need (setup,
-teardown, terminals, files), so it refuses jobs that do. It does not hold processes at their exec: it looks
+asked, and ends a run whose publisher has gone silent. Of the features that a job may need it knows beats and readiness;
+it refuses jobs that need others (setup, teardown, terminals, files, restarts, actions). It does not hold processes at their exec: it looks
 programs up before it says that it is ready, and starts them at the release. Its log is in memory: a run that was under
 way when it died is reported as lost.
 """
@@ -14,6 +14,7 @@ way when it died is reported as lost.
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import pika
 from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
@@ -28,7 +30,9 @@ from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 import wire
 
 BUILD = "python-example"
+FEATURES = ["beats", "ready"]
 NS = 1_000_000_000
+NEVER = float("inf")
 MAX_DEAD = 64 << 10  # bytes of a message that are kept among the dead letters
 UNREADABLE = (wire.Malformed, ValueError, KeyError, TypeError, AttributeError)
 
@@ -40,6 +44,10 @@ class Process:
         self.exited = self.stopped = self.killed = False
         self.open = 0  # streams that have not come to their end
         self.sent = {wire.STDOUT: [0, 0, True], wire.STDERR: [0, 0, True]}  # bytes, newlines, at the beginning of a line
+        self.beat = command.get("beat", 0)
+        self.wanted = command.get("ready")  # what is looked for, until it is known
+        self.until = self.line = None
+        self.partial = {wire.STDOUT: b"", wire.STDERR: b""}  # lines that have not come to their end
 
 
 class Run:
@@ -55,11 +63,15 @@ class Run:
         self.log, self.acked, self.sent = [], 0, 0  # messages by number, from 1
         self.progress = time.monotonic()
         self.serials = set()
-        self.release = self.stop_at = self.kill_at = None
+        self.beats = 1 + max(p.beat for p in self.processes)
+        self.releases = {}  # by beat
+        self.parts = []  # stops of later beats alone: the first of them, when, when to kill, and why
+        self.stop_at = self.kill_at = None
         self.stop = None
         self.lease = min(self.job["lease_ms"] / 1000, worker.lease)
         self.heard = time.monotonic()
         self.output = queue.Queue(maxsize=64)  # of what the readers have read
+        self.found = queue.Queue()  # processes that can be used, and since when
         self.dir = os.path.join(worker.state, "runs", self.id)
         self.gone = False
 
@@ -113,11 +125,24 @@ class Run:
             self.worker.give_way()
             if self.state == "ready":
                 self.report_ready()
-        elif kind == "start" and self.state == "committed":
-            self.state, self.release = "armed", self.clock.monotonic(wire.to_ns(c["at"]))
+        elif kind == "start" and self.state in ("committed", "armed", "running"):
+            self.arm(c.get("beat", 0), c["at"])
         elif kind == "stop":
             at = self.clock.monotonic(wire.to_ns(c["at"])) if "at" in c else time.monotonic()
-            self.end({"cause": c["cause"], "reason": c.get("reason", "")}, at, c.get("grace_ms", 0) / 1000, own=False)
+            why, grace = {"cause": c["cause"], "reason": c.get("reason", "")}, c.get("grace_ms", 0) / 1000
+            if c.get("from_beat", 0) == 0:
+                self.end(why, at, grace, own=False)
+            elif self.state in ("armed", "running") and c["from_beat"] not in [part[0] for part in self.parts]:
+                self.parts.append([c["from_beat"], at, at + grace, why])
+
+    def arm(self, beat, at):
+        if beat in self.releases or beat >= self.beats:
+            return
+        self.releases[beat] = self.clock.monotonic(wire.to_ns(at))
+        if self.state == "committed" and beat == 0:
+            self.state = "armed"
+        if self.beats > 1:
+            self.event("armed", {"beat": beat, "at": at})
 
     def end(self, why, at, grace, own):
         if self.state == "finished":
@@ -148,11 +173,11 @@ class Run:
             self.report_ready()
 
     def report_ready(self):
-        self.event("ready", {"hold": "none", "version": BUILD, "features": []})
+        self.event("ready", {"hold": "none", "version": BUILD, "features": FEATURES})
 
     def refuse(self, reason, problems=()):
         self.worker.leave(self)
-        self.event("refused", {"reason": reason, "problems": list(problems), "version": BUILD, "features": []})
+        self.event("refused", {"reason": reason, "problems": list(problems), "version": BUILD, "features": FEATURES})
         self.state = "finished"
 
     def start(self, now):
@@ -160,7 +185,7 @@ class Run:
         started = []
         for p in self.processes:
             c = p.command
-            if p.started_at is not None or self.release + c.get("delay_ms", 0) / 1000 > now:
+            if p.started_at is not None or self.dropped(p) or self.releases.get(p.beat, NEVER) + c.get("delay_ms", 0) / 1000 > now:
                 continue
             p.started_at = self.clock.now()
             try:
@@ -176,8 +201,63 @@ class Run:
             for stream, pipe in ((wire.STDOUT, p.popen.stdout), (wire.STDERR, p.popen.stderr)):
                 p.open += 1
                 threading.Thread(target=self.read, args=(p, stream, pipe), daemon=True).start()
+            self.seek(p, now)
         if started:
             self.event("started", started)
+
+    def dropped(self, process):
+        """Whether a process was stopped before it began."""
+        return any(process.beat >= part[0] for part in self.parts)
+
+    # Readiness
+
+    def seek(self, process, now):
+        """Begins to look whether a process can be used."""
+        wanted = process.wanted
+        if wanted is None:
+            return
+        process.until = now + wanted["within_ms"] / 1000
+        if "line" in wanted:
+            process.line = re.compile(wanted["line"])
+        else:
+            threading.Thread(target=self.look, args=(process, wanted), daemon=True).start()
+
+    def look(self, process, wanted):
+        """Looks again and again, on a thread of its own."""
+        place = os.path.join(self.dir, process.command.get("dir", ""))
+        while process.wanted:
+            if is_there(wanted, self.dir, place, self.environment(process.command)):
+                self.found.put((process, self.clock.now()))
+                return
+            time.sleep(wanted.get("every_ms", 50) / 1000)
+
+    def look_at_lines(self, process, stream, at, data):
+        *lines, rest = (process.partial[stream] + data).split(b"\n")
+        process.partial[stream] = rest[: 64 << 10]
+        if any(process.line.search(line.decode(errors="replace")) for line in lines):
+            self.know(process, at)
+
+    def know(self, process, at=None, reason=None):
+        """Reports that a process can be used, or why it can't."""
+        if process.wanted:
+            process.wanted = None
+            self.event("process_ready", {"command": process.number, **({"reason": reason} if reason else {})}, at)
+
+    def judge_readiness(self, now):
+        while not self.found.empty():
+            self.know(*self.found.get())
+        for p in self.processes:
+            if p.wanted is None or p.until is None:
+                continue
+            if p.stopped:
+                p.wanted = None
+            elif p.exited and p.open == 0:
+                for stream in p.partial:
+                    if p.line and p.partial[stream]:
+                        self.look_at_lines(p, stream, None, b"\n")
+                self.know(p, reason="it has ended")
+            elif now >= p.until and not p.exited:
+                self.know(p, reason=f"it was not ready within {p.command['ready']['within_ms']} ms")
 
     def environment(self, command):
         env = {k: v for k, v in os.environ.items() if not k.startswith("DOWNBEAT_") and k != "PWD"}
@@ -202,6 +282,8 @@ class Run:
             if not data:
                 process.open -= 1
                 continue
+            if process.wanted and process.line:
+                self.look_at_lines(process, stream, at, data)
             count = process.sent[stream]
             batch.append((process.number, stream, at, count[0], count[1], data))
             process.sent[stream] = [count[0] + len(data), count[1] + data.count(b"\n"), data.endswith(b"\n")]
@@ -229,11 +311,11 @@ class Run:
             info.update({k: True for k in ("stopped", "killed") if getattr(p, k)})
             self.event("exited", info)
 
-    def signal(self, number):
-        """Sends a signal to every process that is left, and says whether there was one."""
+    def signal(self, number, beat=0):
+        """Sends a signal to every process that is left of that beat and later ones, and says whether there was one."""
         there = False
         for p in self.processes:
-            if p.popen is not None and not p.exited:
+            if p.beat >= beat and p.popen is not None and not p.exited:
                 there = True
                 p.stopped, p.killed = True, p.killed or number == signal.SIGKILL
                 try:
@@ -270,22 +352,32 @@ class Run:
         if self.state != "finished" and (now - self.heard > self.lease or self.gone):
             silence = "the publisher is gone: its queue has been deleted" if self.gone else f"no word from the publisher for {self.lease:.0f} s"
             self.end({"cause": "lease", "reason": silence}, now, self.job["grace_ms"] / 1000, own=True)
-        if self.state == "armed" and now >= self.release:
+        if self.state == "armed" and now >= self.releases[0]:
             self.state = "running"
         if self.state == "running":
             self.start(now)
+        for part in self.parts:
+            beat, at, kill_at, why = part
+            if now >= at:
+                part[1] = NEVER
+                if self.signal(signal.SIGTERM, beat):
+                    self.event("stopping", dict(why, from_beat=beat))
+            if now >= kill_at:
+                part[2] = NEVER
+                self.signal(signal.SIGKILL, beat)
         if self.stop_at is not None and now >= self.stop_at:
-            self.stop_at = float("inf")
+            self.stop_at = NEVER
             if self.signal(signal.SIGTERM):
                 self.event("stopping", {"cause": self.stop["cause"], "reason": self.stop["reason"]})
         if self.kill_at is not None and now >= self.kill_at:
-            self.kill_at = float("inf")
+            self.kill_at = NEVER
             self.signal(signal.SIGKILL)
         self.take_output()
         self.reap()
-        if self.state == "running" and all(p.exited for p in self.processes):
+        self.judge_readiness(now)
+        if self.state == "running" and all(p.exited and not p.wanted or p.started_at is None and self.dropped(p) for p in self.processes):
             self.finish()
-        elif self.state == "stopping" and self.stop_at == float("inf") and all(p.exited or p.popen is None for p in self.processes):
+        elif self.state == "stopping" and self.stop_at == NEVER and all(p.exited or p.popen is None for p in self.processes):
             self.finish()
         self.send()
 
@@ -297,6 +389,26 @@ class Run:
 def find(program):
     """Where a program is: a relative path is seen from the worker's own directory."""
     return shutil.which(program if "/" not in program else os.path.abspath(program))
+
+
+def is_there(wanted, directory, place, environ):
+    """Whether what is looked for is there now."""
+    try:
+        if "port" in wanted:
+            socket.create_connection((wanted.get("address") or "127.0.0.1", wanted["port"]), timeout=1).close()
+            return True
+        if "http" in wanted:
+            try:
+                status = urllib.request.urlopen(wanted["http"], timeout=1).status
+            except urllib.error.HTTPError as e:
+                status = e.code
+            return status == wanted.get("status", 200)
+        if "file" in wanted:
+            return os.path.exists(os.path.join(directory, wanted["file"]))
+        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.run(wanted["run"], cwd=place, env=environ, timeout=10, **silent).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def sweep(run, host):
@@ -382,7 +494,7 @@ class Worker:
         self.publish(f"{self.namespace}.dead", body[:MAX_DEAD], None, headers, persistent=True)
         run, reply_to = wire.reply_address(body, self.namespace)
         if reply_to and run not in self.runs and not self.seen(run):
-            self.answer(reply_to, "refused", {"reason": reason, "version": BUILD, "features": []}, run, 30)
+            self.answer(reply_to, "refused", {"reason": reason, "version": BUILD, "features": FEATURES}, run, 30)
 
     def accept(self, body):
         payload = wire.open_envelope(body, self.keys, self.namespace, self.host)
@@ -392,8 +504,9 @@ class Worker:
         run, job = payload["run"], payload["job"]
         if run in self.runs or self.seen(run) or any(c["control"] == "stop" for _, c, _ in self.early.get(run, [])):
             return
-        if job.get("needs"):
-            raise wire.Malformed("job needs what this worker doesn't know: " + ", ".join(job["needs"]))
+        unknown = [need for need in job.get("needs") or [] if need not in FEATURES]
+        if unknown:
+            raise wire.Malformed("job needs what this worker doesn't know: " + ", ".join(unknown))
         self.journal(run, body)
         self.runs[run] = Run(self, payload)
         for serial, c, _ in self.early.pop(run, []):
@@ -403,7 +516,7 @@ class Worker:
     def greet(self, payload):
         c = payload["control"]
         now = wire.to_text(time.time_ns())
-        here = {"version": BUILD, "features": [], "os": "linux", "arch": os.uname().machine, "nonce": c["nonce"]}
+        here = {"version": BUILD, "features": FEATURES, "os": "linux", "arch": os.uname().machine, "nonce": c["nonce"]}
         if "probe" in c:
             here["probe"] = dict(c["probe"], taken_at=now, answered_at=now)
         here["worker"] = {"machine": socket.gethostname(), "pid": os.getpid()}
