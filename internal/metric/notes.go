@@ -92,6 +92,13 @@ func intervals(n int) string {
 	return fmt.Sprintf("%d intervals", n)
 }
 
+func areValues(n int) string {
+	if n == 1 {
+		return values(n) + " is"
+	}
+	return values(n) + " are"
+}
+
 // listed names a few columns.
 func listed(names []string) string {
 	const most = 12

@@ -103,7 +103,7 @@ func (t *timing) notes() []string {
 		notes = append(notes, fmt.Sprintf("the clocks leave open whether they reach across an edge of %s: %s", t.period.name, intervals(t.nearIntervals)))
 	}
 	if t.near > 0 {
-		notes = append(notes, fmt.Sprintf("so near the edge of %s that the clocks leave open on which side: %s", t.period.name, values(t.near)))
+		notes = append(notes, fmt.Sprintf("%s so near the edge of %s that the clocks leave open on which side of it", areValues(t.near), t.period.name))
 	}
 	return notes
 }

@@ -218,7 +218,7 @@ func TestValuesNearAnEdgeAreCountedAndTold(t *testing.T) {
 	rec := tenSeconds()
 	m := sumInWindow()
 	judgedIn(t, twice(), rec, window(release(1501050*time.Microsecond), end(time.Second)), m)
-	if want := "so near the edge of window w that the clocks leave open on which side: 2 values"; rec.MetricNotes["m"] != want || rec.Metrics["m"] != 2*(2+3+4+5+6+7+8) {
+	if want := "2 values are so near the edge of window w that the clocks leave open on which side of it"; rec.MetricNotes["m"] != want || rec.Metrics["m"] != 2*(2+3+4+5+6+7+8) {
 		t.Errorf("got %v, %q, want %q", rec.Metrics["m"], rec.MetricNotes["m"], want)
 	}
 	rec = tenSeconds()
