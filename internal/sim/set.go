@@ -153,7 +153,7 @@ func (s *set) begin(i int) {
 	s.becomeReady(m)
 	life := &m.script.Life
 	for k := range life.Output {
-		s.inLife(m, life.Output[k].After, func() { s.write(i, &life.Output[k]) })
+		s.w.e.plan(now.add(life.Output[k].After), &writing{s, i, now, &life.Output[k]})
 	}
 	s.speak(m)
 	if life.Runs > 0 {
@@ -166,18 +166,44 @@ func (s *set) begin(i int) {
 func (s *set) endAfter(i int, d time.Duration, code int, signal string) {
 	m := &s.members[i]
 	m.ending++
-	planned := m.ending
-	var end func()
-	end = func() {
-		switch {
-		case m.ending != planned:
-		case s.w.e.now < m.paused && signal != "SIGKILL":
-			s.w.e.at(m.paused, end)
-		default:
-			s.end(i, code, signal)
-		}
+	s.w.e.plan(s.w.e.now.add(d), &plannedEnd{s, i, m.ending, code, signal})
+}
+
+// A plannedEnd is a member's end that is to come, if no other is planned before.
+type plannedEnd struct {
+	set    *set
+	member int
+	number uint32
+	code   int
+	signal string
+}
+
+func (p *plannedEnd) happen() {
+	switch m, e := &p.set.members[p.member], &p.set.w.e; {
+	case m.ending != p.number:
+	case e.now < m.paused && p.signal != "SIGKILL":
+		e.plan(m.paused, p)
+	default:
+		p.set.end(p.member, p.code, p.signal)
 	}
-	s.w.e.after(d, end)
+}
+
+// A writing is a piece of output that is to come from a life of a member.
+type writing struct {
+	set    *set
+	member int
+	began  instant // the life
+	piece  *Written
+}
+
+func (p *writing) happen() {
+	switch m, e := &p.set.members[p.member], &p.set.w.e; {
+	case m.started != p.began:
+	case e.now < m.paused:
+		e.plan(m.paused, p)
+	default:
+		p.set.write(p.member, p.piece)
+	}
 }
 
 func (s *set) write(i int, piece *Written) {
