@@ -83,6 +83,7 @@ func TestSeedsOfLongCampaignsHold(t *testing.T) {
 		3175584: "two actions on one process are so close to each other that the clocks hardly tell them apart",
 		3184074: "what a process asks for is missing in the publisher's log, and it does not ask for it though it hears that",
 		3020010: "a host is taken away while its clock is measured directly",
+		3277838: "an action that starts a process again is called when the stop of its beat has just come",
 		922:     "a command of an action is to run again while it runs, and the publisher does not believe that",
 		3235320: "a machine stands still when a process ends that was not ready, until the rule stops the run",
 		2365302: "two messages that were lost in a row take longer than a host has to become ready",

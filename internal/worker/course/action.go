@@ -102,9 +102,18 @@ func callAction(r *Run) {
 	}
 	for i, n := range c.Commands {
 		if n >= 0 && n < len(r.job.Commands) && r.job.Commands[n].Phase == phase && !slices.Contains(c.Commands[:i], n) {
-			r.plan(planned{action: a, turn: c.Turn, command: n}, c.At)
+			r.callOn(planned{action: a, turn: c.Turn, command: n, due: c.At})
 		}
 	}
+}
+
+// callOn has a called action carried out on a command. What is being stopped does not begin anew.
+func (r *Run) callOn(p planned) {
+	if l := r.lives[p.command]; p.begins() && r.isStopped(l) {
+		r.reportActed(&p, Acted{Life: l.number, At: r.now, Err: "it is being stopped"})
+		return
+	}
+	r.plan(p, p.due)
 }
 
 // tellActed takes in what the runner tells, which counts no life that could not begin.

@@ -13,6 +13,7 @@ var (
 	killAt20 = message.Action{Number: 4, Do: message.ActSignal, Signal: "KILL", AfterMS: 20_000, Commands: []int{0, 1}}
 	startAt5 = message.Action{Number: 5, Do: message.ActStart, AfterMS: 5000, Commands: []int{0}}
 	called   = message.Action{Number: 7, Do: message.ActStop, Called: true}
+	called8  = message.Action{Number: 8, Do: message.ActStop, Called: true}
 )
 
 // An action with a time is planned with its beat, for the exact instant, and told of for
@@ -113,6 +114,19 @@ func TestCalledActions(t *testing.T) {
 	s.skip().in(s.end(0, 0, 0), s.end(1, 0, 0)).want(Running, "log exited, log exited")
 	act.Turn = 2
 	s.stop().skip().tell(act).want(Stopping, "")
+}
+
+// A process whose beat is being stopped is not started again by an action that is called then; another
+// one is, and may be acted on otherwise.
+func TestCalledStartAfterAStopOfItsBeat(t *testing.T) {
+	t.Parallel()
+	again := message.Action{Number: 7, Do: message.ActStart, Called: true}
+	s := newSite(t, acting(again, called8), with(1, func(c *message.Command) { c.Beat = 1 })).released()
+	s.tell(start(1, time.Second)).in(s.life(0, 0), s.life(1, 0), s.end(0, 0, 0), s.end(1, 0, 0)).skip()
+	s.tell(message.Control{Kind: message.Stop, Cause: message.StopRule, FromBeat: 1, At: s.now.Add(time.Second)}).skip()
+	s.tell(message.Control{Kind: message.Act, Action: 7, At: s.now, Commands: []int{1, 0}}).want(Running, "log acted, start 0 at 1s as #1")
+	s.saying(message.Acted, "7/0 on 1.0 due 1s at 1s: it is being stopped")
+	s.tell(message.Control{Kind: message.Act, Action: 8, At: s.now, Commands: []int{1}}).want(Running, "stop 1 at 1s as #2 with 2s")
 }
 
 // An action may be told of before the start of the life that it was carried out on: that
