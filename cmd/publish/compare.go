@@ -56,7 +56,7 @@ nothing differs, at most one comparison in twenty finds anything.
 
 Exit status: 0 nothing got worse; 1 something did (see --fail-on); 2 the command
 line is wrong, or there is nothing to compare.`,
-		ValidArgsFunction: completeExperiment,
+		ValidArgsFunction: completeSides,
 		Args:              func(_ *cobra.Command, args []string) error { return c.check(args) },
 		RunE:              func(_ *cobra.Command, args []string) error { return a.compareSides(args, c) },
 	}

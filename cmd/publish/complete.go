@@ -39,6 +39,14 @@ func completeExperiment(_ *cobra.Command, args []string, word string) ([]string,
 	})
 }
 
+// completeSides offers directories of experiments, up to two.
+func completeSides(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 1 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return completeExperiment(cmd, nil, word)
+}
+
 // completeResults offers directories of experiments and of runs.
 func completeResults(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

@@ -1,6 +1,6 @@
 // Package compare says what has changed between two sides of which there are results: two
 // experiments, or two values of a parameter. [All] pairs their combinations, tests each metric of
-// each pair, and judges it. Which tests, and why, is in docs/adr/018-statistics.md.
+// each pair, and judges it. Which tests, and why, is in docs/adr/019-statistics.md.
 package compare
 
 import (

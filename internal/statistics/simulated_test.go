@@ -33,7 +33,7 @@ func (s shape) sample(r *rand.Rand, n int) []float64 {
 func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 // The interval of the mean has the true mean in it about as often as it says; where the
-// distribution is so skewed that no method does, docs/adr/018-statistics.md says how often.
+// distribution is so skewed that no method does, docs/adr/019-statistics.md says how often.
 func TestCoverage(t *testing.T) {
 	t.Parallel()
 	for _, s := range shapes {

@@ -4,7 +4,7 @@
 // [Goal] of when there are enough of them.
 //
 // All of it is pure: the same numbers give the same answer. Where resampling is used, its random
-// numbers come from the sample itself. docs/adr/018-statistics.md says why these methods.
+// numbers come from the sample itself. docs/adr/019-statistics.md says why these methods.
 package statistics
 
 import (
