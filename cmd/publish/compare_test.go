@@ -50,7 +50,7 @@ clients=4
 
 1 undecided
 
-Noise floor: the smallest change that would be seen, with a power of 80 %;
+Noise floor (power 80 %): the smallest change that would be seen,
 how large it seems to be, and how many more runs of each would show that
                                               n  seen from      seems     more
   clients=4 rate                       12 pairs     0.56 %       none        -
@@ -75,6 +75,7 @@ func TestComparisonTextFits(t *testing.T) {
 				r := comparedRuns(repetitions, map[string]any{"zürich": strings.Repeat("ü", 99)}, strings.Repeat("é", 60), func(branch string, repetition int) float64 {
 					return scale * (1 + spread*noise(branch, repetition)*float64(repetition%5))
 				})
+				r.Tests = 123456
 				for line := range strings.Lines(comparisonText(r)) {
 					if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
 						t.Errorf("%d characters: %s", n, line)

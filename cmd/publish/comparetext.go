@@ -117,7 +117,7 @@ func writeUndecided(b *strings.Builder, r compare.Result, c compare.Comparison) 
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nNoise floor: the smallest change that would be seen, with a power of 80 %%%s;\n"+
+	fmt.Fprintf(b, "\nNoise floor (power 80 %%%s): the smallest change that would be seen,\n"+
 		"how large it seems to be, and how many more runs of each would show that\n", amongTests(r.Tests))
 	line := func(name, n, floor, seems, further string) {
 		fmt.Fprintf(b, "  %s  %s  %s  %s  %s\n", fitted(name, 34), before(n, 9), before(floor, 9), before(seems, 9), before(further, 7))
@@ -140,7 +140,7 @@ func amongTests(tests int) string {
 	if tests < 2 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d tests)", tests)
+	return fmt.Sprintf(", %d tests", tests)
 }
 
 // countOf is what a row rests on: pairs, or runs of each side.
