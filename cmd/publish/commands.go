@@ -88,16 +88,19 @@ func (a *app) needsBroker(command string) error {
 }
 
 func (a *app) hostsCommand() *cobra.Command {
-	return &cobra.Command{
+	var withFacts bool
+	cmd := &cobra.Command{
 		Use: "hosts [FILE]", Short: "Ask which workers are there: all, or those of the file", Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeFile,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.hosts(cmd, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.hosts(cmd, args, withFacts) },
 	}
+	cmd.Flags().BoolVar(&withFacts, "facts", false, "ask what is true of each host: kernel, CPU, governor, load, and so on")
+	return cmd
 }
 
 // answersWithin is how long to wait for answers when the number of workers is not known.
 const answersWithin = 2 * time.Second
 
-func (a *app) hosts(cmd *cobra.Command, args []string) error {
+func (a *app) hosts(cmd *cobra.Command, args []string, withFacts bool) error {
 	if err := a.needsBroker("hosts"); err != nil {
 		return err
 	}
@@ -118,7 +121,7 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer done()
-	reports, err := p.Hosts(cmd.Context(), names, within)
+	reports, err := p.Hosts(cmd.Context(), names, within, withFacts)
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
@@ -132,6 +135,9 @@ func (a *app) hosts(cmd *cobra.Command, args []string) error {
 		err = a.hostsJSON(reports)
 	} else {
 		err = a.hostsTable(reports)
+		if err == nil && withFacts {
+			err = a.factsTable(reports)
+		}
 	}
 	if err != nil {
 		return &exitError{exitFailed, err}
@@ -201,6 +207,9 @@ func (a *app) hostsJSON(reports []publisher.HostReport) error {
 			"event": "host", "host": r.Host, "answered": r.Answered, "missing": r.Missing, "version": r.Version, "features": r.Features,
 			"worker": r.Worker, "others": r.Others, "waiting": r.Waiting, "run": r.Run, "experiment": r.Experiment, "clock_offset_us": nil, "clock_error_us": nil, "round_trip_us": nil,
 			"clock_by": nil, "udp_round_trip_us": nil,
+		}
+		if r.Facts != nil {
+			known["facts"] = r.Facts
 		}
 		if r.Clock.Samples() > 0 {
 			known["clock_offset_us"], known["clock_error_us"] = r.Clock.Value().Microseconds(), clock.Microseconds(r.Clock.Error())

@@ -93,7 +93,7 @@ func (a *account) event(s *seen, e *message.Event) {
 		a.refused(s, e.Refused)
 	case message.Done:
 		a.done(s, e.Done)
-	case message.Armed, message.ProcessReady, message.Acted, message.Seen, message.Asked: // no case asks for these
+	case message.Armed, message.ProcessReady, message.Acted, message.Seen, message.Asked, message.Facts: // no case asks for these
 	case message.Want, message.Heartbeat, message.Here, message.Cancelled:
 	}
 }

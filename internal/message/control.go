@@ -86,6 +86,8 @@ type Control struct {
 	// Version and Features are of the build that says hello.
 	Version  string    `json:"version,omitempty"`
 	Features []Feature `json:"features,omitempty"`
+	// Facts of a hello: the answer is to have the facts of the host.
+	Facts bool `json:"facts,omitempty"`
 }
 
 // A Probe is one exchange that measures a host's clock: sent and received on

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"downbeat/internal/facts"
 	"downbeat/internal/outcome"
 	"downbeat/internal/streams"
 )
@@ -43,6 +44,9 @@ const (
 	// Asked: a process asks for something. It comes again, unlogged, until that is
 	// answered.
 	Asked EventKind = "asked"
+	// Facts: what is true of the host during the run, as far as it is known by then. It can
+	// come at any time between the start of the processes and the end.
+	Facts EventKind = "facts"
 	// Exited: one command has ended. Nothing of one of the setup or the teardown
 	// is left then, and all its output is in the events before.
 	Exited EventKind = "exited"
@@ -91,6 +95,7 @@ type Event struct {
 	Acted        *ActedInfo        `json:"acted,omitempty"`
 	Seen         *SeenInfo         `json:"seen,omitempty"`
 	Asked        *AskedInfo        `json:"asked,omitempty"`
+	Facts        *FactsInfo        `json:"facts,omitempty"`
 	Exited       *ExitedInfo       `json:"exited,omitempty"`
 	Stopping     *StoppingInfo     `json:"stopping,omitempty"`
 	Done         *DoneInfo         `json:"done,omitempty"`
@@ -152,6 +157,18 @@ type StartedInfo struct {
 	Life      int       `json:"life,omitempty"` // of a process: which time it begins, from 0
 	PID       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"`
+}
+
+// FactsInfo is what is true of a host during a run.
+type FactsInfo struct {
+	Host     facts.HostFacts `json:"host"`
+	Programs []ProgramInfo   `json:"programs,omitempty"`
+}
+
+// ProgramInfo is what processes execute; Commands count in Job.Commands.
+type ProgramInfo struct {
+	Commands []int              `json:"commands"`
+	Program  facts.ProgramFacts `json:"program"`
 }
 
 // ExitedInfo is the end of one command, as the host saw it; what it means is
@@ -274,6 +291,8 @@ type HereInfo struct {
 	Probe *Probe `json:"probe,omitempty"`
 	// Clock is as in a [ReadyInfo], where the hello has a key for that.
 	Clock *ClockInfo `json:"clock,omitempty"`
+	// Facts are those of the host, where the hello asks for them.
+	Facts *facts.HostFacts `json:"facts,omitempty"`
 	// Worker says which worker it is, Waiting which others would serve the host too.
 	Worker  *WorkerInfo  `json:"worker,omitempty"`
 	Waiting []WorkerInfo `json:"waiting,omitempty"`
@@ -340,7 +359,7 @@ func DecodeEvent(data []byte) (*Event, error) {
 func (e *Event) Known() bool { return slices.Contains(eventKinds, e.Kind) }
 
 var eventKinds = []EventKind{
-	Waiting, SettingUp, Refused, Ready, Committed, Armed, Started, ProcessReady, Acted, Seen, Asked, Exited, Stopping, TearingDown, Ended, Done, Want, Heartbeat, Here, Cancelled,
+	Waiting, SettingUp, Refused, Ready, Committed, Armed, Started, ProcessReady, Acted, Seen, Asked, Facts, Exited, Stopping, TearingDown, Ended, Done, Want, Heartbeat, Here, Cancelled,
 }
 
 // complete reports whether the content of the event's kind is there, as far as
@@ -367,6 +386,8 @@ func (e *Event) complete() bool {
 		return e.Seen != nil
 	case Asked:
 		return e.Asked != nil
+	case Facts:
+		return e.Facts != nil
 	case Exited:
 		return e.Exited != nil
 	case Stopping:

@@ -24,6 +24,7 @@ const (
 	FeatureStops    Feature = "stops"    // Command.Stop
 	FeatureActions  Feature = "actions"  // Job.Actions, Job.Watches, commands of PhaseAction
 	FeatureSamples  Feature = "samples"  // Job.SampleMS
+	FeatureFacts    Feature = "facts"    // Job.Facts, Control.Facts; no job needs it
 	// FeatureUDPClock is Job.ClockKey, which a worker may pass over: its clock is measured
 	// through the broker then.
 	FeatureUDPClock Feature = "udp-clock"
@@ -33,7 +34,7 @@ const (
 func Features() []Feature {
 	return []Feature{
 		FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect,
-		FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions, FeatureSamples, FeatureUDPClock,
+		FeatureBeats, FeatureReady, FeatureRestart, FeatureStops, FeatureActions, FeatureSamples, FeatureUDPClock, FeatureFacts,
 	}
 }
 

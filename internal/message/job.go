@@ -34,6 +34,8 @@ type Job struct {
 	// SampleMS is how often what processes and the host are using is sampled, in
 	// milliseconds; 0: not at all. See [Samples].
 	SampleMS int64 `json:"sample_ms,omitempty"`
+	// Facts: what is true of the host is told. A worker that doesn't know how does without.
+	Facts bool `json:"facts,omitempty"`
 	// Collect are the patterns of the files that are brought home from the
 	// run's directory on the host; see [CheckPattern].
 	Collect []string `json:"collect,omitempty"`

@@ -205,7 +205,7 @@ func see(v reflect.Value, fields map[string]bool) {
 func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, got, want string }{
-		{"events", fmt.Sprint(eventKinds), "[waiting setting_up refused ready committed armed started process_ready acted seen asked exited stopping tearing_down ended done want heartbeat here cancelled]"},
+		{"events", fmt.Sprint(eventKinds), "[waiting setting_up refused ready committed armed started process_ready acted seen asked facts exited stopping tearing_down ended done want heartbeat here cancelled]"},
 		{"controls", fmt.Sprint([]ControlKind{Hello, Keepalive, Commit, Uncommit, Start, Act, Respond, Stop, Cancel}), "[hello keepalive commit uncommit start act answer stop cancel]"},
 		{"causes", fmt.Sprint([]StopCause{StopRule, StopTimeout, StopFailure, StopAbort, StopLease}), "[rule timeout failure abort lease]"},
 		{"outcomes of hosts", fmt.Sprint([]string{HostDone, HostStopped, HostLost}), "[done stopped lost]"},
@@ -215,7 +215,7 @@ func TestWordsAndNumbersOfTheProtocolArePinned(t *testing.T) {
 		{"restarts", fmt.Sprint([]RestartOn{RestartOnFailure, RestartAlways}), "[failure always]"},
 		{"bounds in time", fmt.Sprint(MaxBeats, MaxActions, MaxLives, MaxSyncNames, MaxSyncValue), "100 1000 1000 10000 16384"},
 		{"purposes", fmt.Sprint([]Purpose{PurposeJob, PurposeControl}), "[job control]"},
-		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect beats ready restart stops actions samples udp-clock]"},
+		{"features", fmt.Sprint(Features()), "[setup teardown pty files collect beats ready restart stops actions samples udp-clock facts]"},
 		{"frames", fmt.Sprintf("%c %c %c %c", FrameOutput, FrameFiles, FrameSamples, FrameChunk), "O F S C"},
 		{"codecs", fmt.Sprint(Codecs()), "[snappy gzip]"},
 		{"pieces", fmt.Sprintf("%d", []PieceKind{FileBegin, FileData, FileEnd, FileMissing, FilesAnew}), "[1 2 3 4 5]"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/facts"
 	"downbeat/internal/streams"
 )
 
@@ -80,6 +81,7 @@ func pinnedJobs() []pin {
 			},
 			Watches: []Watch{{Action: 1, Line: "leader$", Commands: []int{0}, Most: 1}},
 			Sync:    true,
+			Facts:   true,
 		}, testKey(0)}},
 		{"job with samples", sealed{job, Job{
 			Needs: []Feature{FeatureSamples},
@@ -117,6 +119,7 @@ func pinnedControls() []pin {
 		{"stop, at least", control(Control{Kind: Stop, Cause: StopAbort})},
 		{"hello", sealed{hello, Control{Kind: Hello, ReplyTo: "downbeat.events.X", Nonce: "n1", Probe: probe, Version: "v1", Features: []Feature{FeatureSetup}}, testKey(0)}},
 		{"hello to one host, who may ask for the clock by UDP", sealed{Address{Purpose: PurposeControl, Namespace: "downbeat", Host: "alpha", Expires: testTime}, Control{Kind: Hello, ReplyTo: "downbeat.events.X", Nonce: "n2", ClockKey: testClockKey}, testKey(0)}},
+		{"hello, for facts", sealed{hello, Control{Kind: Hello, ReplyTo: "downbeat.events.X", Nonce: "n1", Facts: true}, nil}},
 		{"hello, at least", sealed{hello, Control{Kind: Hello, ReplyTo: "downbeat.events.X", Nonce: "n1"}, nil}},
 		{"cancel", sealed{cancel, Control{Kind: Cancel, ReplyTo: "downbeat.events.X", Reason: "r"}, testKey(0)}},
 		{"cancel, at least", sealed{cancel, Control{Kind: Cancel, ReplyTo: "downbeat.events.X"}, nil}},
@@ -136,6 +139,16 @@ func unlogged(e Event) Event {
 	e = pinnedEvent(e)
 	e.Seq = 0
 	return e
+}
+
+const pinnedSum = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"
+
+func pinnedFacts() facts.HostFacts {
+	return facts.HostFacts{
+		Machine: "m", Boot: "b", Kernel: "Linux 6.1.0", Distribution: "Debian 12", Arch: "amd64", CPU: "c", Cores: 1, Threads: 2, CPUs: 1.5, NUMANodes: 3,
+		Governor: "performance", Turbo: "on", SMT: "off", MemoryBytes: 4, MemoryLimitBytes: 5, SwapBytes: 6, THP: "madvise", ClockSource: "tsc",
+		Virtualisation: "kvm", Container: "none", Load: new(0.25), ForeignCPU: new(0.5), Foreign: []facts.ForeignProcess{{Name: "cron", PID: 7, CPU: 0.5}}, MeasuredMS: 250,
+	}
 }
 
 func pinnedEvents() []pin {
@@ -163,6 +176,14 @@ func pinnedEvents() []pin {
 		{"seen, at least", pinnedEvent(Event{Kind: Seen, Seen: &SeenInfo{}})},
 		{"asked", pinnedEvent(Event{Kind: Asked, Asked: &AskedInfo{ID: 1, What: AskBarrier, Name: "loaded", Process: "server.1", Count: 8, WithinMS: 30_000, Value: []byte("v")}})},
 		{"asked again", unlogged(Event{Kind: Asked, Asked: &AskedInfo{ID: 2, What: AskMark, Name: "warm"}})},
+		{"facts", pinnedEvent(Event{Kind: Facts, Facts: &FactsInfo{Host: pinnedFacts(), Programs: []ProgramInfo{
+			{Commands: []int{0, 1}, Program: facts.ProgramFacts{Path: "/usr/bin/redis-server", Bytes: 2, SHA256: pinnedSum, Build: "build id 1"}},
+			{Commands: []int{2}, Program: facts.ProgramFacts{
+				Path: "judge.py", Bytes: 2, SHA256: pinnedSum, Interpreter: &facts.ProgramFacts{Path: "/usr/bin/python3.11", Reason: "r"},
+				Arguments: []facts.FileFacts{{Path: "conf", Bytes: 2, SHA256: pinnedSum}, {Path: "large", Bytes: 3}},
+			}},
+		}}})},
+		{"facts, at least", pinnedEvent(Event{Kind: Facts, Facts: &FactsInfo{}})},
 		{"exited, another life", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Command: 1, Life: 2, Again: true, Action: new(int), StartedAt: testTime, EndedAt: testTime}})},
 		{"exited", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{Command: 1, ExitCode: -1, Signal: "SIGKILL", StartedAt: testTime, EndedAt: testTime.Add(1), UserUS: 1, SystemUS: 2, MaxRSSBytes: 3, Stopped: true, Killed: true, TimedOut: true, Left: true, Reason: "r", Swept: 4}})},
 		{"exited, at least", pinnedEvent(Event{Kind: Exited, Exited: &ExitedInfo{}})},
@@ -180,6 +201,7 @@ func pinnedEvents() []pin {
 			Version: "v1", Features: []Feature{FeatureSetup, FeatureTeardown, FeaturePty, FeatureFiles, FeatureCollect}, OS: "linux", Arch: "amd64", Run: testRun, Experiment: "locks",
 			Nonce: "n1", Probe: probe, Clock: clock, Worker: &WorkerInfo{Machine: "m", PID: 4711, Since: testTime}, Waiting: []WorkerInfo{{Machine: "n", PID: 1}},
 		}}},
+		{"here, with facts", Event{Version: Version, Kind: Here, Host: "alpha", Time: testTime, Here: &HereInfo{Nonce: "n1", Facts: new(pinnedFacts())}}},
 		{"here, at least", Event{Version: Version, Kind: Here, Host: "alpha", Time: testTime, Here: &HereInfo{}}},
 		{"cancelled", Event{Version: Version, Kind: Cancelled, Run: testRun, Time: testTime, Cancelled: &CancelledInfo{Accepted: true, Reason: "r"}}},
 		{"cancelled, at least", Event{Version: Version, Kind: Cancelled, Run: testRun, Time: testTime, Cancelled: &CancelledInfo{}}},

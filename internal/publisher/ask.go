@@ -75,12 +75,14 @@ const probes = 8
 // Hosts asks the workers of these hosts, or, with none, all workers of the
 // namespace, who they are. It returns when all that were named have answered,
 // or else after within.
-func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Duration) ([]HostReport, error) {
+//
+// With facts they say what is true of their hosts, too. That takes them a moment.
+func (p *Publisher) Hosts(ctx context.Context, names []string, within time.Duration, facts bool) ([]HostReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	answers, done := p.listen()
 	defer done()
-	inquiry := &inquiry{p: p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: len(names) == 0, measured: make(chan measured)}
+	inquiry := &inquiry{p: p, origin: clock.New(0), reports: make(map[string]*HostReport), everybody: len(names) == 0, facts: facts, measured: make(chan measured)}
 	defer inquiry.end()
 	defer cancel() // before that
 	if err := inquiry.begin(ctx, names); err != nil {
@@ -109,6 +111,7 @@ type inquiry struct {
 	order     []string
 	everybody bool // was asked, by a hello with this nonce
 	nonce     string
+	facts     bool     // are asked for, of each host until it has told
 	refused   []string // hosts that were not asked by name, and refused to answer
 	measured  chan measured
 	measuring sync.WaitGroup
@@ -126,7 +129,7 @@ const mostHosts = 10_000
 func (q *inquiry) begin(ctx context.Context, names []string) error {
 	if q.everybody {
 		q.nonce = rand.Text()
-		body, err := q.hello(message.AnyHost, q.nonce, "")
+		body, err := q.hello(message.AnyHost, q.nonce, "", q.facts)
 		if err != nil {
 			return err
 		}
@@ -149,20 +152,20 @@ func (q *inquiry) ask(ctx context.Context, r *HostReport) error {
 		key := udpclock.NewKey()
 		r.target, r.key = clocks.Target(key, q.origin), key.String()
 	}
-	body, err := q.hello(r.Host, r.nonce, r.key)
+	body, err := q.hello(r.Host, r.nonce, r.key, q.facts && !r.Answered)
 	if err != nil {
 		return err
 	}
 	return q.p.config.Broker.Publish(ctx, message.JobsQueue(q.p.config.Namespace, r.Host), queue.Message{Body: body, TTL: time.Minute})
 }
 
-func (q *inquiry) hello(host, nonce, key string) ([]byte, error) {
+func (q *inquiry) hello(host, nonce, key string, facts bool) ([]byte, error) {
 	return message.Seal(message.Address{
 		Purpose: message.PurposeControl, Namespace: q.p.config.Namespace, Host: host,
 		Expires: time.Now().Add(time.Minute),
 	}, message.Control{
 		Kind: message.Hello, ReplyTo: q.p.events, Nonce: nonce, Probe: &message.Probe{SentAt: q.origin.Now()}, ClockKey: key,
-		Version: q.p.config.Version, Features: message.Features(),
+		Version: q.p.config.Version, Features: message.Features(), Facts: facts,
 	}, q.p.config.Key)
 }
 
@@ -186,6 +189,9 @@ func (r *HostReport) answeredBy(here *message.HereInfo) {
 		r.HereInfo = *here
 		r.Worker = &worker
 		return
+	}
+	if here.Facts == nil {
+		here.Facts = r.Facts // they are told once
 	}
 	r.Answered, r.HereInfo = true, *here
 }

@@ -96,7 +96,7 @@ func TestHostsAskedByNameAreMeasured(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t, nil)
 	l.worker("alpha")
-	got, err := l.p.Hosts(t.Context(), []string{"alpha", "ghost"}, timeout)
+	got, err := l.p.Hosts(t.Context(), []string{"alpha", "ghost"}, timeout, false)
 	testkit.Check(t, err)
 	if len(got) != 2 {
 		t.Fatalf("%d reports, want 2", len(got))
@@ -117,7 +117,7 @@ func TestHostThatDoesNotAnswerIsReported(t *testing.T) {
 	t.Parallel()
 	l := newHarness(t, nil)
 	l.worker("alpha").Mute()
-	got, err := l.p.Hosts(t.Context(), []string{"alpha"}, 100*time.Millisecond)
+	got, err := l.p.Hosts(t.Context(), []string{"alpha"}, 100*time.Millisecond, false)
 	testkit.Check(t, err)
 	if want := "a worker is connected and has not answered yet"; len(got) != 1 || got[0].Answered || got[0].Missing != want {
 		t.Errorf("reports %+v, want alpha missing: %s", got, want)
@@ -131,7 +131,7 @@ func TestAllHostsOfTheNamespaceAreFound(t *testing.T) {
 	l.worker("bravo")
 	found := map[string]bool{}
 	for attempt := 0; len(found) < 2 && attempt < 20; attempt++ { // a busy machine may need more than one look
-		reports, err := l.p.Hosts(t.Context(), nil, 200*time.Millisecond)
+		reports, err := l.p.Hosts(t.Context(), nil, 200*time.Millisecond, false)
 		testkit.Check(t, err)
 		for _, r := range reports {
 			found[r.Host] = r.Answered
@@ -203,7 +203,7 @@ func TestHostsAreFoundAmongForgedAnswers(t *testing.T) {
 			runtime.Gosched()
 		}
 	}()
-	reports, err := l.p.Hosts(t.Context(), []string{"alpha"}, timeout)
+	reports, err := l.p.Hosts(t.Context(), []string{"alpha"}, timeout, false)
 	<-stopped
 	testkit.Check(t, err)
 	if len(reports) != 1 || !reports[0].Answered || reports[0].Version != "v9" {

@@ -27,6 +27,7 @@ func (r *run) record() results.Record {
 		hr := r.hostRecord(i, &res)
 		rec.ClockErrorUS = max(rec.ClockErrorUS, hr.ClockErrorUS)
 		rec.Hosts = append(rec.Hosts, hr)
+		r.recordFacts(i, res.Hosts[i].Facts, &rec)
 	}
 	r.measure(&rec, &res)
 	r.recordCourse(&rec, &res)

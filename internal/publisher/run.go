@@ -169,7 +169,7 @@ func (r *run) completeJob(job *message.Job) *udpclock.Target {
 	if job.Since == "" {
 		job.Since = job.Run
 	}
-	job.Needs, job.Codecs, job.Sync = job.Uses(), message.Codecs(), true
+	job.Needs, job.Codecs, job.Sync, job.Facts = job.Uses(), message.Codecs(), true, true
 	if r.p.config.Clocks == nil {
 		return nil
 	}

@@ -124,7 +124,7 @@ func TestJobCarriesWhatTheHostNeeds(t *testing.T) {
 	want := &message.Job{
 		Run: dp.Run, Host: "alpha", ReplyTo: l.p.events, Since: dp.Run, Experiment: "locks", Datapoint: 3,
 		Codecs: message.Codecs(), LeaseMS: got.LeaseMS, WindowBytes: got.WindowBytes, GraceMS: 7000, Commands: []message.Command{dp.Processes[0].Command},
-		Sync: true,
+		Sync: true, Facts: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("job %+v, want %+v", got, want)

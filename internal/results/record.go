@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"downbeat/internal/facts"
 	"downbeat/internal/outcome"
 	"downbeat/internal/streams"
 )
@@ -69,6 +70,8 @@ type Record struct {
 	// Unmatched are the patterns of collect that matched no file on any of their hosts, if the
 	// run was released.
 	Unmatched []string `json:"unmatched,omitempty"`
+	// Git is the state of the repository that the experiment's file is in; nil if it is in none.
+	Git *facts.Git `json:"git,omitempty"`
 	// Beats are the releases of a run that came to one. Actions are what was done to it, Marks
 	// the instants that its processes have named, and Barriers those that have opened. Stops are
 	// the steps of a stop that was not for all processes at once.
@@ -162,6 +165,8 @@ type HostRecord struct {
 	Host    string       `json:"host"`
 	Outcome outcome.Host `json:"outcome"`
 	Reason  string       `json:"reason"`
+	// Facts are what was true of the host; nil if it has not told.
+	Facts *facts.HostFacts `json:"facts,omitempty"`
 	// Hold says how the processes were held until the release: "ptrace", "none", or empty if
 	// nothing was prepared.
 	Hold string `json:"hold"`
@@ -281,6 +286,8 @@ type ProcessRecord struct {
 	// the bound of that time's error.
 	ReadyAt      time.Time `json:"ready_at,omitzero"`
 	ReadyErrorUS int64     `json:"ready_error_us,omitzero"`
+	// Program is what it executed; nil if its host has not told.
+	Program *facts.ProgramFacts `json:"program,omitempty"`
 	// Lives are all of its lives, if it has had several. What is said of the process itself is
 	// from the start of the first to the end of the last, how it ended is how the last did,
 	// and its CPU time is that of all.

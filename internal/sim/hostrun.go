@@ -175,6 +175,8 @@ func (t *hostRun) do(e course.Effect) {
 		t.runCommand(e.Command)
 	case course.Prepare:
 		t.prepare(e.Open)
+	case course.GatherFacts:
+		t.after(t.ledger.part.factsTake(), func() { t.post(course.FactsGathered{Facts: new(message.FactsInfo)}) })
 	case course.Interrupt:
 		if t.interrupt != nil {
 			t.interrupt()
@@ -215,13 +217,12 @@ func (t *hostRun) do(e course.Effect) {
 		}
 	case course.Stop:
 		t.stop(e)
-	case course.BeginTeardown:
 	case course.EndTeardown:
 		t.dir.owed = false
 	case course.KeepEnd:
 		done := *e.Done
 		t.dir.end = &done
-	case course.NoteLeft:
+	case course.HurryFacts, course.BeginTeardown, course.NoteLeft:
 	case course.End:
 		t.end(e.Keep)
 	case course.Journal:

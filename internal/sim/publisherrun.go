@@ -125,7 +125,7 @@ func (c *publisherRun) job(part *Part, host *host, since string) *message.Job {
 		f := &part.Ships[k]
 		job.Files = append(job.Files, message.File{Path: f.Path, Mode: 0o600, Bytes: int64(f.Bytes), SHA256: c.w.hash(f.Bytes)})
 	}
-	job.Needs = job.Uses()
+	job.Needs, job.Facts = job.Uses(), !c.w.plain
 	return job
 }
 

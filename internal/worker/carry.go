@@ -29,6 +29,10 @@ func (r *run) carryOut(e course.Effect) {
 		r.task.begin(r.stepCommand(e.Command).run)
 	case course.Prepare:
 		r.prepare(e.Open)
+	case course.GatherFacts:
+		r.evidence.begin(r.work())
+	case course.HurryFacts:
+		r.evidence.soon()
 	case course.Interrupt:
 		r.task.interrupt()
 	case course.Release:

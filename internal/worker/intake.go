@@ -120,7 +120,14 @@ func (w *Worker) greet(envelope *message.Payload, taken time.Time) error {
 		probe.TakenAt, probe.AnswerAt = taken.Round(0).Add(w.skew()).UTC(), w.now().UTC()
 		info.Probe = &probe
 	}
-	w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: info, Time: time.Now()}, 5*time.Second)
+	send := func() {
+		w.send(c.ReplyTo, message.Event{Kind: message.Here, Here: info, Time: time.Now()}, 5*time.Second)
+	}
+	if c.Facts {
+		w.tellFacts(info, send)
+	} else {
+		send()
+	}
 	return nil
 }
 

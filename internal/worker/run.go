@@ -43,6 +43,7 @@ type run struct {
 	processes  *processes
 	sampling   sampling
 	probes     probes
+	evidence   evidence
 	meeting    meeting
 	collector  collector
 	clearing   clearing
@@ -89,6 +90,7 @@ func (w *Worker) makeRun(job *message.Job, log *runlog.Log) *run {
 	r.task.mail = r.mail
 	r.processes = newProcesses(job, w.config.Runner, r.clock, r.mail)
 	r.sampling = sampling{job: job, clock: r.clock, journal: r.journal}
+	r.evidence = evidence{reader: w.facts, mail: r.mail}
 	r.probes = probes{clock: r.clock, mail: r.mail}
 	r.collector = collector{job: job, journal: r.journal, sender: r.sender, mail: r.mail}
 	r.clearing = clearing{mail: r.mail, slog: r.slog}
@@ -123,6 +125,7 @@ func (r *run) loop(ctx context.Context) {
 	}
 	r.timer.Stop()
 	r.probes.close()
+	r.evidence.close()
 	r.processes.watchers.Wait()
 	r.meeting.close()
 	r.collector.stop(nil)

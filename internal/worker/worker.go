@@ -11,7 +11,7 @@
 // sends its log (sender), one at a time for what it waits for: its files, a command of its
 // setup or teardown, its preparation (task), one for each release and stop until its instant
 // (processes), one for each process of which it is not known yet whether it can be used
-// (probes), those of the socket on which processes meet (meeting), and one for the collection
+// (probes), one that gathers the facts of the host (evidence), those of the socket on which processes meet (meeting), and one for the collection
 // of its files (collector) and for the removal of its directory (clearing).
 package worker
 
@@ -34,6 +34,7 @@ import (
 	"downbeat/internal/trustedpath"
 	"downbeat/internal/udpclock"
 	"downbeat/internal/worker/course"
+	"downbeat/internal/worker/facts"
 )
 
 // Config is what a worker needs. All fields are required but Log, Clock and Skew.
@@ -72,6 +73,7 @@ type Worker struct {
 	lock   *os.File
 	loops  sync.WaitGroup
 	watch  watch
+	facts  *facts.Reader
 
 	restoring sync.Mutex // held while the directory is made again
 
@@ -106,7 +108,7 @@ func New(config Config) (*Worker, error) {
 	w := &Worker{
 		config: config, slog: config.Log.With("host", config.Host),
 		dir:  filepath.Join(config.StateDir, config.Namespace, config.Host),
-		runs: make(map[string]*run), unwritten: make(map[string]bool), self: self(),
+		runs: make(map[string]*run), unwritten: make(map[string]bool), self: self(), facts: facts.New(),
 	}
 	for _, dir := range []string{w.runsDir(), w.seenDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -83,7 +83,7 @@ func TestHostsAreAskedForTheirClocksByUDPToo(t *testing.T) {
 		if names == nil {
 			within = 2 * time.Second // everybody is waited for
 		}
-		reports, err := c.asking().Hosts(t.Context(), names, within)
+		reports, err := c.asking().Hosts(t.Context(), names, within, false)
 		testkit.Check(t, err)
 		for i := range reports {
 			r := &reports[i]

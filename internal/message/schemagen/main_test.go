@@ -58,7 +58,7 @@ func wireTypes() map[string]reflect.Type {
 		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 			t = t.Elem()
 		}
-		if kindOf(t) != "object" || t.Kind() != reflect.Struct {
+		if kindOf(t) != "object" || t.Kind() != reflect.Struct || all[nameOf(t)] != nil {
 			return
 		}
 		all[nameOf(t)] = t
@@ -355,6 +355,8 @@ func kindOf(t reflect.Type) string {
 		return "string"
 	case t.Kind() == reflect.Bool:
 		return "boolean"
+	case t.Kind() == reflect.Float64:
+		return "number"
 	}
 	return "integer"
 }

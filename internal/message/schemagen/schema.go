@@ -147,6 +147,8 @@ func (g *generator) value(t reflect.Type) schema {
 		return schema{"type": "integer"}
 	case t.Kind() == reflect.Uint32 || t.Kind() == reflect.Uint64:
 		return schema{"type": "integer", "minimum": 0}
+	case t.Kind() == reflect.Float64:
+		return schema{"type": "number"}
 	}
 	if g.err == nil {
 		g.err = fmt.Errorf("there is no schema of a %s", t)

@@ -126,6 +126,7 @@ func (a *account) take(e *message.Event, o *orders) string {
 		return a.see(e.Seen)
 	case message.Asked:
 		return a.ask(e.Asked)
+	case message.Facts: // nothing contradicts them
 	case message.Done, message.Want, message.Heartbeat, message.Here, message.Cancelled: // see done; these have no number
 	}
 	return ""

@@ -32,6 +32,7 @@ type host struct {
 	stopShown  int           // from which beat on it has said that it has stopped its processes
 	refused    *message.RefusedInfo
 	done       *message.DoneInfo
+	facts      *message.FactsInfo
 	outcome    outcome.Host // set early where the publisher decides: lost, not ready
 	reason     string
 	lostAs     string // the run's reason, if the host is what it was lost by

@@ -77,6 +77,7 @@ var phaseTransitions = []phaseTransition{
 	{on: message.Acted, from: Committed, until: TearingDown, do: acts, stay: true},
 	{on: message.Seen, from: Committed, until: TearingDown, do: seesLine, stay: true},
 	{on: message.Asked, from: Committed, until: TearingDown, do: asks, stay: true},
+	{on: message.Facts, from: Committed, until: Ended, do: tellsFacts, stay: true},
 	{on: message.ProcessReady, from: Released, until: TearingDown, do: processReady, stay: true},
 	{on: message.Stopping, from: Asked, until: Ended, do: carriesOutStop, stay: true},
 	{on: message.TearingDown, from: Asked, until: Committed, do: withdraws, to: Withdrawing},
@@ -124,6 +125,12 @@ func carriesOutStop(r *Run, h *host, e told) string {
 	if h.stopShown = e.Stopping.FromBeat; h.stopShown == 0 {
 		h.stoppedAt = at
 	}
+	return ""
+}
+
+// tellsFacts notes what is true of a host. Where it is told twice, the last counts.
+func tellsFacts(_ *Run, h *host, e told) string {
+	h.facts = e.Facts
 	return ""
 }
 

@@ -60,6 +60,8 @@ type HostResult struct {
 	Left   []message.Leftover
 	Unseen string
 	Notes  []string
+	// Facts are what is true of the host; nil if it has not told.
+	Facts *message.FactsInfo
 	// FilesTold: it has told of all its files.
 	FilesTold bool
 }
@@ -117,7 +119,7 @@ func (c *command) complete(released bool) {
 func hostResult(r *Run, h *host, run outcome.Run) HostResult {
 	res := HostResult{
 		Outcome: h.outcome, Reason: h.reason, Clock: &h.contact.clock, Brokered: h.contact.broker(), Direct: h.direct.exchanges, Stops: h.stops, Waited: h.waits,
-		Setup: h.setup, Teardown: h.teardown, Acted: h.acted, FilesTold: h.done != nil && h.done.Files != nil,
+		Setup: h.setup, Teardown: h.teardown, Acted: h.acted, Facts: h.facts, FilesTold: h.done != nil && h.done.Files != nil,
 	}
 	if ready := h.preparation.ready; ready != nil {
 		res.Hold = ready.Hold

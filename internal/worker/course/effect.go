@@ -61,6 +61,9 @@ type (
 		For     time.Duration // of a pause
 		Grace   time.Duration // of a stop
 	}
+	// GatherFacts finds out what is true of the host, beside everything else. It ends with
+	// [FactsGathered], unless it is begun again before.
+	GatherFacts struct{}
 	// Probe finds out whether that life of a process can be used, as its Ready says, which
 	// is not by a line. It ends with [Probed].
 	Probe struct{ Command, Life int }
@@ -87,6 +90,8 @@ type (
 		Grace    time.Duration
 		FromBeat int
 	}
+	// HurryFacts has GatherFacts end soon.
+	HurryFacts struct{}
 	// CloseSet says that nothing begins any more but by a beat.
 	CloseSet struct{}
 	// BeginTeardown makes sure that the teardown has the directories to run in.
@@ -164,6 +169,8 @@ func (Release) effect()        {}
 func (Act) effect()            {}
 func (BeginSamples) effect()   {}
 func (EndSamples) effect()     {}
+func (GatherFacts) effect()    {}
+func (HurryFacts) effect()     {}
 func (Probe) effect()          {}
 func (EndProbe) effect()       {}
 func (CloseSet) effect()       {}

@@ -91,6 +91,9 @@ func inFull(info *message.RefusedInfo) string {
 
 // clearDir removes the run's directory. What is left of it is told in the last event.
 func clearDir(r *Run) {
+	if !r.ran {
+		r.dropFacts()
+	}
 	r.deadlines.clear = r.now.Add(clearFor)
 	r.emit(Clear{})
 }
@@ -134,6 +137,7 @@ func stopCollectingMute(r *Run) { r.emit(StopCollecting{Reason: r.mute}) }
 // the publisher sends then must not find it taken.
 func reportEnd(r *Run) {
 	r.deadlines.clear = never
+	r.dropFacts()
 	r.account.into(r.end)
 	if r.account.remains() {
 		r.emit(NoteLeft{})

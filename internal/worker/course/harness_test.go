@@ -332,6 +332,10 @@ func show(e Effect) string {
 		return fmt.Sprintf("probe %d.%d", e.Command, e.Life)
 	case EndProbe:
 		return fmt.Sprintf("end probe %d", e.Command)
+	case GatherFacts:
+		return "gather facts"
+	case HurryFacts:
+		return "hurry facts"
 	case CloseSet:
 		return "close set"
 	case Answered:

@@ -52,6 +52,7 @@ func supply(r *Run) {
 func prepare(r *Run) {
 	r.task = preparing
 	r.open = canBeginAgain(r.job)
+	r.gatherFacts()
 	r.emit(Prepare{Open: r.open})
 }
 
@@ -73,6 +74,7 @@ func (r *Run) refuseFor(reason string, problems []message.Problem) {
 // yield gives the host back, and waits for it again.
 func yield(r *Run) {
 	r.wounded = false
+	r.dropFacts()
 	r.emit(Log{What: HostYielded})
 	r.emit(Yield{})
 }

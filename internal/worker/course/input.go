@@ -51,6 +51,8 @@ type (
 		Hold   string
 		Unheld []string
 	}
+	// FactsGathered ends [GatherFacts].
+	FactsGathered struct{ Facts *message.FactsInfo }
 	// Released ends [Release]: what has no delay has begun.
 	Released struct{ Beat int }
 	// Acted ends [Act]. Life is that of the command which it was done to, or has begun; Err
@@ -171,6 +173,7 @@ func (DirMade) input()       {}
 func (Supplied) input()      {}
 func (CommandEnded) input()  {}
 func (Prepared) input()      {}
+func (FactsGathered) input() {}
 func (Released) input()      {}
 func (Collected) input()     {}
 func (Cleared) input()       {}

@@ -92,7 +92,7 @@ func isInTime(job *message.Job) bool {
 
 // begun takes down that a command has begun. Starts are reported in one event with those
 // that come together with them.
-func (r *Run) begun(s message.StartedInfo) {
+func (r *Run) hasBegun(s message.StartedInfo) {
 	if len(r.started) == 0 {
 		r.deadlines.starts = r.now.Add(startsWait)
 	}

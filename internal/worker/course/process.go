@@ -51,6 +51,10 @@ func (r *Run) noteStarted() {
 	}
 	r.journal(&message.Event{Kind: message.Started, Started: r.started})
 	r.started = nil
+	if r.state >= Armed && r.state < TearingDown {
+		r.begun = true
+		r.tellFacts()
+	}
 }
 
 // report has an event logged of what has begun, after the news of that.
@@ -66,6 +70,7 @@ func (r *Run) setDone(in SetDone) {
 	if r.sampled {
 		r.emit(EndSamples{})
 	}
+	r.hurryFacts()
 	r.endSearches()
 	answerAll(r)
 	r.timers, r.planned = nil, nil

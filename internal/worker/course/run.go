@@ -62,6 +62,8 @@ type Run struct {
 	started  []message.StartedInfo // not reported yet
 	ran      bool                  // they were released, and none is left
 	sampled  bool                  // samples are taken, since the first release
+	begun    bool                  // a start of one was reported
+	evidence evidence              // what is true of the host meanwhile
 	inTime   bool                  // the job is one that has more than a beginning and an end
 
 	// Actions on the processes, and their questions.
@@ -87,6 +89,7 @@ type Run struct {
 	mute      string         // why no event can be sent any more; empty if they can
 	silence   string         // why the publisher is not waited for
 	end       *message.Event // the last event, once it is known
+	cleared   bool           // the directory is removed
 	unlogged  string         // why that is not in the log
 	account   account
 	probe     *message.Probe // that the commit under way answers
@@ -171,8 +174,10 @@ func (r *Run) take(in Input) {
 		r.takePrepared(in)
 		r.fire(onTaskDone)
 
+	case FactsGathered:
+		r.factsGathered(in)
 	case Begun:
-		r.begun(in.Started)
+		r.hasBegun(in.Started)
 	case Released:
 		r.fire(onReleased)
 	case Exited:
@@ -198,10 +203,7 @@ func (r *Run) take(in Input) {
 		r.account.files = in.Files
 		r.fire(onCollected)
 	case Cleared:
-		if in.Note != "" {
-			r.account.note(in.Note)
-		}
-		r.fire(onCleared)
+		r.dirCleared(in)
 	case LastFailed:
 		r.unlogged = in.Err
 		r.fire(onUnlogged)
