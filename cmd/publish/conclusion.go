@@ -25,6 +25,7 @@ func (s *series) conclude(ctx context.Context, r campaign.Result) error {
 			s.tellCombinations(records)
 		}
 		s.tellCoverage(records)
+		s.tellDifferences(records)
 	}
 	if r.Interrupted {
 		s.tellHowToGoOn(r)

@@ -46,7 +46,7 @@ func (s *series) Make(a campaign.Attempt) (campaign.Task, error) {
 	s.sought = dp.Metrics
 	r := &datapointRun{series: s, dir: filepath.Clean(run.Dir()), observer: s.observer(dp)}
 	r.spec = publisher.Spec{
-		Datapoint: dp, Attempt: run.Attempt(), Since: a.Since, Definition: definition, Source: results.Hash(s.file.Source),
+		Datapoint: dp, Attempt: run.Attempt(), Since: a.Since, Definition: definition, Source: results.Hash(s.file.Source), Git: s.git,
 		Results: run, Observer: r.observer,
 	}
 	return r, nil

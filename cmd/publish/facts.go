@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"downbeat/internal/facts"
 	"downbeat/internal/publisher"
+	"downbeat/internal/report"
+	"downbeat/internal/results"
 )
 
 // factsTable prints what is true of the hosts: a row for each fact, a column for each host.
@@ -67,4 +70,31 @@ func orDash(text string) string {
 		return "-"
 	}
 	return text
+}
+
+// tellDifferences says where hosts, or runs, were not alike: what makes their numbers hard to
+// compare.
+func (s *series) tellDifferences(records []results.Record) {
+	differences := facts.Differences(factsOf(records))
+	for i, text := range differences {
+		if i == most && len(differences) > most+1 {
+			s.say("publish: note: ... and %d more differences; see %s\n", len(differences)-most, report.PageFile)
+			return
+		}
+		s.say("publish: note: %s\n", text)
+	}
+}
+
+// factsOf are those of the runs that are not superseded, in their order.
+func factsOf(records []results.Record) []facts.Run {
+	var runs []facts.Run
+	superseded := results.Supersede(records)
+	for i := range records {
+		rec := &records[i]
+		if superseded[i] || rec.ReleasedAt.IsZero() {
+			continue
+		}
+		runs = append(runs, results.FactsOf(rec, "run "+rec.Run+" (datapoint "+strconv.Itoa(rec.Datapoint)+")"))
+	}
+	return runs
 }

@@ -75,6 +75,8 @@ func (a *app) resume(ctx context.Context, dir string, from origin) error {
 		return &exitError{exitFailed, err}
 	}
 	s.directory = now.meta.Directory
+	now.meta.Git = gitOf(ctx, now.meta.Path, now.meta.Directory)
+	s.git = now.meta.Git
 	return s.run(ctx, func() (*results.Experiment, error) {
 		now.meta.Time = time.Now()
 		if err := exp.Use(now.meta); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"downbeat/internal/experiment"
+	"downbeat/internal/facts"
 	"downbeat/internal/queue"
 	"downbeat/internal/queue/dial"
 	"downbeat/internal/results"
@@ -82,8 +83,8 @@ func (a *app) run(ctx context.Context, path string) error {
 	if err != nil {
 		return &exitError{exitFailed, fmt.Errorf("find the working directory: %w", err)}
 	}
-	s := &series{app: a, file: file, points: points, source: sourceOf(file, points, nil), directory: here}
-	return s.run(ctx, func() (*results.Experiment, error) { return a.create(file, here) })
+	s := &series{app: a, file: file, points: points, source: sourceOf(file, points, nil), directory: here, git: gitOf(ctx, file.Path, here)}
+	return s.run(ctx, func() (*results.Experiment, error) { return a.create(file, here, s.git) })
 }
 
 // only selects the points that --only and --datapoint ask for.
@@ -121,9 +122,10 @@ func (a *app) queueFor(ctx context.Context, file *experiment.File, directory str
 }
 
 // create makes the results directory of a new experiment; here is the directory it is run in.
-func (a *app) create(file *experiment.File, here string) (*results.Experiment, error) {
+func (a *app) create(file *experiment.File, here string, git *facts.Git) (*results.Experiment, error) {
 	meta := results.Meta{
 		Name: file.Name, File: file.Path, Format: formatOf(file.Source), Source: file.Source, Version: version.String(), Directory: here,
+		Git: git,
 	}
 	if file.Path == experiment.Stdin {
 		meta.File = "-"

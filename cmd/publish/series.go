@@ -6,6 +6,7 @@ import (
 
 	"downbeat/internal/campaign"
 	"downbeat/internal/experiment"
+	"downbeat/internal/facts"
 	"downbeat/internal/publisher"
 	"downbeat/internal/results"
 	"downbeat/internal/terminal"
@@ -21,6 +22,7 @@ type series struct {
 	file      *experiment.File
 	results   *results.Experiment
 	directory string             // where embedded workers look for programs
+	git       *facts.Git         // of the file's directory; nil if there is none
 	points    []experiment.Point // those to run, or that may have to be
 	source    campaign.Source    // of them
 	before    int                // datapoints that were done before this program

@@ -3,6 +3,7 @@ package experiment
 import (
 	"slices"
 
+	"downbeat/internal/facts"
 	"downbeat/internal/streams"
 )
 
@@ -120,11 +121,26 @@ func (x *expansion) require() []Requirement {
 		if !ok {
 			continue
 		}
+		if row, _ := facts.RowOf(r.name); r.fact && row.Text != nil {
+			requirements = allow(requirements, r.name, s)
+			continue
+		}
 		parsed, err := parseRequirement(r.name, s)
 		if err != nil {
 			x.fail(r.text, err)
 		}
+		parsed.Fact = r.fact
 		requirements = append(requirements, parsed)
 	}
 	return requirements
+}
+
+// allow adds a text to those that a fact of the hosts may be.
+func allow(requirements []Requirement, name, text string) []Requirement {
+	if n := len(requirements); n > 0 && requirements[n-1].Name == name {
+		r := &requirements[n-1]
+		r.Allowed, r.Text = append(r.Allowed, text), r.Text+" or "+text
+		return requirements
+	}
+	return append(requirements, Requirement{Name: name, Fact: true, Allowed: []string{text}, Text: text})
 }

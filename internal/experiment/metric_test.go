@@ -72,6 +72,29 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// What is true of the hosts can be required; a metric of the file with that name wins.
+func TestRequiredFacts(t *testing.T) {
+	t.Parallel()
+	const text = `
+hosts: {a: [x]}
+matrix: {n: [1]}
+metrics: {cores: {output: stdout, pattern: '(x)', reduce: sum}}
+require: {governor: [performance, "s{{.n}}"], load: ["< 0.2", ">= 0"], turbo: "off", cores: "> 3", memory_bytes: "> 1e9"}
+`
+	got := at(t, text, 0).Require
+	want := []Requirement{
+		{Name: "governor", Fact: true, Allowed: []string{"performance", "s1"}, Text: "performance or s1"},
+		{Name: "load", Fact: true, Operator: "<", Limit: 0.2, Text: "< 0.2"},
+		{Name: "load", Fact: true, Operator: ">=", Text: ">= 0"},
+		{Name: "turbo", Fact: true, Allowed: []string{"off"}, Text: "off"},
+		{Name: "cores", Operator: ">", Limit: 3, Text: "> 3"},
+		{Name: "memory_bytes", Fact: true, Operator: ">", Limit: 1e9, Text: "> 1e9"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
 // Metrics and requirements do not change which datapoint a run is of.
 func TestMetricsAreNoPartOfTheDefinition(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/facts"
 	"downbeat/internal/message"
 )
 
@@ -28,9 +29,12 @@ func SkewOf(name string) (group string, ok bool) { return strings.CutPrefix(name
 
 // A Requirement is a limit that a run must keep to succeed.
 type Requirement struct {
-	// Name is StartSkew, StopSkew, ClockError, StartSkew with a dot and a group, or that of
-	// a metric.
+	// Name is StartSkew, StopSkew, ClockError, StartSkew with a dot and a group, that of
+	// a metric, or else that of a fact of the hosts.
 	Name string
+	// Fact: it is about what is true of each host. One that is a text has to be one of Allowed.
+	Fact    bool
+	Allowed []string
 	// Operator is one of <, <=, > and >=. Limit is microseconds for what is
 	// measured of every run.
 	Operator string
@@ -41,6 +45,9 @@ type Requirement struct {
 	Program    *Program
 	Definition string
 }
+
+// Permits reports whether a text is one of those allowed.
+func (r *Requirement) Permits(text string) bool { return slices.Contains(r.Allowed, text) }
 
 // Met reports whether a value, in the limit's unit, is within it.
 func (r *Requirement) Met(v float64) bool {
@@ -60,13 +67,12 @@ type requirement struct {
 	name string
 	text *text
 	judge
+	fact bool // of the hosts
 }
 
 // requirements reads the conditions: one or a list of them for each name, or a program.
 var requirements = binding[File]{
-	words: "map", inner: []*table{checkFields.table()}, schema: mapSchema(anyOf(ref(checkFields.def), orListSchema(schema{
-		"type": "string", "pattern": `^\s*(<|<=|>|>=)\s*[^<>=\s]|` + templatePattern, "examples": []string{"< 5ms", "> 1000"},
-	}))),
+	words: "map", inner: []*table{checkFields.table()}, schema: requireSchema(),
 	read: func(v value, f *File) {
 		if !v.isMap(`such as {start_skew: "< 5ms"}`, "must be a map of limits") {
 			return
@@ -85,10 +91,18 @@ var requirements = binding[File]{
 			}
 			given := slices.ContainsFunc(f.metrics, func(m *metric) bool { return m.gives(child.key) })
 			if !given && !slices.Contains(names, child.key) {
+				if _, ok := facts.RowOf(child.key); ok {
+					f.require = append(f.require, readFacts(child)...)
+					continue
+				}
 				if group, ok := SkewOf(child.key); ok {
 					v.wrongKey(child, v.in.didYouMean(group, groupNames(f.Groups)), "no group %q", group)
 				} else {
-					v.wrongKey(child, v.in.didYouMean(child.key, names), "no metric %q", child.key)
+					hint := v.in.didYouMean(child.key, names)
+					if near := nearest(child.key, slices.Concat(names, facts.Names())); near != "" {
+						hint = fmt.Sprintf("did you mean %q?", near)
+					}
+					v.wrongKey(child, hint, "no metric %q", child.key)
 				}
 				continue
 			}
@@ -105,6 +119,10 @@ func readCheck(v value, taken []string) []requirement {
 	}
 	if isDuration(v.key) || slices.Contains(taken, v.key) {
 		v.wrong(exampleOf(v.key), "%s is a number, which has to have a condition", v.key)
+		return nil
+	}
+	if row, ok := facts.RowOf(v.key); ok {
+		v.wrong("another name", "%s is what the hosts say of themselves: %s", v.key, row.Label)
 		return nil
 	}
 	r := requirement{name: v.key}

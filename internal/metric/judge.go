@@ -224,6 +224,10 @@ func unmet(requirements []experiment.Requirement, rec *results.Record) []string 
 	var reasons []string
 	for i := range requirements {
 		r := &requirements[i]
+		if r.Fact {
+			reasons = append(reasons, unmetFact(r, rec)...)
+			continue
+		}
 		if r.Program != nil {
 			reasons = append(reasons, unmetCheck(r, rec)...)
 			continue

@@ -11,7 +11,7 @@ func (r *run) record() results.Record {
 	res := r.conduct.Result()
 	rec := results.Record{
 		Run: r.dp.Run, Experiment: r.dp.Name, Datapoint: r.dp.Index, Repetition: max(r.dp.Repetition, 1), Attempt: max(r.spec.Attempt, 1),
-		Definition: r.spec.Definition, Source: r.spec.Source, Picked: r.dp.Picked, Outcome: res.Outcome, Reason: res.Reason,
+		Definition: r.spec.Definition, Source: r.spec.Source, Git: r.spec.Git, Picked: r.dp.Picked, Outcome: res.Outcome, Reason: res.Reason,
 		EnqueuedAt: res.EnqueuedAt, EndedAt: r.clock.Now(),
 	}
 	for _, v := range r.dp.Parameters {

@@ -8,6 +8,7 @@ import (
 
 	"downbeat/internal/clock"
 	"downbeat/internal/experiment"
+	"downbeat/internal/facts"
 	"downbeat/internal/message"
 	"downbeat/internal/outcome"
 	"downbeat/internal/publisher/conduct"
@@ -24,7 +25,9 @@ type Spec struct {
 	// Definition is what the datapoint's definition hashes to.
 	Definition string
 	// Source is what the experiment's file hashes to.
-	Source   string
+	Source string
+	// Git is the state of the repository that the file is in; nil if it is in none.
+	Git      *facts.Git
 	Results  *results.Run // its files are made when the jobs are on their way
 	Observer Observer
 	// Gate, if not nil, holds the release back until it is closed: the hosts

@@ -21,6 +21,8 @@ type overview struct {
 	Failures     []failure
 	MoreFailures int
 	Notices      []string
+	Differences  []string
+	Hosts        *hostTable
 	GoesOn       bool
 }
 
@@ -59,6 +61,7 @@ func (r *Report) overview(sorted []*run, superseded map[*run]bool, summaries []r
 	if more := len(g.Failures) - mostFailures; more > 0 {
 		g.Failures, g.MoreFailures = g.Failures[:mostFailures], more
 	}
+	g.Differences, g.Hosts = differences(sorted, superseded), hosts(sorted)
 	g.Notices = append(missingMetrics(sorted), r.logNotice(sorted)...)
 	return g
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"downbeat/internal/facts"
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 	"downbeat/internal/streams"
@@ -21,6 +22,7 @@ type run struct {
 	record   results.Record
 	metrics  map[string]float64 // those that found something
 	stopped  bool               // there is a stop skew: see [results.Record.Stopped]
+	facts    facts.Run          // of its hosts and programs
 	words    string             // the last words of the process that made it fail
 
 	detail blob // hosts and processes, see detail
@@ -37,7 +39,7 @@ func incompleteRun(name, why string) *run {
 
 // newRun reads what the processes of a run wrote, up to limit bytes of each.
 func newRun(dir, name string, record results.Record, limit int64) (*run, error) {
-	r := &run{name: name, complete: true, record: record, metrics: finite(record.Metrics), stopped: record.Stopped()}
+	r := &run{name: name, complete: true, record: record, metrics: finite(record.Metrics), stopped: record.Stopped(), facts: results.FactsOf(&record, name)}
 	if !r.succeeded() {
 		r.words = lastWords(filepath.Join(dir, name), record)
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"downbeat/internal/facts"
 )
 
 // ExperimentFile is the name of the document that describes an experiment, in
@@ -39,6 +41,8 @@ type Meta struct {
 	// older versions. Directory is where publish ran.
 	Path      string
 	Directory string
+	// Git is the state of the repository that the file is in; nil if it is in none.
+	Git *facts.Git
 }
 
 // document is experiment.json.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"downbeat/internal/facts"
 )
 
 // SourcesDir is where the directory of an experiment keeps the experiment's file, in
@@ -27,6 +29,8 @@ type sourceEntry struct {
 	Path      string   `json:"path,omitempty"`
 	Directory string   `json:"directory,omitempty"`
 	Versions  versions `json:"versions"`
+	// Git is as in [Meta].
+	Git facts.Git `json:"git,omitzero"`
 }
 
 // Hash is the SHA-256 of a source, as records name it.
@@ -41,8 +45,12 @@ func newSourceEntry(meta Meta) sourceEntry {
 	if meta.Format != "" {
 		kept += "." + meta.Format
 	}
+	var git facts.Git
+	if meta.Git != nil {
+		git = *meta.Git
+	}
 	return sourceEntry{
-		Since: meta.Time, SHA256: hash, Kept: kept, File: meta.File, Format: meta.Format,
+		Git: git, Since: meta.Time, SHA256: hash, Kept: kept, File: meta.File, Format: meta.Format,
 		Path: meta.Path, Directory: meta.Directory, Versions: versionsOf(meta.Version),
 	}
 }
