@@ -114,6 +114,20 @@ func (c coverage) add(r results.Record) {
 	}
 }
 
+// runsOf is how many runs have a metric, be it one of those that its program gives.
+func (c coverage) runsOf(m *experiment.Metric) int {
+	own, parts := 0, 0
+	for name, of := range c {
+		switch {
+		case name == m.Name:
+			own = of.runs
+		case m.Gives(name):
+			parts = max(parts, of.runs)
+		}
+	}
+	return own + parts
+}
+
 // tellCoverage warns of metrics that found nothing, or too little, in some run. If a metric
 // found nothing in any run, the file is most likely wrong about where its values are.
 func (s *series) tellCoverage(records []results.Record) {
@@ -121,12 +135,13 @@ func (s *series) tellCoverage(records []results.Record) {
 	for i := range s.sought {
 		m := &s.sought[i]
 		c := all[m.Name]
+		runs := all.runsOf(m)
 		switch {
 		case c == nil:
-		case c.empty > 0 && c.empty == c.runs:
+		case c.empty > 0 && c.empty == runs:
 			s.say("publish: warning: metric %s found nothing in any run; it looks for %s: %s\n", m.Name, m, c.why)
 		case c.empty > 0:
-			s.say("publish: warning: metric %s found nothing in %d of %d runs; in the first of these: %s\n", m.Name, c.empty, c.runs, c.why)
+			s.say("publish: warning: metric %s found nothing in %d of %d runs; in the first of these: %s\n", m.Name, c.empty, runs, c.why)
 		}
 		if c != nil && c.part > 0 {
 			s.say("publish: warning: metric %s is based on fewer processes or files than there are in %d of %s\n",

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"downbeat/internal/experiment"
 	"downbeat/internal/outcome"
 	"downbeat/internal/results"
 )
@@ -107,5 +108,19 @@ func TestLastWordsInTheReasonAreNotRepeated(t *testing.T) {
 		if (got != "") != test.again {
 			t.Errorf("%s: after %s: %q", process, test.reason, got)
 		}
+	}
+}
+
+// A metric that a program gives, in some runs under names of its own, is empty in as many runs of
+// all of them.
+func TestCoverageOfWhatAProgramGives(t *testing.T) {
+	t.Parallel()
+	c := coverage{"lin": {runs: 1, empty: 1}, "lin.a": {runs: 3}, "lin.b": {runs: 2}, "linear": {runs: 9}}
+	m := &experiment.Metric{Name: "lin", Program: &experiment.Program{}}
+	if got := c.runsOf(m); got != 4 {
+		t.Errorf("got %d runs, want 4", got)
+	}
+	if got := c.runsOf(&experiment.Metric{Name: "lin"}); got != 1 {
+		t.Errorf("without a program: got %d runs, want 1", got)
 	}
 }

@@ -36,11 +36,19 @@ func trialsAsJSON(w io.Writer, trials []trial) {
 			Notes      map[string]string              `json:"metric_notes,omitempty"`
 			Of         map[string]results.MetricBasis `json:"metrics_of,omitempty"`
 			Windows    []results.WindowRecord         `json:"windows,omitempty"`
+			Checks     []results.Check                `json:"checks,omitempty"`
 		}{
 			t.dir, r.Run, r.Datapoint, r.Repetition, r.Attempt, r.Parameters, string(r.Outcome), r.Reason,
-			r.Metrics, r.Units, r.MetricNotes, r.MetricsOf, r.Windows,
+			r.Metrics, r.Units, r.MetricNotes, r.MetricsOf, r.Windows, checksOf(r),
 		})
 	}
+}
+
+func checksOf(r results.Record) []results.Check {
+	if r.Judged == nil {
+		return nil
+	}
+	return r.Judged.Checks
 }
 
 // trialsAsText prints a table of the metrics, run by run, and below it what there is to say.

@@ -32,7 +32,7 @@ type court struct {
 
 func (c *court) programs() *metric.Programs {
 	return &metric.Programs{
-		Environ: []string{"A=1"},
+		Environ: []string{"A=1", "PWD=/elsewhere"},
 		Run: func(_ context.Context, p program.Command) program.Result {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -81,11 +81,11 @@ func TestProgramsJudgeARun(t *testing.T) {
 		t.Fatalf("got %+v, %q, %+v", c.commands, c.begun, rec.Judged)
 	}
 	judge := c.commands[slices.IndexFunc(c.commands, func(p program.Command) bool { return p.Argv[0] == "sh" })]
-	record := strings.TrimPrefix(judge.Env[len(judge.Env)-1], "DOWNBEAT_RUN_RECORD=")
+	record := strings.TrimPrefix(judge.Env[3], "DOWNBEAT_RUN_RECORD=")
 	if want := []string{"sh", "judge", dir}; !slices.Equal(judge.Argv, want) || judge.Timeout != 5*time.Minute {
 		t.Errorf("got %q, %s, want %q", judge.Argv, judge.Timeout, want)
 	}
-	if want := []string{"A=1", "DOWNBEAT_RUN=01RUN", "DOWNBEAT_RUN_DIRECTORY=" + dir, "DOWNBEAT_RUN_RECORD=" + record}; !slices.Equal(judge.Env, want) {
+	if want := []string{"A=1", "DOWNBEAT_RUN=01RUN", "DOWNBEAT_RUN_DIRECTORY=" + dir, "DOWNBEAT_RUN_RECORD=" + record, "PWD=" + judge.Dir}; !slices.Equal(judge.Env, want) {
 		t.Errorf("got %q, want %q", judge.Env, want)
 	}
 	if _, err := os.Stat(record); !errors.Is(err, os.ErrNotExist) {

@@ -202,3 +202,22 @@ func TestHistogramsInAWindow(t *testing.T) {
 		t.Errorf("got %v, %q", f.Value, f.Note)
 	}
 }
+
+// Intervals that a process prints are in a window by when their lines were read.
+func TestPrintedHistogramsInAWindow(t *testing.T) {
+	t.Parallel()
+	tree, reads := fstest.MapFS{}, []read{{ms: 100, text: "ready\n"}}
+	for line := range strings.Lines(testdata(t, "hdr-histogram-js.out")) {
+		reads = append(reads, read{ms: len(reads) * 1000, text: line})
+	}
+	wrote(tree, "alpha", "0", reads...) // intervals at 4, 6 and 8 seconds
+	m := hlog(experiment.Count)
+	m.Sources, m.Window = outputs(1), "w"
+	for from, want := range map[time.Duration]float64{0: 300, 5 * time.Second: 200, 7 * time.Second: 100} {
+		rec := tenSeconds()
+		judgedIn(t, tree, rec, window(release(from), end(0)), m)
+		if got := rec.Metrics["m"]; got != want {
+			t.Errorf("from %s on: got %v (%s), want %v", from, got, rec.MetricNotes["m"], want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -91,7 +92,8 @@ func (r programRuns) runAll(ctx context.Context, by *Programs, dir string, rec *
 		return
 	}
 	defer func() { _ = os.Remove(record) }() // it is among temporary files
-	env := append(slices.Clone(by.Environ), runVariable+"="+rec.Run, directoryVariable+"="+dir, recordVariable+"="+record)
+	env := slices.DeleteFunc(slices.Clone(by.Environ), func(entry string) bool { return strings.HasPrefix(entry, "PWD=") })
+	env = append(env, runVariable+"="+rec.Run, directoryVariable+"="+dir, recordVariable+"="+record)
 	var running errgroup.Group
 	running.SetLimit(runtime.GOMAXPROCS(0)) // the next run waits for this
 	for i := range r {
@@ -100,7 +102,9 @@ func (r programRuns) runAll(ctx context.Context, by *Programs, dir string, rec *
 			if by.Begins != nil {
 				by.Begins(p)
 			}
-			r[i].result = by.Run(ctx, program.Command{Argv: append(slices.Clone(p.Argv), dir), Dir: p.Dir, Env: env, Timeout: p.Timeout})
+			r[i].result = by.Run(ctx, program.Command{
+				Argv: append(slices.Clone(p.Argv), dir), Dir: p.Dir, Env: append(slices.Clone(env), "PWD="+p.Dir), Timeout: p.Timeout,
+			})
 			return nil
 		})
 	}
