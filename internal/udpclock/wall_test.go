@@ -72,3 +72,43 @@ func BenchmarkCheck(b *testing.B) {
 		w.check()
 	}
 }
+
+// A step of the wall clock between any two datagrams, on either side, breaks no bound: what may
+// bear an older stamp is not believed.
+func TestAStepBetweenDatagramsBreaksNoBound(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	stepped := make(chan struct{})
+	ended := make(chan struct{})
+	step := func(s *socket, by time.Duration) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.wall.low, s.wall.high = s.wall.low+int64(by), s.wall.high+int64(by) // as if it had been another until now
+	}
+	go func() {
+		defer close(ended)
+		r := rand.New(rand.NewPCG(3, 4))
+		for {
+			select {
+			case <-stepped:
+				return
+			case <-time.After(time.Duration(r.IntN(300)) * time.Microsecond):
+			}
+			by := time.Duration(r.IntN(2e6) - 1e6)
+			step(p.Prober.socket, by)
+			step(p.Responder.socket, -by/2)
+		}
+	}()
+	target := p.Target(p.key, p.ours)
+	answered := 0
+	for range 200 {
+		samples := target.Measure(t.Context(), p.at, 4)
+		p.check(t, samples)
+		answered += len(samples)
+	}
+	close(stepped)
+	<-ended
+	if answered == 0 {
+		t.Error("nothing was answered")
+	}
+}
