@@ -64,7 +64,7 @@ test-faults: install-deps bin/withbrokers ## run the tests that docs/faults.md n
 .PHONY: test-compose
 test-compose: install-deps ## run the image, docker-compose.yml and the systemd unit, on a private Docker engine; needs root (COMPOSE='docker compose')
 	@scripts/install-deps docker.io docker-compose iptables mmdebstrap
-	go test -tags=compose -count=1 -timeout=40m -v $(TESTFLAGS) ./test/compose
+	go test -tags=compose -vet=off -count=1 -parallel=8 -timeout=40m -v $(TESTFLAGS) ./test/compose
 
 .PHONY: soak
 soak: install-deps ## run 300 datapoints and break something every few, on a private RabbitMQ node; takes 10 to 20 minutes (SOAKFLAGS=)

@@ -3,6 +3,7 @@
 package compose
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -15,27 +16,35 @@ import (
 )
 
 // TestCompose brings docker-compose.yml up as a newcomer does, and breaks it in
-// every way that containers break.
-//
-//nolint:paralleltest // its parts share one cluster, in the order of a story
+// every way that containers break. Beside that, and on clusters of their own, it
+// runs with programs of somebody's own, with a machine that has systemd, and over SQS:
+// all of that mostly waits.
 func TestCompose(t *testing.T) {
-	c := newCluster(t)
+	t.Parallel()
+	c := newCluster(t, "downbeat")
+	c.buildImages(t)
 	c.up(t)
-	c.do(t, "docker", "build", "--tag", "downbeat", ".")
-	t.Run("sample", func(t *testing.T) { sameAsEmbedded(t, c) })
-	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) { f.test(t, c) })
-	}
-	t.Run("sample again", func(t *testing.T) { succeeds(t, c, "sample.json") })
-	t.Run("48 processes", func(t *testing.T) { succeeds(t, c, "--quiet", "examples/48-processes.yaml") })
-	t.Run("systemd", func(t *testing.T) { systemdServes(t, c) })
+	t.Run("rabbitmq", func(t *testing.T) {
+		t.Parallel()
+		t.Run("sample", func(t *testing.T) { sameAsEmbedded(t, c) }) //nolint:paralleltest // its parts share one cluster, in the order of a story
+		for _, f := range faults {
+			t.Run(f.name, func(t *testing.T) { f.test(t, c) }) //nolint:paralleltest // as above
+		}
+		t.Run("sample again", func(t *testing.T) { succeeds(t, c, "sample.json") })                           //nolint:paralleltest // as above
+		t.Run("48 processes", func(t *testing.T) { succeeds(t, c, "--quiet", "examples/48-processes.yaml") }) //nolint:paralleltest // as above
+	})
 	t.Run("own programs", func(t *testing.T) {
+		t.Parallel()
+		c := newCluster(t, "own", "DOWNBEAT_COMPOSE_IMAGE=my-workers")
 		c.do(t, "docker", "build", "--tag", "my-workers", "--file", "examples/image/Dockerfile", ".")
-		c.env = append(c.env, "DOWNBEAT_COMPOSE_IMAGE=my-workers")
 		c.up(t)
 		succeeds(t, c, "examples/redis/redis.yaml")
+		t.Run("systemd", func(t *testing.T) { systemdServes(t, c) }) //nolint:paralleltest // on the same cluster
 	})
-	t.Run("sqs", func(t *testing.T) { sqsServes(t, c) })
+	t.Run("sqs", func(t *testing.T) {
+		t.Parallel()
+		sqsServes(t, newCluster(t, "sqs", "COMPOSE_PROFILES=sqs", "DOWNBEAT_COMPOSE_QUEUE=sqs"))
+	})
 }
 
 // succeeds publishes and returns what was printed.
@@ -104,7 +113,9 @@ func said(output string) []string {
 // A fault strikes one host in mid-run.
 type fault struct {
 	name, host string
-	strike     func(t *testing.T, c *cluster, container string)
+	// lease is what publish is given; empty: so short that it is soon over.
+	lease  string
+	strike func(t *testing.T, c *cluster, container string)
 	// says is what publish says of the host.
 	says string
 	// whileBroken: what of the run was on the host is gone before it is mended.
@@ -114,7 +125,7 @@ type fault struct {
 
 var faults = []fault{
 	{
-		name: "worker crashes and is started again", host: "bravo", says: "the worker on bravo died in mid-run",
+		name: "worker crashes and is started again", host: "bravo", lease: "30s", says: "the worker on bravo died in mid-run",
 		strike: func(t *testing.T, c *cluster, container string) {
 			c.do(t, "docker", "exec", container, "sh", "-c", "kill -KILL $(pidof -s worker)")
 		},
@@ -122,7 +133,7 @@ var faults = []fault{
 	{
 		name: "container is killed", host: "charlie", says: "no word from charlie for ",
 		strike: func(t *testing.T, c *cluster, container string) { c.do(t, "docker", "kill", container) },
-		mend:   func(t *testing.T, c *cluster, _ string) { c.up(t) },
+		mend:   func(t *testing.T, c *cluster, _ string) { c.upAgain(t, "charlie") },
 	},
 	{
 		name: "container is paused", host: "delta", says: "no word from delta for ",
@@ -132,10 +143,10 @@ var faults = []fault{
 	{
 		name: "container is cut off the network", host: "bravo", says: "no word from bravo for ", whileBroken: true,
 		strike: func(t *testing.T, c *cluster, container string) {
-			c.do(t, "docker", "network", "disconnect", "downbeat_default", container)
+			c.do(t, "docker", "network", "disconnect", c.network(), container)
 		},
 		mend: func(t *testing.T, c *cluster, container string) {
-			c.do(t, "docker", "network", "connect", "--alias=bravo", "downbeat_default", container)
+			c.do(t, "docker", "network", "connect", "--alias=bravo", c.network(), container)
 		},
 	},
 }
@@ -154,8 +165,8 @@ const soon = 30 * time.Second
 func (f fault) test(t *testing.T, c *cluster) {
 	c.write(t, "long.json", longRun)
 	container := c.container(t, f.host)
-	p := c.publish(t, "--lease=3s", "long.json")
-	await(t, &p.stdout, "alpha/0 | up\n", "bravo/0 | up\n", "charlie/0 | up\n", "delta/0 | up\n")
+	p := c.publish(t, "--lease="+cmp.Or(f.lease, "3s"), "long.json")
+	p.await(t, "alpha/0 | up\n", "bravo/0 | up\n", "charlie/0 | up\n", "delta/0 | up\n")
 
 	f.strike(t, c, container)
 	struck := time.Now()

@@ -23,7 +23,8 @@ import (
 // machine's engine, firewall and interfaces are left alone, and whatever ends
 // the first process of these namespaces ends them all.
 type engine struct {
-	dir    string // everything it writes
+	dir    string // everything it writes, but for
+	data   string // images, layers, containers and volumes
 	cgroup string // below which its containers are, in every hierarchy
 	cmd    *exec.Cmd
 	log    bytes.Buffer
@@ -41,14 +42,14 @@ for dir in /run /opt /etc/docker; do [ ! -d $dir ] || mount -t tmpfs tmpfs $dir;
 exec docker-init -- dockerd "$@"
 `
 
-// startEngine starts an engine that keeps everything in dir. The calling
-// goroutine stays on its thread from then on: the kernel ends the engine when
+// startEngine starts an engine that keeps its data in data, and everything else in
+// dir. The calling goroutine stays on its thread from then on: the kernel ends the engine when
 // that ends.
-func startEngine(ctx context.Context, dir string) (*engine, error) {
-	e := &engine{dir: dir, cgroup: fmt.Sprintf("downbeat-test-%d", os.Getpid()), ended: make(chan struct{})}
+func startEngine(ctx context.Context, dir, data string) (*engine, error) {
+	e := &engine{dir: dir, data: data, cgroup: fmt.Sprintf("downbeat-test-%d", os.Getpid()), ended: make(chan struct{})}
 	e.cmd = exec.Command("sh", "-c", start, "sh",
 		"--host", e.host(), "--pidfile", filepath.Join(dir, "pid"),
-		"--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
+		"--data-root", data, "--exec-root", filepath.Join(dir, "exec"),
 		"--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", "/"+e.cgroup)
 	e.cmd.Stdout, e.cmd.Stderr = &e.log, &e.log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -140,7 +141,7 @@ func (e *engine) mounts() error {
 		return err
 	}
 	for line := range strings.Lines(string(info)) {
-		if strings.Contains(line, e.dir) {
+		if strings.Contains(line, e.dir) || strings.Contains(line, e.data) {
 			err = errors.Join(err, fmt.Errorf("the engine has left a mount: %s", line))
 		}
 	}

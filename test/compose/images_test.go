@@ -3,7 +3,9 @@
 package compose
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,19 +57,35 @@ tar -C "$(go env GOROOT)" --exclude=./test --exclude=./doc --exclude=./api --exc
 tar -C "$kept" --transform 's,^\.,go,S' -rf "$0" .
 `
 
+// A base is an image, the system that it is made of, what is added to it, and the
+// instruction that is applied.
+type base struct{ name, system, add, change string }
+
+var bases = []base{
+	{name: debianImage, system: debian, change: debianChange},
+	{name: goImage, system: debian, add: addGo, change: goEnviron},
+	{name: brokerImage, system: "scripts/debian trixie rabbitmq-server", change: brokerChange},
+}
+
+// madeOf is the label that says what an image was made of.
+const madeOf = "downbeat.made-of"
+
 // makeImages gives the engine all base images. It needs Debian's archive and
 // Go's proxy, nothing else, and these only for what is not kept.
 func makeImages(ctx context.Context, e *engine) error {
-	for _, image := range []struct{ name, system, add, change string }{
-		{name: debianImage, system: debian, change: debianChange},
-		{name: goImage, system: debian, add: addGo, change: goEnviron},
-		{name: brokerImage, system: "scripts/debian trixie rabbitmq-server", change: brokerChange},
-	} {
-		tar := filepath.Join(e.dir, "image.tar")
-		if err := e.script(ctx, fmt.Sprintf(pack, image.system)+image.add, tar); err != nil {
+	for _, b := range bases {
+		hash, err := b.hash(ctx, e)
+		if err != nil {
 			return err
 		}
-		if err := e.run(ctx, "docker", "import", "--change="+image.change, tar, image.name); err != nil {
+		if e.has(ctx, b.name, hash) {
+			continue
+		}
+		tar := filepath.Join(e.dir, "image.tar")
+		if err := e.script(ctx, fmt.Sprintf(pack, b.system)+b.add, tar); err != nil {
+			return err
+		}
+		if err := e.run(ctx, "docker", "import", "--change="+b.change, "--change=LABEL "+madeOf+"="+hash, tar, b.name); err != nil {
 			return err
 		}
 		if err := os.Remove(tar); err != nil {
@@ -75,6 +93,26 @@ func makeImages(ctx context.Context, e *engine) error {
 		}
 	}
 	return nil
+}
+
+// hash stands for all that the image is made of: a system's directory is made once, and another
+// one in its place has other numbers.
+func (b base) hash(ctx context.Context, e *engine) (string, error) {
+	script := fmt.Sprintf("stat --format='%%n %%i %%W' \"$(%s)\"\n", b.system)
+	if b.add != "" {
+		script += "go version; cat go.mod go.sum\n"
+	}
+	parts, err := e.output(ctx, "sh", "-ec", "cd "+root+"\n"+script)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join([]string{string(parts), pack, b.add, b.change}, "\x00")))), nil
+}
+
+// has reports whether the engine has kept an image that was made of just that.
+func (e *engine) has(ctx context.Context, name, hash string) bool {
+	label, err := e.output(ctx, "docker", "image", "inspect", "--format={{index .Config.Labels \""+madeOf+"\"}}", name)
+	return err == nil && strings.TrimSpace(string(label)) == hash
 }
 
 // script runs a shell script in the project's directory; args are $0, $1 and so on.
@@ -85,10 +123,18 @@ func (e *engine) script(ctx context.Context, script string, args ...string) erro
 // run runs a command that may talk to the engine, and else knows this machine
 // as its user does.
 func (e *engine) run(ctx context.Context, name string, args ...string) error {
+	_, err := e.output(ctx, name, args...)
+	return err
+}
+
+// output does the same, and returns what the command prints to its standard output.
+func (e *engine) output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(append(os.Environ(), e.environ()...), "HOME="+os.Getenv("HOME"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s %s: %w\n%s%s", name, strings.Join(args, " "), err, &stdout, &stderr)
 	}
-	return nil
+	return stdout.Bytes(), nil
 }

@@ -27,7 +27,6 @@ func sqsServes(t *testing.T, c *cluster) {
 	if err := docker.run(t.Context(), "sh", "-c", emulatorScript, docker.dir+"/emulator"); err != nil {
 		t.Fatal(err)
 	}
-	c.env = append(c.env, "COMPOSE_PROFILES=sqs", "DOWNBEAT_COMPOSE_QUEUE=sqs")
 	c.up(t)
 	succeeds(t, c, "sample.json")
 }

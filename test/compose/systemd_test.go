@@ -62,7 +62,7 @@ func systemdServes(t *testing.T, c *cluster) {
 
 	c.write(t, "long-nevis.json", `{"name": "long-nevis", "hosts": {"nevis": ["sh -c 'echo up; exec sleep 600'"]}}`)
 	p := c.publish(t, "long-nevis.json")
-	await(t, &p.stdout, "nevis/0 | up\n")
+	p.await(t, "nevis/0 | up\n")
 	m.do(t, "systemctl", "stop", unit)
 	if status := p.wait(t); status != 1 || !strings.Contains(p.stderr.String(), "nevis: the worker on this host is shutting down") {
 		t.Errorf("publish exited with status %d, want 1 and why in\n%s", status, &p.stderr)
@@ -102,9 +102,9 @@ func bootMachine(t *testing.T, c *cluster) *machine {
 			t.Errorf("remove the machine: %v\n%s", err, out)
 		}
 	})
-	c.do(t, "docker", "run", "--detach", "--name", m.name, "--hostname", m.name, "--network=downbeat_default",
+	c.do(t, "docker", "run", "--detach", "--name", m.name, "--hostname", m.name, "--network="+c.network(),
 		"--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined",
-		"--volume=downbeat_trusted:/trusted:ro", "--tmpfs=/run", "--env=container=docker", "nevis", "sh", "-c", boot, docker.cgroup)
+		"--volume="+c.name+"_trusted:/trusted:ro", "--tmpfs=/run", "--env=container=docker", "nevis", "sh", "-c", boot, docker.cgroup)
 	return m
 }
 
