@@ -174,7 +174,11 @@ func (l *ledger) judgeSuccess(c *publisherRun, res *conduct.Result) {
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k := range h.commands {
-			if what := l.lacking(c, h, &h.commands[k]); what != "" {
+			blur := time.Duration(0) // of when it has ended
+			if n := c.hosts[i].numbers[k]; n < len(res.Processes) {
+				blur = 2 * res.Processes[n].EndedAt.Error
+			}
+			if what := l.lacking(c, h, &h.commands[k], blur); what != "" {
 				l.violate("success is proved: %s has succeeded, and %s on %s %s", l.w.short(c.id), h.commands[k].script.Name, h.host.name, what)
 			}
 		}
@@ -190,8 +194,9 @@ func (l *ledger) judgeSuccess(c *publisherRun, res *conduct.Result) {
 	}
 }
 
-// lacking says what of a command does not fit to a run that has succeeded.
-func (l *ledger) lacking(c *publisherRun, h *ledgerHost, m *ledgerCommand) string {
+// lacking says what of a command does not fit to a run that has succeeded. Where the clocks can't
+// tell, by so much as blur, a process has ended after the stop.
+func (l *ledger) lacking(c *publisherRun, h *ledgerHost, m *ledgerCommand, blur time.Duration) string {
 	rule := c.stopped == message.StopRule
 	switch {
 	case m.stored[0] != m.streams[0].bytes || m.stored[1] != m.streams[1].bytes:
@@ -218,7 +223,7 @@ func (l *ledger) lacking(c *publisherRun, h *ledgerHost, m *ledgerCommand) strin
 		return "was not ready"
 	case m.failed() && !rule:
 		return "did not succeed"
-	case m.failed() && !m.mayBeginAnew() && !m.exit.stopped && !m.exit.killed && m.exit.ended < c.stopSent:
+	case m.failed() && !m.mayBeginAnew() && !m.exit.stopped && !m.exit.killed && m.exit.ended.add(blur) < c.stopSent:
 		return "had failed before the stop"
 	}
 	return ""
