@@ -59,6 +59,7 @@ type File struct {
 	combinations   [][]Parameter // one without any, where there is no matrix
 	variables      []string      // the names of what hosts have besides their addresses
 	hostVariables  map[string][]Parameter
+	contents       contents // of the programs that judge runs
 	windows        []*window
 	metrics        []*metric
 	require        []requirement

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -107,7 +108,7 @@ func (x *expansion) program(j *judge) *Program {
 		x.fail(j.command.whole, &textError{fmt.Sprintf("the file's directory is not known: %v", err), ""})
 	}
 	if len(p.Argv) > 0 {
-		p.Content = p.content()
+		p.Content = p.content(&x.file.contents)
 	}
 	return p
 }
@@ -117,7 +118,7 @@ func (x *expansion) program(j *judge) *Program {
 const largest = 64 << 20
 
 // content hashes the files that the command names.
-func (p *Program) content() string {
+func (p *Program) content(known *contents) string {
 	if p.missing() != nil {
 		return ""
 	}
@@ -126,7 +127,7 @@ func (p *Program) content() string {
 		if i == 0 && !strings.Contains(word, "/") {
 			continue // it is looked for in PATH
 		}
-		if sum, ok := hashOfFile(p.path(word)); ok {
+		if sum, ok := known.hashOf(p.path(word)); ok {
 			fmt.Fprintf(all, "%d %s\n", i, sum)
 		}
 	}
@@ -140,8 +141,22 @@ func (p *Program) path(word string) string {
 	return filepath.Join(p.Dir, word)
 }
 
-// hashOfFile is for regular files alone: whoever opens something else may wait.
-func hashOfFile(path string) (string, bool) {
+// contents remember the hashes of files, which every datapoint and every run asks for. They may be
+// used concurrently.
+type contents struct {
+	mu    sync.Mutex
+	known map[string]knownContent // by path
+}
+
+// A knownContent is the hash of a file that had these properties.
+type knownContent struct {
+	size    int64
+	changed time.Time
+	sum     string
+}
+
+// hashOf is for regular files alone: whoever opens something else may wait.
+func (c *contents) hashOf(path string) (string, bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return "", false
@@ -149,6 +164,22 @@ func hashOfFile(path string) (string, bool) {
 	if info.Size() > largest {
 		return fmt.Sprintf("%d bytes", info.Size()), true
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k, ok := c.known[path]; ok && k.size == info.Size() && k.changed.Equal(info.ModTime()) {
+		return k.sum, true
+	}
+	sum, ok := hashOfFile(path)
+	if ok {
+		if c.known == nil {
+			c.known = make(map[string]knownContent)
+		}
+		c.known[path] = knownContent{info.Size(), info.ModTime(), sum}
+	}
+	return sum, ok
+}
+
+func hashOfFile(path string) (string, bool) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", false

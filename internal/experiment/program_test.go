@@ -112,3 +112,28 @@ func TestProgramsMustBeThere(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Within one reading of the file, a program that changes is seen to.
+func TestContentsThatChangeAreSeen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "judge")
+	var c contents
+	for _, text := range []string{"one", "one and more", "two and more"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		later := time.Now().Add(time.Duration(len(c.known)+int(text[0])) * time.Second) // whatever the file system keeps of it
+		if err := os.Chtimes(path, later, later); err != nil {
+			t.Fatal(err)
+		}
+		want, _ := hashOfFile(path)
+		for range 2 {
+			if got, ok := c.hashOf(path); !ok || got != want {
+				t.Errorf("%s: got %s, want %s", text, got, want)
+			}
+		}
+	}
+	if _, ok := c.hashOf(filepath.Dir(path)); ok {
+		t.Error("a directory has a content")
+	}
+}
