@@ -73,6 +73,7 @@ func (c *publisherRun) send(host int, control *message.Control) {
 		return
 	}
 	o.serial++
+	c.mustWait(o, control)
 	c.ledger.hosts[host].agreed(control, c.core.Clock(host))
 	if control.Probe != nil {
 		control.Probe.SentAt = c.now()

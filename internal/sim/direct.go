@@ -12,13 +12,6 @@ import (
 // Clocks that are compared without the broker: each exchange is a datagram there and one back,
 // which may get lost, and takes longer in one direction than in the other.
 
-// knowsClock reports whether the clock of a host that is to release something must be known by
-// what was measured directly: it answers, nothing gets lost, and no other run takes the host away
-// meanwhile.
-func (l *ledger) knowsClock(h *ledgerHost) bool {
-	return h.run.plan.Direct && !h.host.plan.Shut && l.w.calm() && l.w.plan.alone() && l.w.plan.Network.LossPercent == 0
-}
-
 // answersAt is where a host says that it answers for a run; nil: it does not.
 func (t *hostRun) answersAt() *message.ClockInfo {
 	if !t.ledger.run.plan.Direct || t.worker.h.plan.Shut {
@@ -40,8 +33,20 @@ func (c *publisherRun) measure(e conduct.Measure) {
 	if o.measured {
 		c.w.ledger.violate("one at a time: the clock of %s is measured twice at once for %s", o.host.name, c.w.short(c.id))
 	}
-	o.measured = true
+	if o.measured = true; o.firstAsked == 0 {
+		o.firstAsked = c.w.e.now
+	}
 	c.exchange(e, nil)
+}
+
+// directMoment is how long a release waits for the first answers.
+const directMoment = 20 * time.Millisecond
+
+// mustWait checks that a release waits a moment for what is measured directly.
+func (c *publisherRun) mustWait(o *outbox, control *message.Control) {
+	if control.Kind == message.Start && o.firstAsked != 0 && !o.answered && c.w.e.now < o.firstAsked.add(directMoment-time.Millisecond) {
+		c.w.ledger.violate("together: %s is released when the clock of %s is about to be known", c.w.short(c.id), o.host.name)
+	}
 }
 
 // exchange makes the next exchange, and tells the rules once there are as many as they want.
@@ -73,7 +78,7 @@ func (c *publisherRun) exchange(e conduct.Measure, had []clock.Sample) {
 			c.exchange(e, had)
 			return
 		}
-		c.hosts[e.Host].measured = false
+		c.hosts[e.Host].measured, c.hosts[e.Host].answered = false, true
 		c.step(conduct.Measured{Host: e.Host, Samples: had})
 		c.boundHolds(e.Host)
 	})

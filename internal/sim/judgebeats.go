@@ -141,9 +141,6 @@ func (l *ledger) judgeBeats(c *publisherRun, res *conduct.Result) {
 	for i := range c.ledger.hosts {
 		h := &c.ledger.hosts[i]
 		for k, at := range h.releases {
-			if bound := h.starts[k]; at.at != 0 && l.knowsClock(h) && bound > 5*slowestDatagram {
-				l.violate("together: %s is told to release beat %d of %s when its clock is known to ±%s, and it is measured directly", h.host.name, k, l.w.short(c.id), bound)
-			}
 			if off := c.clock.at(at.due).Sub(res.Beats[k].At); at.at != 0 && off.Abs() > h.starts[k]+time.Microsecond {
 				l.violate("together: %s is told to release beat %d of %s %s off the agreed instant, and its clock is said to be known to ±%s", h.host.name, k, l.w.short(c.id), off, h.starts[k])
 			}

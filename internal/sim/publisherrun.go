@@ -44,8 +44,11 @@ type outbox struct {
 	numbers []int
 	expires time.Time
 	serial  uint64
-	// measured: its clock is being measured directly.
-	measured bool
+	// measured: its clock is being measured directly; firstAsked is when that began first, and
+	// answered: something, or nothing, has come of that.
+	measured   bool
+	firstAsked instant
+	answered   bool
 }
 
 // A fileTake is what has come of a host's files.
