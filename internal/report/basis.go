@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"downbeat/internal/terminal"
@@ -25,11 +26,16 @@ func foundationOf(metric string, runs []*run) foundation {
 		if !ok {
 			continue
 		}
+		switch {
+		case f.known == 0:
+			f.program = of.Program
+		case f.program != of.Program: // its arguments depend on the datapoint
+			f.program, _, _ = strings.Cut(of.Program, " ")
+		}
 		if f.known == 0 {
 			f.fewest, f.expectedLeast = of.Values, of.Expected
 		}
 		f.known++
-		f.program = of.Program
 		f.fewest, f.most = min(f.fewest, of.Values), max(f.most, of.Values)
 		f.expectedLeast, f.expectedMost = min(f.expectedLeast, of.Expected), max(f.expectedMost, of.Expected)
 		if of.Values < of.Expected {

@@ -35,6 +35,10 @@ func TestPlotTellsWhatItsValuesRestOn(t *testing.T) {
 	if got, want := caption(), "Each value is what ./judge.py -x printed."; !strings.Contains(got, want) || figures(runs)[0].y.text() != "m" {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	runs[1].record.MetricsOf["m"] = results.MetricBasis{Values: 1, Expected: 1, Program: "./judge.py -y"}
+	if got, want := caption(), "Each value is what ./judge.py printed."; !strings.Contains(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
 	for i := range runs {
 		runs[i].record.MetricsOf = map[string]results.MetricBasis{"m": {Values: 1, Expected: 1, Window: "steady"}}
 		runs[i].record.Windows = []results.WindowRecord{{Window: "steady", From: time.Unix(100, 0), To: time.Unix(140+int64(i), 0)}}
