@@ -189,7 +189,11 @@ func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
 			fmt.Fprintf(w, "  %s: %s, run here in %s for at most %s\n", m.Name, m, p.Dir, terminal.Duration(p.Timeout))
 			continue
 		}
-		fmt.Fprintf(w, "  %s: %s in %s; %s\n", m.Name, m, sources(m.Sources), by)
+		in := "in " + sources(m.Sources)
+		if m.Sample != "" {
+			in = "of " + sampledOn(m.Sources)
+		}
+		fmt.Fprintf(w, "  %s: %s %s; %s\n", m.Name, m, in, by)
 	}
 	var required []string
 	for _, r := range dp.Require {
@@ -202,6 +206,14 @@ func describeMetrics(w io.Writer, dp *experiment.Datapoint) {
 	if len(required) > 0 {
 		fmt.Fprintf(w, "\nRequired: %s.\n", strings.Join(required, ", "))
 	}
+}
+
+// sampledOn says what is sampled for a metric.
+func sampledOn(of []experiment.Source) string {
+	if len(of) > 0 && of[0].Process == "" {
+		return terminal.Count(uint64(len(of)), "host")
+	}
+	return processes(len(of))
 }
 
 // sources says where a metric is looked for.

@@ -111,7 +111,7 @@ func (r row) holds() []string {
 	case r.unset+r.otherwise != "":
 		return []string{r.unset + r.otherwise}
 	}
-	return []string{"none", "one of the two", "one of three", "one of five", ""}
+	return []string{"none", "one of the two", "one of three", "one of four", "one of five", ""}
 }
 
 // TestDocsHaveTheTable: docs/file.md has a row for each field, with its type,

@@ -4,11 +4,27 @@ import (
 	"slices"
 
 	"downbeat/internal/facts"
+	"downbeat/internal/samples"
 	"downbeat/internal/streams"
 )
 
 // measures makes what the datapoint is judged by.
-func (x *expansion) measures() Measures { return Measures{x.windows(), x.metrics(), x.require()} }
+func (x *expansion) measures() Measures {
+	m := Measures{x.windows(), x.metrics(), x.require()}
+	for i := range m.Require {
+		r := &m.Require[i]
+		s, ok := x.file.sampledBy(r.Name)
+		if !ok || slices.ContainsFunc(x.file.metrics, func(m *metric) bool { return m.Name == r.Name }) {
+			continue
+		}
+		of := s.metric(r)
+		r.Metric = of.Name
+		if !slices.ContainsFunc(m.Metrics, func(m Metric) bool { return m.Name == of.Name }) {
+			m.Metrics = append(m.Metrics, x.metric(of))
+		}
+	}
+	return m
+}
 
 // metrics makes the datapoint's metrics, in the order of the file.
 func (x *expansion) metrics() []Metric {
@@ -68,6 +84,12 @@ func (x *expansion) sources(m *metric) []Source {
 		if len(m.groups) > 0 && !slices.Contains(m.groups, p.Group) || len(m.hosts) > 0 && !slices.Contains(m.hosts, p.Host) {
 			continue
 		}
+		if q := samples.QuantityOf(m.Sample); q != nil && q.OfHost {
+			if !slices.ContainsFunc(sources, func(s Source) bool { return s.Host == p.Host }) {
+				sources = append(sources, Source{Host: p.Host})
+			}
+			continue
+		}
 		if m.file == nil {
 			sources = append(sources, Source{Host: p.Host, Process: p.Name, Stream: m.output()})
 			continue
@@ -125,7 +147,10 @@ func (x *expansion) require() []Requirement {
 			requirements = allow(requirements, r.name, s)
 			continue
 		}
-		parsed, err := parseRequirement(r.name, s)
+		if of, ok := x.file.sampledBy(r.name); ok && of.group != "" && len(x.group(of.group)) == 0 {
+			continue
+		}
+		parsed, err := x.file.parseRequirement(r.name, s)
 		if err != nil {
 			x.fail(r.text, err)
 		}

@@ -344,6 +344,10 @@ var metricFields = &object[metric]{
 			about: "with run: how long it may take",
 		},
 		{
+			name: "sample", is: into(quantity, func(m *metric) *string { return &m.Sample }),
+			about: "the values are samples of this: cpu, rss, ... of processes; steal, load, ... of hosts",
+		},
+		{
 			name: "field", is: into(filled(limitKeys, ""), func(m *metric) **text { return &m.field }),
 			about: "the values are in this column of a table, or at this path in JSON: latency.p99, jobs.0.iops, jobs.*.iops",
 		},
@@ -377,7 +381,7 @@ var metricFields = &object[metric]{
 		},
 		{
 			name: "window", is: into(aWindow, func(m *metric) *string { return &m.Window }), otherwise: "the whole run",
-			about: "with output or format hdr: only values that were read in this window count",
+			about: "with output, sample or format hdr: only values that were read in this window count",
 		},
 		{
 			name: "reduce", is: reduction, otherwise: "required without run",
@@ -385,7 +389,7 @@ var metricFields = &object[metric]{
 		},
 		{
 			name: "series", is: into(binWidth, func(m *metric) *time.Duration { return &m.Series }),
-			about: "with output or format hdr: the metric is also computed for each such piece of the run's time, and drawn over it",
+			about: "with output, sample or format hdr: the metric is also computed for each such piece of the run's time, and drawn over it",
 		},
 		{
 			name: "scale", is: into(factor, func(m *metric) *float64 { return &m.Scale }), unset: "1",
@@ -405,7 +409,7 @@ var metricFields = &object[metric]{
 		},
 	},
 	check: checkMetric, further: schema{
-		"oneOf": []schema{{"required": []string{"file"}}, {"required": []string{"output"}}, {"required": []string{"run"}}},
+		"oneOf": []schema{{"required": []string{"file"}}, {"required": []string{"output"}}, {"required": []string{"run"}}, {"required": []string{"sample"}}},
 		"if":    schema{"required": []string{"run"}},
 		"then":  schema{"properties": schema{"tag": false, "pattern": false, "format": false, "where": false, "group": false, "host": false, "window": false, "reduce": false, "series": false}},
 		"else": schema{
@@ -413,9 +417,13 @@ var metricFields = &object[metric]{
 				{"required": []string{"field"}, "properties": schema{"format": schema{"not": schema{"const": HDR}}}}, {"required": []string{"pattern"}}, {"not": anyOf(schema{"required": []string{"field"}}, schema{"required": []string{"pattern"}}), "anyOf": []schema{
 					{"properties": schema{"format": schema{"const": HDR}}, "required": []string{"format"}},
 					{"properties": schema{"file": schema{"pattern": `\.hlog$`}}, "required": []string{"file"}},
+					{"required": []string{"sample"}},
 				}},
 			},
-			"dependentSchemas": schema{"pattern": schema{"properties": schema{"format": false, "where": false}}},
+			"dependentSchemas": schema{
+				"pattern": schema{"properties": schema{"format": false, "where": false}},
+				"sample":  schema{"properties": schema{"field": false, "pattern": false, "format": false, "parse": false, "where": false, "tag": false}},
+			},
 		},
 	},
 }

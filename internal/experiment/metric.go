@@ -23,6 +23,8 @@ type Metric struct {
 	Better Direction
 	// Sources are where its values are: files, or streams of processes.
 	Sources []Source
+	// Sample is the name of a quantity of which they are samples, instead; see the samples package.
+	Sample string
 	// Program, if set, finds the value instead. Field is the path of a number in the object
 	// that it prints; without one, each number of an object is a metric: see [Metric.Part].
 	Program *Program
@@ -57,7 +59,9 @@ type Metric struct {
 }
 
 // Timed reports whether the metric depends on when its values were read.
-func (m *Metric) Timed() bool { return m.Window != "" || m.Series > 0 || m.Inner() == Rate }
+func (m *Metric) Timed() bool {
+	return m.Sample != "" || m.Window != "" || m.Series > 0 || m.Inner() == Rate
+}
 
 // Part is the metric that a key of the object stands for which its program prints.
 func (m *Metric) Part(key string) (Metric, error) {
@@ -92,7 +96,8 @@ const (
 	Higher Direction = "higher"
 )
 
-// A Source is a place where a metric's values are. One of File and Process is set.
+// A Source is a place where a metric's values are. One of File and Process is set; of samples of a
+// host, neither is.
 type Source struct {
 	Host    string
 	File    string // a pattern below the host's collected files
@@ -118,6 +123,8 @@ func (m *Metric) Inner() Reduction { return cmp.Or(m.Lines, m.Processes) }
 func (m *Metric) String() string {
 	var b strings.Builder
 	switch {
+	case m.Sample != "":
+		return m.Sample
 	case m.Program != nil && m.Field == "":
 		return "what " + m.Program.String() + " prints"
 	case m.Program != nil:
@@ -250,6 +257,10 @@ func (m *metric) anybodys() bool {
 
 // checkMetric checks what depends on several fields of a metric.
 func checkMetric(v value, m *metric, given found) {
+	if given.meant("sample") {
+		checkSampled(v, m, given)
+		return
+	}
 	checkValuesFrom(v, given)
 	if given.has("run") {
 		checkProgramMetric(given)
@@ -296,8 +307,8 @@ func checkValuesFrom(v value, given found) {
 	run, hasRun := given.get("run")
 	switch {
 	case !given.meant("file", "output", "run"):
-		v.in.add(v.at, v.path, "file: names files that were collected; output: stdout is what processes wrote; run: ./judge.py finds the value",
-			`"file", "output" or "run" is missing: it says where the values are`)
+		v.in.add(v.at, v.path, "file: names files that were collected; output: stdout is what processes wrote; sample: cpu is what was used; run: ./judge.py finds the value",
+			`"file", "output", "sample" or "run" is missing: it says where the values are`)
 	case hasRun && (hasOutput || given.has("file")):
 		run.wrong("remove one", "the values are in files, in the output, or found by a program, not several of these")
 	case given.has("file") && hasOutput:

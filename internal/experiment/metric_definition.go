@@ -32,12 +32,13 @@ func (m *metric) definition(window *window) string {
 		Series               time.Duration `json:",omitempty"`
 		Program              []string      `json:",omitempty"`
 		Tag                  string        `json:",omitempty"`
+		Sample               string        `json:",omitempty"`
 	}{
 		Rules: metricRules, File: m.file.source(), Stream: m.stream, Groups: m.groups, Hosts: m.hosts,
 		Field: m.field.source(), Pattern: m.pattern.source(), Format: m.Format, Parse: m.Parse, Lines: m.Lines, Processes: m.Processes,
 		Scale: m.Scale, Unit: m.Unit, Partial: m.Partial,
 		HasFile: m.file != nil, HasField: m.field != nil, HasPattern: m.pattern != nil,
-		Window: window.source(), Series: m.Series,
+		Window: window.source(), Series: m.Series, Sample: m.Sample,
 	}
 	what.Program, what.Tag = m.command.sources(), m.tag.source()
 	for _, v := range m.where {

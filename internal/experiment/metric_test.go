@@ -125,7 +125,7 @@ func TestRequirements(t *testing.T) {
 		{ClockError, "> 0", false, false, true, 0},
 		{"m", ">= -1.5e3", false, true, true, -1500},
 	} {
-		r, err := parseRequirement(tt.name, tt.text)
+		r, err := new(File).parseRequirement(tt.name, tt.text)
 		if err != nil || r.Limit != tt.limit {
 			t.Errorf("%s: got %+v, %v", tt.text, r, err)
 		}

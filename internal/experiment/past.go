@@ -35,7 +35,7 @@ func (f *File) Judges(past Past) (Measures, error) {
 	x.recall(past.Processes)
 	judges := x.measures()
 	if err := x.err(); err != nil {
-		judges = Measures{Metrics: judges.Metrics}
+		judges = Measures{Metrics: judges.Metrics[:len(f.metrics)]}
 		for i := range judges.Metrics {
 			judges.Metrics[i] = f.metrics[i].Metric
 		}

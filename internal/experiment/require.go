@@ -41,6 +41,9 @@ type Requirement struct {
 	Limit    float64
 	// Text is the condition as the file has it: "< 5ms"; or the program's command line.
 	Text string
+	// Metric is the name of the metric that it is about, where it is one of samples that the file
+	// doesn't have.
+	Metric string
 	// Program, if set, decides instead. Definition is a hash of it.
 	Program    *Program
 	Definition string
@@ -87,6 +90,13 @@ var requirements = binding[File]{
 		for _, child := range v.pairs() {
 			if child.kind == mapNode {
 				f.require = append(f.require, readCheck(child, names)...)
+				continue
+			}
+			if _, ok := f.sampledBy(child.key); ok && !slices.Contains(names, child.key) {
+				if f.sample == 0 {
+					v.wrongKey(child, "add sample: 1s to the file", "no samples are taken")
+				}
+				f.require = append(f.require, readRequirements(child)...)
 				continue
 			}
 			given := slices.ContainsFunc(f.metrics, func(m *metric) bool { return m.gives(child.key) })
@@ -149,7 +159,7 @@ func readRequirements(v value) (list []requirement) {
 			continue
 		}
 		if t.constant() {
-			if _, err := parseRequirement(v.key, t.src); err != nil {
+			if _, err := v.in.file.parseRequirement(v.key, t.src); err != nil {
 				v.in.problem(t, err)
 			}
 		}
@@ -172,11 +182,15 @@ func exampleOf(name string) string {
 }
 
 // parseRequirement reads what a condition looks like: "< 5ms", ">= 1000".
-func parseRequirement(name, s string) (Requirement, error) {
+func (f *File) parseRequirement(name, s string) (Requirement, error) {
 	s = strings.TrimSpace(s)
 	rest := strings.TrimLeft(s, "<=>")
 	r := Requirement{Name: name, Operator: s[:len(s)-len(rest)], Text: s}
 	example := exampleOf(name)
+	of, isSampled := f.sampledBy(name)
+	if isSampled = isSampled && !slices.ContainsFunc(f.metrics, func(m *metric) bool { return m.Name == name }); isSampled {
+		example = of.example()
+	}
 	if !slices.Contains([]string{"<", "<=", ">", ">="}, r.Operator) {
 		return r, &textError{fmt.Sprintf("%q must begin with <, <=, > or >=", s), example}
 	}
@@ -191,6 +205,11 @@ func parseRequirement(name, s string) (Requirement, error) {
 		}
 		r.Limit = float64(v) / float64(time.Microsecond)
 		return r, nil
+	}
+	if isSampled {
+		var err error
+		r.Limit, err = of.limit(rest)
+		return r, err
 	}
 	v, err := strconv.ParseFloat(rest, 64)
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {

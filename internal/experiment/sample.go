@@ -16,8 +16,6 @@ var sampleEvery = shape[time.Duration]{"duration", durationSchema, func(v value)
 	case d == 0: // there is an error
 	case d < minSample:
 		v.wrong("1s is enough for most", "%s is too often: at the finest, samples are taken every %s", d, minSample)
-	case d%time.Millisecond != 0:
-		v.wrong("such as 1s or 250ms", "%s is not a whole number of milliseconds", d)
 	}
 	return d
 }}

@@ -121,6 +121,9 @@ func past(rec *results.Record) experiment.Past {
 // lost says which of a metric's sources is gone or incomplete although the run had left it;
 // empty if all are there.
 func lost(run fs.FS, m *experiment.Metric, rec *results.Record) string {
+	if m.Sample != "" { // they may never have been taken, and that is said when they are read
+		return ""
+	}
 	for _, s := range m.Sources {
 		if s.File != "" {
 			if gone := lostFile(run, s, rec); gone != "" {

@@ -1,6 +1,7 @@
 package metric
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -100,7 +101,7 @@ func takeAll(dir string, by *experiment.Measures, rec *results.Record, take take
 				f.kept[i] = true
 				f.found[i] = Finding{
 					Value: before.Metrics[m.Name], Note: before.MetricNotes[m.Name],
-					Values: of.Values, Expected: of.Expected, Lacking: of.Lacking, Lost: of.Lost,
+					Values: of.Values, Expected: of.Expected, Lacking: of.Lacking, Whose: of.Whose, Lost: of.Lost,
 				}
 			case err != nil:
 				f.found[i] = Finding{Value: math.NaN(), Note: err.Error()}
@@ -153,7 +154,7 @@ func enter(rec *results.Record, m *experiment.Metric, f Finding) {
 		rec.Metrics, rec.MetricsOf = make(results.Metrics), make(map[string]results.MetricBasis)
 	}
 	rec.Metrics[m.Name] = f.Value
-	of := results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Lost: f.Lost, Window: m.Window, Definition: m.Definition}
+	of := results.MetricBasis{Values: f.Values, Expected: f.Expected, Lacking: f.Lacking, Whose: f.Whose, Lost: f.Lost, Window: m.Window, Definition: m.Definition}
 	if m.Program != nil && f.Expected > 0 {
 		of.Program = m.Program.String()
 	}
@@ -195,7 +196,7 @@ func lacking(metrics []experiment.Metric, require []experiment.Requirement, rec 
 	for i := range metrics {
 		m := &metrics[i]
 		of, none := rec.MetricsOf[m.Name], math.IsNaN(rec.Metrics[m.Name])
-		required := slices.ContainsFunc(require, func(r experiment.Requirement) bool { return r.Name == m.Name })
+		required := slices.ContainsFunc(require, func(r experiment.Requirement) bool { return r.Name == m.Name || r.Metric == m.Name })
 		switch {
 		case m.Partial, of.Lost, of.Expected == 0, none && required:
 		case none:
@@ -209,8 +210,11 @@ func lacking(metrics []experiment.Metric, require []experiment.Requirement, rec 
 
 func incomplete(m *experiment.Metric, of results.MetricBasis) string {
 	what, missing := "processes", of.Expected-of.Values
-	if m.Sources[0].File != "" {
+	switch {
+	case m.Sources[0].File != "":
 		what = "files"
+	case m.Sources[0].Process == "":
+		what = "hosts"
 	}
 	why := strings.Join(of.Lacking, "; ")
 	if more := missing - len(of.Lacking); more > 0 && len(of.Lacking) == mostLacking {
@@ -232,10 +236,11 @@ func unmet(requirements []experiment.Requirement, rec *results.Record) []string 
 			reasons = append(reasons, unmetCheck(r, rec)...)
 			continue
 		}
-		v, _, text := measured(r.Name, rec)
+		name := cmp.Or(r.Metric, r.Name)
+		v, _, text := measured(name, rec)
 		if math.IsNaN(v) {
 			reason := fmt.Sprintf("%s was not found, required %s", r.Name, r.Text)
-			if note := noteOn(r.Name, rec); note != "" {
+			if note := noteOn(name, rec); note != "" {
 				reason += ": " + note
 			}
 			reasons = append(reasons, reason)
@@ -281,7 +286,7 @@ func noteOn(name string, rec *results.Record) string {
 func noteUnproven(require []experiment.Requirement, rec *results.Record) {
 	for i := range require {
 		r := &require[i]
-		v, bound, text := measured(r.Name, rec)
+		v, bound, text := measured(cmp.Or(r.Metric, r.Name), rec)
 		if bound == 0 || !r.Met(v) || r.Met(max(v-bound, 0)) && r.Met(v+bound) {
 			continue
 		}
@@ -310,7 +315,24 @@ func measured(name string, rec *results.Record) (v, bound float64, text string) 
 	if !ok {
 		v = math.NaN()
 	}
-	return v, 0, strings.TrimSpace(strconv.FormatFloat(v, 'g', -1, 64) + " " + rec.Units[name])
+	text = strings.TrimSpace(strconv.FormatFloat(v, 'g', -1, 64) + " " + rec.Units[name])
+	if whose := rec.MetricsOf[name].Whose; whose != "" {
+		text = fmt.Sprintf("%s (%s)", amount(v, rec.Units[name]), whose)
+	}
+	return v, 0, text
+}
+
+// amount is a number of samples for people.
+func amount(v float64, unit string) string {
+	if strings.HasPrefix(unit, "B") {
+		for _, prefix := range []string{"", "Ki", "Mi", "Gi", "Ti"} {
+			if math.Abs(v) < 1024 || prefix == "Ti" {
+				return fmt.Sprintf("%.4g %s%s", v, prefix, unit)
+			}
+			v /= 1024
+		}
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.4g %s", v, unit))
 }
 
 // skewOf gives the skew of the beat on which a group is. Records of older versions are of runs

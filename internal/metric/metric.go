@@ -23,7 +23,11 @@ func Take(run *Run, m *experiment.Metric) Finding {
 	s.spare()
 	for i := range m.Sources {
 		source := &m.Sources[i]
-		if s.source = source; source.File != "" {
+		if s.source = source; m.Sample != "" {
+			if s.owing(source) > 0 {
+				s.sampled(source)
+			}
+		} else if source.File != "" {
 			s.files(source)
 		} else if run.started(source.Host, source.Process) {
 			s.output(source)
@@ -45,6 +49,8 @@ type Finding struct {
 	Lacking []string
 	// Series is the metric over the run's time; nil if it has none.
 	Series *results.Series
+	// Whose says which process, or host, the value is of, where it is the largest or the smallest.
+	Whose string
 	// Lost says that its sources are not in the results any more.
 	Lost bool
 }
@@ -60,7 +66,7 @@ func (s *search) without(why string) Finding {
 
 // result reduces the values that were found.
 func (s *search) result() Finding {
-	f := Finding{Value: math.NaN(), Values: s.values, Expected: s.expected, Lacking: s.lacking}
+	f := Finding{Value: math.NaN(), Values: s.values, Expected: s.expected, Lacking: s.lacking, Whose: s.whose}
 	var notes []string
 	v, ok := s.over.result()
 	switch v *= s.metric.Scale; {

@@ -20,7 +20,7 @@ func (r *Run) periodOf(m *experiment.Metric) (*period, string) {
 	switch {
 	case m.Window != "":
 		return r.window(m.Window)
-	case m.Inner() == experiment.Rate:
+	case m.Inner() == experiment.Rate, m.Sample != "":
 		return r.course()
 	}
 	return nil, ""

@@ -25,6 +25,9 @@ type search struct {
 	values, expected int      // processes or files
 	lacking          []string
 
+	readings map[string]readings // of samples, by host
+	whose    string              // which process, or host, the value is of, where it is one's
+
 	miss miss // of all sources
 	left left
 
@@ -71,7 +74,7 @@ func (s *search) spare() {
 // owing is how many files, or processes with values, a source should have.
 func (s *search) owing(source *experiment.Source) int {
 	if source.File == "" {
-		if s.run.started(source.Host, source.Process) {
+		if source.Process == "" || s.run.started(source.Host, source.Process) {
 			return 1
 		}
 		return 0

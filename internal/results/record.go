@@ -91,6 +91,8 @@ type MetricBasis struct {
 	Expected int `json:"expected"`
 	// Lacking says why the first few of the others have none.
 	Lacking []string `json:"lacking,omitempty"`
+	// Whose says which process, or host, it is of, where it is the largest or the smallest of theirs.
+	Whose string `json:"whose,omitempty"`
 	// Lost says that its sources are not in the results any more.
 	Lost bool `json:"lost,omitempty"`
 	// Window is the name of the window in which values counted; empty: there was none.
