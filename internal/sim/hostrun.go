@@ -154,7 +154,6 @@ func (t *hostRun) carry(effects []course.Effect) {
 
 // do carries one effect out.
 func (t *hostRun) do(e course.Effect) {
-	h := t.worker.h
 	switch e := e.(type) {
 	case course.Yield:
 		t.ledger.yields++
@@ -163,12 +162,7 @@ func (t *hostRun) do(e course.Effect) {
 	case course.LeaveHost:
 		t.worker.free(t)
 	case course.MakeDir:
-		t.dir.owed = t.dir.owed || e.Owe
-		why := ""
-		if h.disk.full {
-			why = "no space left on device"
-		}
-		t.post(course.DirMade{Err: why})
+		t.makeDir(e.Owe)
 	case course.Supply:
 		t.supply()
 	case course.RunCommand:
@@ -182,12 +176,7 @@ func (t *hostRun) do(e course.Effect) {
 			t.interrupt()
 		}
 	case course.Release:
-		at := t.clock.local(e.At)
-		if t.w.notes != nil {
-			t.w.note("%s: %s will be released in %s", h.name, t.w.short(t.dir.job.Run), time.Duration(at-t.w.e.now))
-		}
-		t.ledger.release(e.Beat, at)
-		t.set.release(e.Beat, at)
+		t.release(e)
 	case course.BeginSamples:
 		t.beginSamples()
 	case course.EndSamples:
@@ -238,6 +227,24 @@ func (t *hostRun) do(e course.Effect) {
 			t.w.ledger.givenUp(t.ledger)
 		}
 	}
+}
+
+func (t *hostRun) makeDir(owe bool) {
+	t.dir.owed = t.dir.owed || owe
+	why := ""
+	if t.worker.h.disk.full {
+		why = "no space left on device"
+	}
+	t.post(course.DirMade{Err: why})
+}
+
+func (t *hostRun) release(e course.Release) {
+	at := t.clock.local(e.At)
+	if t.w.notes != nil {
+		t.w.note("%s: %s will be released in %s", t.worker.h.name, t.w.short(t.dir.job.Run), time.Duration(at-t.w.e.now))
+	}
+	t.ledger.release(e.Beat, at)
+	t.set.release(e.Beat, at)
 }
 
 // after has something done later, if the worker is still there then.
