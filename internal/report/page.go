@@ -21,7 +21,7 @@ import (
 var parts embed.FS
 
 var scripts = []string{
-	"dom.js", "format.js", "data.js", "state.js", "table.js", "timeline.js", "course.js", "strips.js", "log.js", "run.js", "main.js",
+	"dom.js", "format.js", "data.js", "state.js", "table.js", "timeline.js", "course.js", "usage.js", "strips.js", "log.js", "run.js", "main.js",
 }
 
 // mostPage is the limit of the size of the page, in bytes.
@@ -119,11 +119,14 @@ func (r *Report) writePage(figures []drawing) error {
 
 // fit lowers how much is kept of the outputs, by a quarter each time, until all runs fit.
 func (r *Report) fit(room int, sorted []*run) error {
-	const perRun = 800 // its square and the elements around its blobs
+	const perRun = 900 // its square and the elements around its blobs
+	if err := fitUsage(sorted, mostUsage); err != nil {
+		return err
+	}
 	for {
 		size := 0
 		for _, run := range sorted {
-			size += len(run.detail) + len(run.logs) + perRun
+			size += len(run.detail) + len(run.logs) + len(run.usage) + perRun
 		}
 		if size <= room || r.limit == 0 {
 			return nil
@@ -153,6 +156,7 @@ func writePage(w io.Writer, p page, sorted []*run) error {
 	for n, run := range sorted {
 		writeBlob(b, "detail", n+1, run.detail)
 		writeBlob(b, "log", n+1, run.logs)
+		writeBlob(b, "usage", n+1, run.usage)
 	}
 	if err := pageTemplate.ExecuteTemplate(b, "end", p); err != nil {
 		return err

@@ -27,6 +27,7 @@ type run struct {
 
 	detail blob // hosts and processes, see detail
 	logs   blob // what the processes wrote, see runLog
+	usage  blob // what was sampled, see usage; empty: nothing was
 	// largest is the smallest limit that logs are within, in bytes.
 	largest int64
 	cut     bool // not all of the output is in logs
@@ -59,6 +60,11 @@ func newRun(dir, name string, record results.Record, limit int64) (*run, error) 
 	}
 	r.largest, r.cut = logs.largest(), logs.cut()
 	var err error
+	if u := readUsage(filepath.Join(dir, name), &record, d); u != nil {
+		if r.usage, err = pack(u); err != nil {
+			return nil, err
+		}
+	}
 	if r.detail, err = pack(d); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,10 @@ function logsOf(row) {
   return unpack("log-" + row.n);
 }
 
+function usageOf(row) {
+  return unpack("usage-" + row.n);
+}
+
 // expand undoes the distances between neighbours.
 function expand(deltas) {
   let at = 0;

@@ -2,6 +2,7 @@
 
 let shownRun;
 let shownDetail;
+let shownUsage;
 
 function fact(title, value, wide) {
   if (value === undefined || value === "") return undefined;
@@ -64,6 +65,7 @@ function showDrawings() {
   if (!shownDetail) return;
   showTimeline(shownDetail, state().get("process"));
   showCourse(shownDetail);
+  showUsage(shownDetail, shownUsage);
   showRelease(shownRun, shownDetail);
   showStop(shownRun, shownDetail);
 }
@@ -79,9 +81,11 @@ async function showRun(row, now) {
     byId("run-next").disabled = row.n === rows.length;
   }
   const detail = await detailOf(row);
+  const usage = await usageOf(row);
   if (shownRun !== row) return; // another one was chosen meanwhile
   shownDetail = detail;
-  for (const id of ["run-hosts", "timeline", "course-part", "release", "stop", "timeline-key", "log"]) byId(id).hidden = !detail;
+  shownUsage = usage;
+  for (const id of ["run-hosts", "timeline", "course-part", "usage-part", "release", "stop", "timeline-key", "log"]) byId(id).hidden = !detail;
   if (!detail) {
     byId("release-text").textContent = byId("stop-text").textContent = "There is no record of this run.";
     return;
