@@ -206,7 +206,7 @@ func (o *jsonObserver) Stopping(cause message.StopCause, reason string) {
 }
 
 func (o *jsonObserver) close(record results.Record) {
-	o.progress.tellUndone()
+	o.tellUndone()
 	for command, parts := range o.parts {
 		for stream, part := range parts {
 			if len(part) > 0 {

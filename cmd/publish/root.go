@@ -82,7 +82,7 @@ func newRoot(std stdio) (*cobra.Command, *app) {
 			Use: "run FILE", Short: "Run the file (the same as publish FILE)", Args: oneFile, ValidArgsFunction: completeFile,
 			RunE: func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0]) },
 		},
-		a.resumeCommand(), a.reportCommand(), a.metricsCommand(), a.compareCommand(), a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
+		a.resumeCommand(), a.reportCommand(), a.exportCommand(), a.metricsCommand(), a.compareCommand(), a.checkCommand(), a.hostsCommand(), a.cancelCommand(), a.keygenCommand(), a.logsCommand(),
 	)
 	completeFlags(root)
 	return root, a

@@ -98,6 +98,9 @@ func processRows(rec Record, at place) []row {
 	return rows
 }
 
+// Life is the process as if that of its lives were its only one.
+func (p *ProcessRecord) Life(n int) ProcessRecord { return p.Lives[n].of(*p) }
+
 // of is a process as if this life were its only one.
 func (l *LifeRecord) of(p ProcessRecord) ProcessRecord {
 	p.PID, p.Outcome, p.Reason, p.ExitCode, p.Signal = l.PID, l.Outcome, l.Reason, l.ExitCode, l.Signal
