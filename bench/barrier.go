@@ -118,7 +118,7 @@ func (b *bed) plainMeeting(ctx context.Context, m *meeting) error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	processes := make([]*exec.Cmd, barrierOf)
 	outputs := make([]strings.Builder, barrierOf)
 	for i := range processes {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,12 @@ import (
 // timeCases are runs in which something comes after something else: beats, readiness, lives,
 // actions, and what processes ask of each other.
 func timeCases() []Case {
-	beats, ready := message.FeatureBeats, message.FeatureReady
+	return slices.Concat(beatCases(), readyCases(), lifeCases(), stopCases(), actionCases(), askedCases())
+}
+
+// beatCases are about what begins when, and ends when.
+func beatCases() []Case {
+	beats := message.FeatureBeats
 	return []Case{
 		{
 			Name: "beats", Shows: "Processes of a later beat are held until its instant has come, and those of the first have ended.",
@@ -36,6 +42,13 @@ groups:
   second: {on: [HOST], after: first.ended, run: /nonexistent/program}
 `}.play,
 		},
+	}
+}
+
+// readyCases are about when a process can be used.
+func readyCases() []Case {
+	beats, ready := message.FeatureBeats, message.FeatureReady
+	return []Case{
 		{
 			Name: "ready-line", Shows: "A process is ready once it has written the line that is waited for, and not before.",
 			Needs: []message.Feature{beats, ready},
@@ -61,10 +74,16 @@ groups:
 			Needs: []message.Feature{beats, ready},
 			play:  datapoint{outcome: outcome.RunFailed, check: checkLines("DIR/steps", ""), file: serving("{file: up}", "exit 0")}.play,
 		},
+	}
+}
+
+// lifeCases are about processes that begin anew.
+func lifeCases() []Case {
+	return []Case{
 		{
 			Name: "restart", Shows: "A process that fails begins anew as its policy says, and each of its lives is told.",
 			Needs: []message.Feature{message.FeatureRestart},
-			play: datapoint{outcome: outcome.RunSucceeded, check: lived("p.0", 3), file: `
+			play: datapoint{outcome: outcome.RunSucceeded, check: lived(3), file: `
 hosts: {HOST: {}}
 groups: {p: {on: [HOST], run: "echo life >> DIR/lives; test $(grep -c . DIR/lives) = 3", shell: true, restart: {on: failure, at_most: 5, wait: 50ms}}}
 `}.play,
@@ -72,11 +91,17 @@ groups: {p: {on: [HOST], run: "echo life >> DIR/lives; test $(grep -c . DIR/live
 		{
 			Name: "restart-at-most", Shows: "It does so as often as it may, and then it has failed.",
 			Needs: []message.Feature{message.FeatureRestart},
-			play: datapoint{outcome: outcome.RunFailed, check: lived("p.0", 3), file: `
+			play: datapoint{outcome: outcome.RunFailed, check: lived(3), file: `
 hosts: {HOST: {}}
 groups: {p: {on: [HOST], run: "echo life >> DIR/lives; exit 3", shell: true, restart: {on: failure, at_most: 2, wait: 50ms}}}
 `}.play,
 		},
+	}
+}
+
+// stopCases are about how processes are stopped.
+func stopCases() []Case {
+	return []Case{
 		{
 			Name: "stop-signal", Shows: "A command has a signal of its own with which it is asked to end, and a grace of its own.",
 			Needs: []message.Feature{message.FeatureStops},
@@ -89,7 +114,7 @@ stop: {after: 500ms, grace: 100ms}
 		},
 		{
 			Name: "stop-order", Shows: "Where the last beat is stopped first, the first one goes on until that is over.",
-			Needs: []message.Feature{beats},
+			Needs: []message.Feature{message.FeatureBeats},
 			play: datapoint{outcome: outcome.RunSucceeded, check: checkLines("DIR/steps", "second", "first"), file: `
 hosts: {HOST: {}}
 groups:
@@ -98,10 +123,16 @@ groups:
 stop: {after: 500ms, order: last-beat-first}
 `}.play,
 		},
+	}
+}
+
+// actionCases are about what is done to processes in mid-run.
+func actionCases() []Case {
+	return []Case{
 		{
 			Name: "action-signal", Shows: "A signal is sent at its time after the release, and the end that it brings about is told to be the action's.",
 			Needs: []message.Feature{message.FeatureActions},
-			play: datapoint{outcome: outcome.RunSucceeded, check: lived("p.0", 1), file: `
+			play: datapoint{outcome: outcome.RunSucceeded, check: lived(1), file: `
 hosts: {HOST: {}}
 groups: {p: {on: [HOST], run: "echo life >> DIR/lives; exec sleep 600", shell: true}}
 at: [{t: 400ms, signal: KILL, to: p}]
@@ -110,7 +141,7 @@ at: [{t: 400ms, signal: KILL, to: p}]
 		{
 			Name: "action-start", Shows: "An action starts a process again that has ended, in the same place.",
 			Needs: []message.Feature{message.FeatureActions},
-			play: datapoint{outcome: outcome.RunSucceeded, check: lived("p.0", 2), file: `
+			play: datapoint{outcome: outcome.RunSucceeded, check: lived(2), file: `
 hosts: {HOST: {}}
 groups:
   p: {on: [HOST], run: "echo life >> DIR/lives", shell: true}
@@ -158,6 +189,12 @@ groups: {p: {on: [HOST], run: "true"}, other: {on: [HOST], run: sleep 3}}
 at: [{t: 1500ms, signal: USR1, to: p}]
 `}.play,
 		},
+	}
+}
+
+// askedCases are about what processes ask of each other.
+func askedCases() []Case {
+	return []Case{
 		{Name: "asked", Shows: "Processes meet at a barrier, hand a value over, and make a mark.", play: playAsked},
 		{Name: "asked-lossy", Shows: "So they do where a tenth of all messages is lost.", net: lossy, play: playAsked},
 	}
@@ -197,12 +234,12 @@ func checkReady(s *stage, g *gathered) error {
 	return checkLines("DIR/steps", "serving", "client")(s, g)
 }
 
-// lived compares how many lives a process had with what it has written in each.
-func lived(process string, want int) func(*stage, *gathered) error {
+// lived compares how many lives the process p.0 had with what it has written in each.
+func lived(want int) func(*stage, *gathered) error {
 	return func(s *stage, g *gathered) error {
-		p := g.process(process)
+		p := g.process("p.0")
 		if got := max(len(p.Lives), 1); got != want {
-			return s.failed(RuleCase, "process %s is said to have had %d lives, and should have had %d", process, got, want)
+			return s.failed(RuleCase, "process p.0 is said to have had %d lives, and should have had %d", got, want)
 		}
 		return checkLines("DIR/lives", strings.Split(strings.Repeat("life\n", want), "\n")[:want]...)(s, g)
 	}

@@ -136,7 +136,7 @@ func (x *expansion) require() []Requirement {
 			continue
 		}
 		if p := x.program(&r.judge); p != nil {
-			requirements = append(requirements, Requirement{Name: r.name, Text: p.String(), Program: p, Definition: p.definition(hashOf(r.judge.command.sources()))})
+			requirements = append(requirements, Requirement{Name: r.name, Text: p.String(), Program: p, Definition: p.definition(hashOf(r.command.sources()))})
 			continue
 		}
 		s, ok := x.evaluate(r.text, limitKeys, x.data())

@@ -48,7 +48,11 @@ func TestNumbersOfPrograms(t *testing.T) {
 			t.Parallel()
 			m := &experiment.Metric{Name: "m", Field: tt.field, Scale: 1, Program: &experiment.Program{Argv: []string{"./j"}}}
 			found, note, err := numbersOf(m, program.Result{Output: []byte(tt.output)})
-			if got := told(found, note, err); got != tt.want && !(strings.HasSuffix(tt.want, "out: ") && strings.HasPrefix(got, tt.want)) {
+			got := told(found, note, err)
+			if strings.HasSuffix(tt.want, "out: ") && strings.HasPrefix(got, tt.want) {
+				return // what the decoder says is its own
+			}
+			if got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})

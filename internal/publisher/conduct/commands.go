@@ -178,7 +178,7 @@ func (w *work) linesBefore(early iter.Seq[Received]) []string {
 					note(before, i, streams.Stderr, position{t.StderrBytes, t.StderrLines})
 				}
 			}
-		case Files, Foreign, Unknown:
+		case Files, Samples, Foreign, Unknown:
 		}
 	}
 	var lost []string

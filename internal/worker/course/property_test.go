@@ -106,7 +106,7 @@ func (h *fakeHost) carryOut(e Effect) {
 			}
 			return CommandEnded{Exit: exit}
 		})
-	case GatherFacts, HurryFacts: // these jobs ask for none
+	case GatherFacts, HurryFacts, BeginSamples, EndSamples: // these jobs ask for none
 	case Interrupt:
 	case Discard:
 		h.must(h.held, "nothing is held")

@@ -99,7 +99,7 @@ var ignored = struct {
 // of its own children these are ; and ~.
 func again(items string) *exec.Cmd {
 	args := []string{rolePrefix + "run"}
-	for _, item := range strings.Split(strings.ReplaceAll(items, ":", "="), ",") {
+	for item := range strings.SplitSeq(strings.ReplaceAll(items, ":", "="), ",") {
 		args = append(args, strings.NewReplacer(";", ",", "~", ":").Replace(item))
 	}
 	c := exec.Command("/proc/self/exe", args...)

@@ -73,7 +73,6 @@ type command struct {
 	name string
 	done counters // of what is gone
 	last []int64  // as they were sampled last
-	live int      // members, in this round
 	over bool     // the latest sample had none
 }
 
