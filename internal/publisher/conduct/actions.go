@@ -115,7 +115,8 @@ func (r *Run) call(a *action, since time.Time, targets []int) {
 		for n := range acts {
 			t := &acts[n]
 			t.DueAt = at
-			if local := slices.Index(h.numbers, t.Command); local >= 0 && h.phase == Released {
+			// One whose word of the release has not come yet is told once it has.
+			if local := slices.Index(h.numbers, t.Command); local >= 0 && h.phase <= Released {
 				commands = append(commands, local)
 			} else if local >= 0 {
 				t.Reason, t.Reported = "nothing of the run is left there", true
@@ -127,7 +128,7 @@ func (r *Run) call(a *action, since time.Time, targets []int) {
 			h.account.calledFor(a, turn, commands)
 			c := &call{action: a.Number, turn: turn, commands: commands, at: at, repeatAt: at.Add(-callAhead), since: at}
 			h.calls = append(h.calls, c)
-			if !r.now.Before(c.repeatAt) {
+			if h.phase == Released && !r.now.Before(c.repeatAt) {
 				r.tellCall(h, c)
 			}
 		}

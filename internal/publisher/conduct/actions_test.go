@@ -398,3 +398,24 @@ func TestActionBeforeTheFirstProcessOfAHost(t *testing.T) {
 	bravo.done(message.HostDone)
 	l.wants(l.end(), outcome.RunFailed, "it has not begun")
 }
+
+// A line may be told before the word of the release has come from the host that an action is
+// for: that host is told once it has.
+func TestActionWaitsForTheWordOfTheRelease(t *testing.T) {
+	t.Parallel()
+	l := newHarness(t)
+	l.spec.Actions = []Action{{Do: message.ActSignal, Text: "signal USR1 to b.0", Trigger: Trigger{Line: true, Times: 1}, Targets: []int{1}}}
+	alpha, bravo := l.worker("alpha", proc("a", 0)), l.worker("bravo", proc("b", 0))
+	alpha.job.Actions = []message.Action{{Do: message.ActSignal, Signal: "USR1", Called: true}}
+	bravo.job.Actions, alpha.job.Watches = alpha.job.Actions, []message.Watch{{Line: "now", Commands: []int{0}, Most: 1}}
+	l.start()
+	hold(alpha, bravo)
+	alpha.started(alpha.expect(message.Start).At)
+	start := bravo.expect(message.Start)
+	alpha.seen(0)
+	l.advance(100 * time.Millisecond)
+	bravo.started(start.At)
+	if act := bravo.expect(message.Act); !slices.Equal(act.Commands, []int{0}) {
+		t.Errorf("bravo is told %+v", act)
+	}
+}
