@@ -1,7 +1,7 @@
 // Bench compares Downbeat over a real RabbitMQ with a plain shell, on one machine in one run:
 // every figure is the median, with its range, of several rounds in which the two take turns.
 //
-//	go run ./bench [-rounds 7] [skew] [wall] [idle] [beats] [output] [collect] [clock] [sqs]
+//	go run ./bench [-rounds 7] [skew] [wall] [idle] [beats] [output] [collect] [clock] [samples] [sqs]
 //
 // sqs compares with an SQS emulator, which scripts/install-deps installs.
 //
@@ -41,12 +41,12 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	names := flag.Args()
 	if len(names) == 0 {
-		names = []string{"skew", "wall", "idle", "beats", "output", "collect", "clock", "sqs"}
+		names = []string{"skew", "wall", "idle", "beats", "output", "collect", "clock", "samples", "sqs"}
 	}
-	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "beats": beats, "output": output, "collect": collect, "clock": clocks, "sqs": overSQS}
+	all := map[string]func(context.Context, *bed) error{"skew": skew, "wall": wall, "idle": idle, "beats": beats, "output": output, "collect": collect, "clock": clocks, "samples": sampled, "sqs": overSQS}
 	for _, name := range names {
 		if all[name] == nil {
-			return fmt.Errorf("%q is not a measurement: use skew, wall, idle, beats, output, collect, clock or sqs", name)
+			return fmt.Errorf("%q is not a measurement: use skew, wall, idle, beats, output, collect, clock, samples or sqs", name)
 		}
 	}
 	b, err := newBed(ctx, *rounds)

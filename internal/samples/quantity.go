@@ -1,6 +1,7 @@
 package samples
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -130,9 +131,7 @@ func (m *Meter) Next(row *Row) []Reading {
 		}
 	}
 	m.at = row.At
-	for name, v := range m.now {
-		m.before[name] = v // it may be missing for a while: a process, between two lives
-	}
+	maps.Copy(m.before, m.now) // a name may be missing for a while: a process, between two lives
 	return m.readings
 }
 

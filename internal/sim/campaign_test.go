@@ -86,6 +86,7 @@ func TestSeedsOfLongCampaignsHold(t *testing.T) {
 		3277838: "an action that starts a process again is called when the stop of its beat has just come",
 		3231677: "the clocks can't tell whether a process has failed before the stop",
 		3133194: "a clock is measured directly, and the release is some time ahead",
+		3421014: "a process begins anew by itself, which an action that is still to come has not done",
 		922:     "a command of an action is to run again while it runs, and the publisher does not believe that",
 		3235320: "a machine stands still when a process ends that was not ready, until the rule stops the run",
 		2365302: "two messages that were lost in a row take longer than a host has to become ready",

@@ -88,7 +88,7 @@ func (l *ledger) canBe(c *publisherRun, d *due, did *deed) bool {
 	case d.Reported && within("", d.At.Earliest(), d.At.Latest(), at) != "":
 		return false
 	case d.at.IsZero():
-		return !d.action.timed() // the stop came before the word of it
+		return !d.action.timed() && did.do != message.ActStart // the stop came before the word of it; a start may be the process's own
 	case at.Sub(d.at).Abs() <= l.slackOf(h):
 		return true
 	}

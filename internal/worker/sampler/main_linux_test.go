@@ -60,7 +60,7 @@ func play(name string, items []string) int {
 		case "threads": // so many more threads, that are switched
 			for range n {
 				go func() {
-					var ts = unix.Timespec{Nsec: 1e6}
+					ts := unix.Timespec{Nsec: 1e6}
 					for {
 						_ = unix.Nanosleep(&ts, nil) // a thread waits in it
 					}
