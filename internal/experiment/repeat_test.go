@@ -57,22 +57,22 @@ func TestRepeatUntilInRandomOrder(t *testing.T) {
 
 func TestRepeatUntilIsChecked(t *testing.T) {
 	t.Parallel()
-	for rule, want := range map[string]string{
-		"{until: {rote: 2%}}":                          `x.yaml:4:18: repeat.until.rote: no metric "rote" (did you mean "rate"?)`,
-		"{until: {rate: 2}}":                           `x.yaml:4:24: repeat.until.rate: must be a percentage, not 2 (such as 2%)`,
-		"{until: {rate: 0%}}":                          `x.yaml:4:24: repeat.until.rate: must be more than 0 and at most 100 %, not 0% (such as 2%)`,
-		"{until: {rate: [2%]}}":                        `x.yaml:4:24: repeat.until.rate: must be a percentage, not a list (such as 2%)`,
-		"{until: {}}":                                  `x.yaml:4:17: repeat.until: must be a map of metrics, not an empty one (such as {throughput: 2%})`,
-		"{at_least: 5}":                                `x.yaml:4:1: repeat: "until" is missing: it says how well metrics are to be known (such as until: {throughput: 2%})`,
-		"{at_least: 9, at_most: 5, until: {rate: 2%}}": `x.yaml:4:32: repeat.at_most: at_least is 9, and at_most 5: that is fewer`,
-		"{at_least: 40, until: {rate: 2%}}":            `x.yaml:4:20: repeat.at_least: at_least is 40, and at_most 30: that is fewer`,
-		"{at_least: 1, until: {rate: 2%}}":             `x.yaml:4:20: repeat.at_least: must be a whole number from 2 to 10000, not 1`,
-		"{at_most: 4000, until: {rate: 2%}}":           `x.yaml:4:9: repeat: 4000 repetitions of 3 combinations are more than 10000 datapoints`,
-		"many":                                         `x.yaml:4:9: repeat: must be a whole number from 1 to 10000, not a string`,
+	for _, tt := range []struct{ rule, want string }{
+		{"{until: {rote: 2%}}", `x.yaml:4:18: repeat.until.rote: no metric "rote" (did you mean "rate"?)`},
+		{"{until: {rate: 2}}", `x.yaml:4:24: repeat.until.rate: must be a percentage, not 2 (such as 2%)`},
+		{"{until: {rate: 0%}}", `x.yaml:4:24: repeat.until.rate: must be more than 0 and at most 100 %, not 0% (such as 2%)`},
+		{"{until: {rate: [2%]}}", `x.yaml:4:24: repeat.until.rate: must be a percentage, not a list (such as 2%)`},
+		{"{until: {}}", `x.yaml:4:17: repeat.until: must be a map of metrics, not an empty one (such as {throughput: 2%})`},
+		{"{at_least: 5}", `x.yaml:4:1: repeat: "until" is missing: it says how well metrics are to be known (such as until: {throughput: 2%})`},
+		{"{at_least: 9, at_most: 5, until: {rate: 2%}}", `x.yaml:4:32: repeat.at_most: at_least is 9, and at_most 5: that is fewer`},
+		{"{at_least: 40, until: {rate: 2%}}", `x.yaml:4:20: repeat.at_least: at_least is 40, and at_most 30: that is fewer`},
+		{"{at_least: 1, until: {rate: 2%}}", `x.yaml:4:20: repeat.at_least: must be a whole number from 2 to 10000, not 1`},
+		{"{at_most: 4000, until: {rate: 2%}}", `x.yaml:4:9: repeat: 4000 repetitions of 3 combinations are more than 10000 datapoints`},
+		{"many", `x.yaml:4:9: repeat: must be a whole number from 1 to 10000, not a string`},
 	} {
-		_, err := Parse("x.yaml", []byte(repeated+"repeat: "+rule))
-		if err == nil || err.Error() != want {
-			t.Errorf("%s:\ngot  %v\nwant %s", rule, err, want)
+		_, err := Parse("x.yaml", []byte(repeated+"repeat: "+tt.rule))
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s:\ngot  %v\nwant %s", tt.rule, err, tt.want)
 		}
 	}
 	_, err := Parse("x.yaml", []byte("hosts: {a: [x]}\nrepeat: {until: {rate: 2%}}"))
