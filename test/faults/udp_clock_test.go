@@ -52,7 +52,7 @@ func TestClocksAreComparedByUDPWhereItGetsThrough(t *testing.T) {
 	testkit.Check(t, silent.Close()) // as behind a firewall
 
 	p := c.asking()
-	got, _ := run(t, p, "name: clocks\nhosts: {alpha: [sleep 1.5], bravo: [sleep 1.5], charlie: [sleep 1.5]}\n")
+	got, _ := run(t, p, "name: clocks\nhosts: {alpha: [sleep 4], bravo: [sleep 4], charlie: [sleep 4]}\n")
 	if got.Outcome != outcome.RunSucceeded {
 		t.Fatalf("outcome %s (%s), want succeeded", got.Outcome, got.Reason)
 	}
@@ -81,7 +81,7 @@ func TestHostsAreAskedForTheirClocksByUDPToo(t *testing.T) {
 	for _, names := range [][]string{{"alpha", "bravo"}, nil} {
 		within := testkit.Timeout
 		if names == nil {
-			within = 2 * time.Second // everybody is waited for
+			within = 5 * time.Second // everybody is waited for
 		}
 		reports, err := c.asking().Hosts(t.Context(), names, within, false)
 		testkit.Check(t, err)
