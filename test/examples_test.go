@@ -40,7 +40,7 @@ var postgresExample = realExample{
 	shorten: []string{
 		"initdb -D data", "initdb --no-sync -D data",
 		"--scale 2", "--scale 1",
-		"--time 10", "--time 2",
+		"--time 10", "--time 3", "from: 2s, to: -1s", "from: 200ms",
 	},
 	check: checkPostgres,
 }
