@@ -81,18 +81,21 @@ func TestHostsAreAskedForTheirClocksByUDPToo(t *testing.T) {
 	for _, names := range [][]string{{"alpha", "bravo"}, nil} {
 		within := testkit.Timeout
 		if names == nil {
-			within = 5 * time.Second // everybody is waited for
+			within = 2 * time.Second // everybody is waited for
 		}
-		reports, err := c.asking().Hosts(t.Context(), names, within, false)
-		testkit.Check(t, err)
-		for i := range reports {
-			r := &reports[i]
-			if r.Broker.Samples() == 0 || (r.Direct.Samples() > 0) != (r.Host == "alpha") {
-				t.Errorf("%s has answered %d times through the broker, and %d times by UDP", r.Host, r.Broker.Samples(), r.Direct.Samples())
+		// A worker on a busy machine may answer a datagram later than it is waited for.
+		testkit.WaitFor(t, "both hosts answer, and alpha by UDP", func() bool {
+			reports, err := c.asking().Hosts(t.Context(), names, within, false)
+			testkit.Check(t, err)
+			direct := 0
+			for i := range reports {
+				r := &reports[i]
+				if r.Broker.Samples() == 0 || r.Host != "alpha" && r.Direct.Samples() > 0 {
+					t.Errorf("%s has answered %d times through the broker, and %d times by UDP", r.Host, r.Broker.Samples(), r.Direct.Samples())
+				}
+				direct += r.Direct.Samples()
 			}
-		}
-		if len(reports) != 2 {
-			t.Errorf("%d hosts have answered, want 2", len(reports))
-		}
+			return len(reports) == 2 && direct > 0
+		})
 	}
 }
