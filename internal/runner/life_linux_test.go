@@ -354,7 +354,7 @@ func TestOutputOfAnEarlierLifesDescendantsGoesOn(t *testing.T) {
 	t.Parallel()
 	until := filepath.Join(t.TempDir(), "until")
 	tr := open(t, newRunner(t, Options{}), shell(t,
-		`[ -e `+until+`1 ] || (trap "" TERM; until [ -e `+until+`2 ]; do sleep 0.01; done; echo old) & echo ready $$; touch `+until+`1; exec sleep 1000`))
+		`[ -e `+until+`1 ] || { (trap "" TERM; until [ -e `+until+`2 ]; do sleep 0.01; done; echo old) & }; echo ready $$; touch `+until+`1; exec sleep 1000`))
 	tr.release(t)
 	pid := tr.awaitReady(t, 0, 1)[0]
 	testkit.WaitFor(t, "the mark of the first life", func() bool { _, err := os.Stat(until + "1"); return err == nil })
