@@ -105,7 +105,7 @@ func TestChangesKnowEveryField(t *testing.T) {
 		of    any
 		known []string
 	}{
-		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Picked", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Acts", "Beats", "Actions", "Collect", "Files", "Sample", "Measures"}}, // the last is no part of it, and the processes tell who was picked
+		{Datapoint{}, []string{"Name", "Index", "Repetition", "Parameters", "Run", "Hosts", "Picked", "Processes", "Stop", "Timeout", "Setup", "Teardown", "Acts", "Beats", "Actions", "Collect", "Files", "Sample", "Measures"}}, // the last is not part of it, and the processes tell who was picked
 		{Command{}, []string{"Host", "Command"}},
 		{message.Command{}, []string{"Name", "Phase", "Group", "Index", "Rank", "Local", "Argv", "Env", "Dir", "Pty", "OKExit", "DelayMS", "TimeoutMS", "Beat", "Ready", "Restart", "Stop"}},
 		{StopRule{}, []string{"When", "After", "LastBeatFirst", "Grace", "OnFailure"}},

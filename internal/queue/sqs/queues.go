@@ -219,8 +219,8 @@ func (b *Broker) Delete(ctx context.Context, name string) error {
 // Declare implements [queue.Broker]. A queue that is there already, made by hand or by a
 // template, is used as it is. Expires is implemented by the programs that declare expiring
 // queues: each removes abandoned queues of the same family (all but the last part of the name
-// is the same). MaxMessages and MaxBytes are not implemented: SQS drops messages that are 14
-// days old.
+// is the same). SQS has no counterpart of MaxMessages and MaxBytes: it bounds a queue by age
+// alone, and drops messages that are 14 days old.
 func (b *Broker) Declare(ctx context.Context, spec queue.Spec) error {
 	if err := spec.Check(); err != nil {
 		return fmt.Errorf("declare queue: %w", err)
